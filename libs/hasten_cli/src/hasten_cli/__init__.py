@@ -1,0 +1,1 @@
+"""hasten, the operator's command."""

@@ -1,0 +1,1 @@
+"""The Python client of Hasten: asyncio and sync, numpy in and out."""

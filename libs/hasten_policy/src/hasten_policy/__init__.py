@@ -1,0 +1,1 @@
+"""Hasten's decisions: pure, typed, replayable."""

@@ -1,0 +1,77 @@
+"""What a worker says of itself, as the policies see it (wire form: hasten.common.v1)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSample:
+    """A worker's load at one instant; rides on every reply.
+
+    Attributes:
+        seq: Grows with each report of one incarnation; an older sample is ignored.
+        depth: Calls accepted and unanswered, from all routers.
+        backlog_s: Predicted seconds until all accepted calls are done.
+        residual_s: Predicted seconds until a lane is free; 0 when one is free.
+        received: Calls received so far over the link that carries this sample.
+        window: Calls that the receiver may have unanswered at this worker at once.
+        service_s: Measured busy seconds per call of the model last answered; 0 if unknown.
+    """
+
+    seq: int
+    depth: int
+    backlog_s: float
+    residual_s: float
+    received: int
+    window: int
+    service_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoad:
+    """One model version on a worker.
+
+    Attributes:
+        name: Model name.
+        version: Integer in text.
+        serves_unversioned: Answers requests that name no version.
+        alpha_s: A batch of b rows is predicted to take alpha_s + beta_s * b seconds at the
+            admission quantile.
+        beta_s: See alpha_s.
+        best_s: Median seconds of a batch of one row; the least a request can take.
+        batch_max: Most rows in one batch.
+        service_s: Measured busy seconds per call; 0 before the first.
+        depth: Calls of this model waiting in the worker.
+        default_timeout_s: Deadline of requests that bring none; 0 for none.
+        ready: Loaded and serving.
+    """
+
+    name: str
+    version: str
+    serves_unversioned: bool
+    alpha_s: float
+    beta_s: float
+    best_s: float
+    batch_max: int
+    service_s: float
+    depth: int
+    default_timeout_s: float
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """All that a router needs to know of a worker.
+
+    Attributes:
+        incarnation: Differs after each start of the worker's process.
+        draining: Takes no new calls.
+        lanes: Batches it can run at once.
+        load: Load now.
+        models: Its model versions.
+    """
+
+    incarnation: str
+    draining: bool
+    lanes: int
+    load: LoadSample
+    models: tuple[ModelLoad, ...]

@@ -1,0 +1,1 @@
+"""One machine a service: events in, effects out."""

@@ -1,0 +1,208 @@
+"""What the router's machine is told (events) and what it asks for (effects).
+
+The shell turns gRPC calls, worker streams and timers into events and carries the effects
+out, in order. A call has at most one attempt on any worker, so (call_id, worker_id) names
+an attempt.
+"""
+
+from dataclasses import dataclass
+
+from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.reasons import Refusal
+
+# --- events: workers ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJoined:
+    """A link to a worker opened. Until its first report it gets no calls.
+
+    Attributes:
+        worker_id: Its name.
+        weight: Operator's weight, > 0; 1 is normal. Divides its score.
+    """
+
+    worker_id: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReported:
+    """A full report arrived, over the link or, at start, from the store."""
+
+    worker_id: str
+    report: WorkerReport
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """The link broke or the worker left; its unanswered attempts will not answer."""
+
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerQuiesced:
+    """An operator or discovery asks that the worker gets no new calls."""
+
+    worker_id: str
+
+
+# --- events: calls --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A client's request.
+
+    Attributes:
+        call_id: Chosen by the shell; grows, never re-used.
+        model: Model name.
+        version: "" for the server's choice.
+        time_left_s: Seconds until the deadline as the client gave it, min of gRPC deadline
+            and `timeout` parameter; math.inf when it gave none (the model's default then
+            applies).
+        priority: Class 0 (most urgent) to 3.
+        tenant: Who pays; "" is the default tenant.
+        payload_bytes: Size of the request, for the bound on held bytes.
+        idempotent: May be run again elsewhere after it was begun.
+        affinity: Calls with the same non-empty key stay on one worker (sequences).
+    """
+
+    call_id: int
+    model: str
+    version: str
+    time_left_s: float
+    priority: int
+    tenant: str
+    payload_bytes: int
+    idempotent: bool = True
+    affinity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptAnswered:
+    """A worker answered an attempt with an output.
+
+    Attributes:
+        call_id: The call.
+        worker_id: The worker.
+        load: Its load after the answer.
+        service_s: Busy seconds charged to this call.
+        server_s: Seconds between receipt and answer, by the worker's clock.
+    """
+
+    call_id: int
+    worker_id: str
+    load: LoadSample | None
+    service_s: float
+    server_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRefused:
+    """A worker answered an attempt with a refusal or failure.
+
+    `refusal.started` False means that the model never began this call.
+    """
+
+    call_id: int
+    worker_id: str
+    load: LoadSample | None
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class CallAbandoned:
+    """The client cancelled or went away."""
+
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """A time asked for by WakeAt has come."""
+
+
+RouterEvent = (
+    CallArrived
+    | AttemptAnswered
+    | AttemptRefused
+    | CallAbandoned
+    | WorkerJoined
+    | WorkerReported
+    | WorkerLost
+    | WorkerQuiesced
+    | Woke
+)
+
+# --- effects --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the call to the worker.
+
+    Attributes:
+        call_id: The call.
+        worker_id: Where to.
+        deadline_s: Absolute, on the machine's clock; the shell sends what is left of it.
+            math.inf for none.
+        attempt: 1 for the first, 2 for a retry, rescue or hedge.
+    """
+
+    call_id: int
+    worker_id: str
+    deadline_s: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Tell the worker that nobody waits for this attempt; ignore its answer."""
+
+    call_id: int
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Give the client what the event being handled brought: an answer, or, when the event
+    was AttemptRefused, that failure unchanged. Ends the call.
+    """
+
+    call_id: int
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Refuse the client. Ends the call."""
+
+    call_id: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StandingChanged:
+    """A worker's standing changed; for logs, metrics and operators.
+
+    Attributes:
+        worker_id: The worker.
+        standing: connecting, ready, slow_start, suspect, ejected, draining or gone.
+        cause: One phrase for people.
+    """
+
+    worker_id: str
+    standing: str
+    cause: str
+
+
+RouterEffect = Send | Revoke | Deliver | Refuse | WakeAt | StandingChanged

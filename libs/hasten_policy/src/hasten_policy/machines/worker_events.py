@@ -1,0 +1,224 @@
+"""What the worker's machine is told (events) and what it asks for (effects)."""
+
+from dataclasses import dataclass
+
+from hasten_policy.reasons import Refusal
+
+# --- what the machine must know of a model ----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One loaded model version.
+
+    Attributes:
+        key: "name/version".
+        name: Model name.
+        version: Integer in text.
+        serves_unversioned: Answers requests that name no version.
+        batch_max: Most rows in one batch, >= 1.
+        batch_sizes: Row counts that a batch is padded up to, ascending, last == batch_max;
+            empty when any count runs as it is.
+        preferred_sizes: Sizes worth waiting for, ascending; empty for none.
+        queue_delay_max_s: Longest wait for a preferred size.
+        instances: Batches of this model that may run at once, >= 1.
+        queue_max: Most calls waiting.
+        default_timeout_s: Deadline of calls that bring none; 0 for none.
+        run_s_max: A run is terminated when it has taken this long.
+        profile: Measured (rows, seconds) pairs of the load-time profile.
+    """
+
+    key: str
+    name: str
+    version: str
+    serves_unversioned: bool
+    batch_max: int
+    batch_sizes: tuple[int, ...]
+    preferred_sizes: tuple[int, ...]
+    queue_delay_max_s: float
+    instances: int
+    queue_max: int
+    default_timeout_s: float
+    run_s_max: float
+    profile: tuple[tuple[int, float], ...]
+
+
+# --- events ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOpened:
+    """A model version is warm and may run. A known key replaces its specification."""
+
+    spec: ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClosed:
+    """A model version takes no new calls; ModelIdle follows when its last call has ended."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A validated request for a model version that was opened.
+
+    Attributes:
+        call_id: Chosen by the shell; grows, never re-used.
+        link_id: The stream it came over (0: served directly); for received counts.
+        model_key: "name/version".
+        rows: Rows it brings, 1..batch_max.
+        shape_key: Calls batch together only if equal.
+        time_left_s: Seconds until the deadline; math.inf for none (the model's default
+            then applies).
+        priority: Class 0 (most urgent) to 3.
+        tenant: Who pays.
+        payload_bytes: Size, for the bound on held bytes.
+    """
+
+    call_id: int
+    link_id: int
+    model_key: str
+    rows: int
+    shape_key: int
+    time_left_s: float
+    priority: int
+    tenant: str
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallCancelled:
+    """Nobody waits for this call any more."""
+
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnded:
+    """A batch ended.
+
+    Attributes:
+        batch_id: Which.
+        took_s: Seconds on the lane: gathering, run and scattering.
+        failed: The model raised an error or was terminated.
+        terminated: It was stopped by StopBatch.
+    """
+
+    batch_id: int
+    took_s: float
+    failed: bool = False
+    terminated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOpened:
+    """A router's stream opened."""
+
+    link_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkClosed:
+    """A router's stream closed; its unanswered calls are cancelled."""
+
+    link_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrainBegan:
+    """Take no new calls; Drained follows when the last accepted one has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """A time asked for by WakeAt has come."""
+
+
+WorkerEvent = (
+    CallArrived
+    | BatchEnded
+    | CallCancelled
+    | ModelOpened
+    | ModelClosed
+    | LinkOpened
+    | LinkClosed
+    | DrainBegan
+    | Woke
+)
+
+# --- effects --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartBatch:
+    """Run these calls as one batch, now.
+
+    Attributes:
+        batch_id: Grows, never re-used.
+        model_key: "name/version".
+        call_ids: Members, in batch order.
+        rows: Sum of their rows.
+        padded_rows: Rows to pad the batch up to; == rows when no padding is due.
+        expected_s: Predicted seconds, for the log and for misprediction metrics.
+    """
+
+    batch_id: int
+    model_key: str
+    call_ids: tuple[int, ...]
+    rows: int
+    padded_rows: int
+    expected_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopBatch:
+    """Terminate a running batch: it overstays, or nobody waits for any of its calls."""
+
+    batch_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send the call's share of the batch that just ended. Ends the call.
+
+    Attributes:
+        call_id: The call.
+        service_s: Busy seconds charged to it: its share of the batch by rows.
+        failed: The batch failed with this call alone in it: send the model's error.
+    """
+
+    call_id: int
+    service_s: float
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Refuse the call. Ends the call."""
+
+    call_id: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdle:
+    """A closed model version has no calls left; its sessions may go."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Draining, and the last call has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
+
+    at_s: float
+
+
+WorkerEffect = StartBatch | StopBatch | Deliver | Refuse | ModelIdle | Drained | WakeAt

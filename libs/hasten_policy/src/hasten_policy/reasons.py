@@ -1,0 +1,125 @@
+"""Why a request was refused or failed: one list, the source of status codes, docs and labels.
+
+The policy package knows no gRPC, so a status is named here by its canonical name; the
+runtime's `errors` module turns the name into the gRPC enum and builds the details.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonFacts:
+    """What holds for every refusal with one reason.
+
+    Attributes:
+        status: Canonical gRPC status name.
+        retryable: A later or different attempt with the same request can succeed.
+        advice: What the caller should do, one sentence, for the generated docs.
+    """
+
+    status: str
+    retryable: bool
+    advice: str
+
+
+def _facts(status: str, advice: str, *, retryable: bool = False) -> ReasonFacts:
+    return ReasonFacts(status=status, retryable=retryable, advice=advice)
+
+
+class Reason(Enum):
+    """Every way in which a request can end without an answer.
+
+    The name is the public identifier: `ErrorInfo.reason` and, in lower case, a metric label.
+    Names are never changed or re-used.
+    """
+
+    # Deadlines and load.
+    DEADLINE_INFEASIBLE = _facts(
+        "DEADLINE_EXCEEDED", "Allow more time: even an idle worker needs longer than this."
+    )
+    OVERLOADED = _facts(
+        "RESOURCE_EXHAUSTED", "Wait as the retry hint says, or send elsewhere.", retryable=True
+    )
+    QUEUE_FULL = _facts(
+        "RESOURCE_EXHAUSTED", "Wait as the retry hint says, or add workers.", retryable=True
+    )
+    TENANT_QUOTA = _facts(
+        "RESOURCE_EXHAUSTED", "Wait for the tenant's share to refill.", retryable=True
+    )
+    SHED_BEFORE_START = _facts(
+        "DEADLINE_EXCEEDED", "It could no longer finish in time and was not run."
+    )
+    DEADLINE_PASSED = _facts("DEADLINE_EXCEEDED", "The deadline passed before the answer came.")
+    RUN_OVERSTAYED = _facts(
+        "DEADLINE_EXCEEDED", "The model ran far longer than it may and was stopped."
+    )
+    # Who can serve.
+    NO_WORKER = _facts(
+        "UNAVAILABLE", "No worker serves this model now; retry after the hint.", retryable=True
+    )
+    MODEL_LOADING = _facts("UNAVAILABLE", "Retry when the model has loaded.", retryable=True)
+    WORKER_LOST = _facts(
+        "UNAVAILABLE", "The worker died and no time was left to try another.", retryable=True
+    )
+    DRAINING = _facts("UNAVAILABLE", "This server is leaving; send elsewhere.", retryable=True)
+    MODEL_NOT_FOUND = _facts("NOT_FOUND", "Check the name against the repository index.")
+    VERSION_NOT_FOUND = _facts("NOT_FOUND", "Ask for a version that the model serves.")
+    # What was sent.
+    INVALID_REQUEST = _facts("INVALID_ARGUMENT", "The request is not well formed.")
+    INVALID_PARAMETER = _facts("INVALID_ARGUMENT", "Mend or drop the named parameter.")
+    INVALID_DEADLINE = _facts("INVALID_ARGUMENT", "Send a positive, finite deadline.")
+    INPUT_UNKNOWN = _facts("INVALID_ARGUMENT", "Use the input names of the model's metadata.")
+    INPUT_MISSING = _facts("INVALID_ARGUMENT", "Send every required input.")
+    OUTPUT_UNKNOWN = _facts("INVALID_ARGUMENT", "Use the output names of the model's metadata.")
+    DTYPE_MISMATCH = _facts("INVALID_ARGUMENT", "Send the datatype of the model's metadata.")
+    SHAPE_MISMATCH = _facts("INVALID_ARGUMENT", "Send the shape of the model's metadata.")
+    BYTE_LENGTH_MISMATCH = _facts("INVALID_ARGUMENT", "Send exactly the bytes the shape needs.")
+    RAW_AND_TYPED = _facts("INVALID_ARGUMENT", "Send raw contents or typed contents, not both.")
+    BATCH_TOO_LARGE = _facts("INVALID_ARGUMENT", "Send at most max_batch_size rows.")
+    SHARED_MEMORY_INVALID = _facts("INVALID_ARGUMENT", "Register the region and stay inside it.")
+    MESSAGE_TOO_LARGE = _facts("RESOURCE_EXHAUSTED", "Send less than the message limit.")
+    UNIMPLEMENTED = _facts("UNIMPLEMENTED", "This server does not offer the call.")
+    # What went wrong.
+    MODEL_FAILED = _facts("INTERNAL", "The model raised an error on this input.")
+    MODEL_REFUSED = _facts("INVALID_ARGUMENT", "The model files are not acceptable as they are.")
+    CONTROL_MODE = _facts("FAILED_PRECONDITION", "The server's settings forbid this change.")
+    INTERNAL = _facts("INTERNAL", "A fault in Hasten; the log has the trace id.")
+    CANCELLED = _facts("CANCELLED", "The caller went away.")
+
+    @property
+    def status(self) -> str:
+        """Canonical gRPC status name."""
+        return self.value.status
+
+    @property
+    def label(self) -> str:
+        """Value of the metric label `reason`."""
+        return self.name.lower()
+
+
+# Equal facts would make two members aliases of one: the enum must keep every name.
+assert len(Reason.__members__) == len(list(Reason)), "two reasons share their facts"  # noqa: S101
+
+DOMAIN: Final = "hasten.dev"
+"""`ErrorInfo.domain` of every refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A decision not to answer, with all that the caller should hear.
+
+    Attributes:
+        reason: Why.
+        message: One sentence that names the field and the expectation.
+        retry_after_s: Seconds after which a retry may succeed; None when it cannot help.
+        metadata: Facts of the case as pairs, for `ErrorInfo.metadata`.
+        started: The model began to run this request.
+    """
+
+    reason: Reason
+    message: str
+    retry_after_s: float | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    started: bool = False

@@ -1,0 +1,1 @@
+"""The shells that Hasten's services share."""

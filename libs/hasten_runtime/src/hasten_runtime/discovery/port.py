@@ -1,0 +1,72 @@
+"""The discovery port: what the services need to know of each other's addresses."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running copy of a service.
+
+    Attributes:
+        service: "worker", "router", …
+        instance_id: Unique within the service, stable over the process's life.
+        address: "host:port" of its gRPC server.
+        meta: Small facts: metrics address, pid, pool. Values are text.
+    """
+
+    service: str
+    instance_id: str
+    address: str
+    meta: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who is there, as last known.
+
+    Attributes:
+        instances: Sorted by instance_id.
+        fresh: False when the registry did not answer and this is the last known good view.
+    """
+
+    instances: tuple[Instance, ...]
+    fresh: bool
+
+
+class Registration(Protocol):
+    """A standing registration; it is renewed in the background until closed."""
+
+    async def close(self) -> None:
+        """Withdraws the registration. Idempotent; never raises for a dead registry."""
+        ...
+
+
+class Discovery(Protocol):
+    """Who is there. Adapters: Consul, Redis leases, memory; one contract test for all."""
+
+    async def register(self, instance: Instance) -> Registration:
+        """Announces the instance and keeps it announced.
+
+        A registry that is down is no error: the announcement is made once it is back.
+        """
+        ...
+
+    def watch(self, service: str) -> AsyncIterator[View]:
+        """Yields the present view, then one view for each change of it.
+
+        An error or an empty answer of a registry in trouble never empties the view: the last
+        known good one is yielded with fresh=False. A registry that is well and says that the
+        last instance has left does empty it. Ends only when the iterator is closed.
+        """
+        ...
+
+    def age_s(self, service: str) -> float:
+        """Seconds since the registry last answered the watch; math.inf before the first."""
+        ...
+
+    async def close(self) -> None:
+        """Releases connections; registrations are closed too."""
+        ...

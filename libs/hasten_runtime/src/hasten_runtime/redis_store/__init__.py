@@ -1,0 +1,1 @@
+"""Load state and checkpoints in Redis."""

@@ -1,0 +1,1 @@
+"""The router: a shell around hasten_policy's RouterMachine."""

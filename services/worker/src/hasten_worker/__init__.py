@@ -1,0 +1,1 @@
+"""The worker: a shell around hasten_policy's WorkerMachine."""
