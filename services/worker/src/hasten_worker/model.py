@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from hasten.inference.v2.model_config_pb2 import ModelConfig
 
+from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_policy.machines.worker_events import ModelSpec
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
