@@ -1,0 +1,70 @@
+# Hasten. `make help` lists the targets.
+SHELL := /bin/sh
+BIN := .venv/bin
+PY := $(BIN)/python
+SOURCES := libs/hasten_policy libs/hasten_runtime libs/hasten_client libs/hasten_cli services tests loadtest examples tools
+TYPED := libs/hasten_policy/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src services/router/src services/worker/src tools loadtest examples
+MODELS ?= examples/models
+WORKERS ?= 2
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup servers demo up test bench check format lint types imports protos protos-check docs docs-check models clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Prepare .venv (done by every other target by itself)
+	@tools/setup.sh
+
+servers: setup ## Find or fetch the real Redis and Consul that the tests use
+	@$(PY) tools/fetch_servers.py
+
+demo: setup ## Run the mesh on real models: answers, timing, and what overload does
+	@$(PY) -m examples.demo
+
+up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n)
+	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS)
+
+test: servers ## Every test, against real Redis and real Consul
+	@$(PY) -m pytest -q -n 2 --dist loadgroup tests
+
+bench: setup ## Measure the router's hop, next to bare gRPC and bare onnxruntime
+	@$(PY) -m loadtest.hop
+
+check: setup ## Format, lint, types, import contracts, protos, generated docs
+	@$(MAKE) --no-print-directory lint types imports protos-check docs-check
+
+format: setup ## Format the sources
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix --quiet $(SOURCES)
+
+lint: setup ## Format check and lint
+	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo 'not formatted: run `make format`'; exit 1; }
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/buf lint protos
+
+types: setup ## mypy strict everywhere, pyright strict on the policies
+	@$(BIN)/mypy $(TYPED)
+	@$(BIN)/pyright
+
+imports: setup ## Who may import whom
+	@$(BIN)/lint-imports
+
+protos: setup ## Write the Python stubs of protos/ again
+	@$(PY) tools/protos.py
+
+protos-check: setup ## Stubs are current, and no released message was broken
+	@$(PY) tools/protos.py --check
+	@$(PY) tools/protos_breaking.py
+
+docs: setup ## Write the generated pages of docs/ again
+	@$(PY) -m hasten_runtime.error_docs > docs/errors.md
+
+docs-check: setup ## Generated pages of docs/ are current
+	@$(PY) -m hasten_runtime.error_docs --check docs/errors.md
+
+models: setup ## Train the example models again (fetches scikit-learn)
+	@tools/uv.sh run --frozen --inexact --extra cpu --extra local --group train python -m examples.train
+
+clean: ## Remove everything that was fetched or built here
+	rm -rf .venv .tools .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
