@@ -1,0 +1,1 @@
+"""Example models, how they were trained, and the demonstration."""
