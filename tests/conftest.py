@@ -1,0 +1,81 @@
+"""Fixtures for all tests: real servers and checks for what a test leaves behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from tests.support.servers import ConsulAgent, RedisServer
+from tests.support.waiting import eventually
+
+LEAK_GRACE_S = 2.0
+
+
+@pytest.fixture(scope="session")
+def _redis_server_of_session() -> Iterator[RedisServer]:
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_server(_redis_server_of_session: RedisServer) -> RedisServer:
+    """A real, empty Redis, shared by this process's tests: leave it running."""
+    _redis_server_of_session.command("FLUSHALL")
+    return _redis_server_of_session
+
+
+@pytest.fixture
+def own_redis_server() -> Iterator[RedisServer]:
+    """A real Redis of this test alone, to be killed, paused and restarted."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def _consul_agent_of_session() -> Iterator[ConsulAgent]:
+    agent = ConsulAgent()
+    try:
+        agent.start()
+        yield agent
+    finally:
+        agent.close()
+
+
+@pytest.fixture
+def consul_agent(_consul_agent_of_session: ConsulAgent) -> ConsulAgent:
+    """A real Consul agent without services, shared by this process's tests: leave it running."""
+    for service_id in _consul_agent_of_session.get("/v1/agent/services"):
+        _consul_agent_of_session.put(f"/v1/agent/service/deregister/{service_id}")
+    return _consul_agent_of_session
+
+
+@pytest.fixture
+def own_consul_agent() -> Iterator[ConsulAgent]:
+    """A real Consul agent of this test alone, to be killed, paused and restarted."""
+    agent = ConsulAgent()
+    try:
+        agent.start()
+        yield agent
+    finally:
+        agent.close()
+
+
+@pytest.fixture
+async def no_leaked_tasks() -> AsyncIterator[None]:
+    """Fails the test when it leaves an asyncio task behind."""
+    before = asyncio.all_tasks()
+    yield
+
+    def all_ended() -> bool:
+        left = asyncio.all_tasks() - before - {asyncio.current_task()}
+        assert not left, f"tasks left behind: {[str(task) for task in left]}"
+        return True
+
+    await eventually(all_ended, LEAK_GRACE_S, what="all tasks of the test have ended")
