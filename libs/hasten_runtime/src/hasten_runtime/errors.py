@@ -1,0 +1,202 @@
+"""Refusals as gRPC errors, both ways.
+
+A refusal leaves as its canonical status with `google.rpc.Status` details (ErrorInfo; RetryInfo
+where a retry can help; QuotaFailure for a tenant's share) and the `grpc-retry-pushback-ms`
+trailer that stock clients of every language obey. Refusing must stay cheap: it is the hot path
+exactly when there is too much to do.
+"""
+
+import math
+from typing import Final, NoReturn, Protocol, cast
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from hasten_policy.reasons import DOMAIN, Reason, Refusal
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
+STARTED_KEY: Final = "started"
+"""ErrorInfo metadata key, value "true": the model had begun to run the request."""
+
+# A peer may take no more than 8 KiB of metadata, and the message travels twice.
+MESSAGE_CHARS_MAX: Final = 1000
+VALUE_CHARS_MAX: Final = 200
+ENTRIES_MAX: Final = 12
+RETRY_AFTER_S_MAX: Final = 3600.0
+
+_TYPE_PREFIX: Final = "type.googleapis.com/google.rpc."
+_CODES: Final = {reason: grpc.StatusCode[reason.status] for reason in Reason}
+_NUMBERS: Final = {reason: int(_CODES[reason].value[0]) for reason in Reason}
+# Without a hint, a retry of these only adds load or comes later still.
+_NO_RETRY: Final = frozenset(
+    reason for reason in Reason if reason.status in {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
+)
+# What a foreign error without details most likely means.
+_FOREIGN: Final = {
+    grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_PASSED,
+    grpc.StatusCode.FAILED_PRECONDITION: Reason.CONTROL_MODE,
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_REQUEST,
+    grpc.StatusCode.NOT_FOUND: Reason.MODEL_NOT_FOUND,
+    grpc.StatusCode.OUT_OF_RANGE: Reason.INVALID_REQUEST,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.OVERLOADED,
+    grpc.StatusCode.UNAVAILABLE: Reason.WORKER_LOST,
+    grpc.StatusCode.UNIMPLEMENTED: Reason.UNIMPLEMENTED,
+}
+# Statuses that say that the request was looked at and turned down before any work.
+_NEVER_STARTED: Final = frozenset(
+    {
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
+Trailers = tuple[tuple[str, str | bytes], ...]
+
+
+class MeshError(Exception):
+    """A refusal on its way to whoever answers the call.
+
+    Attributes:
+        refusal: What the caller is told.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Aborting(Protocol):
+    """The part of a servicer context that ends a call with an error."""
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Trailers = ()
+    ) -> NoReturn:
+        """Sends the status and raises."""
+        ...
+
+
+def status_code(reason: Reason) -> grpc.StatusCode:
+    """The status that refusals with this reason carry."""
+    return _CODES[reason]
+
+
+def trailers(refusal: Refusal) -> Trailers:
+    """Trailing metadata of a refusal, for handlers that set the status themselves."""
+    details = status_details(refusal).SerializeToString()
+    retry_after_s = _retry_after_s(refusal)
+    if retry_after_s is not None:
+        pushback = str(math.ceil(retry_after_s * 1000.0))
+    elif refusal.reason in _NO_RETRY:
+        pushback = "-1"
+    else:
+        return ((DETAILS_KEY, details),)
+    return ((DETAILS_KEY, details), (PUSHBACK_KEY, pushback))
+
+
+def status_details(refusal: Refusal) -> status_pb2.Status:
+    """The refusal as `google.rpc.Status`."""
+    reason = refusal.reason
+    message = refusal.message[:MESSAGE_CHARS_MAX]
+    metadata = {key: value[:VALUE_CHARS_MAX] for key, value in refusal.metadata[:ENTRIES_MAX]}
+    if refusal.started:
+        metadata[STARTED_KEY] = "true"
+    info = error_details_pb2.ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=metadata)
+    details = [_packed("ErrorInfo", info.SerializeToString())]
+    retry_after_s = _retry_after_s(refusal)
+    if retry_after_s is not None:
+        seconds, fraction = divmod(retry_after_s, 1.0)
+        delay = duration_pb2.Duration(seconds=int(seconds), nanos=int(fraction * 1e9))
+        retry = error_details_pb2.RetryInfo(retry_delay=delay)
+        details.append(_packed("RetryInfo", retry.SerializeToString()))
+    if reason is Reason.TENANT_QUOTA:
+        violation = error_details_pb2.QuotaFailure.Violation(
+            subject=f"tenant:{metadata.get('tenant', '')}", description=message
+        )
+        quota = error_details_pb2.QuotaFailure(violations=[violation])
+        details.append(_packed("QuotaFailure", quota.SerializeToString()))
+    return status_pb2.Status(code=_NUMBERS[reason], message=message, details=details)
+
+
+async def abort(context: Aborting, refusal: Refusal) -> NoReturn:
+    """Ends the call with the refusal; raises as `ServicerContext.abort` does."""
+    message = refusal.message[:MESSAGE_CHARS_MAX]
+    await context.abort(_CODES[refusal.reason], message, trailers(refusal))
+    raise AssertionError("abort returned")
+
+
+def refusal_from_rpc_error(error: grpc.RpcError) -> Refusal:
+    """The refusal that an RPC's error carries.
+
+    An error without our details (a foreign server, a broken connection) is mapped by its
+    status. Whether such a call was begun is then unknown for some statuses; unknown counts as
+    begun, so that nothing is run twice by mistake.
+    """
+    call = cast("grpc.Call", error)
+    code = call.code()
+    message = call.details() or f"The call failed with {code.name}."
+    for key, value in call.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            refusal = _refusal_from_details(value, code, message)
+            if refusal is not None:
+                return refusal
+    return Refusal(
+        reason=_foreign_reason(code, message),
+        message=message[:MESSAGE_CHARS_MAX],
+        metadata=(("grpc_status", code.name),),
+        started=code not in _NEVER_STARTED,
+    )
+
+
+def _refusal_from_details(data: bytes, code: grpc.StatusCode, message: str) -> Refusal | None:
+    status = status_pb2.Status()
+    info = error_details_pb2.ErrorInfo()
+    retry = error_details_pb2.RetryInfo()
+    retry_after_s: float | None = None
+    try:
+        status.ParseFromString(data)
+        for detail in status.details:
+            if detail.type_url == _TYPE_PREFIX + "ErrorInfo":
+                info.ParseFromString(detail.value)
+            elif detail.type_url == _TYPE_PREFIX + "RetryInfo":
+                retry.ParseFromString(detail.value)
+                retry_after_s = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+    except DecodeError:
+        return None
+    if info.domain != DOMAIN:
+        return None
+    known = Reason.__members__.get(info.reason)
+    pairs = sorted(pair for pair in info.metadata.items() if pair[0] != STARTED_KEY)
+    if known is None:  # A newer server: its reason is kept as a fact.
+        pairs.append(("reason", info.reason))
+    return Refusal(
+        reason=known or _foreign_reason(code, message),
+        message=message,
+        retry_after_s=retry_after_s,
+        metadata=tuple(pairs),
+        started=info.metadata.get(STARTED_KEY) == "true",
+    )
+
+
+def _foreign_reason(code: grpc.StatusCode, message: str) -> Reason:
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "message larger than max" in message:
+        return Reason.MESSAGE_TOO_LARGE
+    return _FOREIGN.get(code, Reason.INTERNAL)
+
+
+def _retry_after_s(refusal: Refusal) -> float | None:
+    seconds = refusal.retry_after_s
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_S_MAX)
+
+
+def _packed(name: str, value: bytes) -> any_pb2.Any:
+    return any_pb2.Any(type_url=_TYPE_PREFIX + name, value=value)

@@ -1,0 +1,58 @@
+"""Life of a service's process: the ready line, signals, the exit code."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hasten_runtime import logs
+
+_log = logs.logger(__name__)
+
+Main = Callable[[asyncio.Event], Awaitable[int | None]]
+
+
+def announce_ready(**facts: str | int | None) -> None:
+    """Writes the one line that standard output carries: {"event":"ready","pid":…, facts}."""
+    line = json.dumps({"event": "ready", "pid": os.getpid(), **facts}, separators=(",", ":"))
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def run(main: Main) -> int:
+    """Runs a service until it ends; returns the process's exit code.
+
+    `main` gets an event that the first SIGTERM or SIGINT sets: it should then leave in order
+    and return its exit code (None is 0). A second signal ends the process at once with
+    128 + its number. An exception is logged and makes the code 1.
+    """
+    try:
+        return asyncio.run(_supervised(main)) or 0
+    except Exception:  # noqa: BLE001  (the last place that can tell the operator)
+        _log.critical("process.crashed", exc_info=True)
+        return 1
+
+
+async def _supervised(main: Main) -> int | None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.set_exception_handler(_report)
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, int(number))
+    return await main(stop)
+
+
+def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Says which callback or forgotten task failed, with its traceback."""
+    _log.error(
+        "process.unhandled", message=str(context.get("message")), exc_info=context.get("exception")
+    )
