@@ -1,0 +1,89 @@
+"""One raw inference call: serialised once, sent many times."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+from google.rpc import error_details_pb2, status_pb2
+
+from hasten.inference.v2 import inference_pb2
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+Infer = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one call ended.
+
+    Attributes:
+        due_s: When it was to be sent, on this process's monotonic clock.
+        took_s: From due to end: a late sender does not flatter the server.
+        status: gRPC status name.
+        reason: ErrorInfo.reason; "" for an answer or an error without details.
+    """
+
+    due_s: float
+    took_s: float
+    status: str
+    reason: str
+
+    @property
+    def answered(self) -> bool:
+        """The call brought an output, in time."""
+        return self.status == "OK"
+
+
+def serialised(model: str, name: str, value: np.ndarray, *, timing: bool = False) -> bytes:
+    """A ModelInferRequest with one FP32 or BYTES input, ready to send."""
+    request = inference_pb2.ModelInferRequest(model_name=model)
+    if timing:
+        request.parameters["hasten_timing"].bool_param = True
+    text = value.dtype == object
+    request.inputs.add(name=name, datatype="BYTES" if text else "FP32", shape=value.shape)
+    if text:
+        cells = [len(cell).to_bytes(4, "little") + cell for cell in value.flat]
+        request.raw_input_contents.append(b"".join(cells))
+    else:
+        request.raw_input_contents.append(np.ascontiguousarray(value, "<f4").tobytes())
+    return request.SerializeToString()
+
+
+def open_infer(channel: grpc.aio.Channel) -> Infer:
+    """The call, bytes in and bytes out."""
+    call: Infer = channel.unary_unary(INFER)
+    return call
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """ErrorInfo.reason from the details in the trailers; "" without."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            info = error_details_pb2.ErrorInfo()
+            for detail in status_pb2.Status.FromString(value).details:
+                if detail.Unpack(info):
+                    return str(info.reason)
+    return ""
+
+
+async def timed_call(
+    infer: Infer, payload: bytes, *, due_s: float, deadline_s: float | None
+) -> Outcome:
+    """Sends at `due_s` (or at once when late) and reports how it ended."""
+    wait_s = due_s - time.monotonic()
+    if wait_s > 0:
+        await asyncio.sleep(wait_s)
+    try:
+        await infer(payload, timeout=deadline_s)
+    except grpc.aio.AioRpcError as error:
+        took_s = time.monotonic() - due_s
+        return Outcome(due_s, took_s, error.code().name, reason_of(error))
+    return Outcome(due_s, time.monotonic() - due_s, "OK", "")

@@ -1,0 +1,73 @@
+"""Twenty callers, one worker, room for three: who is run, and how soon do the others know?
+
+Twenty calls of 300 ms reach one worker at once; each caller leaves after one second, so three
+can succeed. A server without deadlines runs four to all twenty of them and lets the losers wait
+the full second.
+
+    python -m loadtest.late_callers [--json]
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+
+from loadtest.call import OPTIONS, Outcome, open_infer, serialised, timed_call
+from loadtest.executed import executed_of
+from loadtest.mesh import running_mesh
+from loadtest.repository import write_synthetic
+
+CALLS = 20
+RUN_MS = 300
+PATIENCE_S = 1.0
+
+
+async def experiment(address: str) -> tuple[list[Outcome], int]:
+    """Sends the calls together; returns their outcomes and how many the worker executed."""
+    payload = serialised("slow", "INPUT", np.zeros((1, 4), np.float32))
+    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        before = (await executed_of(address, "slow")).batches
+        infer = open_infer(channel)
+        due_s = time.monotonic()
+        outcomes = await asyncio.gather(
+            *(timed_call(infer, payload, due_s=due_s, deadline_s=PATIENCE_S) for _ in range(CALLS))
+        )
+        # Were refused calls run all the same, it would show after the last patience ended.
+        await asyncio.sleep(CALLS * RUN_MS / 1000 / 4)
+        return list(outcomes), (await executed_of(address, "slow")).batches - before
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    as_json = parser.parse_args().json
+    with tempfile.TemporaryDirectory() as folder:
+        write_synthetic(Path(folder), "slow", alpha_ms=RUN_MS, beta_ms=0, batch_max=1)
+        with running_mesh(Path(folder)) as mesh:
+            outcomes, ran = asyncio.run(experiment(mesh.router))
+    refused = sorted(o.took_s * 1000 for o in outcomes if not o.answered)
+    answered = sorted(o.took_s * 1000 for o in outcomes if o.answered)
+    if as_json:
+        print(json.dumps({"executed": ran, "answered_ms": answered, "refused_ms": refused}))
+        return
+    print(f"{CALLS} calls of {RUN_MS} ms on one worker, callers leave after {PATIENCE_S:.0f} s:")
+    print(
+        f"  executed {ran}, answered {len(answered)} after", *(f"{ms:.0f}" for ms in answered), "ms"
+    )
+    print(
+        f"  refused  {len(refused)}, the slowest refusal after {refused[-1]:.1f} ms"
+        if refused
+        else ""
+    )
+    reasons = sorted({outcome.reason for outcome in outcomes if not outcome.answered})
+    print("  reasons ", ", ".join(reasons) or "none")
+
+
+if __name__ == "__main__":
+    main()

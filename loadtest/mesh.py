@@ -1,0 +1,72 @@
+"""Starts a local mesh for a measurement and stops it afterwards."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STOP_S_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Where a running mesh is.
+
+    Attributes:
+        router: "host:port" of the router.
+        workers: "host:port" of each worker.
+        router_pid: The router's process.
+        worker_pids: The workers' processes.
+        metrics: "host:port" of the router's metrics.
+    """
+
+    router: str
+    workers: tuple[str, ...]
+    router_pid: int
+    worker_pids: tuple[int, ...]
+    metrics: str
+
+
+def _facts(line: str) -> Mesh:
+    said: dict[str, Any] = json.loads(line)
+    return Mesh(
+        router=said["address"],
+        workers=tuple(worker["address"] for worker in said["workers"]),
+        router_pid=said["router"]["pid"],
+        worker_pids=tuple(worker["pid"] for worker in said["workers"]),
+        metrics=said["metrics"],
+    )
+
+
+@contextmanager
+def running_mesh(models: Path, *, workers: int = 1, processes: int = 1) -> Iterator[Mesh]:
+    """A mesh on free ports that serves `models`; gone when the block ends.
+
+    Raises:
+        RuntimeError: It did not come up; the message is what it said.
+    """
+    command = [sys.executable, "-m", "hasten_cli.main", "up", "--json", "--port", "0"]
+    command += ["--metrics-port", "0", "--models", str(models)]
+    command += ["--workers", str(workers), "--processes", str(processes)]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+        try:
+            assert process.stdout is not None  # noqa: S101 (asked for above)
+            line = process.stdout.readline()
+            if not line:
+                process.wait(STOP_S_MAX)
+                said.seek(0)
+                raise RuntimeError(f"the mesh did not start: {said.read().strip()}")
+            yield _facts(line)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
