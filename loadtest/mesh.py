@@ -44,7 +44,9 @@ def _facts(line: str) -> Mesh:
 
 
 @contextmanager
-def running_mesh(models: Path, *, workers: int = 1, processes: int = 1) -> Iterator[Mesh]:
+def running_mesh(
+    models: Path, *, workers: int = 1, processes: int = 1, control: str = "none"
+) -> Iterator[Mesh]:
     """A mesh on free ports that serves `models`; gone when the block ends.
 
     Raises:
@@ -52,7 +54,7 @@ def running_mesh(models: Path, *, workers: int = 1, processes: int = 1) -> Itera
     """
     command = [sys.executable, "-m", "hasten_cli.main", "up", "--json", "--port", "0"]
     command += ["--metrics-port", "0", "--models", str(models)]
-    command += ["--workers", str(workers), "--processes", str(processes)]
+    command += ["--workers", str(workers), "--processes", str(processes), "--control", control]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
         try:
