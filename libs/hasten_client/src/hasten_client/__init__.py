@@ -1,1 +1,72 @@
-"""The Python client of Hasten: asyncio and sync, numpy in and out."""
+"""The Python client of Hasten: asyncio and sync, numpy in and out.
+
+with Client("localhost:8001") as client:
+    result = client.infer("digits", {"image": pixels}, deadline_s=0.05)
+    result["probabilities"]
+"""
+
+from hasten_client.aio import AsyncClient
+from hasten_client.client import Client
+from hasten_client.errors import (
+    AccessDenied,
+    Cancelled,
+    DeadlineExceeded,
+    DeadlineInfeasible,
+    FailedPrecondition,
+    HastenError,
+    InternalError,
+    InvalidArgument,
+    InvalidResponse,
+    MessageTooLarge,
+    ModelFailed,
+    NotFound,
+    Overloaded,
+    QuotaExceeded,
+    Unavailable,
+    Unimplemented,
+    Unreachable,
+)
+from hasten_client.request import InferRequest
+from hasten_client.result import Result
+from hasten_client.retry import RetryPolicy
+from hasten_client.timing import TimingBreakdown
+from hasten_client.views import (
+    ModelMetadata,
+    ModelState,
+    ServerMetadata,
+    TensorMetadata,
+    Worker,
+    WorkerModel,
+)
+
+__all__ = [
+    "AccessDenied",
+    "AsyncClient",
+    "Cancelled",
+    "Client",
+    "DeadlineExceeded",
+    "DeadlineInfeasible",
+    "FailedPrecondition",
+    "HastenError",
+    "InferRequest",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidResponse",
+    "MessageTooLarge",
+    "ModelFailed",
+    "ModelMetadata",
+    "ModelState",
+    "NotFound",
+    "Overloaded",
+    "QuotaExceeded",
+    "Result",
+    "RetryPolicy",
+    "ServerMetadata",
+    "TensorMetadata",
+    "TimingBreakdown",
+    "Unavailable",
+    "Unimplemented",
+    "Unreachable",
+    "Worker",
+    "WorkerModel",
+]

@@ -1,0 +1,365 @@
+"""The asyncio client."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from random import Random
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import grpc
+
+from hasten.inference.v2 import inference_pb2 as pb
+from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_client import channel, codec, errors, operations, streams, timing, views
+from hasten_client.operations import AnswerT, Operation, RequestT, ResponseT
+from hasten_client.request import (
+    InferRequest,
+    Metadata,
+    ParameterValue,
+    call_metadata,
+    check_deadline,
+    message,
+)
+from hasten_client.result import Result, result
+from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
+
+ItemT = TypeVar("ItemT")
+Trailers = Mapping[str, str | bytes]
+
+
+class AsyncClient:
+    """Calls a router, a worker, or any server of the Open Inference Protocol v2.
+
+    It connects at the first call. Use it in `async with`, or `await close()` it. One client
+    serves any number of tasks of one event loop at once; its calls share one retry budget.
+
+    Args:
+        address: "host:port", or any gRPC target.
+        credentials: TLS credentials; None for plaintext.
+        retry: When to retry; `RetryPolicy(attempts_max=1)` never does.
+        metadata: gRPC metadata of every call.
+        options: gRPC channel options that are added to the client's own.
+    """
+
+    def __init__(
+        self,
+        address: str = "localhost:8001",
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        retry: RetryPolicy | None = None,
+        metadata: Metadata | None = None,
+        options: channel.Options = (),
+    ) -> None:
+        self.address = channel.check_address(address)
+        self._credentials = credentials
+        self._retry = retry or RetryPolicy()
+        self._budget = RetryBudget(self._retry)
+        self._rng = Random()  # noqa: S311  (spreads retries in time)
+        self._metadata = call_metadata(metadata, None)
+        self._options = channel.options(address, options)
+        self._open: grpc.aio.Channel | None = None
+        self._methods: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends open calls and the connection. Idempotent."""
+        opened, self._open = self._open, None
+        self._methods.clear()
+        if opened is not None:
+            await opened.close()
+
+    async def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
+        self,
+        model: str,
+        inputs: Mapping[str, codec.TensorLike],
+        *,
+        version: str = "",
+        outputs: Sequence[str] | None = None,
+        deadline_s: float | None = None,
+        priority: str | int = "normal",
+        tenant: str = "",
+        request_id: str | None = None,
+        timing: bool = False,
+        parameters: Mapping[str, ParameterValue] | None = None,
+        traceparent: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> Result:
+        """Runs one inference and waits for its answer.
+
+        Args:
+            model: Model name.
+            inputs: Value of each input by name: arrays keep their dtype, lists become BYTES,
+                BOOL, INT64 or FP32.
+            version: Model version; "" for the server's choice.
+            outputs: Names of the outputs wanted; None for all.
+            deadline_s: Seconds within which the answer is of use; None for the model's
+                default. Retries and their waits stay inside it.
+            priority: "high", "normal", "low" or "batch", or a level: 1 is the highest.
+            tenant: Who pays; "" for the default tenant.
+            request_id: Comes back in the result; None for a fresh one.
+            timing: Ask where the time went.
+            parameters: Further request parameters.
+            traceparent: W3C trace context to continue.
+            metadata: Extra gRPC metadata.
+
+        Raises:
+            HastenError: A subclass that says why there is no answer.
+        """
+        request = InferRequest(
+            model=model,
+            inputs=inputs,
+            version=version,
+            outputs=outputs,
+            priority=priority,
+            tenant=tenant,
+            request_id=request_id,
+            timing=timing,
+            parameters=parameters,
+        )
+        return await self.infer_request(
+            request, deadline_s=deadline_s, traceparent=traceparent, metadata=metadata
+        )
+
+    async def infer_request(
+        self,
+        request: InferRequest,
+        *,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> Result:
+        """As `infer`, for a request that is a value."""
+        begin_s = time.monotonic()
+        operation = operations.infer(message(request))
+        wire, trailers = await self._call(
+            operation, check_deadline(deadline_s), call_metadata(metadata, traceparent)
+        )
+        total_s = time.monotonic() - begin_s
+        return result(wire, timing.breakdown(trailers.get(timing.TRAILER), total_s=total_s))
+
+    async def stream_infer(
+        self,
+        requests: Iterable[InferRequest] | AsyncIterable[InferRequest],
+        *,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> AsyncIterator[Result]:
+        """Sends requests over one stream and yields answers as they come.
+
+        Nothing is retried. The first request that fails ends the stream; when `requests`
+        raises, answers that are under way still come, then its exception.
+
+        Args:
+            requests: What to send; read as fast as the server takes it.
+            deadline_s: Seconds for the whole stream; None for no limit.
+            traceparent: W3C trace context to continue.
+            metadata: Extra gRPC metadata.
+
+        Raises:
+            HastenError: Why a request has no answer.
+        """
+        method = cast(
+            "grpc.aio.StreamStreamMultiCallable[pb.ModelInferRequest, pb.ModelStreamInferResponse]",
+            self._method(
+                streams.PATH,
+                lambda opened: opened.stream_stream(
+                    streams.PATH,
+                    request_serializer=pb.ModelInferRequest.SerializeToString,
+                    response_deserializer=pb.ModelStreamInferResponse.FromString,
+                ),
+            ),
+        )
+        call = method(
+            timeout=check_deadline(deadline_s),
+            metadata=streams.metadata(self._metadata, call_metadata(metadata, traceparent)),
+        )
+        sender = asyncio.create_task(_send(call, requests))
+        try:
+            async for wire in call:
+                yield streams.answer(wire)
+            await sender
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_rpc(error) from error
+        finally:
+            call.cancel()
+            sender.cancel()
+            await asyncio.wait({sender})
+
+    async def live(self, *, deadline_s: float | None = None) -> bool:
+        """Is the server's process alive?"""
+        return await self._ask(operations.live(), deadline_s)
+
+    async def ready(
+        self, model: str = "", version: str = "", *, deadline_s: float | None = None
+    ) -> bool:
+        """Can the server, or the model where one is named, take inference requests?"""
+        if model:
+            return await self._ask(operations.model_ready(model, version), deadline_s)
+        return await self._ask(operations.ready(), deadline_s)
+
+    async def server_metadata(self, *, deadline_s: float | None = None) -> views.ServerMetadata:
+        """Who answers."""
+        return await self._ask(operations.server_metadata(), deadline_s)
+
+    async def metadata(
+        self, model: str, version: str = "", *, deadline_s: float | None = None
+    ) -> views.ModelMetadata:
+        """What a model takes and gives."""
+        return await self._ask(operations.model_metadata(model, version), deadline_s)
+
+    async def config(
+        self, model: str, version: str = "", *, deadline_s: float | None = None
+    ) -> ModelConfig:
+        """A model's configuration in Triton's form."""
+        return await self._ask(operations.model_config(model, version), deadline_s)
+
+    async def statistics(
+        self, model: str = "", version: str = "", *, deadline_s: float | None = None
+    ) -> list[pb.ModelStatistics]:
+        """What models did so far; all models for an empty name."""
+        return await self._ask(operations.statistics(model, version), deadline_s)
+
+    async def index(
+        self, *, ready_only: bool = False, deadline_s: float | None = None
+    ) -> list[views.ModelState]:
+        """The models of the repository and their states, by name and version."""
+        return await self._ask(operations.index(ready_only=ready_only), deadline_s)
+
+    async def load(
+        self,
+        model: str,
+        *,
+        config_json: str | None = None,
+        files: Mapping[str, bytes] | None = None,
+        deadline_s: float | None = None,
+    ) -> None:
+        """Loads a model, or loads it again; returns when it serves.
+
+        Args:
+            model: Model name.
+            config_json: Configuration that replaces the one in the repository.
+            files: Files that replace those of the repository, by path below the model's
+                folder, for example "1/model.onnx".
+            deadline_s: Longest wait.
+        """
+        await self._ask(operations.load(model, config_json, files), deadline_s)
+
+    async def unload(
+        self, model: str, *, unload_dependents: bool = False, deadline_s: float | None = None
+    ) -> None:
+        """Unloads a model."""
+        await self._ask(operations.unload(model, unload_dependents=unload_dependents), deadline_s)
+
+    async def workers(self, *, deadline_s: float | None = None) -> list[views.Worker]:
+        """The workers as the router sees them, by name."""
+        return await self._ask(operations.workers(), deadline_s)
+
+    async def drain_worker(
+        self, worker_id: str, *, patience_s: float = 0.0, deadline_s: float | None = None
+    ) -> int:
+        """Takes a worker out of rotation; returns when it is idle.
+
+        Args:
+            worker_id: The worker.
+            patience_s: Longest wait for its accepted calls; 0 for the worker's own setting.
+            deadline_s: Longest wait for the answer.
+
+        Returns:
+            Calls that were still open when patience ended.
+        """
+        return await self._ask(operations.drain_worker(worker_id, patience_s), deadline_s)
+
+    async def _ask(
+        self, operation: Operation[RequestT, ResponseT, AnswerT], deadline_s: float | None
+    ) -> AnswerT:
+        wire, _ = await self._call(operation, check_deadline(deadline_s), ())
+        return operation.answer(wire)
+
+    async def _call(
+        self,
+        operation: Operation[RequestT, ResponseT, AnswerT],
+        deadline_s: float | None,
+        metadata: tuple[tuple[str, str | bytes], ...],
+    ) -> tuple[ResponseT, Trailers]:
+        """Carries a call out, with retries; its response and trailing metadata."""
+        method = cast(
+            "grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]",
+            self._method(
+                operation.path,
+                lambda opened: opened.unary_unary(
+                    operation.path,
+                    request_serializer=type(operation.request).SerializeToString,
+                    response_deserializer=operation.response_type.FromString,
+                ),
+            ),
+        )
+        now_s = time.monotonic()
+        attempts = Attempts(
+            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=now_s
+        )
+        while True:
+            call = method(
+                operation.request,
+                timeout=attempts.time_left_s(time.monotonic()),
+                metadata=(*self._metadata, *metadata),
+            )
+            try:
+                response = await call
+                trailers = dict(await call.trailing_metadata())
+            except grpc.aio.AioRpcError as failed:
+                error = errors.from_rpc(failed)
+                delay_s = attempts.retry_delay_s(error, now_s=time.monotonic())
+                if delay_s is None:
+                    raise error from failed
+            else:
+                attempts.succeeded()
+                return response, trailers
+            await asyncio.sleep(delay_s)
+
+    def _method(self, path: str, make: Callable[[grpc.aio.Channel], ItemT]) -> ItemT:
+        """A method of the channel, made once; opens the channel at the first use."""
+        known = self._methods.get(path)
+        if known is None:
+            if self._open is None:
+                self._open = (
+                    grpc.aio.insecure_channel(self.address, options=self._options)
+                    if self._credentials is None
+                    else grpc.aio.secure_channel(
+                        self.address, self._credentials, options=self._options
+                    )
+                )
+            known = self._methods[path] = make(self._open)
+        return cast("ItemT", known)
+
+
+async def _send(
+    call: grpc.aio.StreamStreamCall[pb.ModelInferRequest, pb.ModelStreamInferResponse],
+    requests: Iterable[InferRequest] | AsyncIterable[InferRequest],
+) -> None:
+    """Writes the requests, then closes this side of the stream. Raises what they raise."""
+    try:
+        if isinstance(requests, AsyncIterable):
+            async for request in requests:
+                await call.write(message(request))
+        else:
+            for request in requests:
+                await call.write(message(request))
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return  # The stream has ended: its reader hears why.
+    finally:
+        if not call.done():
+            with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.done_writing()

@@ -1,0 +1,362 @@
+"""The synchronous client."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import grpc
+
+from hasten.inference.v2 import inference_pb2 as pb
+from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_client import channel, codec, errors, operations, streams, timing, views
+from hasten_client.operations import AnswerT, Operation, RequestT, ResponseT
+from hasten_client.request import (
+    InferRequest,
+    Metadata,
+    ParameterValue,
+    call_metadata,
+    check_deadline,
+    message,
+)
+from hasten_client.result import Result, result
+from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
+
+ItemT = TypeVar("ItemT")
+Trailers = Mapping[str, str | bytes]
+
+
+class Client:
+    """Calls a router, a worker, or any server of the Open Inference Protocol v2.
+
+    It connects at the first call. Use it in `with`, or `close()` it. One client serves any
+    number of threads at once; its calls share one retry budget.
+
+    Args:
+        address: "host:port", or any gRPC target.
+        credentials: TLS credentials; None for plaintext.
+        retry: When to retry; `RetryPolicy(attempts_max=1)` never does.
+        metadata: gRPC metadata of every call.
+        options: gRPC channel options that are added to the client's own.
+    """
+
+    def __init__(
+        self,
+        address: str = "localhost:8001",
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        retry: RetryPolicy | None = None,
+        metadata: Metadata | None = None,
+        options: channel.Options = (),
+    ) -> None:
+        self.address = channel.check_address(address)
+        self._credentials = credentials
+        self._retry = retry or RetryPolicy()
+        self._budget = RetryBudget(self._retry)
+        self._rng = Random()  # noqa: S311  (spreads retries in time)
+        self._metadata = call_metadata(metadata, None)
+        self._options = channel.options(address, options)
+        self._open: grpc.Channel | None = None
+        self._methods: dict[str, Any] = {}
+        self._opening = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends open calls and the connection. Idempotent."""
+        with self._opening:
+            opened, self._open = self._open, None
+            self._methods.clear()
+        if opened is not None:
+            opened.close()
+
+    def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
+        self,
+        model: str,
+        inputs: Mapping[str, codec.TensorLike],
+        *,
+        version: str = "",
+        outputs: Sequence[str] | None = None,
+        deadline_s: float | None = None,
+        priority: str | int = "normal",
+        tenant: str = "",
+        request_id: str | None = None,
+        timing: bool = False,
+        parameters: Mapping[str, ParameterValue] | None = None,
+        traceparent: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> Result:
+        """Runs one inference and waits for its answer.
+
+        Args:
+            model: Model name.
+            inputs: Value of each input by name: arrays keep their dtype, lists become BYTES,
+                BOOL, INT64 or FP32.
+            version: Model version; "" for the server's choice.
+            outputs: Names of the outputs wanted; None for all.
+            deadline_s: Seconds within which the answer is of use; None for the model's
+                default. Retries and their waits stay inside it.
+            priority: "high", "normal", "low" or "batch", or a level: 1 is the highest.
+            tenant: Who pays; "" for the default tenant.
+            request_id: Comes back in the result; None for a fresh one.
+            timing: Ask where the time went.
+            parameters: Further request parameters.
+            traceparent: W3C trace context to continue.
+            metadata: Extra gRPC metadata.
+
+        Raises:
+            HastenError: A subclass that says why there is no answer.
+        """
+        request = InferRequest(
+            model=model,
+            inputs=inputs,
+            version=version,
+            outputs=outputs,
+            priority=priority,
+            tenant=tenant,
+            request_id=request_id,
+            timing=timing,
+            parameters=parameters,
+        )
+        return self.infer_request(
+            request, deadline_s=deadline_s, traceparent=traceparent, metadata=metadata
+        )
+
+    def infer_request(
+        self,
+        request: InferRequest,
+        *,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> Result:
+        """As `infer`, for a request that is a value."""
+        begin_s = time.monotonic()
+        operation = operations.infer(message(request))
+        wire, trailers = self._call(
+            operation, check_deadline(deadline_s), call_metadata(metadata, traceparent)
+        )
+        total_s = time.monotonic() - begin_s
+        return result(wire, timing.breakdown(trailers.get(timing.TRAILER), total_s=total_s))
+
+    def stream_infer(
+        self,
+        requests: Iterable[InferRequest],
+        *,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> Iterator[Result]:
+        """Sends requests over one stream and yields answers as they come.
+
+        Nothing is retried. The first request that fails ends the stream; when `requests`
+        raises, answers that are under way still come, then its exception.
+
+        Args:
+            requests: What to send; read as fast as the server takes it.
+            deadline_s: Seconds for the whole stream; None for no limit.
+            traceparent: W3C trace context to continue.
+            metadata: Extra gRPC metadata.
+
+        Raises:
+            HastenError: Why a request has no answer.
+        """
+        method = cast(
+            "grpc.StreamStreamMultiCallable[pb.ModelInferRequest, pb.ModelStreamInferResponse]",
+            self._method(
+                streams.PATH,
+                lambda opened: opened.stream_stream(
+                    streams.PATH,
+                    request_serializer=pb.ModelInferRequest.SerializeToString,
+                    response_deserializer=pb.ModelStreamInferResponse.FromString,
+                ),
+            ),
+        )
+        failures: list[Exception] = []
+        call = method(
+            _messages(requests, failures),
+            timeout=check_deadline(deadline_s),
+            metadata=streams.metadata(self._metadata, call_metadata(metadata, traceparent)),
+        )
+        try:
+            for wire in call:
+                yield streams.answer(wire)
+        except grpc.RpcError as error:
+            raise _typed(error) from error
+        finally:
+            call.cancel()
+        if failures:
+            raise failures[0]
+
+    def live(self, *, deadline_s: float | None = None) -> bool:
+        """Is the server's process alive?"""
+        return self._ask(operations.live(), deadline_s)
+
+    def ready(self, model: str = "", version: str = "", *, deadline_s: float | None = None) -> bool:
+        """Can the server, or the model where one is named, take inference requests?"""
+        if model:
+            return self._ask(operations.model_ready(model, version), deadline_s)
+        return self._ask(operations.ready(), deadline_s)
+
+    def server_metadata(self, *, deadline_s: float | None = None) -> views.ServerMetadata:
+        """Who answers."""
+        return self._ask(operations.server_metadata(), deadline_s)
+
+    def metadata(
+        self, model: str, version: str = "", *, deadline_s: float | None = None
+    ) -> views.ModelMetadata:
+        """What a model takes and gives."""
+        return self._ask(operations.model_metadata(model, version), deadline_s)
+
+    def config(
+        self, model: str, version: str = "", *, deadline_s: float | None = None
+    ) -> ModelConfig:
+        """A model's configuration in Triton's form."""
+        return self._ask(operations.model_config(model, version), deadline_s)
+
+    def statistics(
+        self, model: str = "", version: str = "", *, deadline_s: float | None = None
+    ) -> list[pb.ModelStatistics]:
+        """What models did so far; all models for an empty name."""
+        return self._ask(operations.statistics(model, version), deadline_s)
+
+    def index(
+        self, *, ready_only: bool = False, deadline_s: float | None = None
+    ) -> list[views.ModelState]:
+        """The models of the repository and their states, by name and version."""
+        return self._ask(operations.index(ready_only=ready_only), deadline_s)
+
+    def load(
+        self,
+        model: str,
+        *,
+        config_json: str | None = None,
+        files: Mapping[str, bytes] | None = None,
+        deadline_s: float | None = None,
+    ) -> None:
+        """Loads a model, or loads it again; returns when it serves.
+
+        Args:
+            model: Model name.
+            config_json: Configuration that replaces the one in the repository.
+            files: Files that replace those of the repository, by path below the model's
+                folder, for example "1/model.onnx".
+            deadline_s: Longest wait.
+        """
+        self._ask(operations.load(model, config_json, files), deadline_s)
+
+    def unload(
+        self, model: str, *, unload_dependents: bool = False, deadline_s: float | None = None
+    ) -> None:
+        """Unloads a model."""
+        self._ask(operations.unload(model, unload_dependents=unload_dependents), deadline_s)
+
+    def workers(self, *, deadline_s: float | None = None) -> list[views.Worker]:
+        """The workers as the router sees them, by name."""
+        return self._ask(operations.workers(), deadline_s)
+
+    def drain_worker(
+        self, worker_id: str, *, patience_s: float = 0.0, deadline_s: float | None = None
+    ) -> int:
+        """Takes a worker out of rotation; returns when it is idle.
+
+        Args:
+            worker_id: The worker.
+            patience_s: Longest wait for its accepted calls; 0 for the worker's own setting.
+            deadline_s: Longest wait for the answer.
+
+        Returns:
+            Calls that were still open when patience ended.
+        """
+        return self._ask(operations.drain_worker(worker_id, patience_s), deadline_s)
+
+    def _ask(
+        self, operation: Operation[RequestT, ResponseT, AnswerT], deadline_s: float | None
+    ) -> AnswerT:
+        wire, _ = self._call(operation, check_deadline(deadline_s), ())
+        return operation.answer(wire)
+
+    def _call(
+        self,
+        operation: Operation[RequestT, ResponseT, AnswerT],
+        deadline_s: float | None,
+        metadata: tuple[tuple[str, str | bytes], ...],
+    ) -> tuple[ResponseT, Trailers]:
+        """Carries a call out, with retries; its response and trailing metadata."""
+        method = cast(
+            "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]",
+            self._method(
+                operation.path,
+                lambda opened: opened.unary_unary(
+                    operation.path,
+                    request_serializer=type(operation.request).SerializeToString,
+                    response_deserializer=operation.response_type.FromString,
+                ),
+            ),
+        )
+        now_s = time.monotonic()
+        attempts = Attempts(
+            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=now_s
+        )
+        while True:
+            try:
+                response, call = method.with_call(
+                    operation.request,
+                    timeout=attempts.time_left_s(time.monotonic()),
+                    metadata=(*self._metadata, *metadata),
+                )
+            except grpc.RpcError as failed:
+                error = _typed(failed)
+                delay_s = attempts.retry_delay_s(error, now_s=time.monotonic())
+                if delay_s is None:
+                    raise error from failed
+            else:
+                attempts.succeeded()
+                return response, dict(call.trailing_metadata())
+            time.sleep(delay_s)
+
+    def _method(self, path: str, make: Callable[[grpc.Channel], ItemT]) -> ItemT:
+        """A method of the channel, made once; opens the channel at the first use."""
+        known = self._methods.get(path)
+        if known is None:
+            with self._opening:
+                if self._open is None:
+                    self._open = (
+                        grpc.insecure_channel(self.address, options=self._options)
+                        if self._credentials is None
+                        else grpc.secure_channel(
+                            self.address, self._credentials, options=self._options
+                        )
+                    )
+                known = self._methods[path] = make(self._open)
+        return cast("ItemT", known)
+
+
+def _messages(
+    requests: Iterable[InferRequest], failures: list[Exception]
+) -> Iterator[pb.ModelInferRequest]:
+    """The requests as they travel; ends at the first that cannot be sent and keeps the reason.
+
+    gRPC reads it in a thread of its own, where an exception would only be logged.
+    """
+    try:
+        for request in requests:
+            yield message(request)
+    except Exception as error:  # noqa: BLE001  (raised to the caller by the reader)
+        failures.append(error)
+
+
+def _typed(failed: grpc.RpcError) -> errors.HastenError:
+    # What gRPC raises from a call is an RpcError that is also a Call; its stubs do not say so.
+    return errors.from_rpc(cast("errors.FailedCall", failed))
