@@ -1,0 +1,83 @@
+"""Redis and Consul die for half a minute: synchronous inference goes on as if nothing were."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from hasten.inference.v2 import inference_pb2 as pb
+from loadtest.repository import write_synthetic
+from tests.support.servers import ConsulAgent, RedisServer
+from tests.support.services import router_environ, running_service, worker_environ
+from tests.support.waiting import eventually_sync
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+SERVICE = "/inference.GRPCInferenceService/"
+GONE_S = 30.0
+
+
+def request() -> bytes:
+    message = pb.ModelInferRequest(model_name="step")
+    message.inputs.add(name="INPUT", datatype="FP32", shape=[1, 2])
+    message.raw_input_contents.append(np.ones(2, "<f4").tobytes())
+    return message.SerializeToString()
+
+
+def calls_for(address: str, seconds: float) -> tuple[int, list[str]]:
+    """Calls without a pause for `seconds`; returns answers and the statuses of the rest."""
+    answered = 0
+    failed: list[str] = []
+    ends_s = time.monotonic() + seconds
+    with grpc.insecure_channel(address) as channel:
+        infer = channel.unary_unary(SERVICE + "ModelInfer")
+        while time.monotonic() < ends_s:
+            try:
+                infer(request(), timeout=2)
+                answered += 1
+            except grpc.RpcError as error:
+                failed.append(f"{error.code().name}: {error.details()}")
+    return answered, failed
+
+
+def is_ready(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        ask = channel.unary_unary(SERVICE + "ModelReady")
+        answer = ask(pb.ModelReadyRequest(name="step").SerializeToString(), timeout=2)
+    return pb.ModelReadyResponse.FromString(answer).ready
+
+
+def test_inference_goes_on_while_redis_and_consul_are_dead(
+    tmp_path: Path, own_redis_server: RedisServer, own_consul_agent: ConsulAgent
+) -> None:
+    models = tmp_path / "models"
+    write_synthetic(models, "step", alpha_ms=5, beta_ms=0, batch_max=4)
+    discovery = {"kind": "consul", "address": own_consul_agent.address}
+    redis = {"redis_url": own_redis_server.url}
+    with ExitStack() as running:
+        for name in ("one", "two"):
+            environ = worker_environ(name, models, discovery, **redis)
+            running.enter_context(
+                running_service("hasten_worker.main", environ, log_path=tmp_path / f"{name}.log")
+            )
+        router = running.enter_context(
+            running_service(
+                "hasten_router.main",
+                router_environ(discovery, **redis),
+                log_path=tmp_path / "router.log",
+            )
+        )
+        eventually_sync(lambda: is_ready(router.address), 30, what="the model is ready")
+        own_redis_server.kill()
+        own_consul_agent.kill()
+        answered, failed = calls_for(router.address, GONE_S)
+        assert failed == []
+        assert answered > 100
+        own_redis_server.restart()
+        own_consul_agent.restart()
+        answered, failed = calls_for(router.address, 5)
+        assert failed == []
+        assert answered > 10

@@ -1,0 +1,88 @@
+"""Hasten's own services as processes, for tests that kill, pause and starve them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import ChildProcess
+from tests.support.waiting import eventually_sync
+
+READY_S_MAX = 60.0
+
+
+class Service:
+    """One service process that has said it is ready.
+
+    Attributes:
+        process: The process, to be killed, paused and resumed.
+        address: "host:port" of its gRPC server.
+        facts: Its ready line.
+    """
+
+    def __init__(self, process: ChildProcess, facts: dict[str, Any]) -> None:
+        self.process = process
+        self.facts = facts
+        self.address: str = facts["address"]
+
+
+def _ready_line(process: ChildProcess) -> dict[str, Any] | None:
+    status = process.exit_status
+    if status is not None:
+        raise RuntimeError(f"the service ended with {status}:\n{process.log_tail}")
+    for line in process.log_path.read_text(errors="replace").splitlines():
+        if line.startswith("{") and '"ready"' in line:
+            try:
+                said: dict[str, Any] = json.loads(line)
+            except ValueError:
+                continue
+            if said.get("event") == "ready":
+                return said
+    return None
+
+
+@contextmanager
+def running_service(
+    module: str, environ: Mapping[str, str], *, log_path: Path
+) -> Iterator[Service]:
+    """Starts `python -m module` and yields it once it is ready; stops it at the end."""
+    process = ChildProcess(
+        [sys.executable, "-m", module], log_path=log_path, environ={**os.environ, **environ}
+    )
+    try:
+        facts = eventually_sync(
+            lambda: _ready_line(process), READY_S_MAX, what=f"{module} ready, see {log_path}"
+        )
+        assert facts is not None
+        yield Service(process, facts)
+    finally:
+        process.stop()
+
+
+def worker_environ(
+    name: str, models: Path, discovery: Mapping[str, str], **more: str
+) -> dict[str, str]:
+    """Environment of a worker on a free port; `discovery` holds kind and address."""
+    return {
+        "HASTEN_WORKER_ID": name,
+        "HASTEN_WORKER_ADDRESS": "127.0.0.1:0",
+        "HASTEN_WORKER_METRICS_ADDRESS": "127.0.0.1:0",
+        "HASTEN_WORKER_MODELS_DIR": str(models),
+        "HASTEN_WORKER_MODEL_CONTROL": "none",
+        **{f"HASTEN_WORKER_DISCOVERY__{key.upper()}": text for key, text in discovery.items()},
+        **{f"HASTEN_WORKER_{key.upper()}": text for key, text in more.items()},
+    }
+
+
+def router_environ(discovery: Mapping[str, str], **more: str) -> dict[str, str]:
+    """Environment of a router on a free port; `discovery` holds kind and address."""
+    return {
+        "HASTEN_ROUTER_ID": "router",
+        "HASTEN_ROUTER_ADDRESS": "127.0.0.1:0",
+        "HASTEN_ROUTER_METRICS_ADDRESS": "127.0.0.1:0",
+        **{f"HASTEN_ROUTER_DISCOVERY__{key.upper()}": text for key, text in discovery.items()},
+        **{f"HASTEN_ROUTER_{key.upper()}": text for key, text in more.items()},
+    }
