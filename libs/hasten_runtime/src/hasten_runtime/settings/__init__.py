@@ -1,0 +1,27 @@
+"""Settings of a service: TOML file < environment < flags, checked as a whole before the start.
+
+A typing mistake stops the start, wherever it is: an unknown key of the file, an unknown
+variable with the service's prefix, an unknown flag, a value out of range.
+"""
+
+from hasten_runtime.settings.base import CommaSeparated, ServiceSettings, SettingsGroup
+from hasten_runtime.settings.groups import (
+    DiscoverySettings,
+    GrpcSettings,
+    HostPort,
+    TelemetrySettings,
+)
+from hasten_runtime.settings.loading import SettingsFault, load, read
+
+__all__ = [
+    "CommaSeparated",
+    "DiscoverySettings",
+    "GrpcSettings",
+    "HostPort",
+    "ServiceSettings",
+    "SettingsFault",
+    "SettingsGroup",
+    "TelemetrySettings",
+    "load",
+    "read",
+]

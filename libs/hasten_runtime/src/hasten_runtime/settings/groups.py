@@ -1,0 +1,109 @@
+"""Groups of settings that several services share."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from hasten_runtime.grpc_client import ChannelLimits
+from hasten_runtime.grpc_server import ServerLimits
+from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
+
+MIB = 1024 * 1024
+
+
+def _host_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError("expected host:port, as 0.0.0.0:8001 (port 0: any free port)")
+    return value
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+"""An address to listen at or to call."""
+
+
+class GrpcSettings(SettingsGroup):
+    """Bounds of servers and channels."""
+
+    message_bytes_max: int = Field(
+        default=64 * MIB, ge=4096, le=2**31 - 1, description="Largest message, in bytes."
+    )
+    streams_max: int = Field(
+        default=100, ge=1, le=100_000, description="Calls that one connection may have open."
+    )
+    calls_max: int | None = Field(
+        default=None, ge=1, description="Calls open on the whole server; none: no such limit."
+    )
+    handshake_s: float = Field(
+        default=3.0, gt=0, le=60, description="Time for a connection's handshake."
+    )
+    metadata_bytes_max: int = Field(
+        default=16 * 1024, ge=1024, le=MIB, description="Metadata of one call, in bytes."
+    )
+    connection_age_s: float | None = Field(
+        default=None, gt=0, description="Close connections in order at this age; none: never."
+    )
+    ping_s: float = Field(
+        default=1.0, ge=0.5, le=600, description="Ping a silent peer of the mesh after this long."
+    )
+    ping_timeout_s: float = Field(
+        default=1.0, ge=0.1, le=60, description="A peer that does not answer a ping is lost."
+    )
+
+    def server_limits(self) -> ServerLimits:
+        """For `make_server`."""
+        return ServerLimits(
+            message_bytes_max=self.message_bytes_max,
+            streams_max=self.streams_max,
+            calls_max=self.calls_max,
+            handshake_s=self.handshake_s,
+            metadata_bytes_max=self.metadata_bytes_max,
+            connection_age_s=self.connection_age_s,
+        )
+
+    def channel_limits(self) -> ChannelLimits:
+        """For `make_channel`."""
+        return ChannelLimits(
+            message_bytes_max=self.message_bytes_max,
+            metadata_bytes_max=self.metadata_bytes_max,
+            ping_s=self.ping_s,
+            ping_timeout_s=self.ping_timeout_s,
+        )
+
+
+class DiscoverySettings(SettingsGroup):
+    """How services find each other."""
+
+    kind: Literal["consul", "redis", "static", "memory"] = Field(
+        default="static",
+        description="consul; redis (leases); static (a fixed list); memory (one process, tests).",
+    )
+    address: str = Field(
+        default="",
+        description="Consul as host:port, or a Redis URL; empty: 127.0.0.1:8500, or redis_url.",
+    )
+    token: SecretStr = Field(default=SecretStr(""), description="Consul's access token.")
+    datacenter: str = Field(default="", description="Consul's datacenter; empty: the agent's own.")
+    lease_s: float = Field(
+        default=3.0, ge=0.5, le=600, description="A service unheard of for this long is gone."
+    )
+    workers: CommaSeparated = Field(
+        default=(), description="kind static: addresses of the workers, host:port,host:port."
+    )
+
+
+class TelemetrySettings(SettingsGroup):
+    """Logs and metrics. Traces are set by the standard OTEL_* variables."""
+
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        default="info", description="Least severity that is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: for people on a terminal, JSON elsewhere."
+    )
+    models_max: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description='Models with metrics of their own; further ones count as "other".',
+    )

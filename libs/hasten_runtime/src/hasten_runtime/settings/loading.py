@@ -1,0 +1,185 @@
+"""Reading settings from file, environment and command line."""
+
+import argparse
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings.sources import NoDecode
+
+from hasten_runtime.settings.base import Leaf, ServiceSettings, leaves
+from hasten_runtime.settings.faults import (
+    Source,
+    masked,
+    sentences,
+    suggestion,
+    unknown_variables,
+)
+from hasten_runtime.settings.show import as_toml
+
+EXIT_FAULT = 2
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+class SettingsFault(Exception):  # noqa: N818  (the operator's mistake, not a bug)
+    """The settings are not acceptable.
+
+    Attributes:
+        faults: A sentence for each.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+def load(cls: type[S], argv: Sequence[str] | None = None) -> S:
+    """The settings of this start, for a service's `main`.
+
+    Ends the process where there is nothing to run: after `--help` and `--check-config` with
+    code 0, on faults with code 2 and a line on standard error for each.
+
+    Args:
+        cls: What to read.
+        argv: Arguments after the program's name; those of the process when None.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        settings, check = _read(cls, arguments)
+    except SettingsFault as fault:
+        for sentence in fault.faults:
+            sys.stderr.write(f"{Path(sys.argv[0]).name}: {sentence}\n")
+        raise SystemExit(EXIT_FAULT) from None
+    if check:
+        sys.stdout.write(as_toml(settings))
+        raise SystemExit(0)
+    return settings
+
+
+def read(cls: type[S], argv: Sequence[str] = ()) -> S:
+    """As `load`, for code that does not want its process ended.
+
+    Raises:
+        SettingsFault: With all faults at once.
+    """
+    return _read(cls, argv)[0]
+
+
+def _read(cls: type[S], argv: Sequence[str]) -> tuple[S, bool]:
+    prefix = str(cls.model_config.get("env_prefix", ""))
+    parsed, stray = _parser(cls, prefix).parse_known_args(argv)
+    faults = [
+        f"{flag} is no flag{suggestion(flag, (leaf.flag for leaf in leaves(cls)))}"
+        for flag in stray
+        if flag.startswith("-") or not stray[0].startswith("-")
+    ]
+    faults += unknown_variables(cls, prefix, os.environ)
+    given = vars(parsed)
+    flags = Source("flag", _nested((leaf, given[leaf.key]) for leaf in leaves(cls)))
+    sources = (flags, Source("variable", _Environment(cls)()), _file(given["config"]))
+    merged: dict[str, Any] = {}
+    for source in reversed(sources):
+        _merge(merged, source.values)
+    try:
+        settings = cls(**merged)
+    except ValidationError as error:
+        faults += sentences(error, cls, prefix, sources)
+    if faults:
+        raise SettingsFault(faults)
+    return settings, given["check_config"]
+
+
+class _Environment(EnvSettingsSource):
+    """The environment; text that is no JSON is left for validation to complain of."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401  (as overridden)
+        """The value of a list or table."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def _parser(cls: type[ServiceSettings], prefix: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [--config FILE] [--check-config] [--SETTING VALUE ...]",
+        description=(cls.__doc__ or "").partition("\n\n")[0],
+        allow_abbrev=False,
+        epilog="Flags win over the environment, the environment wins over the file.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="settings file (TOML)")
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="check the settings, print those in effect (secrets hidden), and exit",
+    )
+    for leaf in leaves(cls):
+        default = "required" if leaf.field.is_required() else f"default {_default(leaf)}"
+        text = f"{leaf.field.description or leaf.key} [{default}; {leaf.variable(prefix)}]"
+        parser.add_argument(
+            leaf.flag,
+            dest=leaf.key,
+            metavar=leaf.path[-1].upper(),
+            help=text.replace("%", "%%"),
+        )
+    return parser
+
+
+def _default(leaf: Leaf) -> str:
+    value = leaf.field.get_default(call_default_factory=False)
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "empty"
+    return masked(value) or "empty"
+
+
+def _nested(given: Iterable[tuple[Leaf, str | None]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for leaf, text in given:
+        if text is None:
+            continue
+        place = values
+        for part in leaf.path[:-1]:
+            place = place.setdefault(part, {})
+        place[leaf.path[-1]] = _decoded(leaf, text)
+    return values
+
+
+def _decoded(leaf: Leaf, text: str) -> object:
+    """Lists and tables come as JSON, unless their type takes text apart itself."""
+    if text[:1] not in {"[", "{"} or any(mark is NoDecode for mark in leaf.field.metadata):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text  # Validation will say what it expected.
+
+
+def _file(name: str | None) -> Source:
+    if name is None:
+        return Source("file", {})
+    try:
+        with Path(name).open("rb") as file:
+            return Source("file", tomllib.load(file), name)
+    except OSError as error:
+        raise SettingsFault([f"cannot read {name}: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsFault([f"{name} is not TOML: {error}"]) from error
+
+
+def _merge(into: dict[str, Any], values: Any) -> None:  # noqa: ANN401  (a parsed file)
+    for key, value in values.items():
+        present = into.get(key)
+        if isinstance(value, dict) and isinstance(present, dict):
+            _merge(present, value)
+        else:
+            into[key] = dict(value) if isinstance(value, dict) else value
