@@ -102,7 +102,7 @@ class TelemetrySettings(SettingsGroup):
         default="auto", description="auto: for people on a terminal, JSON elsewhere."
     )
     models_max: int = Field(
-        default=50,
+        default=32,
         ge=1,
         le=1000,
         description='Models with metrics of their own; further ones count as "other".',

@@ -1,0 +1,108 @@
+"""A process's registry and where it is scraped."""
+
+import platform
+import socket
+import threading
+from importlib.metadata import version
+from socketserver import TCPServer
+from typing import Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import grpc
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    make_wsgi_app,
+)
+
+from hasten_runtime import telemetry_names as names
+
+READ_TIMEOUT_S: Final = 5.0
+"""A scraper that is silent for this long is cut off, as scrapes are served one by one."""
+_POLL_S: Final = 0.1
+
+
+def registry(service: str, instance: str = "") -> CollectorRegistry:
+    """A registry with what every process tells: its build, its resources, its collections."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it out
+    fresh = CollectorRegistry()
+    ProcessCollector(registry=fresh)
+    GCCollector(registry=fresh)
+    Gauge(
+        names.METRIC_BUILD_INFO,
+        "1; what runs here.",
+        ["service", "instance", "version", "python", "grpc"],
+        registry=fresh,
+    ).labels(
+        service, instance, version("hasten-runtime"), platform.python_version(), grpc.__version__
+    ).set(1)
+    return fresh
+
+
+class MetricsEndpoint:
+    """Serves one registry over HTTP, as text or OpenMetrics, on a thread of its own, so that a
+    busy event loop can still be looked into.
+    """
+
+    def __init__(self, server: WSGIServer) -> None:
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        return self._server.server_port
+
+    @property
+    def address(self) -> str:
+        """Where it listens, "host:port" with the real port."""
+        return f"{self._server.server_address[0]!s}:{self.port}"
+
+    def close(self) -> None:
+        """Stops serving. Blocks for a tenth of a second; idempotent."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def serve(address: str, metrics: CollectorRegistry) -> MetricsEndpoint:
+    """Serves the registry at "host:port", any path; port 0 for any free one.
+
+    Raises:
+        OSError: The address cannot be listened at.
+    """
+    host, _, port = address.rpartition(":")
+    server = make_server(
+        host,
+        int(port),
+        make_wsgi_app(metrics),
+        server_class=_server_class(host),
+        handler_class=_Handler,
+    )
+    return MetricsEndpoint(server)
+
+
+def _server_class(host: str) -> type[WSGIServer]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return type("MetricsServer", (_Server,), {"address_family": family})
+
+
+class _Server(WSGIServer):
+    def server_bind(self) -> None:
+        # The base class in between asks DNS for the host's full name, which can take seconds.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = READ_TIMEOUT_S
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (as overridden)
+        """Scrapes are not worth a line each."""

@@ -1,0 +1,102 @@
+"""Metrics of the router."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from hasten_runtime import telemetry_names as names
+from hasten_runtime.metrics.bound import (
+    SECONDS_BUCKETS,
+    ModelLabels,
+    ModelRequests,
+    RequestMetrics,
+    watched,
+)
+
+WORKERS_MAX: Final = 256
+"""Workers with a standing of their own among the metrics."""
+
+
+class RouterModelMetrics(ModelRequests):
+    """One model at the router."""
+
+
+class RouterMetrics:
+    """Everything that the router counts."""
+
+    def __init__(self, registry: CollectorRegistry, *, models_max: int = 32) -> None:
+        self._registry = registry
+        shared = RequestMetrics(registry)
+        self._models = ModelLabels(models_max, lambda name: RouterModelMetrics(shared, name))
+        self._slack = shared.slack
+        self._held = Histogram(
+            names.METRIC_ROUTER_HOLD_SECONDS,
+            "Wait in the router for a worker's credit, of calls that were sent.",
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        attempts = Counter(
+            names.METRIC_ROUTER_ATTEMPTS,
+            "Calls sent to workers: first, or again (retry, rescue or hedge).",
+            ["kind"],
+            registry=registry,
+        )
+        self._first = attempts.labels("first")
+        self._again = attempts.labels("again")
+        self._standing = Gauge(
+            names.METRIC_ROUTER_STANDING,
+            "1 for the standing that each worker has.",
+            ["worker", "standing"],
+            registry=registry,
+        )
+        self._standings: dict[str, str] = {}
+
+    def model(self, name: str) -> RouterModelMetrics:
+        """The model's counters; models beyond the limit share one set."""
+        return self._models.of(name)
+
+    def admitted(self, slack_s: float) -> None:
+        """A call with slack_s until its deadline was admitted; infinite without a deadline."""
+        if slack_s < math.inf:
+            self._slack.observe(slack_s)
+
+    def sent(self, held_s: float, attempt: int) -> None:
+        """A call was sent after held_s in the router; attempt 1 is the first."""
+        if attempt == 1:
+            self._first.inc()
+            self._held.observe(held_s)
+        else:
+            self._again.inc()
+
+    def standing(self, worker_id: str, standing: str) -> None:
+        """A worker's standing changed; "gone" forgets the worker."""
+        former = self._standings.pop(worker_id, None)
+        if former is not None:
+            self._standing.remove(worker_id, former)
+        if standing != "gone" and len(self._standings) < WORKERS_MAX:
+            self._standings[worker_id] = standing
+            self._standing.labels(worker_id, standing).set(1)
+
+    def watch(
+        self,
+        *,
+        held: Callable[[], float],
+        in_flight: Callable[[], float],
+        discovery_age_s: Callable[[], float],
+    ) -> None:
+        """Says where the gauges are read from, once."""
+        watched(names.METRIC_ROUTER_HELD, "Calls waiting in the router.", held, self._registry)
+        watched(
+            names.METRIC_ROUTER_IN_FLIGHT,
+            "Calls sent to workers and unanswered.",
+            in_flight,
+            self._registry,
+        )
+        watched(
+            names.METRIC_ROUTER_DISCOVERY_AGE,
+            "Seconds since discovery last answered.",
+            discovery_age_s,
+            self._registry,
+        )
