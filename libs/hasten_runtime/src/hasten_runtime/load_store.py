@@ -1,8 +1,10 @@
 """The load-state port: what survives a router's restart, in Redis or in memory."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from hasten_policy.load import WorkerReport
+
+CHECKPOINT_BYTES_MAX: Final = 65_536
 
 
 class LoadStore(Protocol):
@@ -21,7 +23,10 @@ class LoadStore(Protocol):
         ...
 
     async def save_checkpoint(self, name: str, value: bytes, *, ttl_s: float) -> None:
-        """Stores a small opaque checkpoint (<= 64 KiB). Raises StoreUnavailable."""
+        """Stores a small opaque checkpoint. Raises StoreUnavailable.
+
+        Raises ValueError for more than CHECKPOINT_BYTES_MAX bytes.
+        """
         ...
 
     async def checkpoint(self, name: str) -> bytes | None:

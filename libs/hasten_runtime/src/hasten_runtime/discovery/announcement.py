@@ -1,0 +1,74 @@
+"""One standing announcement: made, renewed, and withdrawn at the end."""
+
+import asyncio
+import contextlib
+import random
+
+from hasten_runtime import logs
+from hasten_runtime.discovery.port import Instance
+from hasten_runtime.discovery.registry import Registry, RegistryTrouble
+
+_log = logs.logger(__name__)
+
+
+class Announcement:
+    """Keeps one instance announced from `start` to `close`. A dead registry is no error."""
+
+    def __init__(self, registry: Registry, instance: Instance, *, renew_s: float) -> None:
+        self._registry = registry
+        self._instance = instance
+        self._renew_s = renew_s
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._well = True
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Service and instance id."""
+        return self._instance.service, self._instance.instance_id
+
+    @property
+    def closed(self) -> bool:
+        """True from the call of `close`."""
+        return self._stop.is_set()
+
+    async def start(self) -> None:
+        """Returns after the first attempt, whether it succeeded or not."""
+        await self._announce()
+        if not self.closed:
+            self._task = asyncio.create_task(self._renew(), name=f"announce-{'/'.join(self.key)}")
+
+    async def close(self) -> None:
+        """Withdraws the registration. Idempotent; never raises for a dead registry."""
+        if self.closed:
+            return
+        self._stop.set()
+        if self._task is not None:
+            # An announcement on its way is awaited and not cancelled: it could arrive after
+            # the withdrawal and undo it.
+            await self._task
+        try:
+            await self._registry.withdraw(self._instance)
+        except RegistryTrouble as trouble:
+            # The registry forgets the instance by itself when renewals fail to come.
+            _log.warning("discovery.not_withdrawn", instance=self.key[1], reason=str(trouble))
+
+    async def _renew(self) -> None:
+        while not self.closed:
+            pause_s = self._renew_s * random.uniform(0.9, 1.0)  # noqa: S311  (no secret)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause_s)
+            if not self.closed:
+                await self._announce()
+
+    async def _announce(self) -> None:
+        try:
+            await self._registry.announce(self._instance)
+        except RegistryTrouble as trouble:
+            if self._well:
+                _log.warning("discovery.not_announced", instance=self.key[1], reason=str(trouble))
+            self._well = False
+        else:
+            if not self._well:
+                _log.info("discovery.announced_again", instance=self.key[1])
+            self._well = True

@@ -1,0 +1,142 @@
+"""Discovery without Consul: each instance is a lease in Redis, renewed while it lives."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Final
+
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from hasten_runtime import logs
+from hasten_runtime.discovery.port import Instance
+from hasten_runtime.discovery.registry import RegistryTrouble
+from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, bounded, open_redis
+from hasten_runtime.redis_store.leased_map import LeasedMap
+
+_log = logs.logger(__name__)
+
+CONNECTIONS_MAX: Final = 16
+"""Each watched service keeps one connection for its nudges."""
+NUDGES_AT_ONCE: Final = 256
+
+
+class RedisRegistry:
+    """Leases in Redis; time to live is measured by the server alone, no clocks are compared.
+
+    Keys: `{<namespace>:instances:<service>}:*` is a leased map of instance id to JSON. A join, a
+    change or a withdrawal is published on `<namespace>:instances:<service>`, so that watchers see
+    it at once; a lease that runs out is seen at the next poll.
+    """
+
+    def __init__(
+        self, url: str, *, namespace: str = "hasten", ttl_s: float = 3.0, poll_s: float = 0.5
+    ) -> None:
+        self._redis = open_redis(url, connections_max=CONNECTIONS_MAX)
+        self._namespace = namespace
+        self._ttl_s = ttl_s
+        self._poll_s = poll_s
+        self._maps: dict[str, LeasedMap] = {}
+
+    async def announce(self, instance: Instance) -> None:
+        """Makes or renews the lease. Raises RegistryTrouble."""
+        value = json.dumps({"address": instance.address, "meta": dict(instance.meta)})
+        try:
+            await self._map(instance.service).put(
+                instance.instance_id, value.encode(), ttl_s=self._ttl_s
+            )
+        except StoreUnavailable as error:
+            raise RegistryTrouble(str(error)) from error
+
+    async def withdraw(self, instance: Instance) -> None:
+        """Removes the lease. Raises RegistryTrouble."""
+        try:
+            await self._map(instance.service).remove(instance.instance_id)
+        except StoreUnavailable as error:
+            raise RegistryTrouble(str(error)) from error
+
+    def reader(self, service: str) -> "RedisReader":
+        """A new reader."""
+        nudges = self._redis.pubsub(ignore_subscribe_messages=True)
+        return RedisReader(
+            service, self._map(service), nudges, self._channel(service), poll_s=self._poll_s
+        )
+
+    async def close(self) -> None:
+        """Releases connections."""
+        await self._redis.aclose()
+
+    def _channel(self, service: str) -> str:
+        return f"{self._namespace}:instances:{service}"
+
+    def _map(self, service: str) -> LeasedMap:
+        if service not in self._maps:
+            channel = self._channel(service)
+            self._maps[service] = LeasedMap(self._redis, channel, channel=channel)
+        return self._maps[service]
+
+
+class RedisReader:
+    """Polls one service's leases; a nudge makes it poll at once."""
+
+    def __init__(
+        self, service: str, leases: LeasedMap, nudges: PubSub, channel: str, *, poll_s: float
+    ) -> None:
+        self._service = service
+        self._leases = leases
+        self._nudges = nudges
+        self._channel = channel
+        self._poll_s = poll_s
+        self._waits = False
+
+    async def read(self) -> Sequence[Instance]:
+        """The live instances; see `Reader`."""
+        try:
+            if self._waits:
+                await self._nudge()
+            else:
+                # Subscribed before the leases are read, so that no change falls in between.
+                await self._subscribe()
+            entries = await self._leases.entries()
+        except StoreUnavailable as error:
+            self._waits = False
+            raise RegistryTrouble(str(error)) from error
+        self._waits = True
+        return [
+            instance
+            for instance_id, value in entries.items()
+            if (instance := _instance(self._service, instance_id, value))
+        ]
+
+    async def close(self) -> None:
+        """Gives the nudges' connection back."""
+        with suppress(RedisError, OSError):
+            await self._nudges.aclose()  # type: ignore[no-untyped-call]  # redis-py left it out
+
+    async def _subscribe(self) -> None:
+        await self.close()
+        async with bounded():
+            await self._nudges.subscribe(self._channel)
+
+    async def _nudge(self) -> None:
+        """Returns at a nudge, or after poll_s. Several nudges at once count as one."""
+        async with bounded(self._poll_s + CALL_TIMEOUT_S):
+            timeout_s = self._poll_s
+            for _ in range(NUDGES_AT_ONCE):
+                if not await self._nudges.get_message(timeout=timeout_s):
+                    return
+                timeout_s = 0.0
+
+
+def _instance(service: str, instance_id: str, value: bytes) -> Instance | None:
+    try:
+        facts = json.loads(value)
+        meta = {str(key): str(text) for key, text in facts["meta"].items()}
+        return Instance(service, instance_id, str(facts["address"]), MappingProxyType(meta))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _log.warning(
+            "discovery.bad_lease", watched=service, instance=instance_id, reason=str(error)
+        )
+        return None

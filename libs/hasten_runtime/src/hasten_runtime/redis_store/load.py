@@ -1,0 +1,93 @@
+"""Worker load and admission checkpoints in Redis."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from hasten.common.v1 import load_pb2
+from hasten_policy.load import WorkerReport
+from hasten_runtime import logs, wire
+from hasten_runtime.clock import Clock, SystemClock
+from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable
+from hasten_runtime.redis_store.breaker import Breaker
+from hasten_runtime.redis_store.client import bounded, open_redis
+from hasten_runtime.redis_store.leased_map import LeasedMap
+
+_log = logs.logger(__name__)
+
+PROBE_PAUSE_S: Final = 1.0
+"""While Redis is dead, one call in this time tries it; the others fail at once."""
+
+
+class RedisLoadStore:
+    """The `LoadStore` port over Redis; does no IO before its first call.
+
+    Keys: `{<namespace>:load}:*` is a leased map of worker id to `hasten.common.v1.WorkerState`,
+    `<namespace>:checkpoint:<name>` a plain value with a time to live.
+
+    Args:
+        url: redis://, rediss:// or unix://.
+        namespace: Meshes with different ones do not see each other.
+        clock: For the pause between probes of a dead Redis.
+    """
+
+    def __init__(self, url: str, *, namespace: str = "hasten", clock: Clock | None = None) -> None:
+        self._redis = open_redis(url)
+        self._load = LeasedMap(self._redis, f"{namespace}:load")
+        self._checkpoint_prefix = f"{namespace}:checkpoint:"
+        self._breaker = Breaker(clock or SystemClock(), pause_s=PROBE_PAUSE_S)
+
+    async def publish(self, worker_id: str, report: WorkerReport, *, ttl_s: float) -> None:
+        """Replaces the worker's report; see the port."""
+        value = wire.report_to_wire(worker_id, "", report).SerializeToString()
+        async with self._guarded():
+            await self._load.put(worker_id, value, ttl_s=ttl_s)
+
+    async def withdraw(self, worker_id: str) -> None:
+        """Removes the worker's report; see the port."""
+        async with self._guarded():
+            await self._load.remove(worker_id)
+
+    async def reports(self) -> dict[str, WorkerReport]:
+        """All live reports by worker; one that cannot be read is left out and named in the log."""
+        async with self._guarded():
+            entries = await self._load.entries()
+        reports: dict[str, WorkerReport] = {}
+        for worker_id, value in entries.items():
+            try:
+                state = load_pb2.WorkerState.FromString(value)
+                reports[worker_id] = wire.report_from_wire(state)
+            except (DecodeError, ValueError) as error:
+                _log.warning("load_store.bad_report", worker_id=worker_id, reason=str(error))
+        return reports
+
+    async def save_checkpoint(self, name: str, value: bytes, *, ttl_s: float) -> None:
+        """Stores a checkpoint; see the port."""
+        if len(value) > CHECKPOINT_BYTES_MAX:
+            raise ValueError(f"a checkpoint has at most {CHECKPOINT_BYTES_MAX} bytes")
+        async with self._guarded(), bounded():
+            ttl_ms = max(1, round(ttl_s * 1000))
+            await self._redis.set(self._checkpoint_prefix + name, value, px=ttl_ms)
+
+    async def checkpoint(self, name: str) -> bytes | None:
+        """The checkpoint, or None; see the port."""
+        async with self._guarded(), bounded():
+            value = await self._redis.get(self._checkpoint_prefix + name)
+        return value if isinstance(value, bytes) else None
+
+    async def close(self) -> None:
+        """Releases connections."""
+        await self._redis.aclose()
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
+        if not self._breaker.allows():
+            raise StoreUnavailable("Redis failed a moment ago and is given a pause")
+        try:
+            yield
+        except StoreUnavailable:
+            self._breaker.failed()
+            raise
+        self._breaker.succeeded()
