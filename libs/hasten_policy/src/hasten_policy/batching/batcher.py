@@ -1,0 +1,297 @@
+"""Forms the next batch: which model, which calls, how many; and who can no longer make it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, inf
+from typing import TYPE_CHECKING
+
+from hasten_policy.batching.edf_queue import EdfQueue
+
+if TYPE_CHECKING:
+    from hasten_policy.batching.call import Call
+    from hasten_policy.batching.model_state import ModelState
+    from hasten_policy.batching.policy import BatchingPolicy
+
+
+@dataclass(slots=True, eq=False)
+class FormedBatch:
+    """Calls taken out of their queue to run together."""
+
+    model: ModelState
+    calls: list[Call]
+    rows: int
+
+
+@dataclass(slots=True, eq=False)
+class _Candidate:
+    """A batch that could start: from `first` in `queue`, up to `rows_max` rows."""
+
+    queue: EdfQueue
+    first: int
+    rows_max: int
+    rank: tuple[int, float, int]
+
+
+class Batcher:
+    """Waiting calls of all models, and the rule by which they become batches.
+
+    Each queue (one model, one shape) is kept by earliest effective deadline. The batch of a
+    queue is the largest that still lets its head finish in time. Under overload that rule
+    alone collapses: one head with little time left forces a small batch, throughput falls,
+    and every next head has little time left. So when the work due before a fresh call of
+    the head's kind exceeds a share of the head's slack, heads that would force a batch
+    below the model's target are shed (window drop, after Nexus), provided that more rows
+    per second are then served. Judging by the head's own slack keeps a hurried call from
+    being shed for the sake of a backlog that has plenty of time.
+
+    Among queues the one with least laxity (effective deadline less the batch's time) goes
+    first; a tie goes to the model that has had less of the lanes.
+
+    Args:
+        policy: Parameters.
+        lanes: Batches that may run at once.
+    """
+
+    __slots__ = (
+        "_active",
+        "_chances",
+        "_lanes",
+        "_policy",
+        "_serial",
+        "eager",
+        "margin_s",
+        "shed",
+        "wait_until_s",
+    )
+
+    def __init__(self, policy: BatchingPolicy, *, lanes: int) -> None:
+        self._policy = policy
+        self._lanes = lanes
+        self._active: dict[int, EdfQueue] = {}
+        self._serial = 0
+        self._chances = False
+        self.shed: list[Call] = []
+        """Calls given up since the owner last emptied this list; already out of their queue."""
+        self.wait_until_s = inf
+        """When a batch that waits for a preferred size must go; set by `next_batch`."""
+        self.margin_s = 0.0
+        """Seconds before a deadline by which a batch must have ended."""
+        self.eager = False
+        """Wait for no preferred size: nothing more will come."""
+
+    def add(self, call: Call) -> None:
+        """Lets a call wait."""
+        queue = self._queue_for(call)
+        if not queue.calls:
+            self._lift(call.model)
+            self._active[queue.serial] = queue
+        queue.push(call)
+        call.model.waiting += 1
+
+    def remove(self, call: Call) -> None:
+        """Takes a waiting call out."""
+        queue = call.queue
+        if queue is not None:
+            queue.remove(call)
+            self._left(queue, 1)
+
+    def latest_start_s(self, call: Call) -> float:
+        """Last moment at which the call may start; math.inf without a deadline."""
+        if call.deadline_s == inf:
+            return inf
+        run_s = call.model.predictor.predict_s(call.rows, self._policy.chance_quantile)
+        return call.deadline_s - self.margin_s - run_s
+
+    def clear_s(self) -> float:
+        """Typical seconds of one lane until all that waits has run."""
+        seconds = 0.0
+        for queue in self._active.values():
+            seconds += queue.clear_s()
+        return seconds
+
+    def clear_cautious_s(self) -> float:
+        """As `clear_s`, at the start quantile."""
+        seconds = 0.0
+        for queue in self._active.values():
+            seconds += queue.clear_s() * queue.model.predictor.factor(self._policy.start_quantile)
+        return seconds
+
+    def clear_before_s(self, order_s: float, own: EdfQueue | None) -> float:
+        """Typical seconds of one lane for what is due before `order_s`, `own` queue aside."""
+        seconds = 0.0
+        for queue in self._active.values():
+            if queue is own:
+                continue
+            if queue.keys[-1][0] < order_s:
+                seconds += queue.clear_s()
+            elif queue.keys[0][0] < order_s:
+                seconds += queue.model.clear_s(queue.rows_due_by(order_s))
+        return seconds
+
+    def next_batch(self, now_s: float) -> FormedBatch | None:
+        """Takes the batch that should start now, if any may; sheds what stands in its way."""
+        self.wait_until_s = inf
+        self._chances = False
+        best = self._best(now_s, self._policy.start_quantile)
+        if best is None and self._chances:
+            best = self._best(now_s, self._policy.chance_quantile)
+        return None if best is None else self._take(best, now_s)
+
+    def _best(self, now_s: float, quantile: float) -> _Candidate | None:
+        best: _Candidate | None = None
+        for queue in list(self._active.values()):
+            if queue.model.running < queue.model.spec.instances:
+                candidate = self._candidate(queue, now_s, quantile)
+                if candidate is not None and (best is None or candidate.rank < best.rank):
+                    best = candidate
+        return best
+
+    def _candidate(self, queue: EdfQueue, now_s: float, quantile: float) -> _Candidate | None:
+        model = queue.model
+        while True:
+            first = self._first_feasible(queue, now_s, quantile)
+            if first < 0:
+                return None
+            head = queue.calls[first]
+            rows_max = head.rows
+            if not queue.solo:
+                budget_s = head.deadline_s - now_s - self.margin_s
+                rows_max = model.predictor.rows_within(budget_s, quantile)
+            if quantile < self._policy.start_quantile:
+                break
+            if not self._too_small(queue, head, rows_max, now_s):
+                break
+            self._give_up(head)
+        rows = min(rows_max, queue.rows)
+        cut = self._cut_to_preferred(queue, head, rows, now_s)
+        if not cut:
+            return None
+        if cut < rows:
+            rows = rows_max = cut
+        laxity_s = head.order_s - now_s - model.predictor.predict_s(rows, quantile)
+        tick = floor(laxity_s / self._policy.laxity_tick_s)
+        return _Candidate(queue, first, rows_max, (tick, model.charged_s, queue.serial))
+
+    def _first_feasible(self, queue: EdfQueue, now_s: float, quantile: float) -> int:
+        """Index of the first call that can finish in time alone, or -1; sheds the hopeless."""
+        index = 0
+        predictor = queue.model.predictor
+        while index < len(queue.calls):
+            call = queue.calls[index]
+            budget_s = call.deadline_s - now_s - self.margin_s
+            if predictor.predict_s(call.rows, quantile) <= budget_s:
+                return index
+            if predictor.predict_s(call.rows, self._policy.chance_quantile) <= budget_s:
+                self._chances = True
+                index += 1
+            else:
+                self._give_up(call)
+        return -1
+
+    def _too_small(self, queue: EdfQueue, head: Call, rows_max: int, now_s: float) -> bool:
+        """Overload asks to shed this head, as it would force too small a batch."""
+        model = queue.model
+        target = min(queue.rows, model.target_rows(self._lanes))
+        if queue.solo or rows_max >= target or head.rows >= target:
+            return False
+        quantile = self._policy.start_quantile
+        served_s = model.predictor.predict_s(max(rows_max, 1), quantile)
+        target_s = model.predictor.predict_s(target, quantile)
+        if target * served_s <= rows_max * target_s:
+            return False
+        bar_s = self._policy.over_fraction * head.slack_s
+        lanes = min(self._lanes, model.spec.instances)
+        if self.clear_s() <= bar_s * lanes:
+            return False
+        horizon_s = now_s + head.slack_s
+        own_s = model.clear_s(queue.rows_due_by(horizon_s))
+        clear_s = own_s + self.clear_before_s(horizon_s, queue)
+        return clear_s > bar_s * self._lanes or own_s > bar_s * lanes
+
+    def _cut_to_preferred(self, queue: EdfQueue, head: Call, rows: int, now_s: float) -> int:
+        """Rows to start with: `rows`, a preferred size below it, or 0 to wait for one."""
+        spec = queue.model.spec
+        delay_s = spec.queue_delay_max_s
+        if delay_s <= 0.0 or self.eager or queue.model.closing or queue.solo:
+            return rows
+        if now_s >= head.arrived_s + delay_s:
+            return rows
+        sizes = spec.preferred_sizes or (spec.batch_max,)
+        for size in reversed(sizes):
+            if size <= rows:
+                return size
+        wanted_s = queue.model.predictor.predict_s(sizes[0], self._policy.start_quantile)
+        due_s = min(call.deadline_s for call in queue.calls) - self.margin_s - wanted_s
+        go_s = min(due_s, min(call.arrived_s for call in queue.calls) + delay_s)
+        if now_s >= go_s:
+            return rows
+        self.wait_until_s = min(self.wait_until_s, go_s)
+        return 0
+
+    def _take(self, candidate: _Candidate, now_s: float) -> FormedBatch:
+        queue = candidate.queue
+        model = queue.model
+        calls = queue.calls
+        head = calls[candidate.first]
+        chosen = [candidate.first]
+        rows = head.rows
+        rows_max = 0 if queue.solo else candidate.rows_max
+        wanted = min(rows_max, queue.rows)
+        passed_over = 0
+        index = candidate.first
+        while rows < rows_max and index + 1 < len(calls):
+            index += 1
+            call = calls[index]
+            if rows + call.rows <= rows_max and (
+                call.deadline_s >= head.deadline_s or self._may_join(call, wanted, now_s)
+            ):
+                chosen.append(index)
+                rows += call.rows
+            else:
+                passed_over += 1
+                if passed_over > self._policy.look_ahead_max:
+                    break
+        taken = queue.take(chosen)
+        self._left(queue, len(taken))
+        return FormedBatch(model, taken, rows)
+
+    def _may_join(self, call: Call, rows: int, now_s: float) -> bool:
+        """A call due before the head (their classes differ) must not shrink the batch."""
+        budget_s = call.deadline_s - now_s - self.margin_s
+        quantile = self._policy.start_quantile
+        return call.model.predictor.rows_within(budget_s, quantile) >= rows
+
+    def _give_up(self, call: Call) -> None:
+        self.remove(call)
+        self.shed.append(call)
+
+    def _queue_for(self, call: Call) -> EdfQueue:
+        model = call.model
+        if call.solo:
+            if model.alone is None:
+                model.alone = self._new_queue(model, solo=True)
+            return model.alone
+        queue = model.queues.get(call.shape_key)
+        if queue is None:
+            queue = model.queues[call.shape_key] = self._new_queue(model, solo=False)
+        return queue
+
+    def _new_queue(self, model: ModelState, *, solo: bool) -> EdfQueue:
+        self._serial += 1
+        return EdfQueue(model, self._serial, solo=solo)
+
+    def _left(self, queue: EdfQueue, count: int) -> None:
+        model = queue.model
+        model.waiting -= count
+        if not queue.calls:
+            del self._active[queue.serial]
+            if len(model.queues) > self._policy.shapes_kept_max:
+                model.queues = {key: kept for key, kept in model.queues.items() if kept.calls}
+
+    def _lift(self, model: ModelState) -> None:
+        """Ends the credit of idleness when a model becomes busy again."""
+        if model.waiting or model.running or not self._active:
+            return
+        least_s = min(queue.model.charged_s for queue in self._active.values())
+        model.charged_s = max(model.charged_s, least_s)

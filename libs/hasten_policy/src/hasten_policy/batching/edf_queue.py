@@ -1,0 +1,104 @@
+"""Calls of one model and one shape, in order of urgency."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hasten_policy.batching.call import Call
+    from hasten_policy.batching.model_state import ModelState
+
+
+class EdfQueue:
+    """Calls that may run together, earliest effective deadline first, ties by call id.
+
+    A sorted array rather than a heap: a batch takes a run of its front in one memory move,
+    a cancelled call leaves at once, and nothing dead stays behind. At the bounded lengths
+    it holds, an insertion costs a binary search and a short memory move.
+
+    Args:
+        model: Whose calls these are.
+        serial: Unique per queue; settles ties between queues.
+        solo: Its calls run one by one.
+    """
+
+    __slots__ = (
+        "_clear_rows",
+        "_clear_s",
+        "_clear_version",
+        "calls",
+        "keys",
+        "model",
+        "rows",
+        "serial",
+        "solo",
+    )
+
+    def __init__(self, model: ModelState, serial: int, *, solo: bool) -> None:
+        self.model = model
+        self.serial = serial
+        self.solo = solo
+        self.keys: list[tuple[float, int]] = []
+        self.calls: list[Call] = []
+        self.rows = 0
+        self._clear_s = 0.0
+        self._clear_rows = 0
+        self._clear_version = -1
+
+    def push(self, call: Call) -> None:
+        """Puts the call in its place."""
+        key = (call.order_s, call.call_id)
+        keys = self.keys
+        index = len(keys)
+        if index and keys[-1] > key:
+            index = bisect_left(keys, key)
+        keys.insert(index, key)
+        self.calls.insert(index, call)
+        self.rows += call.rows
+        call.queue = self
+
+    def remove(self, call: Call) -> None:
+        """Takes out a call that waits here."""
+        index = bisect_left(self.keys, (call.order_s, call.call_id))
+        del self.keys[index]
+        del self.calls[index]
+        self.rows -= call.rows
+        call.queue = None
+
+    def take(self, indices: list[int]) -> list[Call]:
+        """Takes out the calls at ascending `indices` (at least one), in that order."""
+        first, last = indices[0], indices[-1]
+        if last - first + 1 == len(indices):
+            taken = self.calls[first : last + 1]
+            del self.keys[first : last + 1]
+            del self.calls[first : last + 1]
+        else:
+            taken = [self.calls[index] for index in indices]
+            for index in reversed(indices):
+                del self.keys[index]
+                del self.calls[index]
+        for call in taken:
+            self.rows -= call.rows
+            call.queue = None
+        return taken
+
+    def rows_due_by(self, order_s: float) -> int:
+        """Rows that stand before `order_s`, taking all calls here as of mean size."""
+        index = bisect_left(self.keys, (order_s, -1))
+        count = len(self.keys)
+        return self.rows if index == count else self.rows * index // count
+
+    def clear_s(self) -> float:
+        """Typical seconds of one lane until all that waits here has run."""
+        version = self.model.predictor.version
+        if self.rows != self._clear_rows or version != self._clear_version:
+            if self.solo:
+                count = len(self.calls)
+                mean_rows = -(-self.rows // count) if count else 0
+                self._clear_s = count * self.model.clear_s(mean_rows)
+            else:
+                self._clear_s = self.model.clear_s(self.rows)
+            self._clear_rows = self.rows
+            self._clear_version = version
+        return self._clear_s

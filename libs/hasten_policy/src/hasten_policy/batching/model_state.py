@@ -1,0 +1,129 @@
+"""What the batcher keeps of one model."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from hasten_policy.prediction.predictor import ServicePredictor
+from hasten_policy.prediction.sorted_ring import SortedRing
+
+if TYPE_CHECKING:
+    from hasten_policy.batching.edf_queue import EdfQueue
+    from hasten_policy.batching.policy import BatchingPolicy
+    from hasten_policy.machines.worker_events import ModelSpec
+    from hasten_policy.prediction.policy import PredictionPolicy
+
+SLACK_REFRESH_CALLS = 16
+"""Admissions after which the target batch is computed again."""
+
+
+class ModelState:
+    """One model version: its predictor, its queues and its running totals.
+
+    Attributes:
+        spec: What was loaded.
+        predictor: Learns from its runs.
+        queues: By shape key; `alone` holds calls that must run by themselves.
+        open_calls: Calls accepted and not ended.
+        waiting: Calls waiting.
+        running: Batches running.
+        closing: Takes no new calls.
+        charged_s: Lane seconds it has had, lifted on becoming busy to the least of the
+            other busy ones, so that idleness earns no credit.
+        service_s: Busy seconds per call, exponentially weighted; 0 before the first.
+        rows_mean: Rows per call, exponentially weighted; 0 before the first.
+    """
+
+    __slots__ = (
+        "_full_s",
+        "_full_version",
+        "_policy",
+        "_slack",
+        "_slack_count",
+        "_target_age",
+        "_target_rows",
+        "alone",
+        "charged_s",
+        "closing",
+        "open_calls",
+        "predictor",
+        "queues",
+        "rows_mean",
+        "running",
+        "service_s",
+        "slack_median_s",
+        "spec",
+        "waiting",
+    )
+
+    def __init__(
+        self, spec: ModelSpec, prediction: PredictionPolicy, policy: BatchingPolicy
+    ) -> None:
+        self._policy = policy
+        self._slack = SortedRing(policy.slack_window)
+        self._slack_count = 0
+        self.slack_median_s = inf
+        self.queues: dict[int, EdfQueue] = {}
+        self.alone: EdfQueue | None = None
+        self.open_calls = 0
+        self.waiting = 0
+        self.running = 0
+        self.closing = False
+        self.charged_s = 0.0
+        self.service_s = 0.0
+        self.rows_mean = 0.0
+        self.open(spec, prediction)
+
+    def open(self, spec: ModelSpec, prediction: PredictionPolicy) -> None:
+        """Takes a specification, the first or one that replaces it; what waits stays."""
+        self.spec = spec
+        self.closing = False
+        self.predictor = ServicePredictor(
+            batch_max=spec.batch_max,
+            batch_sizes=spec.batch_sizes,
+            profile=spec.profile,
+            policy=prediction,
+        )
+        self._full_s = 0.0
+        self._full_version = -1
+        self._target_rows = spec.batch_max
+        self._target_age = -1
+
+    def admitted(self, slack_s: float, rows: int) -> None:
+        """Counts an accepted call; its slack may be math.inf."""
+        self.rows_mean += (rows - self.rows_mean) * (0.05 if self.rows_mean else 1.0)
+        if slack_s == inf:
+            return
+        self._slack.add(slack_s)
+        self._slack_count += 1
+        if self._slack_count < SLACK_REFRESH_CALLS or not self._slack_count % SLACK_REFRESH_CALLS:
+            self.slack_median_s = self._slack.median()
+            self._target_age = -1
+
+    def clear_s(self, rows: int) -> float:
+        """Typical seconds of one lane for `rows` rows: full batches and the rest."""
+        predictor = self.predictor
+        full, rest = divmod(rows, self.spec.batch_max)
+        rest_s = predictor.typical_s(predictor.padded(rest)) if rest else 0.0
+        if not full:
+            return rest_s
+        if self._full_version != predictor.version:
+            self._full_version = predictor.version
+            self._full_s = predictor.typical_s(self.spec.batch_max)
+        return full * self._full_s + rest_s
+
+    def target_rows(self, lanes: int) -> int:
+        """Largest batch that can gather while the lanes run one of its kind, at usual slack."""
+        if self._target_age < 0 or self.predictor.version != self._target_age:
+            self._target_age = self.predictor.version
+            budget_s = self.slack_median_s / (1.0 + 1.0 / lanes)
+            self._target_rows = max(
+                1, self.predictor.rows_within(budget_s, self._policy.start_quantile)
+            )
+        return self._target_rows
+
+    def window_calls(self) -> float:
+        """Calls that make a batch as large as the usual slack allows to run at all."""
+        rows = self.predictor.rows_within(self.slack_median_s, self._policy.start_quantile)
+        return max(1.0, rows / max(1.0, self.rows_mean))

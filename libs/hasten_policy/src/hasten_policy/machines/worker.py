@@ -1,0 +1,344 @@
+"""The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
+
+from math import ceil, inf, isfinite
+
+from hasten_policy.batching.batcher import Batcher, FormedBatch
+from hasten_policy.batching.call import Call
+from hasten_policy.batching.model_state import ModelState
+from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.machines import worker_refusals as refusals
+from hasten_policy.machines.worker_admission import Admission
+from hasten_policy.machines.worker_book import CallBook
+from hasten_policy.machines.worker_events import (
+    BatchEnded,
+    CallArrived,
+    CallCancelled,
+    DrainBegan,
+    LinkClosed,
+    LinkOpened,
+    ModelClosed,
+    ModelOpened,
+    ModelSpec,
+    Refuse,
+    StartBatch,
+    StopBatch,
+    WakeAt,
+    WorkerEffect,
+    WorkerEvent,
+)
+from hasten_policy.machines.worker_lag import LagTracker
+from hasten_policy.machines.worker_lanes import Lanes, RunningBatch, Stop
+from hasten_policy.machines.worker_links import Links
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.machines.worker_report import model_load
+from hasten_policy.prediction.predictor import ServicePredictor
+
+WINDOW_WEIGHT = 0.2
+"""Weight of one started batch in the average that the window is made of."""
+
+
+class WorkerMachine:
+    """All decisions of one worker.
+
+    Every accepted or refused `CallArrived` ends in exactly one of Deliver, Refuse, or the
+    CallCancelled or LinkClosed that took it away. A batch is started only for calls that can
+    finish in time by its typical seconds. Time comes in with each event and never goes back.
+
+    Args:
+        settings: Parameters.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_armed_s",
+        "_batch_id",
+        "_batcher",
+        "_book",
+        "_lag",
+        "_lanes",
+        "_links",
+        "_policy",
+        "_seq",
+        "_service_s",
+        "_wait_s",
+        "_window_calls",
+    )
+
+    def __init__(self, settings: WorkerPolicy) -> None:
+        self._policy = settings
+        self._batcher = Batcher(settings.batching, lanes=settings.lanes)
+        self._batcher.margin_s = settings.finish_margin_s
+        self._book = CallBook(self._batcher)
+        self._lanes = Lanes(
+            settings.lanes,
+            overdue_grace_s=settings.overdue_grace_s,
+            stop_patience_s=settings.stop_patience_s,
+        )
+        self._admission = Admission(settings, self._batcher, self._lanes, self._book)
+        self._links = Links(settings.link_idle_s)
+        self._lag = LagTracker(settings.lag_max_s)
+        self._armed_s = inf
+        self._wait_s = inf
+        self._batch_id = 0
+        self._seq = 0
+        self._service_s = 0.0
+        self._window_calls = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Calls accepted and not running."""
+        return self._book.waiting
+
+    @property
+    def running(self) -> int:
+        """Batches running."""
+        return len(self._lanes)
+
+    def predictor(self, model_key: str) -> ServicePredictor:
+        """The service-time prediction of an open model version.
+
+        Raises:
+            KeyError: No such model version is open.
+        """
+        return self._book.models[model_key].predictor
+
+    def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
+        """Takes one event in and returns what is to be done, in order."""
+        effects: list[WorkerEffect] = []
+        self._book.effects = effects
+        self._book.shed_expired(now_s)
+        if isinstance(event, CallArrived):
+            self._arrived(event, now_s)
+        elif isinstance(event, BatchEnded):
+            self._ended(event, now_s)
+        elif isinstance(event, CallCancelled):
+            self._cancelled(event.call_id, now_s)
+        else:
+            self._on_rare(event, now_s)
+        if now_s >= self._lanes.check_s:
+            self._check_runs(now_s)
+        self._start_batches(now_s)
+        due_s = min(self._book.expiry.next_s, self._lanes.check_s, self._wait_s)
+        if due_s < self._armed_s:
+            self._armed_s = due_s
+            effects.append(WakeAt(due_s))
+        return effects
+
+    def load(self, link_id: int, *, now_s: float) -> LoadSample:
+        """Load now, as told to the other end of a link (0: callers served directly)."""
+        self._seq += 1
+        lanes = self._lanes
+        work_s = self._batcher.clear_cautious_s() + lanes.residuals_cautious_s(now_s)
+        policy = self._policy
+        total = max(2, ceil(policy.lanes * policy.window_batches * self._window_calls))
+        total = min(total, policy.waiting_max)
+        return LoadSample(
+            seq=self._seq,
+            depth=len(self._book.calls),
+            backlog_s=work_s / lanes.count,
+            residual_s=lanes.residual_s(now_s),
+            received=self._links.received(link_id),
+            window=0 if self._book.draining else self._links.share(link_id, total, now_s),
+            service_s=self._service_s,
+        )
+
+    def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
+        """All that a router needs to know, as told to the other end of a link."""
+        draining = self._book.draining
+        return WorkerReport(
+            incarnation=incarnation,
+            draining=draining,
+            lanes=self._policy.lanes,
+            load=self.load(link_id, now_s=now_s),
+            models=tuple(
+                model_load(model, self._policy, draining=draining, now_s=now_s)
+                for model in self._book.models.values()
+            ),
+        )
+
+    def _on_rare(self, event: WorkerEvent, now_s: float) -> None:
+        book = self._book
+        if isinstance(event, ModelOpened):
+            self._opened(event.spec)
+        elif isinstance(event, ModelClosed):
+            model = book.models.get(event.key)
+            if model is not None:
+                model.closing = True
+                book.end_model(model)
+        elif isinstance(event, LinkOpened):
+            self._links.open(event.link_id, now_s)
+        elif isinstance(event, LinkClosed):
+            self._links.close(event.link_id)
+            for call in [call for call in book.calls.values() if call.link_id == event.link_id]:
+                self._cancelled(call.call_id, now_s)
+        elif isinstance(event, DrainBegan):
+            book.draining = True
+            self._batcher.eager = True
+            book.end_drain()
+        else:  # Woke
+            self._armed_s = inf
+
+    # --- calls ------------------------------------------------------------------------
+
+    def _arrived(self, event: CallArrived, now_s: float) -> None:
+        if event.call_id in self._book.calls:
+            raise ValueError(f"call id {event.call_id} is in use")
+        self._links.count(event.link_id, now_s)
+        verdict = self._admission.judge(event, now_s)
+        if isinstance(verdict, Call):
+            self._book.accept(verdict)
+        else:
+            self._book.effects.append(Refuse(event.call_id, verdict))
+
+    def _cancelled(self, call_id: int, now_s: float) -> None:
+        call = self._book.calls.get(call_id)
+        if call is None:
+            return
+        if call.queue is not None:
+            self._book.withdraw(call)
+        else:
+            batch = self._lanes.leave(call)
+            if batch is not None:
+                self._stop(batch, Stop.ABANDONED, now_s)
+        self._book.close(call)
+
+    def _opened(self, spec: ModelSpec) -> None:
+        book = self._book
+        model = book.models.get(spec.key)
+        if model is None:
+            model = ModelState(spec, self._policy.prediction, self._policy.batching)
+            book.models[spec.key] = model
+        else:
+            model.open(spec, self._policy.prediction)
+            for call in [call for call in book.calls.values() if call.model is model]:
+                if call.queue is not None and call.rows > spec.batch_max:
+                    book.withdraw(call)
+                    book.refuse(call, refusals.batch_too_large(spec, call.rows))
+        if not self._batch_id:
+            self._window_calls = max(self._window_calls, model.window_calls())
+
+    # --- batches ----------------------------------------------------------------------
+
+    def _start_batches(self, now_s: float) -> None:
+        self._wait_s = inf
+        book = self._book
+        while book.waiting and self._lanes.free:
+            formed = self._batcher.next_batch(now_s)
+            book.refuse_shed()
+            self._wait_s = self._batcher.wait_until_s
+            if formed is None:
+                break
+            book.taken(formed.calls)
+            self._start(formed, now_s)
+        book.expiry.clean(book.waiting)
+
+    def _start(self, formed: FormedBatch, now_s: float) -> None:
+        model = formed.model
+        predictor = model.predictor
+        padded_rows = predictor.padded(formed.rows)
+        self._batch_id += 1
+        batch_id = self._batch_id
+        for call in formed.calls:
+            call.batch_id = batch_id
+        typical_s = predictor.typical_s(padded_rows)
+        cautious_s = typical_s * predictor.factor(self._policy.batching.start_quantile)
+        limit_s = model.spec.run_s_max
+        if not (isfinite(limit_s) and limit_s > 0.0):
+            limit_s = max(self._policy.watchdog_min_s, self._policy.watchdog_factor * cautious_s)
+        self._lanes.start(
+            RunningBatch(
+                batch_id=batch_id,
+                model=model,
+                calls=formed.calls,
+                rows=formed.rows,
+                padded_rows=padded_rows,
+                started_s=now_s,
+                typical_s=typical_s,
+                cautious_s=cautious_s,
+                limit_s=now_s + limit_s,
+                live=len(formed.calls),
+            )
+        )
+        weight = WINDOW_WEIGHT if batch_id > 1 else 1.0
+        self._window_calls += weight * (model.window_calls() - self._window_calls)
+        self._book.effects.append(
+            StartBatch(
+                batch_id=batch_id,
+                model_key=model.spec.key,
+                call_ids=tuple([call.call_id for call in formed.calls]),
+                rows=formed.rows,
+                padded_rows=padded_rows,
+                expected_s=typical_s,
+            )
+        )
+
+    def _ended(self, event: BatchEnded, now_s: float) -> None:
+        batch = self._lanes.end(event.batch_id)
+        if batch is None:
+            return
+        model = batch.model
+        model.charged_s += event.took_s
+        self._lag.observe(now_s - batch.started_s - event.took_s)
+        self._batcher.margin_s = self._policy.finish_margin_s + self._lag.lag_s
+        if event.terminated:
+            # A stopped run took at least this long: else a model that became slow would be
+            # started and stopped for ever, and never be known to be slow.
+            if event.took_s > batch.cautious_s:
+                model.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+            self._after_stop(batch, event.took_s, now_s)
+        elif event.failed:
+            self._after_failure(batch, event.took_s, now_s)
+        else:
+            model.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+            self._deliver(batch, event.took_s)
+        self._book.end_model(model)
+
+    def _deliver(self, batch: RunningBatch, took_s: float) -> None:
+        model = batch.model
+        count = len(batch.calls)
+        per_call_s = took_s / count
+        if model.service_s:
+            weight = 1.0 - (1.0 - self._policy.service_weight) ** count
+            model.service_s += weight * (per_call_s - model.service_s)
+        else:
+            model.service_s = per_call_s
+        self._service_s = model.service_s
+        per_row_s = took_s / batch.rows
+        for call in batch.live_calls():
+            self._book.deliver(call, per_row_s * call.rows)
+
+    def _after_failure(self, batch: RunningBatch, took_s: float, now_s: float) -> None:
+        """Only a call that fails alone is at fault; the others of its batch run again."""
+        for call in batch.live_calls():
+            if len(batch.calls) > 1:
+                self._book.run_alone(call, now_s)
+            else:
+                self._book.deliver(call, took_s, failed=True)
+
+    def _after_stop(self, batch: RunningBatch, took_s: float, now_s: float) -> None:
+        for call in batch.live_calls():
+            if batch.stop is Stop.OVERDUE:
+                self._book.refuse(call, refusals.overdue())
+            elif len(batch.calls) > 1:
+                self._book.run_alone(call, now_s)
+            else:
+                self._book.refuse(call, refusals.overstayed(took_s))
+
+    # --- watchdog ---------------------------------------------------------------------
+
+    def _check_runs(self, now_s: float) -> None:
+        for batch in self._lanes.due(now_s):
+            if batch.stop is Stop.NOT:
+                why = Stop.OVERSTAYED if now_s >= batch.limit_s else Stop.OVERDUE
+                self._stop(batch, why, now_s)
+                continue
+            # It does not end although it was asked to: its calls need not wait for that.
+            for call in self._lanes.abandon(batch):
+                refusal = refusals.overdue()
+                if batch.stop is Stop.OVERSTAYED:
+                    refusal = refusals.overstayed(now_s - batch.started_s)
+                self._book.refuse(call, refusal)
+
+    def _stop(self, batch: RunningBatch, why: Stop, now_s: float) -> None:
+        self._lanes.ask_to_stop(batch, why, now_s)
+        self._book.effects.append(StopBatch(batch.batch_id))

@@ -1,0 +1,129 @@
+"""Whether an arriving call is accepted."""
+
+from math import inf, isnan
+
+from hasten_policy.batching.batcher import Batcher
+from hasten_policy.batching.call import Call
+from hasten_policy.batching.order import CLASS_LAST, order_s
+from hasten_policy.machines import worker_refusals as refusals
+from hasten_policy.machines.worker_book import CallBook
+from hasten_policy.machines.worker_events import CallArrived
+from hasten_policy.machines.worker_lanes import Lanes
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.reasons import Refusal
+
+
+class Admission:
+    """Checks an arrival against bounds, its own run time and the work due before it.
+
+    Args:
+        policy: Parameters.
+        batcher: What waits.
+        lanes: What runs.
+        book: Open calls and models.
+    """
+
+    __slots__ = ("_batcher", "_book", "_lanes", "_policy")
+
+    def __init__(
+        self, policy: WorkerPolicy, batcher: Batcher, lanes: Lanes, book: CallBook
+    ) -> None:
+        self._policy = policy
+        self._batcher = batcher
+        self._lanes = lanes
+        self._book = book
+
+    def judge(self, event: CallArrived, now_s: float) -> Call | Refusal:
+        """The call, to be accepted, or why it is refused."""
+        if self._book.draining:
+            return refusals.draining()
+        model = self._book.models.get(event.model_key)
+        if model is None:
+            return refusals.model_not_found(event.model_key)
+        if model.closing:
+            return refusals.model_leaving(event.model_key)
+        spec = model.spec
+        if not 1 <= event.rows <= spec.batch_max:
+            return refusals.batch_too_large(spec, event.rows)
+        slack_s = event.time_left_s
+        if isnan(slack_s):
+            return refusals.invalid_deadline()
+        if slack_s == inf and spec.default_timeout_s > 0.0:
+            slack_s = spec.default_timeout_s
+        deadline_s = now_s + slack_s
+        call = Call(
+            call_id=event.call_id,
+            link_id=event.link_id,
+            model=model,
+            rows=event.rows,
+            shape_key=event.shape_key,
+            deadline_s=deadline_s,
+            slack_s=slack_s,
+            arrived_s=now_s,
+            order_s=order_s(
+                deadline_s,
+                max(0, min(event.priority, CLASS_LAST)),
+                median_slack_s=model.slack_median_s,
+                now_s=now_s,
+                policy=self._policy.batching,
+            ),
+            payload_bytes=event.payload_bytes,
+        )
+        return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
+
+    def _infeasible(self, call: Call, now_s: float) -> Refusal | None:
+        if self._batcher.latest_start_s(call) >= now_s:
+            return None
+        call.model.predictor.refresh(now_s)
+        if self._batcher.latest_start_s(call) >= now_s:
+            return None
+        run_s = call.model.predictor.predict_s(call.rows, self._policy.batching.chance_quantile)
+        return refusals.infeasible(
+            call.model.spec, run_s=run_s + self._batcher.margin_s, slack_s=call.slack_s
+        )
+
+    def _full(self, call: Call) -> Refusal | None:
+        """A bound is reached; a retry may find room when a full batch has gone."""
+        policy = self._policy
+        model = call.model
+        limit = ""
+        limit_value = 0
+        if self._book.waiting >= policy.waiting_max:
+            limit, limit_value = "waiting_max", policy.waiting_max
+        elif (
+            self._book.waiting_bytes + call.payload_bytes > policy.waiting_bytes_max
+            and self._book.waiting
+        ):
+            limit, limit_value = "waiting_bytes_max", policy.waiting_bytes_max
+        elif model.waiting >= model.spec.queue_max > 0:
+            limit, limit_value = "queue_max", model.spec.queue_max
+        if not limit:
+            return None
+        clear_s = model.predictor.typical_s(model.spec.batch_max) / policy.lanes
+        return refusals.queue_full(limit, limit_value, retry_after_s=clear_s)
+
+    def _hopeless(self, call: Call) -> Refusal | None:
+        """Even at typical speed, what is due before the call leaves it no time.
+
+        The plan counts batches, not calls: the rows due before it in its own queue together
+        with its own make full batches and a rest, and it rides in the last of them.
+        """
+        if call.deadline_s == inf or not self._policy.refuse_hopeless:
+            return None
+        model = call.model
+        queue = model.queues.get(call.shape_key)
+        rows = call.rows
+        if queue is not None and queue.calls:
+            rows += queue.rows_due_by(call.order_s)
+        else:
+            queue = None
+        batch_max = model.spec.batch_max
+        rest = rows % batch_max or batch_max
+        own_s = model.predictor.typical_s(model.predictor.padded(rest))
+        before_s = model.clear_s(rows - rest)
+        work_s = before_s + self._batcher.clear_before_s(call.order_s, queue)
+        wait_s = self._lanes.wait_typical_s(work_s, call.arrived_s)
+        finish_s = max(wait_s, before_s / model.spec.instances) + own_s + self._batcher.margin_s
+        if finish_s <= call.slack_s:
+            return None
+        return refusals.hopeless(finish_s=finish_s, slack_s=call.slack_s, own_s=own_s)

@@ -1,0 +1,146 @@
+"""The worker's open calls and models: in once, out once."""
+
+from collections.abc import Sequence
+
+from hasten_policy.batching.batcher import Batcher
+from hasten_policy.batching.call import Call
+from hasten_policy.batching.model_state import ModelState
+from hasten_policy.machines import worker_refusals as refusals
+from hasten_policy.machines.worker_events import (
+    Deliver,
+    Drained,
+    ModelIdle,
+    Refuse,
+    WorkerEffect,
+)
+from hasten_policy.machines.worker_expiry import Expiry
+from hasten_policy.reasons import Refusal
+
+
+class CallBook:
+    """Accepted calls from acceptance to end, and what their ends set free.
+
+    Args:
+        batcher: Holds those that wait.
+
+    Attributes:
+        effects: Where the ends are written; set by the owner for each event.
+        calls: Accepted and not ended, by id.
+        models: Open model versions, by key.
+        waiting: Calls waiting.
+        waiting_bytes: Bytes of their payloads.
+        draining: Nothing more is accepted.
+        expiry: When waiting calls can no longer start.
+    """
+
+    __slots__ = (
+        "_batcher",
+        "_drained",
+        "calls",
+        "draining",
+        "effects",
+        "expiry",
+        "models",
+        "waiting",
+        "waiting_bytes",
+    )
+
+    def __init__(self, batcher: Batcher) -> None:
+        self._batcher = batcher
+        self._drained = False
+        self.effects: list[WorkerEffect] = []
+        self.calls: dict[int, Call] = {}
+        self.models: dict[str, ModelState] = {}
+        self.waiting = 0
+        self.waiting_bytes = 0
+        self.draining = False
+        self.expiry = Expiry()
+
+    def accept(self, call: Call) -> None:
+        """Opens a call and lets it wait."""
+        self.calls[call.call_id] = call
+        call.model.open_calls += 1
+        call.model.admitted(call.slack_s, call.rows)
+        self.wait(call)
+
+    def wait(self, call: Call) -> None:
+        """Lets an open call wait."""
+        self._batcher.add(call)
+        self.waiting += 1
+        self.waiting_bytes += call.payload_bytes
+        self.expiry.add(call, self._batcher.latest_start_s(call))
+
+    def run_alone(self, call: Call, now_s: float) -> None:
+        """Lets a call of a failed batch wait once more, or refuses it if time is up."""
+        call.batch_id = 0
+        call.solo = True
+        if self._batcher.latest_start_s(call) < now_s:
+            self.refuse(call, refusals.shed(started=True))
+        else:
+            self.wait(call)
+
+    def taken(self, calls: Sequence[Call]) -> None:
+        """Books out of the waiting what the batcher has let go."""
+        for call in calls:
+            self.waiting_bytes -= call.payload_bytes
+        self.waiting -= len(calls)
+
+    def withdraw(self, call: Call) -> None:
+        """Takes a waiting call out of its queue."""
+        self._batcher.remove(call)
+        self.taken((call,))
+
+    def refuse(self, call: Call, refusal: Refusal) -> None:
+        """Ends a call without an answer."""
+        self.effects.append(Refuse(call.call_id, refusal))
+        self.close(call)
+
+    def deliver(self, call: Call, service_s: float, *, failed: bool = False) -> None:
+        """Ends a call with what its batch brought."""
+        self.effects.append(Deliver(call.call_id, service_s, failed))
+        self.close(call)
+
+    def close(self, call: Call) -> None:
+        """Forgets a call that has ended."""
+        call.batch_id = 0
+        call.model.open_calls -= 1
+        del self.calls[call.call_id]
+        if call.model.closing:
+            self.end_model(call.model)
+        if self.draining:
+            self.end_drain()
+
+    def refuse_shed(self) -> None:
+        """Refuses what the batcher gave up."""
+        shed = self._batcher.shed
+        if shed:
+            self.taken(shed)
+            for call in shed:
+                self.refuse(call, refusals.shed(started=call.solo))
+            shed.clear()
+
+    def shed_expired(self, now_s: float) -> None:
+        """Refuses the waiting calls whose last moment to start has gone by."""
+        while now_s >= self.expiry.next_s:
+            call = self.expiry.due(now_s)
+            if call is None:
+                return
+            latest_s = self._batcher.latest_start_s(call)
+            if latest_s >= now_s:
+                self.expiry.add(call, latest_s)
+            else:
+                self.withdraw(call)
+                self.refuse(call, refusals.shed(started=call.solo))
+
+    def end_model(self, model: ModelState) -> None:
+        """Lets a closing model go once its calls have ended and its batches have too."""
+        key = model.spec.key
+        if model.closing and not (model.open_calls or model.running) and key in self.models:
+            del self.models[key]
+            self.effects.append(ModelIdle(key))
+
+    def end_drain(self) -> None:
+        """Says once that a draining worker has no open call."""
+        if not self.calls and not self._drained:
+            self._drained = True
+            self.effects.append(Drained())

@@ -1,0 +1,60 @@
+"""Streams that carry calls here, and how many calls each may have open."""
+
+from math import ceil
+
+
+class _Link:
+    __slots__ = ("last_s", "received")
+
+    def __init__(self, now_s: float) -> None:
+        self.received = 0
+        self.last_s = now_s
+
+
+class Links:
+    """Open links, their counts and their shares of the window.
+
+    Args:
+        idle_s: A link without calls for this long leaves its share to the others.
+    """
+
+    __slots__ = ("_idle_s", "_links")
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._links: dict[int, _Link] = {}
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def open(self, link_id: int, now_s: float) -> None:
+        """A link opened."""
+        self._links.setdefault(link_id, _Link(now_s))
+
+    def close(self, link_id: int) -> None:
+        """A link closed."""
+        self._links.pop(link_id, None)
+
+    def count(self, link_id: int, now_s: float) -> None:
+        """A call came over the link; unknown links are not counted."""
+        link = self._links.get(link_id)
+        if link is not None:
+            link.received += 1
+            link.last_s = now_s
+
+    def received(self, link_id: int) -> int:
+        """Calls that came over the link; 0 for an unknown one."""
+        link = self._links.get(link_id)
+        return 0 if link is None else link.received
+
+    def share(self, link_id: int, total: int, now_s: float) -> int:
+        """Calls that the link may have open out of `total`, at least one.
+
+        Busy links share alike. An idle one is told what it would get if it became busy, so
+        that its first calls need not wait for a new report.
+        """
+        busy = 0
+        for other_id, link in self._links.items():
+            if other_id == link_id or now_s - link.last_s < self._idle_s:
+                busy += 1
+        return max(1, ceil(total / max(1, busy)))

@@ -1,0 +1,108 @@
+"""What a worker says when it does not answer."""
+
+from hasten_policy.machines.worker_events import ModelSpec
+from hasten_policy.reasons import Reason, Refusal
+
+
+def model_not_found(key: str) -> Refusal:
+    """No such model version was opened here."""
+    return Refusal(Reason.MODEL_NOT_FOUND, f"model '{key}' is not loaded on this worker")
+
+
+def model_leaving(key: str) -> Refusal:
+    """The model version is being closed."""
+    return Refusal(
+        Reason.MODEL_LOADING,
+        f"model '{key}' is being unloaded or replaced and takes no new calls",
+        retry_after_s=1.0,
+    )
+
+
+def draining() -> Refusal:
+    """The worker is leaving."""
+    return Refusal(Reason.DRAINING, "the worker is draining and takes no new calls", 0.0)
+
+
+def invalid_deadline() -> Refusal:
+    """The time left is not a number."""
+    return Refusal(Reason.INVALID_DEADLINE, "the time left must be a number of seconds")
+
+
+def batch_too_large(spec: ModelSpec, rows: int) -> Refusal:
+    """More rows, or fewer, than one batch can hold."""
+    return Refusal(
+        Reason.BATCH_TOO_LARGE,
+        f"the request brings {rows} rows, model '{spec.key}' takes 1 to {spec.batch_max}",
+        metadata=(("batch_max", str(spec.batch_max)),),
+    )
+
+
+def infeasible(spec: ModelSpec, *, run_s: float, slack_s: float) -> Refusal:
+    """Even alone on an idle worker the call would take longer than it may."""
+    return Refusal(
+        Reason.DEADLINE_INFEASIBLE,
+        f"model '{spec.key}' needs {_ms(run_s)} ms for this request, {_ms(slack_s)} ms are left",
+        metadata=(("min_ms", _ms(run_s)), ("left_ms", _ms(slack_s))),
+    )
+
+
+def hopeless(*, finish_s: float, slack_s: float, own_s: float) -> Refusal:
+    """What is due before the call leaves it no time.
+
+    Args:
+        finish_s: Seconds from now at which it would be done.
+        slack_s: Seconds it has.
+        own_s: Seconds its own batch takes.
+    """
+    lateness_s = finish_s - slack_s
+    return Refusal(
+        Reason.OVERLOADED,
+        f"the answer would take {_ms(finish_s)} ms, {_ms(slack_s)} ms are left",
+        retry_after_s=lateness_s if lateness_s + own_s <= slack_s else None,
+        metadata=(("predicted_ms", _ms(finish_s)), ("left_ms", _ms(slack_s))),
+    )
+
+
+def queue_full(limit: str, limit_value: int, *, retry_after_s: float) -> Refusal:
+    """A bound on what may wait is reached."""
+    return Refusal(
+        Reason.QUEUE_FULL,
+        f"the worker's queue is full: {limit} is {limit_value}",
+        retry_after_s=retry_after_s,
+        metadata=(("limit", limit), ("limit_value", str(limit_value))),
+    )
+
+
+def shed(*, started: bool) -> Refusal:
+    """A waiting call can no longer finish in time."""
+    if started:
+        return Refusal(
+            Reason.DEADLINE_PASSED,
+            "the batch with this request failed and no time is left to run it alone",
+            started=True,
+        )
+    return Refusal(
+        Reason.SHED_BEFORE_START, "the request could no longer finish in time and was not run"
+    )
+
+
+def overdue() -> Refusal:
+    """The run was stopped after the deadlines of all its calls."""
+    return Refusal(
+        Reason.DEADLINE_PASSED,
+        "the deadline passed while the model ran; the run was stopped",
+        started=True,
+    )
+
+
+def overstayed(run_s: float) -> Refusal:
+    """The watchdog stopped the run."""
+    return Refusal(
+        Reason.RUN_OVERSTAYED,
+        f"the model ran for {_ms(run_s)} ms, longer than it may, and was stopped",
+        started=True,
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3f}"

@@ -1,0 +1,208 @@
+"""Predicted seconds of a batch of one model."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from hasten_policy.prediction.coverage import Coverage, cold_factor
+from hasten_policy.prediction.curves import isotonic, line
+from hasten_policy.prediction.policy import PredictionPolicy
+from hasten_policy.prediction.sorted_ring import SortedRing
+
+SECONDS_MIN = 1e-6
+"""A run is counted as at least this long, so that ratios stay finite."""
+
+
+class _Bucket:
+    """Runs whose padded row count lies in (2**(k-1), 2**k]."""
+
+    __slots__ = ("rows", "seconds")
+
+    def __init__(self, runs_max: int) -> None:
+        self.seconds = SortedRing(runs_max)
+        self.rows = 0.0
+
+    def add(self, rows: int, seconds: float) -> None:
+        self.seconds.add(seconds)
+        self.rows += (rows - self.rows) / len(self.seconds)
+
+
+class ServicePredictor:
+    """Seconds that a batch of b rows takes, at any quantile.
+
+    Per bucket of padded row counts {1, 2, 3-4, 5-8, ...} the last runs give a median; the
+    medians are made monotone over the buckets, a line alpha + beta * b is laid through
+    them, and the prediction is the larger of line and bucket median, times a factor for the
+    quantile (see `Coverage`). Inside a bucket the median moves along the line, so that a
+    half-full bucket is not charged like a full one. It never falls as rows or quantile
+    rise. Reading is O(1); the fit is renewed every few runs, which raises `version`.
+
+    Args:
+        batch_max: Most rows in a batch, >= 1.
+        batch_sizes: Row counts that batches are padded up to, ascending; empty for none.
+        profile: (rows, seconds) of load-time runs, several per size or none at all.
+        policy: Parameters.
+    """
+
+    __slots__ = (
+        "_alpha_s",
+        "_beta_s",
+        "_buckets",
+        "_coverage",
+        "_floors",
+        "_last_run_s",
+        "_pending",
+        "_policy",
+        "_profile",
+        "_profiled_s",
+        "_runs",
+        "_scales",
+        "batch_max",
+        "batch_sizes",
+        "version",
+    )
+
+    def __init__(
+        self,
+        *,
+        batch_max: int,
+        batch_sizes: Sequence[int] = (),
+        profile: Sequence[tuple[int, float]] = (),
+        policy: PredictionPolicy | None = None,
+    ) -> None:
+        self.batch_max = batch_max
+        self.batch_sizes = tuple(batch_sizes)
+        self.version = 0
+        self._policy = policy or PredictionPolicy()
+        self._profile = tuple(
+            (self.padded(max(1, min(rows, batch_max))), max(seconds, SECONDS_MIN))
+            for rows, seconds in profile
+        )
+        self._runs = 0
+        self._last_run_s = 0.0
+        self._coverage = Coverage(self._policy, self._policy.cold_factor_max)
+        self._start_from_profile()
+
+    def padded(self, rows: int) -> int:
+        """Row count that a batch of `rows` is padded up to."""
+        if not self.batch_sizes:
+            return rows
+        index = bisect_left(self.batch_sizes, rows)
+        return self.batch_sizes[index] if index < len(self.batch_sizes) else rows
+
+    def predict_s(self, rows: int, quantile: float) -> float:
+        """Predicted seconds of a batch of `rows` >= 1 rows (before padding).
+
+        Args:
+            rows: Rows; more than `batch_max` are taken along the line.
+            quantile: 0.5 for the median; a share of about `quantile` of runs is within.
+        """
+        return self.typical_s(self.padded(rows)) * self._coverage.factor(quantile)
+
+    def typical_s(self, padded_rows: int) -> float:
+        """Larger of line and bucket median, before the factor of any quantile."""
+        bucket = min((padded_rows - 1).bit_length(), len(self._floors) - 1)
+        along_s = self._scales[bucket] * (self._alpha_s + self._beta_s * padded_rows)
+        floor_s = self._floors[bucket]
+        return max(along_s, floor_s)
+
+    def factor(self, quantile: float) -> float:
+        """What `typical_s` is multiplied by at a quantile; the same for all sizes."""
+        return self._coverage.factor(quantile)
+
+    def rows_within(self, budget_s: float, quantile: float) -> int:
+        """Most rows of a batch predicted to take at most `budget_s`; 0 for none."""
+        median_s = budget_s / self._coverage.factor(quantile)
+        if self.typical_s(self.batch_max) <= median_s:
+            return self.batch_max
+        if self.batch_sizes:
+            for size in reversed(self.batch_sizes):
+                if self.typical_s(size) <= median_s:
+                    return size
+            return 0
+        for bucket in range(len(self._buckets) - 1, -1, -1):
+            if self._floors[bucket] > median_s:
+                continue
+            rows = self._rows_in_bucket(bucket, median_s)
+            if rows > 0:
+                return rows
+        return 0
+
+    def observe(self, rows: int, seconds: float, *, now_s: float) -> None:
+        """Learns from a run of `rows` padded rows that took `seconds`."""
+        seconds = max(seconds, SECONDS_MIN)
+        self._coverage.add(seconds / self.typical_s(rows))
+        self._buckets[(rows - 1).bit_length()].add(rows, seconds)
+        self._runs += 1
+        self._pending += 1
+        self._last_run_s = now_s
+        policy = self._policy
+        if self._pending >= policy.rebuild_runs or self._runs <= policy.cold_runs:
+            self._rebuild()
+
+    def refresh(self, now_s: float) -> None:
+        """Returns to the load-time profile after `stale_s` without a run, if it is brighter.
+
+        A slow spell would otherwise refuse all calls that could show that it is over.
+        """
+        if not self._runs or not self._profile or now_s - self._last_run_s < self._policy.stale_s:
+            return
+        one_s, full_s = self._profiled_s
+        if self.typical_s(1) > one_s or self.typical_s(self.batch_max) > full_s:
+            self._start_from_profile()
+
+    def line_s(self, quantile: float) -> tuple[float, float]:
+        """(alpha, beta) of the line that meets the prediction at one row and at a full batch."""
+        one_s = self.predict_s(1, quantile)
+        if self.batch_max == 1:
+            return one_s, 0.0
+        full_s = self.predict_s(self.batch_max, quantile)
+        beta_s = (full_s - one_s) / (self.batch_max - 1)
+        return max(0.0, one_s - beta_s), beta_s
+
+    def _rows_in_bucket(self, bucket: int, median_s: float) -> int:
+        least = (1 << bucket >> 1) + 1 if bucket else 1
+        most = min(1 << bucket, self.batch_max)
+        slope_s = self._scales[bucket] * self._beta_s
+        rows = most
+        if slope_s > 0.0:
+            room_s = median_s - self._scales[bucket] * self._alpha_s
+            rows = max(least, min(most, int(room_s / slope_s) + 1))
+        while rows >= least and self.typical_s(rows) > median_s:
+            rows -= 1
+        return rows if rows >= least else 0
+
+    def _start_from_profile(self) -> None:
+        policy = self._policy
+        count = (self.batch_max - 1).bit_length() + 1
+        self._buckets = [_Bucket(policy.runs_max) for _ in range(count)]
+        self._runs = 0
+        self._last_run_s = 0.0
+        by_rows: dict[int, list[float]] = {}
+        for rows, seconds in self._profile:
+            self._buckets[(rows - 1).bit_length()].add(rows, seconds)
+            by_rows.setdefault(rows, []).append(seconds)
+        self._coverage = Coverage(policy, cold_factor(by_rows, policy))
+        self._rebuild()
+        self._profiled_s = (self.typical_s(1), self.typical_s(self.batch_max))
+
+    def _rebuild(self) -> None:
+        self._pending = 0
+        self.version += 1
+        known = [index for index, bucket in enumerate(self._buckets) if len(bucket.seconds)]
+        if not known:
+            self._alpha_s, self._beta_s = line([1.0], [self._policy.unknown_s])
+            self._scales = [1.0] * len(self._buckets)
+            self._floors = [0.0] * len(self._buckets)
+            return
+        rows = [self._buckets[index].rows for index in known]
+        medians = isotonic(
+            [self._buckets[index].seconds.median() for index in known],
+            [float(len(self._buckets[index].seconds)) for index in known],
+        )
+        self._alpha_s, self._beta_s = line(rows, medians)
+        self._scales = [1.0] * len(self._buckets)
+        for index, x, median_s in zip(known, rows, medians, strict=True):
+            self._scales[index] = max(1.0, median_s / (self._alpha_s + self._beta_s * x))
+        self._floors = [0.0]
+        for index in range(len(self._buckets) - 1):
+            self._floors.append(self.typical_s(1 << index))
