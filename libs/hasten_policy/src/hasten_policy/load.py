@@ -15,6 +15,7 @@ class LoadSample:
         received: Calls received so far over the link that carries this sample.
         window: Calls that the receiver may have unanswered at this worker at once.
         service_s: Measured busy seconds per call of the model last answered; 0 if unknown.
+        waiting: Calls accepted and not yet begun, from all routers.
     """
 
     seq: int
@@ -24,6 +25,7 @@ class LoadSample:
     received: int
     window: int
     service_s: float
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def load_to_wire(load: LoadSample) -> load_pb2.Load:
         received=load.received,
         window=load.window,
         service_s=_outgoing(load.service_s, "service_s"),
+        waiting=load.waiting,
     )
 
 
@@ -46,6 +47,7 @@ def load_from_wire(message: load_pb2.Load) -> LoadSample:
         received=message.received,
         window=message.window,
         service_s=_incoming(message.service_s, "load.service_s"),
+        waiting=message.waiting,
     )
 
 

@@ -31,6 +31,7 @@ class Load(_message.Message):
     RECEIVED_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     SERVICE_S_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Grows by one with each report of one incarnation; an older report is ignored."""
     depth: _builtins.int
@@ -45,6 +46,8 @@ class Load(_message.Message):
     """Calls that the receiver may have unanswered here at once (its credit)."""
     service_s: _builtins.float
     """Measured busy seconds per call at the recent batch regime, of the model last answered."""
+    waiting: _builtins.int
+    """Calls accepted and not yet begun, from all routers."""
     def __init__(
         self,
         *,
@@ -55,10 +58,11 @@ class Load(_message.Message):
         received: _builtins.int = ...,
         window: _builtins.int = ...,
         service_s: _builtins.float = ...,
+        waiting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
