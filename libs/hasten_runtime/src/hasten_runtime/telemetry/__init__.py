@@ -1,0 +1,26 @@
+"""Traces, set up by OpenTelemetry's standard variables and near free when they ask for none."""
+
+from hasten_runtime.telemetry.client import TracingClientInterceptor
+from hasten_runtime.telemetry.propagation import (
+    context_from,
+    current_traceparent,
+    traceparent_metadata,
+    traceparent_of,
+)
+from hasten_runtime.telemetry.sampling import HeadSampling
+from hasten_runtime.telemetry.server import TracingServerInterceptor
+from hasten_runtime.telemetry.setup import Telemetry, start
+from hasten_runtime.telemetry.spans import end_span
+
+__all__ = [
+    "HeadSampling",
+    "Telemetry",
+    "TracingClientInterceptor",
+    "TracingServerInterceptor",
+    "context_from",
+    "current_traceparent",
+    "end_span",
+    "start",
+    "traceparent_metadata",
+    "traceparent_of",
+]

@@ -1,0 +1,114 @@
+"""Spans of the RPCs that a server answers."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, Final
+
+import grpc
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from hasten_runtime import telemetry_names as names
+from hasten_runtime.handlers import Behaviour, Context, Handler, behaviour_of, with_behaviour
+from hasten_runtime.telemetry.propagation import HEADER, context_from, remember_unsampled
+from hasten_runtime.telemetry.sampling import HeadSampling
+from hasten_runtime.telemetry.spans import SERVER_FAULTS, SYSTEM, end_rpc
+
+UNTRACED: Final = (
+    "/grpc.",  # Health and reflection.
+    "/hasten.worker.v1.WorkerService/Execute",  # Lives for days; its calls have their own spans.
+)
+
+
+class TracingServerInterceptor(grpc.aio.ServerInterceptor):
+    """A span for each sampled RPC, active while its handler runs.
+
+    Handlers of all four kinds, with streams as async generators or as coroutines that read and
+    write. A request that is not sampled gets its handler unchanged.
+    """
+
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        sampling: HeadSampling,
+        *,
+        untraced: Iterable[str] = UNTRACED,
+    ) -> None:
+        self._tracer = tracer
+        self._sampling = sampling
+        self._untraced = tuple(untraced)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The inner handler, within a span if the request is sampled."""
+        handler = await continuation(handler_call_details)
+        header = ""
+        for key, value in handler_call_details.invocation_metadata or ():
+            if key == HEADER:
+                header = str(value)
+                break
+        if not self._sampling.samples(header):
+            remember_unsampled(header)
+            return handler
+        method = str(handler_call_details.method)
+        if handler is None or method.startswith(self._untraced):
+            return handler
+        return self._traced(handler, method.removeprefix("/"), header)
+
+    def _traced(self, handler: Handler, method: str, header: str) -> Handler:
+        behaviour = behaviour_of(handler)
+        traced: Behaviour
+        if inspect.isasyncgenfunction(behaviour):
+
+            async def traced_stream(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401  (any message)
+                span = self._begin(method, header)
+                try:
+                    async for response in behaviour(request, context):
+                        yield response
+                except BaseException as error:
+                    _end(span, context, error)
+                    raise
+                _end(span, context, None)
+
+            traced = traced_stream
+        elif inspect.iscoroutinefunction(behaviour):
+
+            async def traced_call(request: Any, context: Context) -> Any:  # noqa: ANN401  (any message)
+                span = self._begin(method, header)
+                try:
+                    response = await behaviour(request, context)
+                except BaseException as error:
+                    _end(span, context, error)
+                    raise
+                _end(span, context, None)
+                return response
+
+            traced = traced_call
+        else:  # It runs on a thread, where the span would not be active.
+            return handler
+        return with_behaviour(handler, traced)
+
+    def _begin(self, method: str, header: str) -> trace.Span:
+        parent = context_from(header)
+        span = self._tracer.start_span(
+            method,
+            context=parent,
+            kind=trace.SpanKind.SERVER,
+            attributes={names.ATTR_RPC_SYSTEM: SYSTEM, names.ATTR_RPC_METHOD: method},
+        )
+        # Never detached: the context is that of the RPC's own task and goes with it.
+        otel_context.attach(trace.set_span_in_context(span, parent))
+        return span
+
+
+def _end(span: trace.Span, context: Context, error: BaseException | None) -> None:
+    code = context.code()
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        code = grpc.StatusCode.CANCELLED
+    elif not isinstance(code, grpc.StatusCode):  # Nobody set one.
+        code = grpc.StatusCode.OK if error is None else grpc.StatusCode.UNKNOWN
+    end_rpc(span, code, faulty=code in SERVER_FAULTS)
