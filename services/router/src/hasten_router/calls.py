@@ -1,0 +1,137 @@
+"""One client request while it is inside the router."""
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from hasten_policy.reasons import Refusal
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from hasten.common.v1.timing_pb2 import Timing
+    from hasten_policy.load import LoadSample
+
+
+class Reply:
+    """The end of one attempt, as a worker told it.
+
+    Attributes:
+        call_id: The call.
+        payload: The serialised answer; empty when `refusal` is set.
+        refusal: Why there is no answer; None when there is one.
+        load: The worker's load after this reply.
+        service_s: Busy seconds of the worker charged to the call.
+        server_s: Seconds between receipt and reply, by the worker's clock.
+        round_trip_s: Seconds between sending and reply, by ours.
+        timing: The worker's part of the breakdown; None when it sent none.
+    """
+
+    __slots__ = (
+        "call_id",
+        "load",
+        "payload",
+        "refusal",
+        "round_trip_s",
+        "server_s",
+        "service_s",
+        "timing",
+    )
+
+    def __init__(self, call_id: int, payload: bytes = b"", refusal: Refusal | None = None) -> None:
+        self.call_id = call_id
+        self.payload = payload
+        self.refusal = refusal
+        self.load: LoadSample | None = None
+        self.service_s = 0.0
+        self.server_s = 0.0
+        self.round_trip_s = 0.0
+        self.timing: Timing | None = None
+
+
+class Call:
+    """A request from its arrival until its outcome is known.
+
+    A front server makes it, the shell fills in identity and times and sets the outcome once.
+
+    Attributes:
+        call_id: Given by the shell at arrival; grows, never re-used.
+        model: Model name.
+        version: "" for the server's choice.
+        payload: The request, exactly as the client sent it.
+        time_left_s: Until the client's deadline, at arrival; math.inf for none.
+        priority: Class 0 (most urgent) to 3.
+        tenant: Who pays; "" for the default tenant.
+        affinity: Calls with the same non-empty key stay together.
+        traceparent: W3C context of the caller's span; "" when it is not sampled.
+        attempt_traceparent: The one that goes to the worker.
+        spans: Of its attempts; None when it is not sampled.
+        arrived_s: When the front read it, on the router's clock.
+        admitted_s: When the machine had decided on it.
+        deadline_s: Effective deadline on the router's clock, known once it was sent.
+        sent_s: When the last attempt was handed to a link; 0 before.
+        attempts: Attempts sent so far.
+        reply: What the worker said that ended it; None when the router refused.
+        outcome: The answer's bytes or the refusal; None until it has ended.
+    """
+
+    __slots__ = (
+        "_waiter",
+        "admitted_s",
+        "affinity",
+        "arrived_s",
+        "attempt_traceparent",
+        "attempts",
+        "call_id",
+        "deadline_s",
+        "model",
+        "outcome",
+        "payload",
+        "priority",
+        "reply",
+        "sent_s",
+        "spans",
+        "tenant",
+        "time_left_s",
+        "traceparent",
+        "version",
+    )
+
+    def __init__(self, model: str, version: str, payload: bytes, *, arrived_s: float) -> None:
+        self.call_id = 0
+        self.model = model
+        self.version = version
+        self.payload = payload
+        self.time_left_s = math.inf
+        self.priority = 1
+        self.tenant = ""
+        self.affinity = ""
+        self.traceparent = ""
+        self.attempt_traceparent = ""
+        self.spans: list[Span] | None = None
+        self.arrived_s = arrived_s
+        self.admitted_s = arrived_s
+        self.deadline_s = math.inf
+        self.sent_s = 0.0
+        self.attempts = 0
+        self.reply: Reply | None = None
+        self.outcome: bytes | Refusal | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def end(self, outcome: bytes | Refusal) -> None:
+        """Sets the outcome and wakes whoever waits for it. Called once, by the shell."""
+        self.outcome = outcome
+        waiter = self._waiter
+        # A cancelled waiter means that the client left while its answer was on the way.
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def ended(self) -> bytes | Refusal:
+        """Waits for the outcome: the answer's bytes or the refusal."""
+        outcome = self.outcome
+        if outcome is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            outcome = self.outcome
+            assert outcome is not None, "woken without an outcome"  # noqa: S101  (set by end)
+        return outcome

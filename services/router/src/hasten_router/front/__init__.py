@@ -1,0 +1,1 @@
+"""Where clients come in: the public inference service, health, reflection, operators."""

@@ -1,0 +1,125 @@
+"""ModelInfer: the hot path. Bytes in, bytes out."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import cast
+
+from hasten_policy.reasons import Reason, Refusal
+from hasten_router.calls import Call
+from hasten_router.front.timing import TIMING_KEY, WISH_KEY, breakdown
+from hasten_router.head import Head, read_head
+from hasten_router.transport import CallDoor
+from hasten_runtime import errors
+from hasten_runtime.clock import Clock
+from hasten_runtime.errors import MeshError
+from hasten_runtime.handlers import Context
+from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
+from hasten_runtime.telemetry import current_traceparent
+from hasten_runtime.telemetry.propagation import HEADER, is_sampled
+
+
+@dataclass(frozen=True, slots=True)
+class FrontLimits:
+    """Bounds of what clients send.
+
+    Attributes:
+        request_bytes_max: Largest request; with its envelope it must fit into one message to
+            a worker, or it would break the link for everybody.
+        stream_in_flight_max: Requests of one client stream inside the router at once; the
+            stream is not read further meanwhile.
+    """
+
+    request_bytes_max: int
+    stream_in_flight_max: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the front handlers need to turn a request into a call.
+
+    Attributes:
+        door: Takes the calls.
+        clock: The router's clock.
+        limits: Bounds.
+    """
+
+    door: CallDoor
+    clock: Clock
+    limits: FrontLimits
+
+    def read(self, request: bytes) -> tuple[Head, RequestHead]:
+        """The request's head and what its parameters wish for.
+
+        Raises:
+            MeshError: It is too large, or not a request that the router can understand.
+        """
+        if len(request) > self.limits.request_bytes_max:
+            raise MeshError(
+                Refusal(
+                    Reason.MESSAGE_TOO_LARGE,
+                    f"a request may have {self.limits.request_bytes_max} bytes, not {len(request)}",
+                )
+            )
+        head = read_head(request)
+        version = head.model_version
+        if version and not (version.isascii() and version.isdigit()):
+            raise MeshError(
+                Refusal(
+                    Reason.INVALID_REQUEST,
+                    f"model_version must be a whole number or empty, not {version[:64]!r}",
+                    metadata=(("field", "model_version"),),
+                )
+            )
+        return head, parse_parameters(head.parameters)
+
+    def fill_in(
+        self, call: Call, wishes: RequestHead, rpc_left_s: float | None, traceparent: str
+    ) -> None:
+        """Sets deadline, class, tenant and trace context of a call.
+
+        Raises:
+            MeshError: The deadline is not a number.
+        """
+        call.time_left_s = time_left_s(wishes, rpc_left_s)
+        call.priority = wishes.priority_class
+        call.tenant = wishes.tenant
+        call.affinity = wishes.sequence_id
+        call.traceparent = traceparent
+
+
+async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
+    """Answers one unary call with the worker's bytes, or aborts with the refusal."""
+    arrived_s = desk.clock.now_s()
+    head, wishes = desk.read(request)
+    call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
+    traceparent, wants_timing = read_metadata(context)
+    desk.fill_in(call, wishes, context.time_remaining(), traceparent)
+    desk.door.begin(call)
+    outcome = call.outcome
+    if outcome is None:
+        try:
+            outcome = await call.ended()
+        except asyncio.CancelledError:
+            desk.door.abandon(call)
+            raise
+    if isinstance(outcome, Refusal):
+        await errors.abort(cast("errors.Aborting", context), outcome)
+    if wants_timing or wishes.want_timing:
+        context.set_trailing_metadata(((TIMING_KEY, breakdown(call).SerializeToString()),))
+    return outcome
+
+
+def read_metadata(context: Context) -> tuple[str, bool]:
+    """What the request's metadata says: trace context to hand on, wish for the breakdown.
+
+    The trace context is "" when the request is not sampled. Without a span of our own it is
+    the caller's, so that a trace goes on through a router that records nothing.
+    """
+    traceparent = current_traceparent()
+    wants_timing = False
+    for key, value in context.invocation_metadata() or ():
+        if key == WISH_KEY:
+            wants_timing = value == "1"
+        elif key == HEADER and not traceparent and is_sampled(str(value)):
+            traceparent = str(value)
+    return traceparent, wants_timing

@@ -1,0 +1,106 @@
+"""The gRPC front: implements FrontServer with everything that clients and operators call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from hasten.router.v1 import router_service_pb2_grpc
+from hasten_router.front.infer import Desk, infer
+from hasten_router.front.inference import InferenceFanout
+from hasten_router.front.operator import SERVICE_NAME, RouterOperator
+from hasten_router.front.stream_infer import stream_infer
+from hasten_runtime.grpc_server import (
+    Health,
+    ServerLimits,
+    add_health,
+    add_reflection,
+    bind,
+    make_server,
+)
+from hasten_runtime.handlers import Context
+from hasten_runtime.inference_service import PUBLIC_NAME, Method, inference_handler
+
+HEALTH_NAME: Final = "grpc.health.v1.Health"
+READINESS: Final = "readiness"
+"""Health name that serves only while some worker takes calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the front serves.
+
+    Attributes:
+        desk: Turns requests into calls.
+        fanout: The other RPCs of the inference service.
+        operator: The operators' service.
+    """
+
+    desk: Desk
+    fanout: InferenceFanout
+    operator: RouterOperator
+
+
+class GrpcFront:
+    """Clients come in here. Implements FrontServer."""
+
+    def __init__(
+        self,
+        address: str,
+        services: Services,
+        limits: ServerLimits,
+        *,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        reuse_port: bool = False,
+    ) -> None:
+        self._address = address
+        self._server = make_server(limits, interceptors=interceptors, reuse_port=reuse_port)
+        self._server.add_generic_rpc_handlers((_inference_handler(services),))
+        router_service_pb2_grpc.add_RouterServiceServicer_to_server(services.operator, self._server)
+        self.health: Health = add_health(self._server)
+        add_reflection(self._server, (PUBLIC_NAME, SERVICE_NAME, HEALTH_NAME))
+
+    async def start(self) -> str:
+        """Begins to listen; returns "host:port" with the real port.
+
+        Raises:
+            OSError: The address cannot be listened at.
+        """
+        address = bind(self._server, self._address)
+        await self._server.start()
+        self.health.set("", serving=True)
+        self.health.set(PUBLIC_NAME, serving=True)
+        return address
+
+    def set_ready(self, ready: bool) -> None:  # noqa: FBT001  (reads as a sentence)
+        """Says whether some worker takes calls."""
+        self.health.set(READINESS, ready)
+
+    def announce_leaving(self) -> None:
+        """Health says NOT_SERVING from now on; calls are still taken."""
+        self.health.enter_drain()
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes nothing new, lets what is in flight end for grace_s seconds, then closes."""
+        self.health.close()
+        await self._server.stop(grace_s)
+
+
+def _inference_handler(services: Services) -> grpc.GenericRpcHandler:
+    desk = services.desk
+
+    async def model_infer(request: bytes, context: Context) -> bytes:
+        return await infer(desk, request, context)
+
+    async def model_stream_infer(_: object, context: Context) -> None:
+        await stream_infer(desk, context)
+
+    return inference_handler(
+        {
+            **services.fanout.methods(),
+            "ModelInfer": Method(model_infer, raw_request=True, raw_response=True),
+            "ModelStreamInfer": Method(model_stream_infer, raw_request=True, raw_response=True),
+        }
+    )

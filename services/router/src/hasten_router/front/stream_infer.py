@@ -1,0 +1,150 @@
+"""ModelStreamInfer: many requests in flight on one client stream, answers as they come."""
+
+import asyncio
+import contextlib
+from typing import Final, cast
+
+from hasten.inference.v2 import inference_pb2 as pb
+from hasten_policy.reasons import Refusal
+from hasten_router import fields
+from hasten_router.calls import Call
+from hasten_router.front.infer import Desk, read_metadata
+from hasten_runtime import errors
+from hasten_runtime.errors import MeshError
+from hasten_runtime.handlers import Context
+
+GRPC_ERROR_KEY: Final = "triton_grpc_error"
+"""Request metadata: "true" asks for a real status, which ends the stream, on the first error."""
+REASON_PARAMETER: Final = "hasten_reason"
+"""Response parameter of an error inside the stream: the refusal's reason."""
+
+_INFER_RESPONSE_KEY: Final = fields.key(pb.ModelStreamInferResponse.INFER_RESPONSE_FIELD_NUMBER)
+# Serialised messages that are joined are merged: this adds a parameter to an answer.
+_FINAL: Final = pb.ModelInferResponse(
+    parameters={"triton_final_response": pb.InferParameter(bool_param=True)}
+).SerializeToString()
+
+
+class StreamCall(Call):
+    """A call of a stream; when it ends it lines up to be written."""
+
+    __slots__ = ("request_id", "session")
+
+    def __init__(
+        self, model: str, version: str, payload: bytes, *, arrived_s: float, session: "Session"
+    ) -> None:
+        super().__init__(model, version, payload, arrived_s=arrived_s)
+        self.session = session
+        self.request_id = ""
+
+    def end(self, outcome: bytes | Refusal) -> None:
+        """Sets the outcome and queues it for the stream."""
+        super().end(outcome)
+        self.session.ended(self)
+
+
+class Session:
+    """One client stream.
+
+    The number of requests between being read and being written is bounded, so a client that
+    does not read its answers stops its own stream and nothing else.
+    """
+
+    def __init__(self, desk: Desk, context: Context) -> None:
+        self._desk = desk
+        self._context = context
+        self._room = asyncio.Semaphore(desk.limits.stream_in_flight_max)
+        self._open: set[StreamCall] = set()
+        # (answer or refusal, request id); bounded by the semaphore.
+        self._outbox: asyncio.Queue[tuple[bytes | Refusal, str] | None] = asyncio.Queue()
+        self._read_all = False
+        self._traceparent, _ = read_metadata(context)
+        self._aborts = any(
+            key == GRPC_ERROR_KEY and value == "true"
+            for key, value in context.invocation_metadata() or ()
+        )
+
+    async def run(self) -> None:
+        """Serves the stream until the client has its last answer, or is gone."""
+        reader = asyncio.create_task(self._read(), name="stream-infer-read")
+        try:
+            while (item := await self._outbox.get()) is not None:
+                await self._write(*item)
+                self._room.release()
+            await reader
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+            for call in list(self._open):
+                self._desk.door.abandon(call)
+
+    def ended(self, call: StreamCall) -> None:
+        """A call has its outcome."""
+        self._open.discard(call)
+        assert call.outcome is not None, "ended without an outcome"  # noqa: S101  (set by end)
+        self._outbox.put_nowait((call.outcome, call.request_id))
+        self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
+        if self._read_all and not self._open:
+            self._outbox.put_nowait(None)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._room.acquire()
+                request = await self._context.read()
+                if not isinstance(request, bytes):
+                    break
+                self._take(request)
+        finally:
+            self._read_all = True
+            self._finish_if_done()
+
+    def _take(self, request: bytes) -> None:
+        arrived_s = self._desk.clock.now_s()
+        request_id = ""
+        try:
+            head, wishes = self._desk.read(request)
+            request_id = head.request_id
+            call = StreamCall(
+                head.model_name, head.model_version, request, arrived_s=arrived_s, session=self
+            )
+            call.request_id = request_id
+            left_s = self._context.time_remaining()
+            self._desk.fill_in(call, wishes, left_s, self._traceparent)
+        except MeshError as error:
+            self._outbox.put_nowait((error.refusal, request_id))
+            return
+        self._open.add(call)
+        self._desk.door.begin(call)
+
+    async def _write(self, outcome: bytes | Refusal, request_id: str) -> None:
+        if isinstance(outcome, bytes):
+            await self._context.write(answer_message(outcome))
+        elif self._aborts:
+            await errors.abort(cast("errors.Aborting", self._context), outcome)
+        else:
+            await self._context.write(error_message(outcome, request_id))
+
+
+def answer_message(answer: bytes) -> bytes:
+    """A ModelStreamInferResponse around a serialised answer, marked as the request's last."""
+    return b"".join((_INFER_RESPONSE_KEY, fields.varint(len(answer) + len(_FINAL)), answer, _FINAL))
+
+
+def error_message(refusal: Refusal, request_id: str) -> bytes:
+    """A ModelStreamInferResponse that says what went wrong with which request."""
+    return pb.ModelStreamInferResponse(
+        error_message=refusal.message,
+        infer_response=pb.ModelInferResponse(
+            id=request_id,
+            parameters={REASON_PARAMETER: pb.InferParameter(string_param=refusal.reason.name)},
+        ),
+    ).SerializeToString()
+
+
+async def stream_infer(desk: Desk, context: Context) -> None:
+    """Serves one client stream."""
+    await Session(desk, context).run()

@@ -1,0 +1,29 @@
+"""Where the time of one request went, for callers that ask."""
+
+from typing import Final
+
+from hasten.common.v1.timing_pb2 import Timing
+from hasten_router.calls import Call
+
+TIMING_KEY: Final = "hasten-timing-bin"
+"""Trailing metadata: a serialised hasten.common.v1.Timing."""
+WISH_KEY: Final = "hasten-timing"
+"""Request metadata: "1" asks for the breakdown, as the parameter `hasten_timing` does."""
+
+
+def breakdown(call: Call) -> Timing:
+    """The worker's breakdown of an answered call, with the router's parts filled in."""
+    timing = Timing()
+    reply = call.reply
+    if reply is None:
+        return timing
+    if reply.timing is not None:
+        timing.CopyFrom(reply.timing)
+    timing.admission_us = _us(call.admitted_s - call.arrived_s)
+    timing.router_queue_us = _us(call.sent_s - call.admitted_s)
+    timing.wire_us = _us(reply.round_trip_s - reply.server_s)
+    return timing
+
+
+def _us(seconds: float) -> int:
+    return max(0, round(seconds * 1e6))

@@ -1,0 +1,71 @@
+"""Life of one router process: start, run, leave in order."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from hasten_router.processes import parent_gone
+from hasten_router.settings import RouterSettings
+from hasten_router.wiring import Router, open_router
+from hasten_runtime import logs, process
+
+VIEW_S_MAX: Final = 2.0
+"""Longest wait, before the ready line, for the first view of the workers."""
+READINESS_S: Final = 0.25
+"""Pace of the health service's `readiness`."""
+CLOSE_S: Final = 0.5
+"""For connections to close once no call is left."""
+
+_log = logs.logger(__name__)
+
+
+async def live(settings: RouterSettings, stop: asyncio.Event) -> int:
+    """Runs one router until `stop` is set; returns the exit code."""
+    async with open_router(settings) as router, asyncio.TaskGroup() as group:
+        await router.keeper.restore(router.shell)
+        jobs = [group.create_task(router.roster.run(), name="roster")]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(VIEW_S_MAX):
+                await router.roster.viewed()
+        address = await router.front.start()
+        jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
+        jobs.append(group.create_task(router.keeper.run(), name="keeper"))
+        if settings.shared_port:
+            jobs.append(group.create_task(_leave_with_parent(stop), name="parent"))
+        process.announce_ready(
+            service="router",
+            address=address,
+            metrics_address=router.metrics.address,
+            id=settings.id,
+        )
+        await stop.wait()
+        await _leave(router, settings)
+        for job in jobs:
+            job.cancel()
+    return 0
+
+
+async def _leave(router: Router, settings: RouterSettings) -> None:
+    """Says that it leaves, still takes calls for a while, then finishes what it has."""
+    _log.info("router.draining", notice_s=settings.drain.notice_s)
+    router.front.announce_leaving()
+    await asyncio.sleep(settings.drain.notice_s)
+    router.shell.refuse_new()
+    try:
+        async with asyncio.timeout(settings.drain.patience_s):
+            await router.shell.idle()
+    except TimeoutError:
+        _log.warning("router.impatient", patience_s=settings.drain.patience_s)
+    await router.front.stop(CLOSE_S)
+    await router.keeper.save()
+
+
+async def _watch_readiness(router: Router) -> None:
+    while True:
+        router.front.set_ready(router.outlook.ready())
+        await asyncio.sleep(READINESS_S)
+
+
+async def _leave_with_parent(stop: asyncio.Event) -> None:
+    await parent_gone()
+    stop.set()

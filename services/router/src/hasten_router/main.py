@@ -1,0 +1,34 @@
+"""The router's process: `hasten-router`."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from hasten_router.life import live
+from hasten_router.processes import Supervisor
+from hasten_router.settings import RouterSettings
+from hasten_runtime import logs, process
+from hasten_runtime.settings import load
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the router until it is told to leave; returns the exit code."""
+    arguments = tuple(sys.argv[1:] if argv is None else argv)
+    settings = load(RouterSettings, arguments)
+    logs.configure(
+        "router",
+        level=settings.telemetry.log_level,
+        fmt=settings.telemetry.log_format,
+        router_id=settings.id,
+    )
+
+    async def run(stop: asyncio.Event) -> int | None:
+        if settings.processes > 1:
+            return await Supervisor(settings, arguments).run(stop)
+        return await live(settings, stop)
+
+    return process.run(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

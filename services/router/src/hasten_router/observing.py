@@ -1,0 +1,78 @@
+"""What the router counts and logs. Called on the hot path: counts are bound beforehand."""
+
+import math
+
+from opentelemetry import trace
+
+from hasten_policy.reasons import Reason, Refusal
+from hasten_router.calls import Call
+from hasten_runtime import logs
+from hasten_runtime import telemetry_names as names
+from hasten_runtime.metrics import OTHER, RouterMetrics
+from hasten_runtime.telemetry import Telemetry, end_span
+from hasten_runtime.telemetry.propagation import text_of
+
+# Names that clients made up must not use up the labels of models that exist.
+_MADE_UP = frozenset({Reason.MODEL_NOT_FOUND, Reason.VERSION_NOT_FOUND})
+
+_log = logs.logger(__name__)
+
+
+class Meter:
+    """Counts calls and standings, records the attempts of sampled calls. Implements Observer."""
+
+    def __init__(self, metrics: RouterMetrics, traces: Telemetry) -> None:
+        self._metrics = metrics
+        self._traces = traces
+
+    def call_admitted(self, call: Call) -> None:
+        """A call was taken."""
+        self._metrics.admitted(call.time_left_s)
+        if call.traceparent:
+            trace.get_current_span().add_event(names.EVENT_ADMITTED)
+
+    def call_sent(self, call: Call, worker_id: str) -> None:
+        """A call goes to a worker."""
+        self._metrics.sent(call.sent_s - call.arrived_s, call.attempts)
+        if call.traceparent:
+            self._trace_attempt(call, worker_id)
+
+    def _trace_attempt(self, call: Call, worker_id: str) -> None:
+        call.attempt_traceparent = call.traceparent
+        span = self._traces.start_call(
+            names.SPAN_ROUTER_ATTEMPT,
+            call.traceparent,
+            kind=trace.SpanKind.CLIENT,
+            attributes={
+                names.ATTR_MODEL: call.model,
+                names.ATTR_VERSION: call.version,
+                names.ATTR_WORKER: worker_id,
+                names.ATTR_ATTEMPT: call.attempts,
+            },
+        )
+        if span is not None:
+            call.attempt_traceparent = text_of(span.get_span_context())
+            call.spans = [*(call.spans or ()), span]
+
+    def call_ended(self, call: Call, *, now_s: float) -> None:
+        """A call has its outcome."""
+        outcome = call.outcome
+        if isinstance(outcome, bytes):
+            late_s = None if call.deadline_s == math.inf else now_s - call.deadline_s
+            self._metrics.model(call.model).answered(now_s - call.arrived_s, late_s=late_s)
+        elif outcome is not None:
+            model = OTHER if outcome.reason in _MADE_UP else call.model
+            self._metrics.model(model).refused(outcome)
+        if call.spans is not None:
+            refusal = outcome if isinstance(outcome, Refusal) else None
+            for span in call.spans:
+                end_span(span, refusal)
+
+    def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
+        """A worker's standing changed."""
+        self._metrics.standing(worker_id, standing)
+        _log.info("worker.standing", worker_id=worker_id, standing=standing, cause=cause)
+
+    def link_lost(self, worker_id: str, cause: str) -> None:
+        """The link to a worker broke or was closed."""
+        _log.warning("worker.lost", worker_id=worker_id, cause=cause)

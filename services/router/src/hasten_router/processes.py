@@ -1,0 +1,178 @@
+"""Many router processes behind one port: the kernel shares the connections out."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hasten_router.settings import RouterSettings
+from hasten_runtime import logs, process
+
+BACKOFF_S_MIN: Final = 0.2
+BACKOFF_S_MAX: Final = 5.0
+HEALTHY_S: Final = 10.0
+"""A child that lived this long is started again without delay."""
+STARTS_MAX: Final = 5
+"""A child that ends this often in a row without ever being ready will not get better."""
+STOP_MARGIN_S: Final = 5.0
+LINE_BYTES_MAX: Final = 64 * 1024
+
+_log = logs.logger(__name__)
+
+
+@dataclass(slots=True)
+class _Child:
+    index: int
+    flags: tuple[str, ...]
+    process: asyncio.subprocess.Process | None = None
+
+
+class Supervisor:
+    """Starts the children, starts crashed ones again, and stops them all."""
+
+    def __init__(self, settings: RouterSettings, argv: Sequence[str]) -> None:
+        self._settings = settings
+        self._argv = tuple(argv)
+        self._ready: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Runs until `stop` is set; returns the exit code."""
+        with reserved_port(self._settings.address) as address:
+            children = [
+                _Child(index, child_flags(self._settings, index, address))
+                for index in range(self._settings.processes)
+            ]
+            async with asyncio.TaskGroup() as group:
+                keepers = [group.create_task(self._keep(child)) for child in children]
+                announcer = group.create_task(self._announce(address))
+                try:
+                    await stop.wait()
+                finally:
+                    self._stopping = True
+                    announcer.cancel()
+                    await self._stop(children)
+                    for keeper in keepers:
+                        keeper.cancel()
+        return 0
+
+    async def _announce(self, address: str) -> None:
+        """The one ready line, once every child has said its own."""
+        facts = [await self._ready.get() for _ in range(self._settings.processes)]
+        metrics = sorted(str(said.get("metrics_address")) for said in facts)
+        process.announce_ready(
+            service="router",
+            address=address,
+            metrics_address=metrics[0],
+            processes=self._settings.processes,
+        )
+
+    async def _keep(self, child: _Child) -> None:
+        backoff_s = BACKOFF_S_MIN
+        failed_starts = 0
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            began_s = loop.time()
+            child.process = running = await self._start(child)
+            failed_starts = 0 if await self._listen(running) else failed_starts + 1
+            code = await running.wait()
+            if self._stopping:
+                return
+            if failed_starts == STARTS_MAX:
+                raise RuntimeError(f"process {child.index} does not start: exit code {code}")
+            backoff_s = BACKOFF_S_MIN if loop.time() - began_s > HEALTHY_S else backoff_s
+            _log.error("child.ended", index=child.index, exit_code=code, again_in_s=backoff_s)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
+
+    async def _start(self, child: _Child) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hasten_router.main",
+            *self._argv,
+            *child.flags,
+            # Its end tells the child that the parent is gone, however that came about.
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # Ctrl-C is for the parent, which passes it on once.
+            start_new_session=True,
+            limit=LINE_BYTES_MAX,
+        )
+
+    async def _listen(self, running: asyncio.subprocess.Process) -> bool:
+        """Reads the child's output until it ends; True when it was ready once."""
+        assert running.stdout is not None  # noqa: S101  (asked for a pipe)
+        was_ready = False
+        async for line in running.stdout:
+            with contextlib.suppress(ValueError):
+                said = json.loads(line)
+                if isinstance(said, dict) and said.get("event") == "ready":
+                    was_ready = True
+                    self._ready.put_nowait(said)
+        return was_ready
+
+    async def _stop(self, children: Sequence[_Child]) -> None:
+        alive = [
+            child.process
+            for child in children
+            if child.process is not None and child.process.returncode is None
+        ]
+        for running in alive:
+            running.send_signal(signal.SIGTERM)
+        drain = self._settings.drain
+        try:
+            async with asyncio.timeout(drain.notice_s + drain.patience_s + STOP_MARGIN_S):
+                await asyncio.gather(*(running.wait() for running in alive))
+        except TimeoutError:
+            for running in alive:
+                if running.returncode is None:
+                    _log.error("child.killed", pid=running.pid)
+                    running.kill()
+
+
+def child_flags(settings: RouterSettings, index: int, address: str) -> tuple[str, ...]:
+    """What a child is told over the parent's own settings."""
+    host, _, port = settings.metrics_address.rpartition(":")
+    metrics_port = int(port) + index if int(port) else 0
+    return (
+        "--processes=1",
+        "--shared-port=true",
+        f"--address={address}",
+        f"--metrics-address={host}:{metrics_port}",
+        f"--id={settings.id}-{index}",
+    )
+
+
+@contextlib.contextmanager
+def reserved_port(address: str) -> Iterator[str]:
+    """Holds the address so that children, and nobody else, can listen there."""
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            holder.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise OSError(f"cannot listen at {address}: {error.strerror}") from error
+        # Bound but not listening: it keeps the port and takes no connections.
+        yield f"{host}:{holder.getsockname()[1]}"
+
+
+async def parent_gone() -> None:
+    """Returns when standard input ends: the parent that held its other end is gone."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    try:
+        while await reader.read(LINE_BYTES_MAX):
+            pass
+    finally:
+        transport.close()

@@ -1,0 +1,208 @@
+"""Settings of the router."""
+
+import inspect
+import re
+from dataclasses import fields
+from typing import Any, Self
+
+from pydantic import Field, create_model, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_router.fanout.crew import CrewLimits
+from hasten_router.front.infer import FrontLimits
+from hasten_router.links.roster import RosterLimits
+from hasten_router.links.stream import LinkLimits
+from hasten_runtime.settings import (
+    CommaSeparated,
+    DiscoverySettings,
+    GrpcSettings,
+    HostPort,
+    ServiceSettings,
+    SettingsGroup,
+    TelemetrySettings,
+)
+
+ENVELOPE_BYTES = 64 * 1024
+"""Room for what the router wraps around a request on its way to a worker."""
+
+
+class LinkSettings(SettingsGroup):
+    """Links to workers."""
+
+    connect_s_max: float = Field(
+        default=3.0, gt=0, le=60, description="Longest wait for a connection to a worker."
+    )
+    backoff_s_min: float = Field(
+        default=0.05, gt=0, le=10, description="Wait before a broken link is opened again."
+    )
+    backoff_s_max: float = Field(
+        default=2.0, gt=0, le=60, description="Longest such wait; it doubles with each failure."
+    )
+    coalesce_bytes_max: int = Field(
+        default=4 * 1024 * 1024,
+        ge=1024,
+        description="Calls share a message to a worker up to this size.",
+    )
+    workers_max: int = Field(default=1024, ge=1, le=10_000, description="Most workers linked.")
+    leave_grace_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="A worker that left the registry but still answers is kept this long.",
+    )
+    leave_patience_s: float = Field(
+        default=60.0, ge=0, le=3600, description="Longest wait for its last answers after that."
+    )
+
+    def link_limits(self) -> LinkLimits:
+        """For each link."""
+        return LinkLimits(
+            connect_s_max=self.connect_s_max,
+            backoff_s_min=self.backoff_s_min,
+            backoff_s_max=self.backoff_s_max,
+            message_bytes_max=self.coalesce_bytes_max,
+        )
+
+    def roster_limits(self) -> RosterLimits:
+        """For the roster."""
+        return RosterLimits(
+            workers_max=self.workers_max,
+            leave_grace_s=self.leave_grace_s,
+            leave_patience_s=self.leave_patience_s,
+        )
+
+
+class FanoutSettings(SettingsGroup):
+    """Calls that go to every worker."""
+
+    answer_s_max: float = Field(
+        default=2.0, gt=0, le=60, description="Longest wait for one worker's answer."
+    )
+    change_s_max: float = Field(
+        default=300.0, gt=0, le=3600, description="The same for loading and unloading a model."
+    )
+
+    def crew_limits(self) -> CrewLimits:
+        """For the crew."""
+        return CrewLimits(answer_s_max=self.answer_s_max, change_s_max=self.change_s_max)
+
+
+class DrainSettings(SettingsGroup):
+    """Leaving in order, after SIGTERM."""
+
+    notice_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=300,
+        description="Health says NOT_SERVING for this long while calls are still taken.",
+    )
+    patience_s: float = Field(
+        default=15.0, ge=0, le=3600, description="Longest wait after that for calls in flight."
+    )
+
+
+class _PolicyGroup(SettingsGroup):
+    def policy(self, router_id: str) -> RouterPolicy:
+        """As the machine takes it."""
+        return RouterPolicy(**self.model_dump(), router_id=router_id)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self.policy("")
+        return self
+
+
+def _described(policy: type[RouterPolicy]) -> dict[str, str]:
+    """Field to description, from the attributes section of the docstring."""
+    lines = (inspect.getdoc(policy) or "").partition("Attributes:\n")[2]
+    entries = re.split(r"^    (?=\w+: )", lines, flags=re.MULTILINE)
+    pairs = (entry.partition(": ") for entry in entries if entry.strip())
+    return {name: " ".join(text.split()) for name, _, text in pairs}
+
+
+def _policy_fields() -> dict[str, Any]:
+    described = _described(RouterPolicy)
+    return {
+        field.name: (
+            field.type,
+            Field(default=field.default, description=described.get(field.name, field.name)),
+        )
+        for field in fields(RouterPolicy)
+        if field.name != "router_id"
+    }
+
+
+PolicySettings = create_model("PolicySettings", __base__=_PolicyGroup, **_policy_fields())
+"""The parameters of the router's decisions: those of RouterPolicy, field by field."""
+
+
+class RouterSettings(ServiceSettings):
+    """Hasten's router: takes inference calls and gives them to workers so that deadlines hold."""
+
+    model_config = SettingsConfigDict(env_prefix="HASTEN_ROUTER_")
+
+    id: str = Field(
+        default="router", min_length=1, max_length=128, description="Name of this router."
+    )
+    address: HostPort = Field(default="0.0.0.0:8001", description="Where clients come in.")
+    metrics_address: HostPort = Field(
+        default="0.0.0.0:8002", description="Where Prometheus comes in."
+    )
+    processes: int = Field(
+        default=1, ge=1, le=64, description="Processes that share the address and the clients."
+    )
+    shared_port: bool = Field(
+        default=False,
+        description="Others may listen at the address too. Set by the parent of many processes.",
+    )
+    workers: CommaSeparated = Field(
+        default=(), description="Addresses of the workers, when discovery.kind is static."
+    )
+    redis_url: str = Field(
+        default="", description="Redis for load reports and checkpoints; empty: none."
+    )
+    checkpoint_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Time between checkpoints of what was learnt."
+    )
+    seed: int | None = Field(default=None, description="Makes random choices repeatable.")
+    stream_in_flight_max: int = Field(
+        default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
+    )
+    policy: PolicySettings = Field(  # type: ignore[valid-type]  # made by create_model
+        default_factory=PolicySettings, description="Parameters of the router's decisions."
+    )
+    discovery: DiscoverySettings = Field(
+        default_factory=DiscoverySettings, description="How workers are found."
+    )
+    grpc: GrpcSettings = Field(default_factory=GrpcSettings, description="Bounds of gRPC.")
+    link: LinkSettings = Field(default_factory=LinkSettings, description="Links to workers.")
+    fanout: FanoutSettings = Field(
+        default_factory=FanoutSettings, description="Calls that go to every worker."
+    )
+    drain: DrainSettings = Field(default_factory=DrainSettings, description="Leaving in order.")
+    telemetry: TelemetrySettings = Field(
+        default_factory=TelemetrySettings, description="Logs and metrics."
+    )
+
+    def router_policy(self) -> RouterPolicy:
+        """For the machine."""
+        group: _PolicyGroup = self.policy
+        return group.policy(self.id)
+
+    def front_limits(self) -> FrontLimits:
+        """Bounds of what clients send."""
+        return FrontLimits(
+            request_bytes_max=max(ENVELOPE_BYTES, self.grpc.message_bytes_max - ENVELOPE_BYTES),
+            stream_in_flight_max=self.stream_in_flight_max,
+        )
+
+    def discovery_settings(self) -> DiscoverySettings:
+        """Discovery, with the static workers and the Redis of this service filled in."""
+        found = self.discovery
+        changes: dict[str, object] = {}
+        if self.workers and not found.workers:
+            changes["workers"] = self.workers
+        if found.kind == "redis" and not found.address:
+            changes["address"] = self.redis_url
+        return found.model_copy(update=changes)

@@ -1,0 +1,251 @@
+"""The one owner of the router's machine: turns what happens into events, effects into IO."""
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from hasten_policy.load import WorkerReport
+from hasten_policy.machines.router import RouterMachine
+from hasten_policy.machines.router_events import (
+    AttemptAnswered,
+    AttemptRefused,
+    CallAbandoned,
+    CallArrived,
+    Deliver,
+    Refuse,
+    Revoke,
+    RouterEvent,
+    Send,
+    StandingChanged,
+    WakeAt,
+    Woke,
+    WorkerJoined,
+    WorkerLost,
+    WorkerQuiesced,
+    WorkerReported,
+)
+from hasten_policy.reasons import Reason, Refusal
+from hasten_router.calls import Call, Reply
+from hasten_router.transport import WorkerLink
+from hasten_runtime.clock import Clock
+
+
+class Observer(Protocol):
+    """Told what people want to count. Called on the hot path: must be cheap."""
+
+    def call_admitted(self, call: Call) -> None:
+        """A call was taken."""
+        ...
+
+    def call_sent(self, call: Call, worker_id: str) -> None:
+        """A call goes to a worker."""
+        ...
+
+    def call_ended(self, call: Call, *, now_s: float) -> None:
+        """A call has its outcome."""
+        ...
+
+    def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
+        """A worker's standing changed."""
+        ...
+
+    def link_lost(self, worker_id: str, cause: str) -> None:
+        """The link to a worker broke or was closed."""
+        ...
+
+
+DRAINING = Refusal(
+    Reason.DRAINING, "this router is shutting down; send elsewhere", retry_after_s=0.0
+)
+ABANDONED = Refusal(Reason.CANCELLED, "the caller went away")
+
+
+class Shell:
+    """Feeds one machine and carries out its effects, in order, on one event loop.
+
+    It is the LinkListener of all worker links and the CallDoor of the front.
+    """
+
+    def __init__(self, machine: RouterMachine, clock: Clock, observer: Observer) -> None:
+        self._machine = machine
+        self._clock = clock
+        self._observer = observer
+        self._calls: dict[int, Call] = {}
+        self._links: dict[str, WorkerLink] = {}
+        self._remembered: dict[str, WorkerReport] = {}
+        self._last_call_id = 0
+        self._reply: Reply | None = None
+        self._wake_at_s = math.inf
+        self._wake_timer: asyncio.TimerHandle | None = None
+        self._wake_timer_at_s = math.inf
+        self._refuses_new = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._carry_out = {
+            Send: self._send,
+            Revoke: self._revoke,
+            Deliver: self._deliver,
+            Refuse: self._refuse,
+            WakeAt: self._wake_at,
+            StandingChanged: self._standing_changed,
+        }
+
+    # --- the front -------------------------------------------------------------------
+
+    def begin(self, call: Call) -> None:
+        """Takes a client's call; its outcome may be there when this returns."""
+        if self._refuses_new:
+            call.end(DRAINING)
+            self._observer.call_ended(call, now_s=self._clock.now_s())
+            return
+        self._last_call_id = call_id = self._last_call_id + 1
+        call.call_id = call_id
+        self._calls[call_id] = call
+        self._idle.clear()
+        self._tell(
+            CallArrived(
+                call_id,
+                call.model,
+                call.version,
+                call.time_left_s,
+                call.priority,
+                call.tenant,
+                len(call.payload),
+                affinity=call.affinity,
+            )
+        )
+        call.admitted_s = self._clock.now_s()
+        if call.outcome is None:
+            self._observer.call_admitted(call)
+
+    def abandon(self, call: Call) -> None:
+        """The client cancelled or went away; harmless when the call has ended."""
+        if call.call_id in self._calls:
+            self._tell(CallAbandoned(call.call_id))
+            self._end(call.call_id, ABANDONED)
+
+    def refuse_new(self) -> None:
+        """From now on, refuses every new call because the router is leaving."""
+        self._refuses_new = True
+
+    async def idle(self) -> None:
+        """Waits until no call is left."""
+        await self._idle.wait()
+
+    # --- the links -------------------------------------------------------------------
+
+    def joined(self, link: WorkerLink) -> None:
+        """A link is open and can take calls."""
+        self._links[link.worker_id] = link
+        self._tell(WorkerJoined(link.worker_id))
+        known = self._remembered.pop(link.worker_id, None)
+        if known is not None:
+            self._tell(WorkerReported(link.worker_id, known))
+
+    def remember(self, reports: Mapping[str, WorkerReport]) -> None:
+        """Uses these reports for workers that join before their own first report."""
+        self._remembered = dict(reports)
+
+    def reported(self, worker_id: str, report: WorkerReport) -> None:
+        """A worker told its whole state."""
+        self._remembered.pop(worker_id, None)
+        self._tell(WorkerReported(worker_id, report))
+
+    def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:
+        """Attempts ended at a worker."""
+        for reply in replies:
+            # A Deliver among the effects hands out this reply and no other.
+            self._reply = reply
+            if reply.refusal is None:
+                self._tell(
+                    AttemptAnswered(
+                        reply.call_id, worker_id, reply.load, reply.service_s, reply.server_s
+                    )
+                )
+            else:
+                self._tell(AttemptRefused(reply.call_id, worker_id, reply.load, reply.refusal))
+        self._reply = None
+
+    def quiesced(self, worker_id: str) -> None:
+        """A worker should get no new calls."""
+        self._tell(WorkerQuiesced(worker_id))
+
+    def lost(self, worker_id: str, cause: str) -> None:
+        """A link broke or was closed; what it had not answered will not be answered."""
+        if self._links.pop(worker_id, None) is not None:
+            self._observer.link_lost(worker_id, cause)
+            self._tell(WorkerLost(worker_id))
+
+    # --- effects ---------------------------------------------------------------------
+
+    def _tell(self, event: RouterEvent) -> None:
+        for effect in self._machine.on(event, now_s=self._clock.now_s()):
+            self._carry_out[type(effect)](effect)  # type: ignore[operator]  # keyed by type
+
+    def _send(self, effect: Send) -> None:
+        call = self._calls[effect.call_id]
+        call.attempts = effect.attempt
+        call.deadline_s = effect.deadline_s
+        call.sent_s = self._clock.now_s()
+        self._observer.call_sent(call, effect.worker_id)
+        self._links[effect.worker_id].send(call, effect.deadline_s)
+
+    def _revoke(self, effect: Revoke) -> None:
+        link = self._links.get(effect.worker_id)
+        if link is not None:
+            link.revoke(effect.call_id)
+
+    def _deliver(self, effect: Deliver) -> None:
+        reply = self._reply
+        assert reply is not None, "Deliver outside a reply"  # noqa: S101  (the machine's contract)
+        call = self._calls[effect.call_id]
+        call.reply = reply
+        self._end(effect.call_id, reply.payload if reply.refusal is None else reply.refusal)
+
+    def _refuse(self, effect: Refuse) -> None:
+        self._end(effect.call_id, effect.refusal)
+
+    def _end(self, call_id: int, outcome: bytes | Refusal) -> None:
+        call = self._calls.pop(call_id, None)
+        if call is None:
+            return
+        call.end(outcome)
+        self._observer.call_ended(call, now_s=self._clock.now_s())
+        if not self._calls:
+            self._idle.set()
+
+    def _standing_changed(self, effect: StandingChanged) -> None:
+        self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
+
+    # --- the timer -------------------------------------------------------------------
+
+    def _wake_at(self, effect: WakeAt) -> None:
+        """Arms the timer. One that fires too early re-arms itself: cheaper than cancelling."""
+        self._wake_at_s = effect.at_s
+        if effect.at_s < self._wake_timer_at_s:
+            if self._wake_timer is not None:
+                self._wake_timer.cancel()
+            self._arm()
+
+    def _arm(self) -> None:
+        self._wake_timer_at_s = self._wake_at_s
+        delay_s = max(0.0, self._wake_at_s - self._clock.now_s())
+        self._wake_timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
+
+    def _wake(self) -> None:
+        self._wake_timer = None
+        self._wake_timer_at_s = math.inf
+        if self._clock.now_s() < self._wake_at_s:
+            self._arm()
+            return
+        self._wake_at_s = math.inf
+        self._tell(Woke())
+
+    def close(self) -> None:
+        """Stops the timer; refuses whatever is still here."""
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+            self._wake_timer = None
+        for call_id in list(self._calls):
+            self._end(call_id, DRAINING)

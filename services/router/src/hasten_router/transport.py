@@ -1,0 +1,75 @@
+"""The port between the router and whatever moves its bytes.
+
+Two kinds of transport meet here: the front, where clients come in, and a link to each
+worker. Both are gRPC today. Neither decides anything, so another transport needs nothing
+but these protocols.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from hasten_policy.load import WorkerReport
+from hasten_router.calls import Call, Reply
+
+
+class WorkerLink(Protocol):
+    """The way to one worker, over which many calls are in flight at once."""
+
+    worker_id: str
+    address: str
+
+    def send(self, call: Call, deadline_s: float) -> None:
+        """Sends the call, soon, with what is then left until deadline_s. Never blocks."""
+        ...
+
+    def revoke(self, call_id: int) -> None:
+        """Tells the worker, soon, that nobody waits for this call. Never blocks."""
+        ...
+
+
+class LinkListener(Protocol):
+    """What links tell. All methods are called on the event loop and return at once."""
+
+    def joined(self, link: WorkerLink) -> None:
+        """The link is open and can take calls."""
+        ...
+
+    def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:
+        """Attempts ended there."""
+        ...
+
+    def reported(self, worker_id: str, report: WorkerReport) -> None:
+        """The worker told its whole state."""
+        ...
+
+    def quiesced(self, worker_id: str) -> None:
+        """The worker should get no new calls."""
+        ...
+
+    def lost(self, worker_id: str, cause: str) -> None:
+        """The link broke or was closed; what it had not answered will not be answered."""
+        ...
+
+
+class CallDoor(Protocol):
+    """Where a front hands in what clients sent."""
+
+    def begin(self, call: Call) -> None:
+        """Takes the call; its outcome may be there when this returns."""
+        ...
+
+    def abandon(self, call: Call) -> None:
+        """The client cancelled or went away; harmless when the call has ended."""
+        ...
+
+
+class FrontServer(Protocol):
+    """Where clients come in: turns their requests into calls at a CallDoor."""
+
+    async def start(self) -> str:
+        """Begins to listen; returns "host:port" with the real port."""
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes nothing new, lets what is in flight end for grace_s seconds, then closes."""
+        ...

@@ -1,0 +1,153 @@
+"""Puts one router process together and takes it apart in order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from random import Random
+
+from hasten_policy.machines.router import RouterMachine, WorkerView
+from hasten_router.fanout.crew import Crew
+from hasten_router.front.infer import Desk
+from hasten_router.front.inference import InferenceFanout
+from hasten_router.front.operator import RouterOperator
+from hasten_router.front.server import GrpcFront, Services
+from hasten_router.keeper import Keeper
+from hasten_router.links.roster import OpenLink, Roster
+from hasten_router.links.stream import ExecuteLink, LinkContext
+from hasten_router.observing import Meter
+from hasten_router.settings import RouterSettings
+from hasten_router.shell import Shell
+from hasten_runtime import metrics, telemetry
+from hasten_runtime.clock import Clock, SystemClock
+from hasten_runtime.discovery import open_discovery
+from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.grpc_client import make_channel
+from hasten_runtime.load_store import LoadStore
+from hasten_runtime.redis_store.load import RedisLoadStore
+
+READY_STANDINGS = frozenset({"ready", "slow_start"})
+
+
+class Outlook:
+    """What the machine knows, asked for now."""
+
+    def __init__(self, machine: RouterMachine, clock: Clock) -> None:
+        self._machine = machine
+        self._clock = clock
+
+    def serves(self, model: str, model_version: str) -> bool:
+        """A worker would run it now."""
+        return self._machine.serves(model, model_version)
+
+    def ready(self) -> bool:
+        """Some worker takes calls."""
+        return any(view.standing in READY_STANDINGS for view in self.views())
+
+    def views(self) -> list[WorkerView]:
+        """The workers that have joined."""
+        return self._machine.views(now_s=self._clock.now_s())
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """One router process, put together and not yet started.
+
+    Attributes:
+        shell: Owner of the machine.
+        front: Where clients come in.
+        roster: Links to workers.
+        keeper: Memory over restarts.
+        outlook: What the machine knows.
+        metrics: Where Prometheus comes in, already open.
+    """
+
+    shell: Shell
+    front: GrpcFront
+    roster: Roster
+    keeper: Keeper
+    outlook: Outlook
+    metrics: metrics.MetricsEndpoint
+
+
+@asynccontextmanager
+async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
+    """A router by its settings; its connections are closed at the end.
+
+    Raises:
+        OSError: The metrics address cannot be listened at.
+    """
+    clock = SystemClock()
+    rng = Random(settings.seed)  # noqa: S311  (spreads load; no secret)
+    machine = RouterMachine(settings.router_policy(), rng=rng)
+    traces = telemetry.start("hasten-router", instance=settings.id)
+    registry = metrics.registry("router", settings.id)
+    counts = metrics.RouterMetrics(registry, models_max=settings.telemetry.models_max)
+    shell = Shell(machine, clock, Meter(counts, traces))
+    discovery = open_discovery(settings.discovery_settings())
+    endpoint = metrics.serve(settings.metrics_address, registry)
+    roster = Roster(
+        discovery, shell, _link_opener(settings, shell, clock, rng), settings.link.roster_limits()
+    )
+    counts.watch(
+        held=lambda: machine.held,
+        in_flight=lambda: machine.in_flight,
+        discovery_age_s=roster.age_s,
+    )
+    try:
+        async with _open_store(settings) as store:
+            yield Router(
+                shell=shell,
+                front=_front(settings, shell, roster, Outlook(machine, clock), traces),
+                roster=roster,
+                keeper=Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s),
+                outlook=Outlook(machine, clock),
+                metrics=endpoint,
+            )
+    finally:
+        shell.close()
+        await discovery.close()
+        await traces.stop()
+        endpoint.close()
+
+
+@asynccontextmanager
+async def _open_store(settings: RouterSettings) -> AsyncIterator[LoadStore]:
+    store: LoadStore = (
+        RedisLoadStore(settings.redis_url) if settings.redis_url else MemoryLoadStore()
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _link_opener(settings: RouterSettings, shell: Shell, clock: Clock, rng: Random) -> OpenLink:
+    channel_limits = settings.grpc.channel_limits()
+    shared = LinkContext(shell, clock, settings.id, settings.link.link_limits(), rng)
+
+    def open_link(worker_id: str, address: str) -> ExecuteLink:
+        return ExecuteLink(worker_id, address, make_channel(address, limits=channel_limits), shared)
+
+    return open_link
+
+
+def _front(
+    settings: RouterSettings,
+    shell: Shell,
+    roster: Roster,
+    outlook: Outlook,
+    traces: telemetry.Telemetry,
+) -> GrpcFront:
+    crew = Crew(roster.links, shell, settings.fanout.crew_limits())
+    return GrpcFront(
+        settings.address,
+        Services(
+            desk=Desk(door=shell, clock=SystemClock(), limits=settings.front_limits()),
+            fanout=InferenceFanout(crew, outlook, version=version("hasten-router")),
+            operator=RouterOperator(roster, outlook, shell),
+        ),
+        settings.grpc.server_limits(),
+        interceptors=traces.server_interceptors(),
+        reuse_port=settings.shared_port,
+    )
