@@ -1,0 +1,62 @@
+"""Calling the mesh from a command: the client, and its errors as sentences."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from hasten_cli.failures import FAILED, UNREACHABLE, CommandError
+
+if TYPE_CHECKING:
+    from hasten_client import Client, HastenError
+
+_NEXT_STEPS: Final = {
+    "DEADLINE_INFEASIBLE": "allow more time: --deadline, or send a smaller input",
+    "DEADLINE_PASSED": "allow more time: --deadline",
+    "SHED_BEFORE_START": "allow more time: --deadline, or add workers",
+    "OVERLOADED": "try again later, allow more time, or add workers",
+    "QUEUE_FULL": "try again later, or add workers",
+    "MODEL_NOT_FOUND": "see which models there are: hasten models list",
+    "VERSION_NOT_FOUND": "see which versions there are: hasten models list",
+    "NO_WORKER": "see who is there: hasten workers list",
+    "MODEL_LOADING": "wait until it is READY: hasten models list",
+    "CONTROL_MODE": "start the workers with explicit control: hasten up --control explicit",
+    "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
+}
+
+
+@contextmanager
+def client(address: str) -> Iterator["Client"]:
+    """A client of the mesh at the address; what it raises becomes a CommandError."""
+    from hasten_client import Client, HastenError
+
+    try:
+        with Client(address) as opened:
+            yield opened
+    except HastenError as error:
+        raise command_error(error, address) from error
+
+
+def command_error(error: "HastenError", address: str) -> CommandError:
+    """The error as a sentence with a next step."""
+    from hasten_client import Unreachable
+
+    facts: dict[str, Any] = {
+        "reason": error.reason,
+        "status": error.status,
+        "retry_after_s": error.retry_after_s,
+        "metadata": dict(error.metadata),
+    }
+    if isinstance(error, Unreachable):
+        return CommandError(
+            f"nobody answers at {address} ({error.message})",
+            next_step="start a mesh here with `hasten up`, or name one with --address or "
+            "HASTEN_ADDRESS",
+            code=UNREACHABLE,
+            facts=facts,
+        )
+    return CommandError(
+        str(error),
+        next_step=_NEXT_STEPS.get(error.reason or error.status, ""),
+        code=FAILED,
+        facts=facts,
+    )

@@ -1,0 +1,69 @@
+"""`hasten up`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hasten_cli.failures import reported
+from hasten_cli.options import AsJson
+
+
+class Control(StrEnum):
+    """How the model repository is controlled."""
+
+    POLL = "poll"
+    EXPLICIT = "explicit"
+    NONE = "none"
+
+
+def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HASTEN_MODELS",
+            help="Model repository. [default: ./models, ./examples/models, or a sample]",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of workers.")] = 2,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Router's port; 0 for any.")] = 8001,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the router's metrics; 0 for any.")
+    ] = 8002,
+    host: Annotated[
+        str, typer.Option(help="Interface to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes of the router.")] = 1,
+    control: Annotated[
+        Control,
+        typer.Option(
+            help="poll: follow changes of the repository; explicit: load and unload by "
+            "command; none: load all once."
+        ),
+    ] = Control.POLL,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole mesh on this machine until Ctrl-C.
+
+    Router, workers and Redis, as processes that are watched over and started again. Nothing is
+    left behind at the end. With --json it prints one line when all is ready.
+    """
+    import asyncio
+
+    from hasten_cli.local.models import models_folder
+    from hasten_cli.local.plan import UpOptions
+    from hasten_cli.local.up import up as run
+    from hasten_cli.local.voice import voice
+
+    with reported(as_json=as_json):
+        options = UpOptions(
+            models=models_folder(models, here=Path.cwd()),
+            workers=workers,
+            host=host,
+            port=port,
+            metrics_port=metrics_port,
+            processes=processes,
+            control=control.value,
+        )
+        raise SystemExit(asyncio.run(run(options, voice(as_json=as_json))))

@@ -1,0 +1,1 @@
+"""Local mode: the whole mesh as processes on one machine."""

@@ -1,0 +1,50 @@
+"""Which model repository local mode serves."""
+
+from pathlib import Path
+from typing import Final
+
+from hasten_cli.failures import USAGE, CommandError
+
+DEFAULT_FOLDERS: Final = ("models", "examples/models")
+
+_SAMPLE: Final = """\
+name: "echo"
+backend: "synthetic"
+max_batch_size: 8
+input [ { name: "INPUT" data_type: TYPE_FP32 dims: [ -1 ] } ]
+output [ { name: "OUTPUT" data_type: TYPE_FP32 dims: [ -1 ] } ]
+dynamic_batching { }
+parameters { key: "alpha_ms" value { string_value: "2" } }
+parameters { key: "beta_ms" value { string_value: "0.5" } }
+"""
+
+
+def models_folder(asked: Path | None, *, here: Path) -> Path | None:
+    """The repository to serve: the one asked for, else the first usual one below `here`.
+
+    Returns:
+        An absolute folder; None when nothing was asked for and nothing is there.
+
+    Raises:
+        CommandError: The folder asked for is none.
+    """
+    if asked is not None:
+        if asked.is_dir():
+            return asked.resolve()
+        why = "is a file" if asked.exists() else "does not exist"
+        raise CommandError(
+            f"--models {asked} {why}; it must be a folder with one folder for each model",
+            next_step="lay it out as MODEL/VERSION/model.onnx, for example digits/1/model.onnx",
+            code=USAGE,
+        )
+    for name in DEFAULT_FOLDERS:
+        if (here / name).is_dir():
+            return (here / name).resolve()
+    return None
+
+
+def write_sample(folder: Path) -> Path:
+    """Writes a repository with one small model, `echo`, which gives back what it gets."""
+    (folder / "echo" / "1").mkdir(parents=True)
+    (folder / "echo" / "config.pbtxt").write_text(_SAMPLE)
+    return folder

@@ -1,0 +1,169 @@
+"""What local mode starts: each service as a command and its environment. Nothing is run here."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+_ROUTER_ADDRESSES: Final = {
+    "HASTEN_ROUTER_ADDRESS": "address",
+    "HASTEN_ROUTER_METRICS_ADDRESS": "metrics_address",
+}
+
+Kind = Literal["redis", "worker", "router"]
+
+DRAIN_S: Final = 8.0
+"""Longest wait for calls in flight when the mesh is stopped."""
+SERVICE_STOP_S: Final = 15.0
+"""Longest wait for a router or worker to leave, its drain included, before it is killed."""
+REDIS_STOP_S: Final = 5.0
+"""Longest wait for Redis to close its files, before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the user asked for.
+
+    Attributes:
+        models: Model repository; None for a sample.
+        workers: Number of workers, >= 1.
+        host: Interface that the router listens on.
+        port: The router's port; 0 for a free one.
+        metrics_port: Port of the router's metrics; 0 for a free one.
+        processes: Processes of the router.
+        control: How the workers' model repository is controlled: poll, explicit or none.
+    """
+
+    models: Path | None
+    workers: int = 2
+    host: str = "127.0.0.1"
+    port: int = 8001
+    metrics_port: int = 8002
+    processes: int = 1
+    control: str = "poll"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One process to keep running.
+
+    Attributes:
+        name: Unique, for people and for its log file.
+        kind: What it is.
+        argv: Command line.
+        environ: Its whole environment.
+        stop_s_max: Longest wait after SIGTERM.
+        announces: It writes a ready line on standard output.
+    """
+
+    name: str
+    kind: Kind
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    stop_s_max: float
+    announces: bool = True
+
+    def with_environ(self, **values: str) -> "ServiceSpec":
+        """The same service with some variables changed."""
+        return replace(self, environ={**self.environ, **values})
+
+
+def redis_spec(executable: str, config: Path, environ: Mapping[str, str]) -> ServiceSpec:
+    """The Redis that holds load state and leases."""
+    return ServiceSpec(
+        name="redis",
+        kind="redis",
+        argv=(executable, str(config)),
+        environ=service_environ(environ, "", config.parent),
+        stop_s_max=REDIS_STOP_S,
+        announces=False,
+    )
+
+
+def worker_specs(
+    options: UpOptions,
+    *,
+    models: Path,
+    redis_url: str,
+    folder: Path,
+    environ: Mapping[str, str],
+) -> list[ServiceSpec]:
+    """The workers, each on a free port of loopback."""
+    return [
+        ServiceSpec(
+            name=f"worker-{number}",
+            kind="worker",
+            argv=(sys.executable, "-m", "hasten_worker.main"),
+            environ={
+                **service_environ(environ, "HASTEN_WORKER_", folder),
+                "HASTEN_WORKER_ID": f"worker-{number}",
+                "HASTEN_WORKER_ADDRESS": "127.0.0.1:0",
+                "HASTEN_WORKER_METRICS_ADDRESS": "127.0.0.1:0",
+                "HASTEN_WORKER_MODELS_DIR": str(models),
+                "HASTEN_WORKER_MODEL_CONTROL": options.control,
+                "HASTEN_WORKER_DISCOVERY__KIND": "redis",
+                "HASTEN_WORKER_DISCOVERY__ADDRESS": redis_url,
+                "HASTEN_WORKER_REDIS_URL": redis_url,
+            },
+            stop_s_max=SERVICE_STOP_S,
+        )
+        for number in range(1, options.workers + 1)
+    ]
+
+
+def router_spec(
+    options: UpOptions, *, redis_url: str, folder: Path, environ: Mapping[str, str]
+) -> ServiceSpec:
+    """The router, the mesh's front door."""
+    return ServiceSpec(
+        name="router",
+        kind="router",
+        argv=(sys.executable, "-m", "hasten_router.main"),
+        environ={
+            **service_environ(environ, "HASTEN_ROUTER_", folder),
+            "HASTEN_ROUTER_ID": "router",
+            "HASTEN_ROUTER_ADDRESS": f"{options.host}:{options.port}",
+            "HASTEN_ROUTER_METRICS_ADDRESS": f"{options.host}:{options.metrics_port}",
+            "HASTEN_ROUTER_PROCESSES": str(options.processes),
+            # Nobody balances over this one router: it need not show that it is leaving.
+            "HASTEN_ROUTER_DRAIN__NOTICE_S": "0",
+            "HASTEN_ROUTER_DRAIN__PATIENCE_S": str(DRAIN_S),
+            "HASTEN_ROUTER_DISCOVERY__KIND": "redis",
+            "HASTEN_ROUTER_DISCOVERY__ADDRESS": redis_url,
+            "HASTEN_ROUTER_REDIS_URL": redis_url,
+        },
+        stop_s_max=SERVICE_STOP_S,
+    )
+
+
+def pinned(spec: ServiceSpec, facts: Mapping[str, Any]) -> ServiceSpec:
+    """The router with the ports it got, so that it has the same ones after a restart."""
+    if spec.kind != "router":
+        return spec
+    values = {}
+    for variable, fact in _ROUTER_ADDRESSES.items():
+        host = spec.environ.get(variable, "").rpartition(":")[0]
+        port = str(facts.get(fact) or "").rpartition(":")[2]
+        if host and port.isdigit():
+            values[variable] = f"{host}:{port}"
+    return spec.with_environ(**values)
+
+
+def service_environ(environ: Mapping[str, str], prefix: str, folder: Path) -> dict[str, str]:
+    """The user's environment, of our own variables only those that start with `prefix`.
+
+    A service refuses to start on a variable of its own that it does not know, and must not
+    see those meant for others. Temporary files go into the run folder and vanish with it.
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("HASTEN_") or (prefix and name.startswith(prefix))
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder / "tmp")}
+
+
+def restart_delay_s(failures: int, *, first_s: float = 0.2, delay_s_max: float = 10.0) -> float:
+    """Wait before start number `failures` + 1 of a service that ended `failures` >= 1 times."""
+    return min(delay_s_max, first_s * 2.0 ** min(failures - 1, 32))

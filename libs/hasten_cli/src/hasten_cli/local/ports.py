@@ -1,0 +1,96 @@
+"""Ports: which are free, and who sits on one that is not."""
+
+import random
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from hasten_cli.failures import CommandError
+
+PORT_MIN: Final = 10_000
+_OUTGOING_MIN_DEFAULT: Final = 32_768
+_TRIES: Final = 100
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now.
+
+    It lies below the range that the system takes the ports of outgoing connections from, so
+    that nothing takes it while its server is being restarted. Raises CommandError.
+    """
+    chooser = random.SystemRandom()
+    for _ in range(_TRIES):
+        port = chooser.randint(PORT_MIN, _outgoing_min() - 1)
+        if _can_bind("127.0.0.1", port):
+            return port
+    raise CommandError("found no free port on loopback", next_step="close some programs")
+
+
+@contextmanager
+def claimed(host: str, port: int, *, option: str) -> Iterator[None]:
+    """Keeps other `hasten up` away from the port; port 0 is always free.
+
+    Raises:
+        CommandError: Somebody has it. The sentence says who, if the system tells.
+    """
+    if port == 0:
+        yield
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+        try:
+            if sys.platform == "linux":
+                # An abstract name: a lock without a file, which the kernel drops with us. Two
+                # routers with several processes each would otherwise share the port.
+                claim.bind(f"\0hasten-up-port-{port}")
+        except OSError:
+            raise _in_use(host, port, option, "another `hasten up`") from None
+        if not _can_bind(host, port):
+            raise _in_use(host, port, option, _listener(port))
+        yield
+
+
+def _in_use(host: str, port: int, option: str, holder: str) -> CommandError:
+    return CommandError(
+        f"port {port} on {host} is in use{f' by {holder}' if holder else ''}",
+        next_step=f"stop it, or choose another port with {option} (0 takes any free one)",
+    )
+
+
+def _can_bind(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError:
+            return False
+    return True
+
+
+def _listener(port: int) -> str:
+    """Name and pid of the process that listens on the port; "" if the system does not tell."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections(kind="tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return ""
+    return ""
+
+
+def _outgoing_min() -> int:
+    try:
+        first = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+    except OSError:
+        return _OUTGOING_MIN_DEFAULT
+    return max(int(first), PORT_MIN + 1000)

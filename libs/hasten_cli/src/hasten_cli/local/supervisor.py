@@ -1,0 +1,226 @@
+"""Starts services in parallel, keeps them running, stops them in order."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from hasten_cli.local.plan import Kind, ServiceSpec, pinned, restart_delay_s
+from hasten_cli.local.process import Child, EndedEarlyError
+from hasten_cli.local.run_folder import RunFolder
+
+READY_S_MAX: Final = 60.0
+"""Longest time from start to the ready line: models are loaded and profiled in it."""
+SETTLED_S: Final = 10.0
+"""A service that ran this long starts its count of failures anew."""
+PROBE_S: Final = 0.01
+STOP_ORDER: Final[tuple[Kind, ...]] = ("router", "worker", "redis")
+"""The front door first, so that nothing is sent to workers that are leaving."""
+
+State = Literal["starting", "ready", "restarting", "stopping", "stopped"]
+Facts = Mapping[str, Any]
+Probe = Callable[[], Awaitable[Facts | None]]
+
+
+class StartError(Exception):
+    """A service did not become ready.
+
+    Attributes:
+        tail: The last lines of its log.
+    """
+
+    def __init__(self, message: str, tail: str) -> None:
+        super().__init__(message)
+        self.tail = tail
+
+
+@dataclass(slots=True)
+class Service:
+    """A service as it is now.
+
+    Attributes:
+        spec: What is started.
+        state: Where it is in its life.
+        child: The running process, or the last one.
+        facts: Its ready line.
+        restarts: Times it was started again.
+        ready_after_s: Seconds from its last start to its ready line.
+        probe: For a service that announces nothing: answers its facts once it is ready.
+    """
+
+    spec: ServiceSpec
+    probe: Probe | None = None
+    state: State = "starting"
+    child: Child | None = None
+    facts: Facts = field(default_factory=dict)
+    restarts: int = 0
+    ready_after_s: float = 0.0
+    ready_at_s: float | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running or last process; 0 before the first."""
+        return 0 if self.child is None else self.child.pid
+
+    @property
+    def address(self) -> str:
+        """Address of its ready line; "" before it."""
+        return str(self.facts.get("address", ""))
+
+
+class Supervisor:
+    """The services of one run.
+
+    Args:
+        folder: Logs go there, and it learns of each process group.
+        say: Called with one sentence for each thing that people should know.
+        ready_s_max: Longest wait for a service to be ready.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        say: Callable[[str], None],
+        ready_s_max: float = READY_S_MAX,
+    ) -> None:
+        self.services: list[Service] = []
+        self._folder = folder
+        self._say = say
+        self._ready_s_max = ready_s_max
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def begin(self, specs: Iterable[ServiceSpec], *, probe: Probe | None = None) -> None:
+        """Starts services in parallel and keeps them running from when all are ready.
+
+        Args:
+            specs: What to start.
+            probe: Tells when they are ready, for services that announce nothing.
+
+        Raises:
+            StartError: One of them did not become ready; all begun here are still listed,
+                and `stop` ends them.
+        """
+        begun = [Service(spec, probe) for spec in specs]
+        self.services.extend(begun)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for service in begun:
+                    group.create_task(self._start(service))
+        except* StartError as failures:
+            raise _first(failures) from None
+        for service in begun:
+            self._keepers.append(
+                asyncio.create_task(self._keep(service), name=f"keep-{service.spec.name}")
+            )
+
+    async def forget(self, name: str) -> None:
+        """Stops a service that never became ready, and drops it."""
+        for service in [service for service in self.services if service.spec.name == name]:
+            await self._stop(service)
+            self.services.remove(service)
+
+    async def stop(self) -> None:
+        """Stops everything in order; returns when no process is left."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._keepers.clear()
+        for kind in STOP_ORDER:
+            await asyncio.gather(
+                *(self._stop(service) for service in self.services if service.spec.kind == kind)
+            )
+
+    def kill(self) -> None:
+        """SIGKILL to everything, at once; `stop` then has little to wait for."""
+        for service in self.services:
+            if service.child is not None:
+                service.child.kill()
+
+    def of_kind(self, kind: Kind) -> Sequence[Service]:
+        """The services of one kind, in the order of their start."""
+        return [service for service in self.services if service.spec.kind == kind]
+
+    def bound_logs(self) -> None:
+        """Empties logs that have grown too long."""
+        for service in self.services:
+            if service.child is not None:
+                service.child.bound_log()
+
+    async def _start(self, service: Service) -> None:
+        """Starts one service and waits until it is ready. Raises StartError."""
+        begin_s = time.monotonic()
+        child = service.child = Child(service.spec, self._folder)
+        service.state = "starting"
+        service.ready_at_s = None
+        try:
+            await child.start()
+            async with asyncio.timeout(self._ready_s_max):
+                service.facts = await self._ready(service, child)
+        except OSError as error:
+            raise StartError(f"{service.spec.name} cannot be started: {error}", "") from error
+        except EndedEarlyError as error:
+            raise StartError(f"{error} before it was ready", child.log_tail()) from None
+        except TimeoutError:
+            tail = child.log_tail()
+            child.kill()
+            raise StartError(
+                f"{service.spec.name} was not ready within {self._ready_s_max:g} s", tail
+            ) from None
+        service.spec = pinned(service.spec, service.facts)
+        service.ready_at_s = time.monotonic()
+        service.ready_after_s = service.ready_at_s - begin_s
+        service.state = "ready"
+
+    async def _ready(self, service: Service, child: Child) -> Facts:
+        """The facts of a ready service. Raises EndedEarlyError."""
+        if service.probe is None:
+            return await child.announced()
+        while child.exit_status is None:
+            facts = await service.probe()
+            if facts is not None:
+                return facts
+            await asyncio.sleep(PROBE_S)
+        raise EndedEarlyError(f"{service.spec.name} ended with {child.how_it_ended}")
+
+    async def _keep(self, service: Service) -> None:
+        """Starts the service again whenever it ends, after a growing wait."""
+        failures = 0
+        said = ""
+        while service.child is not None:
+            await service.child.wait()
+            await service.child.stop()
+            ready_at_s = service.ready_at_s
+            settled = ready_at_s is not None and time.monotonic() - ready_at_s > SETTLED_S
+            failures = 1 if settled else failures + 1
+            delay_s = restart_delay_s(failures)
+            why = said or f"{service.spec.name} ended with {service.child.how_it_ended}"
+            self._say(f"{why}; starting it again in {delay_s:g} s")
+            service.state = "restarting"
+            service.restarts += 1
+            await asyncio.sleep(delay_s)
+            said = ""
+            try:
+                await self._start(service)
+            except StartError as error:
+                said = str(error)
+            else:
+                self._say(f"{service.spec.name} is back on {service.address}, pid {service.pid}")
+
+    async def _stop(self, service: Service) -> None:
+        if service.child is None:
+            return
+        service.state = "stopping"
+        await service.child.stop()
+        service.state = "stopped"
+
+
+def _first(failures: ExceptionGroup[StartError]) -> StartError:
+    """The first failure, however deep the group is nested."""
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, StartError):
+        raise error
+    return error

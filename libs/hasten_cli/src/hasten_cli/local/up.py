@@ -1,0 +1,210 @@
+"""`hasten up`: the whole mesh on this machine until it is told to stop."""
+
+import asyncio
+import importlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from hasten_cli.failures import CommandError
+from hasten_cli.local import ports, redis
+from hasten_cli.local.models import write_sample
+from hasten_cli.local.plan import UpOptions, redis_spec, router_spec, worker_specs
+from hasten_cli.local.run_folder import RunFolder
+from hasten_cli.local.supervisor import StartError, Supervisor
+from hasten_cli.local.voice import Summary, Voice
+
+if TYPE_CHECKING:
+    from hasten_cli.local.mesh import MeshView
+
+REFRESH_S: Final = 1.0
+REDIS_TRIES: Final = 3
+_PORT_TAKEN: Final = "Address already in use"
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):  # noqa: N818  (no error: the user's wish)
+    """A signal came before the mesh was ready."""
+
+
+async def up(options: UpOptions, voice: Voice) -> int:
+    """Runs the mesh until SIGINT, SIGTERM or SIGHUP; returns the exit code.
+
+    Raises:
+        CommandError: It did not come up. Nothing is left running and no file is left.
+    """
+    begin_s = time.monotonic()
+    with (
+        ports.claimed(options.host, options.port, option="--port"),
+        ports.claimed(options.host, options.metrics_port, option="--metrics-port"),
+        RunFolder() as folder,
+    ):
+        supervisor = Supervisor(folder, say=voice.say)
+        async with _until_signal(supervisor, voice) as stop:
+            try:
+                await _run(options, voice, folder, supervisor, stop, begin_s)
+            except Stopped:
+                return 0
+            except StartError as error:
+                raise _start_failed(error) from None
+    return 0
+
+
+async def _run(
+    options: UpOptions,
+    voice: Voice,
+    folder: RunFolder,
+    supervisor: Supervisor,
+    stop: asyncio.Event,
+    begin_s: float,
+) -> None:
+    """Starts everything, says so, and shows it until `stop`."""
+    if options.models is None:
+        voice.say("no --models and no ./models here: serving the sample model `echo`")
+    endpoint = await _unless(stop, _start_redis(supervisor, folder))
+    redis_s = time.monotonic() - begin_s
+    await _unless(stop, _start_services(supervisor, options, endpoint, folder))
+    services_s = time.monotonic() - begin_s - redis_s
+    from hasten_cli.local.mesh import MeshView
+
+    async with MeshView(_reachable(supervisor.of_kind("router")[0].address)) as mesh:
+        await _unless(stop, _seen(supervisor, mesh))
+        total_s = time.monotonic() - begin_s
+        view_s = total_s - services_s - redis_s
+        slowest = max(supervisor.services, key=lambda service: service.ready_after_s)
+        voice.ready(
+            Summary(
+                address=mesh.address,
+                metrics=_reachable(str(supervisor.of_kind("router")[0].facts["metrics_address"])),
+                services=supervisor.services,
+                redis_url=endpoint.url,
+                run_dir=str(folder.path),
+                took=f"ready in {total_s:.1f} s: redis {redis_s:.2f} s, services "
+                f"{services_s:.2f} s (slowest {slowest.spec.name}), first view {view_s:.2f} s",
+                example=await mesh.example(),
+            )
+        )
+        for trouble in await mesh.troubles():
+            voice.say(trouble)
+        await _watch(supervisor, mesh, voice, stop)
+
+
+async def _start_redis(supervisor: Supervisor, folder: RunFolder) -> redis.RedisEndpoint:
+    """Starts Redis on a free port; on another one if somebody was quicker."""
+    program = redis.find_redis(os.environ.get("PATH"))
+    tries = 0
+    while True:
+        tries += 1
+        endpoint = redis.RedisEndpoint(ports.free_port())
+        config = redis.write_config(endpoint, folder.path)
+        spec = redis_spec(program, config, os.environ)
+        try:
+            await supervisor.begin([spec], probe=partial(redis.answers, endpoint))
+        except StartError as error:
+            if tries == REDIS_TRIES or _PORT_TAKEN not in error.tail:
+                raise
+            await supervisor.forget(spec.name)
+        else:
+            return endpoint
+
+
+async def _start_services(
+    supervisor: Supervisor, options: UpOptions, endpoint: redis.RedisEndpoint, folder: RunFolder
+) -> None:
+    """Starts router and workers at once; meanwhile loads the client that asks the router."""
+    models = options.models or write_sample(folder.path / "models")
+    workers = worker_specs(
+        options, models=models, redis_url=endpoint.url, folder=folder.path, environ=os.environ
+    )
+    router = router_spec(options, redis_url=endpoint.url, folder=folder.path, environ=os.environ)
+    await asyncio.gather(
+        supervisor.begin([router, *workers]),
+        asyncio.to_thread(importlib.import_module, "hasten_cli.local.mesh"),
+    )
+
+
+async def _seen(supervisor: Supervisor, mesh: "MeshView") -> None:
+    """Waits until the router gives calls to every worker. Raises StartError."""
+    names = [service.spec.name for service in supervisor.of_kind("worker")]
+    if not await mesh.serving(names):
+        router = supervisor.of_kind("router")[0]
+        raise StartError(
+            f"the router does not see all of {', '.join(names)}",
+            router.child.log_tail() if router.child is not None else "",
+        )
+
+
+async def _watch(
+    supervisor: Supervisor, mesh: "MeshView", voice: Voice, stop: asyncio.Event
+) -> None:
+    """Shows the services until `stop`."""
+    while not stop.is_set():
+        if voice.live:
+            voice.show(supervisor.services, await mesh.workers())
+        supervisor.bound_logs()
+        try:
+            async with asyncio.timeout(REFRESH_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+@asynccontextmanager
+async def _until_signal(supervisor: Supervisor, voice: Voice) -> AsyncIterator[asyncio.Event]:
+    """An event that the first signal sets; a second one kills. At the end all is stopped."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def on_signal() -> None:
+        if stop.is_set():
+            supervisor.kill()
+            return
+        stop.set()
+        voice.say("stopping: router, workers, redis (once more to kill them)")
+
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield stop
+    finally:
+        stop.set()
+        voice.close()
+        await supervisor.stop()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _unless(stop: asyncio.Event, action: Coroutine[Any, Any, T]) -> T:
+    """The action's result. Raises Stopped, with the action cancelled, if `stop` comes first."""
+    acting = asyncio.create_task(action)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({acting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not acting.done():
+            raise Stopped
+        return acting.result()
+    finally:
+        stopping.cancel()
+        acting.cancel()
+        await asyncio.wait({acting, stopping})
+
+
+def _reachable(address: str) -> str:
+    """An address that a client on this machine can dial."""
+    host, _, port = address.rpartition(":")
+    return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]", ""} else address  # noqa: S104
+
+
+def _start_failed(error: StartError) -> CommandError:
+    tail = f"\n  last lines of its log:\n{_indented(error.tail)}" if error.tail else ""
+    return CommandError(f"{error}{tail}", next_step="mend that, then run `hasten up` again")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

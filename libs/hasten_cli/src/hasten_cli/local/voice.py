@@ -1,0 +1,195 @@
+"""How `hasten up` speaks: a live table on a terminal, plain lines elsewhere, or JSON."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hasten_cli.local.supervisor import Service
+from hasten_cli.local.table import rows, table
+from hasten_cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from hasten_client import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A mesh that is ready.
+
+    Attributes:
+        address: The router's, as clients reach it.
+        metrics: Of the router's metrics.
+        services: All services.
+        redis_url: With its password.
+        run_dir: Folder of logs and data.
+        took: How long the start took and where the time went.
+        example: A command to try; "" when no model is ready.
+    """
+
+    address: str
+    metrics: str
+    services: Sequence[Service]
+    redis_url: str
+    run_dir: str
+    took: str
+    example: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        by_kind: dict[str, list[Service]] = {"router": [], "worker": [], "redis": []}
+        for service in self.services:
+            by_kind[service.spec.kind].append(service)
+        (router,) = by_kind["router"]
+        (redis,) = by_kind["redis"]
+        return {
+            "address": self.address,
+            "metrics": self.metrics,
+            "workers": [
+                {"id": worker.spec.name, "address": worker.address, "pid": worker.pid}
+                for worker in by_kind["worker"]
+            ],
+            "router": {"pid": router.pid},
+            "redis": {"address": redis.address, "pid": redis.pid, "url": self.redis_url},
+            "run_dir": self.run_dir,
+            "ready_after_s": {
+                service.spec.name: round(service.ready_after_s, 3) for service in self.services
+            },
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        lines = [
+            f"Hasten is up on {self.address}, metrics on http://{self.metrics}/metrics",
+            self.took,
+            f"logs: {self.run_dir}/logs",
+        ]
+        lines.append(f"try:  {self.example}" if self.example else "no model is ready yet")
+        return [*lines, "Ctrl-C stops it and leaves nothing behind"]
+
+
+class Voice(Protocol):
+    """Speaks to whoever started the mesh."""
+
+    live: bool
+    """Wants to be shown the services again and again."""
+
+    def say(self, sentence: str) -> None:
+        """Something happened."""
+        ...
+
+    def ready(self, summary: Summary) -> None:
+        """The mesh is ready; said once."""
+        ...
+
+    def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
+        """The services as they are now."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+        ...
+
+
+class JsonVoice:
+    """One line of JSON when ready, on standard output; news on standard error."""
+
+    live = False
+
+    def say(self, sentence: str) -> None:
+        """On standard error."""
+        _write(sentence, sys.stderr)
+
+    def ready(self, summary: Summary) -> None:
+        """The one line."""
+        with suppress(BrokenPipeError):
+            print_json(summary.as_json())
+
+    def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
+        """Programs ask the router instead."""
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+class PlainVoice:
+    """A line for each thing that happens."""
+
+    live = False
+
+    def say(self, sentence: str) -> None:
+        """On standard output."""
+        _write(sentence, sys.stdout)
+
+    def ready(self, summary: Summary) -> None:
+        """The services, then how to go on."""
+        for row in rows(summary.services, {}):
+            self.say(f"{row.service} on {row.address}, pid {row.pid}")
+        for line in summary.lines():
+            self.say(line)
+
+    def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
+        """Repeating itself would help nobody in a log."""
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+class TerminalVoice:
+    """A table that is kept up to date, with the news above it."""
+
+    live = True
+
+    def __init__(self) -> None:
+        self._console = console()
+        self._live: Live | None = None
+        self._below: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        """Above the table."""
+        self._console.print(sentence, markup=False)
+
+    def ready(self, summary: Summary) -> None:
+        """Below the table from now on."""
+        self._below = summary.lines()
+
+    def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
+        """Draws the table again."""
+        from rich.console import Group
+        from rich.live import Live
+        from rich.text import Text
+
+        shown = Group(
+            table(rows(services, workers)),
+            *(
+                Text(line, style="bold green" if line.startswith("try:") else "")
+                for line in self._below
+            ),
+        )
+        if self._live is None:
+            # Drawn on demand: a drawing thread would be alive when children are forked.
+            self._live = Live(shown, console=self._console, auto_refresh=False)
+            self._live.start()
+        self._live.update(shown, refresh=True)
+
+    def close(self) -> None:
+        """Gives the cursor back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def voice(*, as_json: bool) -> Voice:
+    """The one that fits where standard output goes."""
+    if as_json:
+        return JsonVoice()
+    return TerminalVoice() if sys.stdout.isatty() else PlainVoice()
+
+
+def _write(sentence: str, stream: Any) -> None:  # noqa: ANN401  (a text stream, as sys types it)
+    # Whoever listened may have left; the mesh goes on.
+    with suppress(BrokenPipeError):
+        print(sentence, file=stream, flush=True)
