@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
-from hasten_runtime.discovery.consul import ConsulRegistry
+from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
 from hasten_runtime.discovery.memory import Board, MemoryRegistry
 from hasten_runtime.discovery.mesh import RegistryDiscovery
 from hasten_runtime.discovery.port import Discovery, Instance, View
@@ -96,7 +96,7 @@ class ServerHarness(Harness):
     def registry(self) -> Registry:
         if isinstance(self.server, RedisServer):
             return RedisRegistry(self.server.url, ttl_s=TTL_S, poll_s=0.1)
-        return ConsulRegistry(self.server.address, ttl_s=TTL_S, wait_s=0.5)
+        return ConsulRegistry(ConsulOptions(self.server.address, ttl_s=TTL_S, wait_s=0.5))
 
     async def kill(self) -> None:
         await asyncio.to_thread(self.server.kill)

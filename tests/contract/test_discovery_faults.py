@@ -129,11 +129,12 @@ async def test_a_registry_that_forgets_in_a_moment_empties_no_view(
 
 KILLED_PROCESS = """
 import asyncio, sys
-from hasten_runtime.discovery import DiscoveryOptions, Instance, open_discovery
+from hasten_runtime.discovery import Instance, open_discovery
+from hasten_runtime.settings import DiscoverySettings
 
 async def main():
-    options = DiscoveryOptions(sys.argv[1], sys.argv[2], renew_s=0.2, ttl_s=1.0)
-    await open_discovery(options).register(Instance("worker", "process", "127.0.0.1:1"))
+    settings = DiscoverySettings(kind=sys.argv[1], address=sys.argv[2], lease_s=1.0)
+    await open_discovery(settings).register(Instance("worker", "process", "127.0.0.1:1"))
     await asyncio.Event().wait()
 
 asyncio.run(main())

@@ -57,7 +57,8 @@ class Announcement:
         while not self.closed:
             pause_s = self._renew_s * random.uniform(0.9, 1.0)  # noqa: S311  (no secret)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._stop.wait()
             if not self.closed:
                 await self._announce()
 

@@ -62,7 +62,8 @@ class Board:
         """Returns once the version is another one, or after READ_WAIT_S."""
         if self._version == version:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), READ_WAIT_S)
+                async with asyncio.timeout(READ_WAIT_S):
+                    await self._changed.wait()
 
     def _check(self) -> None:
         if not self.available:

@@ -20,6 +20,7 @@ READ_PAUSE_S: Final = 0.05
 RETRY_MIN_S: Final = 0.1
 RETRY_MAX_S: Final = 1.0
 """A dead registry is asked once in this time, give or take a quarter."""
+CANCEL_AGAIN_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -156,5 +157,7 @@ def _retry_s(failures: int) -> float:
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    # Again and again: before Python 3.12 a library's `wait_for` can swallow a cancellation.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)

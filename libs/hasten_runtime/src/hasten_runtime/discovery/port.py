@@ -29,7 +29,9 @@ class View:
 
     Attributes:
         instances: Sorted by instance_id.
-        fresh: False when the registry did not answer and this is the last known good view.
+        fresh: False when the registry did not answer and this is the last known good view, and
+            for a few seconds after it has lost instances in its trouble that may yet be announced
+            again. Empty and not fresh means that nothing is known yet.
     """
 
     instances: tuple[Instance, ...]
@@ -59,7 +61,8 @@ class Discovery(Protocol):
 
         An error or an empty answer of a registry in trouble never empties the view: the last
         known good one is yielded with fresh=False. A registry that is well and says that the
-        last instance has left does empty it. Ends only when the iterator is closed.
+        last instance has left does empty it. A slow reader gets the newest view next. Ends only
+        when the iterator or the discovery is closed.
         """
         ...
 

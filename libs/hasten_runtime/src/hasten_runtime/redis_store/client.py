@@ -13,14 +13,14 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from hasten_runtime.load_store import StoreUnavailable
 
-SOCKET_TIMEOUT_S: Final = 1.0
+CONNECT_TIMEOUT_S: Final = 1.0
 CONNECTIONS_MAX: Final = 8
 CALL_TIMEOUT_S: Final = 1.0
 """Longest that a caller waits for one command, pool, connect and reply together."""
 
 
 def open_redis(url: str, *, connections_max: int = CONNECTIONS_MAX) -> "Redis":
-    """A client that sends each command at most once and never waits long; does no IO yet.
+    """A client that sends each command at most once; does no IO yet. Call it inside `bounded`.
 
     redis-py repeats a command by itself when its reply is lost, ten times by default. The command
     may have been executed, so that a repeat can change the result; whoever can bear a repeat
@@ -28,15 +28,17 @@ def open_redis(url: str, *, connections_max: int = CONNECTIONS_MAX) -> "Redis":
 
     Args:
         url: redis://, rediss:// or unix://. Raises ValueError for another one.
-        connections_max: Bound of the pool; who finds it empty waits SOCKET_TIMEOUT_S at most.
+        connections_max: Bound of the pool; who finds it empty waits CONNECT_TIMEOUT_S at most.
     """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections_max,
-        timeout=SOCKET_TIMEOUT_S,
+        timeout=CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        # redis-py writes through `asyncio.wait_for` when it has a timeout of its own; before
+        # Python 3.12 that can swallow the cancellation of the task that writes.
+        socket_timeout=None,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
         protocol=2,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )

@@ -90,6 +90,15 @@ class DiscoverySettings(SettingsGroup):
     workers: CommaSeparated = Field(
         default=(), description="kind static: addresses of the workers, host:port,host:port."
     )
+    namespace: str = Field(
+        default="hasten",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$",
+        description="Meshes that share a registry and differ in this do not see each other.",
+    )
+    check: Literal["ttl", "grpc"] = Field(
+        default="ttl",
+        description="Consul: ttl (a service says that it is well) or grpc (Consul asks it).",
+    )
 
 
 class TelemetrySettings(SettingsGroup):
