@@ -9,7 +9,7 @@ import grpc
 from opentelemetry import trace
 
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.telemetry.propagation import HEADER, text_of, unsampled_header
+from hasten_runtime.telemetry.propagation import HEADER, new_unsampled, text_of, unsampled_header
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.spans import SYSTEM, end_rpc
 
@@ -41,10 +41,10 @@ class TracingClientInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         """Makes the call with the header of its span, or of the decision against one."""
         if not trace.get_current_span().is_recording():
             header = unsampled_header()
+            if header is None and not self._sampling.samples(""):
+                header = new_unsampled()
             if header is not None:
                 return await continuation(_with_header(client_call_details, header), request)
-            if not self._sampling.samples(""):
-                return await continuation(client_call_details, request)
         return await self._traced(continuation, client_call_details, request)
 
     async def _traced(

@@ -92,9 +92,12 @@ def remember_unsampled(header: str) -> None:
 def unsampled_header() -> str | None:
     """A header that carries the decision against sampling on; None when there was none."""
     header = _unsampled.get()
-    if header == "":
-        return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
-    return header
+    return new_unsampled() if header == "" else header
+
+
+def new_unsampled() -> str:
+    """A header that tells a decision against sampling, with fresh ids."""
+    return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
 
 
 def traceparent_metadata() -> tuple[tuple[str, str], ...]:
