@@ -1,0 +1,1 @@
+"""The stream over which routers send calls."""

@@ -1,0 +1,1 @@
+"""The public inference protocol, served by the worker itself."""

@@ -1,0 +1,82 @@
+"""All RPCs of the inference protocol, put together."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from hasten.inference.v2.inference_pb2 import ModelInferRequest
+from hasten_runtime.clock import Clock
+from hasten_runtime.inference_service import Method, inference_handler
+from hasten_worker.inference.infer import Inference
+from hasten_worker.inference.models import ModelQuestions
+from hasten_worker.inference.regions import CudaMemory, SystemMemory
+from hasten_worker.inference.repository import Control, RepositoryControl
+from hasten_worker.inference.server import LogSettings, ServerFacts, TraceSettings
+from hasten_worker.inference.stream import Stream
+from hasten_worker.shared_memory import SystemRegions
+from hasten_worker.shell.shell import Shell
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the RPCs work on.
+
+    Attributes:
+        inference: Runs requests.
+        shell: Owner of the statistics.
+        store: The models.
+        regions: Shared memory; None when switched off.
+        ready: The worker takes new requests.
+        log: The log settings.
+        clock: The worker's clock.
+    """
+
+    inference: Inference
+    shell: Shell
+    store: Control
+    regions: SystemRegions | None
+    ready: Callable[[], bool]
+    log: LogSettings
+    clock: Clock
+
+
+def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
+    """The service, for `Server.add_generic_rpc_handlers`."""
+    facts = ServerFacts(ready=parts.ready, shared_memory=parts.regions is not None)
+    models = ModelQuestions(parts.store, parts.shell)
+    repository = RepositoryControl(parts.store)
+    system = SystemMemory(parts.regions)
+    cuda = CudaMemory()
+    trace = TraceSettings(lambda name: any(entry.name == name for entry in parts.store.index()))
+
+    async def model_stream_infer(
+        requests: AsyncIterator[ModelInferRequest], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        await Stream(parts.inference, context, parts.clock).run(requests)
+
+    return inference_handler(
+        {
+            "ServerLive": facts.live,
+            "ServerReady": facts.ready,
+            "ServerMetadata": facts.metadata,
+            "ModelReady": models.model_ready,
+            "ModelMetadata": models.model_metadata,
+            "ModelConfig": models.model_config,
+            "ModelStatistics": models.model_statistics,
+            "ModelInfer": Method(parts.inference.model_infer, raw_request=True, raw_response=True),
+            "ModelStreamInfer": model_stream_infer,
+            "RepositoryIndex": repository.index,
+            "RepositoryModelLoad": repository.load,
+            "RepositoryModelUnload": repository.unload,
+            "SystemSharedMemoryStatus": system.status,
+            "SystemSharedMemoryRegister": system.register,
+            "SystemSharedMemoryUnregister": system.unregister,
+            "CudaSharedMemoryStatus": cuda.status,
+            "CudaSharedMemoryRegister": cuda.register,
+            "CudaSharedMemoryUnregister": cuda.unregister,
+            "TraceSetting": trace.trace_setting,
+            "LogSettings": parts.log.log_settings,
+        }
+    )

@@ -1,0 +1,98 @@
+"""ModelStreamInfer: many requests on one stream, answered as they end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol
+
+from hasten.inference.v2.inference_pb2 import (
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelStreamInferResponse,
+)
+from hasten_runtime.clock import Clock
+from hasten_runtime.errors import MeshError
+from hasten_worker.inference.infer import Inference
+
+IN_FLIGHT_MAX: Final = 256
+"""Requests of one stream inside the worker; further ones wait at the client."""
+GRPC_ERROR_KEY: Final = "triton_grpc_error"
+FINAL_RESPONSE: Final = "triton_final_response"
+
+
+class StreamContext(Protocol):
+    """The part of a servicer context that is used here."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the RPC's deadline; None when it has none."""
+        ...
+
+    def invocation_metadata(self) -> Any:  # noqa: ANN401  (gRPC's own)
+        """Metadata of the request."""
+        ...
+
+    async def write(self, message: ModelStreamInferResponse) -> None:
+        """Sends; waits while the other side does not take it."""
+        ...
+
+
+class Stream:
+    """One ModelStreamInfer call."""
+
+    def __init__(self, inference: Inference, context: StreamContext, clock: Clock) -> None:
+        self._inference = inference
+        self._context = context
+        self._clock = clock
+        self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
+        # gRPC allows one write at a time.
+        self._writing = asyncio.Lock()
+        self._ends_on_error = any(
+            key == GRPC_ERROR_KEY and value in {"true", b"true", "True"}
+            for key, value in context.invocation_metadata() or ()
+        )
+
+    async def run(self, requests: AsyncIterator[ModelInferRequest]) -> None:
+        """Answers until the client has sent its last request and got its last answer.
+
+        Raises:
+            MeshError: A request failed and the client asked for real statuses.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for request in requests:
+                    # Each answer holds its place until it is written: a client that does not
+                    # read stops being read.
+                    await self._places.acquire()
+                    group.create_task(self._answer(request, self._clock.now_s()))
+        except* MeshError as errors:
+            raise errors.exceptions[0] from None
+
+    async def _answer(self, request: ModelInferRequest, arrived_s: float) -> None:
+        try:
+            message = await self._message(request, arrived_s)
+            async with self._writing:
+                await self._context.write(message)
+        finally:
+            self._places.release()
+
+    async def _message(
+        self, request: ModelInferRequest, arrived_s: float
+    ) -> ModelStreamInferResponse:
+        try:
+            response, _ = await self._inference.run(
+                request,
+                request.ByteSize(),
+                self._context.time_remaining(),
+                arrived_s=arrived_s,
+            )
+        except MeshError as error:
+            if self._ends_on_error:
+                raise
+            return ModelStreamInferResponse(
+                error_message=error.refusal.message,
+                # Clients match errors with requests by this id.
+                infer_response=ModelInferResponse(id=request.id, model_name=request.model_name),
+            )
+        # Each request has one response, which is thus its last: a client that asked for an
+        # empty last response gets the mark on this one, as from Triton.
+        response.parameters[FINAL_RESPONSE].bool_param = True
+        return ModelStreamInferResponse(infer_response=response)

@@ -1,0 +1,83 @@
+"""Life of the worker's process: start, run, leave in order."""
+
+import asyncio
+import contextlib
+import os
+from typing import Final, NoReturn
+
+from hasten_runtime import logs, process
+from hasten_runtime.discovery import Instance
+from hasten_worker.settings import WorkerSettings
+from hasten_worker.wiring import SERVICES, MakeStore, Worker, open_worker
+
+EXIT_BROKEN: Final = 70
+"""The worker could not trust itself any more and must be started anew."""
+CLOSE_S: Final = 0.5
+"""For connections to close once no call is left."""
+
+_log = logs.logger(__name__)
+
+
+async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeStore) -> int:
+    """Runs one worker until `stop` is set; returns the exit code.
+
+    A worker that cannot trust itself any more ends the process with EXIT_BROKEN.
+    """
+    async with open_worker(settings, make_store) as worker, asyncio.TaskGroup() as group:
+        worker.shell.on_broken = stop.set
+        worker.shell.open()
+        await worker.server.start()
+        reporting = group.create_task(worker.reporter.run(), name="reporting")
+        if await _loaded(worker, stop):
+            await _announce(worker)
+            await stop.wait()
+        if worker.shell.broken:
+            await _break_off(worker)
+        await worker.leaving.drain()
+        worker.servicer.finish_links()
+        worker.health.close()
+        await worker.server.stop(CLOSE_S)
+        reporting.cancel()
+        await worker.store.stop()
+    return 0
+
+
+async def _loaded(worker: Worker, stop: asyncio.Event) -> bool:
+    """Loads the models of the start; False when told to stop before that is done."""
+    async with asyncio.TaskGroup() as group:
+        loading = group.create_task(worker.store.start(), name="loading")
+        stopping = group.create_task(stop.wait(), name="stopping")
+        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        loading.cancel()
+    return not stop.is_set()
+
+
+async def _announce(worker: Worker) -> None:
+    """Says that it serves: to those who ask, to those who look, to whoever started it."""
+    for service in SERVICES:
+        worker.health.set(service, serving=True)
+    await worker.presence.announce(
+        Instance(
+            service="worker",
+            instance_id=worker.worker_id,
+            address=worker.settings.advertised(worker.address),
+            meta={"metrics": worker.metrics_address, "pid": str(os.getpid())},
+        )
+    )
+    process.announce_ready(
+        service="worker",
+        address=worker.address,
+        metrics_address=worker.metrics_address,
+        id=worker.worker_id,
+    )
+
+
+async def _break_off(worker: Worker) -> NoReturn:
+    """Ends the process at once: threads that never return would hold up any other end."""
+    worker.health.enter_drain()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await worker.presence.withdraw()
+    _log.critical("worker.broken", exit_code=EXIT_BROKEN, help="start it anew")
+    os._exit(EXIT_BROKEN)

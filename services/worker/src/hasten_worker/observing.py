@@ -1,0 +1,100 @@
+"""Counts and traces what the shell does."""
+
+import math
+
+from opentelemetry.trace import Span, StatusCode
+
+from hasten_policy.reasons import Refusal
+from hasten_runtime import telemetry_names as names
+from hasten_runtime.metrics import OTHER, WorkerMetrics
+from hasten_runtime.telemetry import Telemetry, end_span
+from hasten_worker.shell.batch import Batch
+from hasten_worker.shell.call import Call
+
+
+class Meter:
+    """The shell's observer: Prometheus metrics, and spans for what is sampled."""
+
+    def __init__(self, metrics: WorkerMetrics, telemetry: Telemetry) -> None:
+        self._metrics = metrics
+        self._telemetry = telemetry
+
+    def start_span(self, call: Call, traceparent: str) -> Span | None:
+        """A span for a call that came over a stream; None when it is not sampled."""
+        if not traceparent:
+            return None
+        return self._telemetry.start_call(
+            names.SPAN_WORKER_CALL,
+            traceparent,
+            attributes={
+                names.ATTR_MODEL: call.served.model.spec.name,
+                names.ATTR_VERSION: call.served.model.spec.version,
+            },
+        )
+
+    def call_taken(self, call: Call) -> None:
+        """A call is about to be given to the machine."""
+        self._metrics.accepted(call.time_left_s)
+        if call.span is not None:
+            call.span.set_attribute(names.ATTR_ROWS, call.rows)
+            if call.time_left_s < math.inf:
+                call.span.set_attribute(names.ATTR_TIME_LEFT_S, call.time_left_s)
+
+    def batch_started(self, batch: Batch) -> None:
+        """A batch is about to be given to a lane."""
+        members = [call.span for call in batch.calls if call.span is not None]
+        if not members:
+            return
+        batch.span = self._telemetry.start_batch(
+            names.SPAN_WORKER_BATCH,
+            members,
+            attributes={
+                names.ATTR_MODEL: batch.served.model.spec.name,
+                names.ATTR_VERSION: batch.served.model.spec.version,
+                names.ATTR_ROWS: batch.rows,
+                names.ATTR_PADDED_ROWS: batch.padded_rows,
+            },
+        )
+        for span in members:
+            span.add_event(names.EVENT_BATCHED, {names.ATTR_ROWS: batch.rows})
+
+    def batch_ended(self, batch: Batch) -> None:
+        """A lane has ended a batch."""
+        took_s = batch.ended_s - batch.began_s
+        self._metrics.model(batch.served.model.spec.name).batch(
+            rows=batch.rows, took_s=took_s, expected_s=batch.expected_s
+        )
+        gone_rows = sum([call.rows for call in batch.calls if call.gone])
+        if gone_rows:
+            self._metrics.wasted(took_s * gone_rows / batch.rows)
+        if batch.span is not None:
+            if batch.fault is not None:
+                batch.span.set_status(StatusCode.ERROR, batch.fault)
+            batch.span.end()
+
+    def call_answered(self, call: Call, service_s: float, *, now_s: float) -> None:
+        """A call's answer was handed out."""
+        late_s = None
+        if call.time_left_s < math.inf:
+            late_s = now_s - (call.arrived_s + call.time_left_s)
+            if late_s > 0.0:
+                self._metrics.wasted(service_s)
+        self._metrics.began(call.began_s - call.arrived_s)
+        self._metrics.model(call.served.model.spec.name).answered(
+            now_s - call.arrived_s, late_s=late_s
+        )
+        self._end_span(call, None)
+
+    def call_refused(self, call: Call, refusal: Refusal) -> None:
+        """A call ended without an answer."""
+        self._metrics.model(call.served.model.spec.name).refused(refusal)
+        self._end_span(call, refusal)
+
+    def request_refused(self, refusal: Refusal) -> None:
+        """A request was refused before it became a call: its model may not even exist."""
+        self._metrics.model(OTHER).refused(refusal)
+
+    def _end_span(self, call: Call, refusal: Refusal | None) -> None:
+        # The span of a call served directly is that of its RPC and ends with it.
+        if call.span is not None and call.link_id:
+            end_span(call.span, refusal)

@@ -1,0 +1,76 @@
+"""The copy of the worker's load in the store, for routers that have just started."""
+
+import asyncio
+from collections.abc import Callable
+
+from hasten_policy.load import WorkerReport
+from hasten_runtime import logs
+from hasten_runtime.load_store import LoadStore, StoreUnavailable
+from hasten_worker.vitals import Vitals
+
+_log = logs.logger(__name__)
+
+
+class Reporter:
+    """Publishes the report again and again; a dead store changes nothing else.
+
+    Args:
+        store: Where to; None measures the process only.
+        worker_id: Whose load it is.
+        report: The load now.
+        vitals: Measured at the same pace.
+        period_s: Seconds between reports.
+        ttl_s: A report that is not renewed vanishes after this.
+    """
+
+    def __init__(
+        self,
+        store: LoadStore | None,
+        worker_id: str,
+        report: Callable[[], WorkerReport],
+        vitals: Vitals,
+        *,
+        period_s: float,
+        ttl_s: float,
+    ) -> None:
+        self._store = store
+        self._worker_id = worker_id
+        self._report = report
+        self._vitals = vitals
+        self._period_s = period_s
+        self._ttl_s = ttl_s
+        self._reachable = True
+        self._withdrawn = False
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._vitals.sample()
+            if self._store is not None and not self._withdrawn:
+                await self._publish(self._store)
+            await asyncio.sleep(self._period_s)
+
+    async def withdraw(self) -> None:
+        """Takes the report away and publishes no more."""
+        self._withdrawn = True
+        if self._store is None:
+            return
+        try:
+            async with asyncio.timeout(self._period_s):
+                await self._store.withdraw(self._worker_id)
+        except (StoreUnavailable, TimeoutError) as error:
+            _log.warning("report.not_withdrawn", reason=str(error), expires_in_s=self._ttl_s)
+
+    async def _publish(self, store: LoadStore) -> None:
+        try:
+            # A store that hangs must not let the report grow older than it may.
+            async with asyncio.timeout(self._ttl_s):
+                await store.publish(self._worker_id, self._report(), ttl_s=self._ttl_s)
+        except (StoreUnavailable, TimeoutError) as error:
+            if self._reachable:
+                _log.warning("report.store_lost", reason=str(error), help="inference goes on")
+            self._reachable = False
+            return
+        if not self._reachable:
+            _log.info("report.store_back")
+        self._reachable = True

@@ -1,0 +1,165 @@
+"""Settings of the worker."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_runtime.settings import (
+    CommaSeparated,
+    DiscoverySettings,
+    GrpcSettings,
+    HostPort,
+    ServiceSettings,
+    SettingsGroup,
+    TelemetrySettings,
+)
+from hasten_worker.engine.settings import StoreSettings, cores_available
+from hasten_worker.execute.link import LinkLimits
+
+LANES_MAX_DEFAULT: Final = 4
+CORES_PER_LANE: Final = 2
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+ANY_HOST: Final = frozenset({"0.0.0.0", "[::]", "*"})  # noqa: S104  (names of it, not a binding)
+
+
+class LeaveSettings(SettingsGroup):
+    """How the worker leaves."""
+
+    notice_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        description="Calls are still taken for this long, until every router has heard.",
+    )
+    patience_s: float = Field(
+        default=30.0, ge=0, le=3600, description="Longest wait for the accepted calls."
+    )
+
+
+class WorkerSettings(ServiceSettings):
+    """Hasten's worker: runs the models of one folder."""
+
+    model_config = SettingsConfigDict(env_prefix="HASTEN_WORKER_")
+
+    id: str = Field(
+        default="",
+        max_length=128,
+        description="Name of this worker, unique in the mesh; empty: host name and process id.",
+    )
+    address: HostPort = Field(default="0.0.0.0:8001", description="Where gRPC is served.")
+    advertise_host: str = Field(
+        default="", description="Host that routers call; empty: the address's, or the host name."
+    )
+    metrics_address: HostPort = Field(
+        default="0.0.0.0:8002", description="Where metrics are served."
+    )
+    models_dir: Path = Field(description="The model repository.")
+    model_control: Literal["none", "poll", "explicit"] = Field(
+        default="none",
+        description="none: load all at start; poll: follow the folder; explicit: on request.",
+    )
+    load_models: CommaSeparated = Field(
+        default=(), description="With explicit control: models to load at start; * for all."
+    )
+    poll_interval_s: float = Field(
+        default=2.0, ge=0.1, le=3600, description="With poll: seconds between two looks."
+    )
+    lanes: int = Field(
+        default=0, ge=0, le=256, description="Batches run at once; 0: one for two cores."
+    )
+    cores: int = Field(
+        default=0, ge=0, le=4096, description="Cores shared among the lanes; 0: all there are."
+    )
+    waiting_max: int = Field(default=4096, ge=1, description="Calls waiting, over all models.")
+    waiting_bytes_max: int = Field(
+        default=256 * 1024 * 1024, ge=1, description="Bytes of their payloads."
+    )
+    redis_url: str = Field(
+        default="", description="Where the load report is copied to; empty: nowhere."
+    )
+    report_period_s: float = Field(
+        default=1.0, ge=0.1, le=60, description="Seconds between two copies."
+    )
+    report_ttl_s: float = Field(
+        default=3.0, ge=0.5, le=600, description="A copy that is not renewed vanishes after this."
+    )
+    shared_memory: bool | None = Field(
+        default=None,
+        description="Tensors in system shared memory; unset: only when bound to loopback.",
+    )
+    stop_grace_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=600,
+        description="A run that ignores its termination for this long ends the worker.",
+    )
+    leave: LeaveSettings = Field(default=LeaveSettings(), description="Leaving.")
+    grpc: GrpcSettings = Field(default=GrpcSettings(), description="gRPC bounds.")
+    discovery: DiscoverySettings = Field(
+        default=DiscoverySettings(), description="How routers find this worker."
+    )
+    telemetry: TelemetrySettings = Field(
+        default=TelemetrySettings(), description="Logs and metrics."
+    )
+
+    def worker_id(self) -> str:
+        """The name in effect."""
+        return self.id or f"{socket.gethostname()}-{os.getpid()}"
+
+    def lane_count(self) -> int:
+        """The number of lanes in effect."""
+        if self.lanes:
+            return self.lanes
+        cores = self.cores or cores_available()
+        return min(LANES_MAX_DEFAULT, max(1, cores // CORES_PER_LANE))
+
+    def shared_memory_on(self) -> bool:
+        """Whether clients may register regions. Who reaches the port could name any region of
+        this host, so it is on by itself only where all callers are of this host.
+        """
+        if self.shared_memory is not None:
+            return self.shared_memory
+        return self.address.rpartition(":")[0] in LOOPBACK
+
+    def advertised(self, bound: str) -> str:
+        """The address for routers, from the one that was bound."""
+        host, _, port = bound.rpartition(":")
+        if self.advertise_host:
+            host = self.advertise_host
+        elif host in ANY_HOST:
+            host = socket.gethostname()
+        return f"{host}:{port}"
+
+    def policy(self) -> WorkerPolicy:
+        """For the machine."""
+        return WorkerPolicy(
+            lanes=self.lane_count(),
+            waiting_max=self.waiting_max,
+            waiting_bytes_max=self.waiting_bytes_max,
+        )
+
+    def store(self) -> StoreSettings:
+        """For the model store."""
+        return StoreSettings(
+            models_dir=self.models_dir,
+            control=self.model_control,
+            poll_interval_s=self.poll_interval_s,
+            load_models=self.load_models,
+            lanes=self.lane_count(),
+            cores=self.cores,
+        )
+
+    def link_limits(self) -> LinkLimits:
+        """For the routers' streams."""
+        return LinkLimits(pending_bytes_max=self.grpc.message_bytes_max)
+
+    def discovery_settings(self) -> DiscoverySettings:
+        """For `open_discovery`: leases live in the same Redis unless another is named."""
+        if self.discovery.kind == "redis" and not self.discovery.address:
+            return self.discovery.model_copy(update={"address": self.redis_url})
+        return self.discovery

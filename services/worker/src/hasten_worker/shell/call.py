@@ -1,0 +1,133 @@
+"""One call while it is inside the worker, and who hears of its end."""
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from hasten.common.v1.timing_pb2 import Timing
+from hasten.inference.v2.inference_pb2 import ModelInferResponse
+from hasten_policy.reasons import Refusal
+from hasten_worker.shell.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.trace import Span
+
+    from hasten_worker.model import Array
+    from hasten_worker.tensors import WantedOutput
+
+US_MAX = 2**32 - 1
+
+
+class Sink(Protocol):
+    """Where a call's end is told, once, on the event loop."""
+
+    def answered(self, call: "Call", response: ModelInferResponse, service_s: float) -> None:
+        """The model answered; service_s are the busy seconds charged to the call."""
+        ...
+
+    def refused(self, call: "Call", refusal: Refusal) -> None:
+        """There will be no answer."""
+        ...
+
+
+class Call:
+    """A decoded request from its arrival until its end is told.
+
+    Times are on the worker's clock; NaN until they have come.
+
+    Attributes:
+        call_id: Given by the shell; grows, never re-used.
+        wire_id: The caller's own id on its stream; 0 elsewhere.
+        link_id: Stream it came over; 0 when served directly.
+        sink: Who hears of the end.
+        served: The model version it is for, as it was when the call came.
+        request_id: To be echoed.
+        inputs: Arrays by name.
+        rows: Rows it brings.
+        shape_key: Calls batch together only if equal.
+        wanted: Outputs to send.
+        time_left_s: Until the deadline, when it was taken; math.inf for none.
+        priority: Class 0 (most urgent) to 3.
+        tenant: Who pays.
+        payload_bytes: Size of the request.
+        span: Recorded for it; None when it is not sampled.
+        arrived_s: Its bytes were there.
+        taken_s: It was decoded and given to the machine.
+        formed_s: Its batch was formed.
+        began_s: A lane began the batch.
+        computed_s: The model had ended.
+        batch_rows: Rows of that batch.
+        result: What the lane made of it; None before.
+        gone: Its end was told or nobody waits for it any more.
+    """
+
+    __slots__ = (
+        "arrived_s",
+        "batch_rows",
+        "began_s",
+        "call_id",
+        "computed_s",
+        "formed_s",
+        "gone",
+        "inputs",
+        "link_id",
+        "payload_bytes",
+        "priority",
+        "request_id",
+        "result",
+        "rows",
+        "served",
+        "shape_key",
+        "sink",
+        "span",
+        "taken_s",
+        "tenant",
+        "time_left_s",
+        "wanted",
+        "wire_id",
+    )
+
+    def __init__(self, served: Served, sink: Sink, *, link_id: int, arrived_s: float) -> None:
+        self.call_id = 0
+        self.wire_id = 0
+        self.link_id = link_id
+        self.sink = sink
+        self.served = served
+        self.request_id = ""
+        self.inputs: Mapping[str, Array] = {}
+        self.rows = 1
+        self.shape_key = 0
+        self.wanted: tuple[WantedOutput, ...] = ()
+        self.time_left_s = math.inf
+        self.priority = 1
+        self.tenant = ""
+        self.payload_bytes = 0
+        self.span: Span | None = None
+        self.arrived_s = arrived_s
+        self.taken_s = math.nan
+        self.formed_s = math.nan
+        self.began_s = math.nan
+        self.computed_s = math.nan
+        self.batch_rows = 0
+        self.result: ModelInferResponse | Refusal | None = None
+        self.gone = False
+
+
+def timing_of(call: Call, *, worker_id: str, now_s: float) -> Timing:
+    """The worker's part of the call's timing; the parts add up to its stay until now."""
+    if call.batch_rows == 0:  # Refused before a batch was formed.
+        return Timing(worker_queue_us=_us(now_s - call.arrived_s), worker_id=worker_id)
+    return Timing(
+        worker_queue_us=_us(call.formed_s - call.taken_s),
+        batch_wait_us=_us(call.began_s - call.formed_s),
+        preprocess_us=_us(call.taken_s - call.arrived_s),
+        compute_us=_us(call.computed_s - call.began_s),
+        postprocess_us=_us(now_s - call.computed_s),
+        batch_rows=call.batch_rows,
+        worker_id=worker_id,
+    )
+
+
+def _us(seconds: float) -> int:
+    return min(max(round(seconds * 1e6), 0), US_MAX)

@@ -1,0 +1,35 @@
+"""Who counts and traces what the shell does."""
+
+from typing import Protocol
+
+from hasten_policy.reasons import Refusal
+from hasten_worker.shell.batch import Batch
+from hasten_worker.shell.call import Call
+
+
+class Observer(Protocol):
+    """Told on the hot path, on the event loop: must be cheap."""
+
+    def call_taken(self, call: Call) -> None:
+        """A call is about to be given to the machine."""
+        ...
+
+    def batch_started(self, batch: Batch) -> None:
+        """A batch is about to be given to a lane."""
+        ...
+
+    def batch_ended(self, batch: Batch) -> None:
+        """A lane has ended a batch, well or not."""
+        ...
+
+    def call_answered(self, call: Call, service_s: float, *, now_s: float) -> None:
+        """A call's answer was handed out; service_s busy seconds were charged to it."""
+        ...
+
+    def call_refused(self, call: Call, refusal: Refusal) -> None:
+        """A call ended without an answer."""
+        ...
+
+    def request_refused(self, refusal: Refusal) -> None:
+        """A request was refused before it became a call."""
+        ...

@@ -1,0 +1,356 @@
+"""The one owner of the worker's machine: turns what happens into events, effects into IO."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.machines.worker import WorkerMachine
+from hasten_policy.machines.worker_events import (
+    BatchEnded,
+    CallArrived,
+    CallCancelled,
+    Deliver,
+    DrainBegan,
+    Drained,
+    LinkClosed,
+    LinkOpened,
+    ModelClosed,
+    ModelIdle,
+    ModelOpened,
+    Refuse,
+    StartBatch,
+    StopBatch,
+    WakeAt,
+    Woke,
+    WorkerEvent,
+)
+from hasten_policy.reasons import Reason, Refusal
+from hasten_runtime import logs
+from hasten_runtime.clock import Clock
+from hasten_worker.model import Model
+from hasten_worker.shell.alarm import Alarm
+from hasten_worker.shell.batch import Batch, no_answer
+from hasten_worker.shell.call import Call
+from hasten_worker.shell.lanes import Lanes
+from hasten_worker.shell.observer import Observer
+from hasten_worker.shell.served import Served
+from hasten_worker.shell.statistics import Statistics
+
+STATISTICS_MAX = 4096
+"""Model versions whose totals are kept after they have gone."""
+
+CANCELLED = Refusal(Reason.CANCELLED, "nobody waits for the answer any more")
+
+_log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ShellSettings:
+    """Settings of the shell.
+
+    Attributes:
+        worker_id: Named in logs and timings.
+        incarnation: Differs after each start.
+        stop_grace_s: A lane that has not come back this long after its run was terminated is
+            lost, and the worker with it.
+    """
+
+    worker_id: str
+    incarnation: str
+    stop_grace_s: float = 2.0
+
+
+class Shell:
+    """Feeds one machine and carries out its effects, in order, on one event loop.
+
+    Everything but the lanes runs on that loop; nothing here takes a lock. It is the listener
+    of the model store.
+    """
+
+    def __init__(
+        self,
+        settings: ShellSettings,
+        machine: WorkerMachine,
+        lanes: Lanes,
+        *,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._settings = settings
+        self._machine = machine
+        self._lanes = lanes
+        self._clock = clock
+        self._observer = observer
+        self._calls: dict[int, Call] = {}
+        self._batches: dict[int, Batch] = {}
+        self._served: dict[str, Served] = {}
+        self._statistics: dict[str, Statistics] = {}
+        self._last_call_id = 0
+        self._last_link_id = 0
+        self._last_generation = 0
+        self._alarm = Alarm(clock, self._woke)
+        self._on_change: list[Callable[[], None]] = []
+        self.drained = asyncio.Event()
+        """Draining, and the last call has ended."""
+        self.broken = False
+        """The worker cannot be trusted any more and must be started anew."""
+        self.on_broken: Callable[[], None] = lambda: None
+        """Told when that becomes so."""
+        self.on_idle: Callable[[str], None] = lambda _: None
+        """Told the key of a closed model version whose last call has ended."""
+        self._carry_out: dict[type, Callable[..., None]] = {
+            StartBatch: self._start_batch,
+            StopBatch: self._stop_batch,
+            Deliver: self._deliver,
+            Refuse: self._refuse,
+            ModelIdle: self._model_idle,
+            Drained: self._drained,
+            WakeAt: self._wake_at,
+        }
+
+    def open(self) -> None:
+        """Starts the lanes on the running loop."""
+        self._lanes.open(self._batch_ended)
+
+    def close(self) -> None:
+        """Refuses what is still here, stops the timer and the lanes."""
+        self._alarm.close()
+        leaving = Refusal(Reason.DRAINING, "this worker is shutting down; send elsewhere")
+        for call in list(self._calls.values()):
+            self._end_refused(call, leaving)
+        for batch in self._batches.values():
+            batch.terminate()
+        self._lanes.close()
+
+    # --- calls -------------------------------------------------------------------------
+
+    def take(self, call: Call) -> None:
+        """Gives a decoded call to the machine; its end may be told before this returns."""
+        served = call.served
+        # A version loaded anew with other inputs must not share a batch with the one before.
+        call.shape_key = hash((served.generation, call.shape_key))
+        self._last_call_id = call.call_id = self._last_call_id + 1
+        self._calls[call.call_id] = call
+        served.statistics.last_ms = int(time.time() * 1000)
+        self._observer.call_taken(call)
+        call.taken_s = now_s = self._clock.now_s()
+        self._tell(
+            CallArrived(
+                call.call_id,
+                call.link_id,
+                served.key,
+                call.rows,
+                call.shape_key,
+                call.time_left_s - (now_s - call.arrived_s),
+                call.priority,
+                call.tenant,
+                call.payload_bytes,
+            )
+        )
+
+    def cancel(self, call: Call) -> None:
+        """Nobody waits for the call any more; harmless when it has ended."""
+        if self._calls.pop(call.call_id, None) is not None:
+            self._forget(call, CANCELLED)
+            self._tell(CallCancelled(call.call_id))
+
+    def refused_early(self, refusal: Refusal) -> None:
+        """A request was refused before there was a call to tell the machine of."""
+        self._observer.request_refused(refusal)
+
+    def served(self, model_key: str) -> Served | None:
+        """The model version that calls with this key run on now."""
+        return self._served.get(model_key)
+
+    def statistics(self, model_key: str) -> Statistics:
+        """What was counted for the version; zeros when nothing was."""
+        return self._statistics.get(model_key) or Statistics()
+
+    # --- links -------------------------------------------------------------------------
+
+    def link_opened(self, on_change: Callable[[], None]) -> int:
+        """A stream opened; `on_change` is called when its state should be told anew."""
+        self._last_link_id += 1
+        self._on_change.append(on_change)
+        self._tell(LinkOpened(self._last_link_id))
+        return self._last_link_id
+
+    def link_closed(self, link_id: int, on_change: Callable[[], None]) -> None:
+        """A stream closed; its unanswered calls are cancelled."""
+        self._on_change.remove(on_change)
+        for call in [call for call in self._calls.values() if call.link_id == link_id]:
+            del self._calls[call.call_id]
+            self._forget(call, CANCELLED)
+        self._tell(LinkClosed(link_id))
+
+    def load(self, link_id: int) -> LoadSample:
+        """The load as that link should hear it."""
+        return self._machine.load(link_id, now_s=self._clock.now_s())
+
+    def report(self, link_id: int = 0) -> WorkerReport:
+        """The whole state as that link should hear it."""
+        return self._machine.report(
+            link_id, now_s=self._clock.now_s(), incarnation=self._settings.incarnation
+        )
+
+    def begin_drain(self) -> None:
+        """Takes no new calls from now on; `drained` is set when the last has ended."""
+        self._tell(DrainBegan())
+        self._changed()
+
+    @property
+    def unanswered(self) -> int:
+        """Calls that have not ended."""
+        return len(self._calls)
+
+    # --- the model store's listener ----------------------------------------------------
+
+    def opened(self, model: Model) -> None:
+        """A model version is warm."""
+        key = model.spec.key
+        statistics = self._statistics.get(key)
+        if statistics is None:
+            statistics = Statistics()
+            if len(self._statistics) >= STATISTICS_MAX:
+                self._drop_old_statistics()
+            self._statistics[key] = statistics
+        served = Served(model, statistics)
+        previous = self._served.get(key)
+        if previous is None or not served.takes_the_calls_of(previous):
+            self._last_generation += 1
+            served.generation = self._last_generation
+        else:
+            served.generation = previous.generation
+        self._served[key] = served
+        self._tell(ModelOpened(model.spec))
+        self._changed()
+
+    def closed(self, model_key: str) -> None:
+        """A model version takes no new calls; `on_idle` follows."""
+        self._served.pop(model_key, None)
+        self._tell(ModelClosed(model_key))
+        self._changed()
+
+    def _drop_old_statistics(self) -> None:
+        for key in [key for key in self._statistics if key not in self._served]:
+            del self._statistics[key]
+
+    def _changed(self) -> None:
+        for on_change in self._on_change:
+            on_change()
+
+    @property
+    def models_ready(self) -> int:
+        """Model versions that take calls."""
+        return len(self._served)
+
+    # --- events and effects --------------------------------------------------------------
+
+    def _tell(self, event: WorkerEvent) -> None:
+        try:
+            for effect in self._machine.on(event, now_s=self._clock.now_s()):
+                self._carry_out[type(effect)](effect)
+        except Exception:
+            # Its picture and ours may differ now: answers would be lost in silence.
+            _log.critical("machine.failed", worker_event=type(event).__name__, exc_info=True)
+            self._break()
+            raise
+
+    def _break(self) -> None:
+        self.broken = True
+        self.on_broken()
+
+    def _start_batch(self, effect: StartBatch) -> None:
+        calls = [self._calls[call_id] for call_id in effect.call_ids]
+        now_s = self._clock.now_s()
+        for call in calls:
+            call.formed_s = now_s
+            call.batch_rows = effect.rows
+        served = self._served.get(effect.model_key)
+        if served is None or served.generation != calls[0].served.generation:
+            served = calls[0].served
+        batch = Batch(effect, calls, served)
+        self._batches[effect.batch_id] = batch
+        self._observer.batch_started(batch)
+        self._lanes.start(batch)
+
+    def _stop_batch(self, effect: StopBatch) -> None:
+        batch = self._batches.get(effect.batch_id)
+        if batch is None:
+            return
+        batch.terminate()
+        asyncio.get_running_loop().call_later(
+            self._settings.stop_grace_s, self._check_stopped, effect.batch_id
+        )
+
+    def _check_stopped(self, batch_id: int) -> None:
+        batch = self._batches.get(batch_id)
+        if batch is not None:
+            _log.critical(
+                "lane.stuck",
+                model=batch.served.key,
+                grace_s=self._settings.stop_grace_s,
+                help="a run ignored its termination; this worker exits to be started anew",
+            )
+            self._break()
+
+    def _batch_ended(self, batch: Batch) -> None:
+        """Called on the loop when a lane has ended a batch."""
+        del self._batches[batch.batch_id]
+        if batch.fault is None:
+            batch.served.statistics.executed(batch)
+        self._observer.batch_ended(batch)
+        self._tell(
+            BatchEnded(
+                batch.batch_id,
+                batch.ended_s - batch.began_s,
+                failed=batch.fault is not None,
+                terminated=batch.terminated,
+            )
+        )
+
+    def _deliver(self, effect: Deliver) -> None:
+        call = self._calls.get(effect.call_id)
+        if call is None:
+            return
+        result = call.result
+        if result is None:
+            result = no_answer(call, "it gave none")
+        if isinstance(result, Refusal):
+            self._end_refused(call, result)
+            return
+        del self._calls[call.call_id]
+        call.gone = True
+        now_s = self._clock.now_s()
+        call.served.statistics.answered(call, now_s=now_s)
+        call.sink.answered(call, result, effect.service_s)
+        self._observer.call_answered(call, effect.service_s, now_s=now_s)
+
+    def _refuse(self, effect: Refuse) -> None:
+        call = self._calls.get(effect.call_id)
+        if call is not None:
+            self._end_refused(call, effect.refusal)
+
+    def _end_refused(self, call: Call, refusal: Refusal) -> None:
+        del self._calls[call.call_id]
+        self._forget(call, refusal)
+        call.sink.refused(call, refusal)
+
+    def _forget(self, call: Call, refusal: Refusal) -> None:
+        call.gone = True
+        call.served.statistics.fail.add(self._clock.now_s() - call.arrived_s)
+        self._observer.call_refused(call, refusal)
+
+    def _model_idle(self, effect: ModelIdle) -> None:
+        self.on_idle(effect.key)
+
+    def _drained(self, _: Drained) -> None:
+        self.drained.set()
+
+    def _wake_at(self, effect: WakeAt) -> None:
+        self._alarm.set(effect.at_s)
+
+    def _woke(self) -> None:
+        self._tell(Woke())

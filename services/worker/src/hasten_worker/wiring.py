@@ -1,0 +1,273 @@
+"""Puts one worker together and takes it apart in order."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from hasten.common.v1.load_pb2 import WorkerState
+from hasten_policy.machines.worker import WorkerMachine
+from hasten_runtime import logs, metrics, telemetry, wire
+from hasten_runtime.clock import Clock, SystemClock
+from hasten_runtime.discovery import open_discovery
+from hasten_runtime.grpc_server import Health, add_health, add_reflection, bind, make_server
+from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.redis_store.load import RedisLoadStore
+from hasten_worker.engine.settings import StoreSettings
+from hasten_worker.execute.link import LinkSetup
+from hasten_worker.execute.servicer import SERVICE_NAME, WorkerServicer
+from hasten_worker.inference.infer import Inference
+from hasten_worker.inference.repository import Control
+from hasten_worker.inference.server import LogSettings
+from hasten_worker.inference.service import Parts, inference_service
+from hasten_worker.intake import Intake
+from hasten_worker.leaving import Leaving
+from hasten_worker.observing import Meter
+from hasten_worker.presence import Presence
+from hasten_worker.reporting import Reporter
+from hasten_worker.settings import WorkerSettings
+from hasten_worker.shared_memory import SystemRegions
+from hasten_worker.shell.lanes import Lanes
+from hasten_worker.shell.shell import Shell, ShellSettings
+from hasten_worker.tensors import NoRegions
+from hasten_worker.vitals import Vitals
+
+SERVICES: Final = ("", PUBLIC_NAME, SERVICE_NAME)
+"""What health speaks of; "" is the server as a whole."""
+
+
+class Store(Control, Protocol):
+    """The model store."""
+
+    async def start(self) -> None:
+        """Loads what is to be loaded at start."""
+        ...
+
+    async def stop(self) -> None:
+        """Lets all models go."""
+        ...
+
+    def release(self, model_key: str) -> None:
+        """No call of a closed model version is left."""
+        ...
+
+
+MakeStore = Callable[[StoreSettings, Shell], Store]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker, put together and not yet started.
+
+    Attributes:
+        settings: Its settings.
+        worker_id: Its name.
+        shell: Owner of the machine.
+        store: Its models.
+        server: Serves both protocols; bound, not started.
+        servicer: The routers' streams.
+        health: What health says.
+        presence: Its entries in discovery and the load store.
+        reporter: Renews the latter.
+        leaving: How it leaves.
+        address: Where it listens.
+        metrics_address: Where metrics are served.
+    """
+
+    settings: WorkerSettings
+    worker_id: str
+    shell: Shell
+    store: Store
+    server: grpc.aio.Server
+    servicer: WorkerServicer
+    health: Health
+    presence: Presence
+    reporter: Reporter
+    leaving: Leaving
+    address: str
+    metrics_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What both protocols work on."""
+
+    worker_id: str
+    clock: Clock
+    shell: Shell
+    meter: Meter
+    intake: Intake
+    regions: SystemRegions | None
+    store: Store
+    vitals: Vitals
+
+
+@asynccontextmanager
+async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncIterator[Worker]:
+    """A worker by its settings; what it opened is closed at the end.
+
+    Args:
+        settings: Its settings.
+        make_store: Makes the model store, its listener given.
+
+    Raises:
+        OSError: An address cannot be listened at.
+    """
+    async with AsyncExitStack() as stack:
+        traces = telemetry.start("hasten-worker", instance=settings.worker_id())
+        stack.push_async_callback(traces.stop)
+        registry = metrics.registry("worker", settings.worker_id())
+        core = _core(settings, make_store, registry, traces, stack)
+        endpoint = metrics.serve(settings.metrics_address, registry)
+        stack.callback(endpoint.close)
+        discovery = open_discovery(settings.discovery_settings())
+        stack.push_async_callback(discovery.close)
+        reporter = _reporter(settings, core, stack)
+        presence = Presence(discovery, reporter)
+        server = make_server(
+            settings.grpc.server_limits(), interceptors=traces.server_interceptors()
+        )
+        health = add_health(server)
+        leaving = Leaving(
+            core.shell,
+            health,
+            presence.withdraw,
+            notice_s=settings.leave.notice_s,
+            patience_s=settings.leave.patience_s,
+        )
+        address = bind(server, settings.address)
+        yield Worker(
+            settings=settings,
+            worker_id=core.worker_id,
+            shell=core.shell,
+            store=core.store,
+            server=server,
+            servicer=_serve(server, settings, core, health, leaving, address),
+            health=health,
+            presence=presence,
+            reporter=reporter,
+            leaving=leaving,
+            address=address,
+            metrics_address=endpoint.address,
+        )
+
+
+def _core(
+    settings: WorkerSettings,
+    make_store: MakeStore,
+    registry: CollectorRegistry,
+    traces: telemetry.Telemetry,
+    stack: AsyncExitStack,
+) -> _Core:
+    clock = SystemClock()
+    regions = SystemRegions() if settings.shared_memory_on() else None
+    if regions is not None:
+        stack.callback(regions.close)
+    readable = regions or NoRegions()
+    machine = WorkerMachine(settings.policy())
+    counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
+    meter = Meter(counts, traces)
+    shell = Shell(
+        ShellSettings(
+            worker_id=settings.worker_id(),
+            incarnation=uuid.uuid4().hex,
+            stop_grace_s=settings.stop_grace_s,
+        ),
+        machine,
+        Lanes(settings.lane_count(), clock=clock, regions=readable),
+        clock=clock,
+        observer=meter,
+    )
+    stack.callback(shell.close)
+    store = make_store(settings.store(), shell)
+    shell.on_idle = store.release
+    intake = Intake(store, shell, readable)
+    stack.callback(intake.close)
+    counts.watch(
+        waiting=lambda: machine.waiting,
+        running=lambda: machine.running,
+        models_ready=lambda: shell.models_ready,
+    )
+    vitals = Vitals(clock)
+    stack.callback(vitals.close)
+    return _Core(settings.worker_id(), clock, shell, meter, intake, regions, store, vitals)
+
+
+def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:
+    store = RedisLoadStore(settings.redis_url) if settings.redis_url else None
+    if store is not None:
+        stack.push_async_callback(store.close)
+    return Reporter(
+        store,
+        core.worker_id,
+        core.shell.report,
+        core.vitals,
+        period_s=settings.report_period_s,
+        ttl_s=settings.report_ttl_s,
+    )
+
+
+def _serve(
+    server: grpc.aio.Server,
+    settings: WorkerSettings,
+    core: _Core,
+    health: Health,
+    leaving: Leaving,
+    address: str,
+) -> WorkerServicer:
+    """Adds both protocols to the server."""
+    advertised = settings.advertised(address)
+
+    def state(link_id: int) -> WorkerState:
+        signs = core.vitals.signs
+        return wire.report_to_wire(
+            core.worker_id,
+            advertised,
+            core.shell.report(link_id),
+            cpu_cores=signs.cpu_cores,
+            memory_bytes=signs.memory_bytes,
+            gpu_memory_bytes=signs.gpu_memory_bytes,
+            pid=os.getpid(),
+        )
+
+    setup = LinkSetup(
+        shell=core.shell,
+        intake=core.intake,
+        limits=settings.link_limits(),
+        clock=core.clock,
+        worker_id=core.worker_id,
+        state=state,
+        start_span=core.meter.start_span,
+    )
+    servicer = WorkerServicer(setup, leaving.drain)
+    parts = Parts(
+        inference=Inference(core.shell, core.intake, clock=core.clock, worker_id=core.worker_id),
+        shell=core.shell,
+        store=core.store,
+        regions=core.regions,
+        ready=health.serving,
+        log=LogSettings(log_level_setter(settings), settings.telemetry.log_level),
+        clock=core.clock,
+    )
+    server.add_generic_rpc_handlers((inference_service(parts), servicer.handler()))
+    add_reflection(server, SERVICES[1:])
+    return servicer
+
+
+def log_level_setter(settings: WorkerSettings) -> Callable[[str], None]:
+    """Sets the process's logs up with a level, everything else by the settings."""
+
+    def apply(level: str) -> None:
+        logs.configure(
+            "worker",
+            level=level,
+            fmt=settings.telemetry.log_format,
+            worker_id=settings.worker_id(),
+        )
+
+    return apply
