@@ -1,0 +1,201 @@
+"""A written configuration and the model file, put together: completed or found to disagree.
+
+Where the configuration is silent the file speaks, as in Triton: a model whose inputs and
+outputs all have a free first dimension can batch, and its dims are those behind it.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import Final
+
+from hasten.inference.v2.model_config_pb2 import (
+    DataType,
+    ModelConfig,
+    ModelDynamicBatching,
+    ModelInput,
+    ModelOutput,
+)
+from hasten_worker.engine.config_rules import ONNX
+from hasten_worker.engine.config_text import WrittenConfig
+from hasten_worker.engine.datatypes import BY_CONFIG, BY_ORT
+from hasten_worker.engine.facts import ModelFacts, TensorFacts
+from hasten_worker.engine.refusal import ModelRefused
+
+BATCH_MAX_LIMIT: Final = 65_536
+_OPAQUE_ADVICE: Final = (
+    "only tensors can be served; for a scikit-learn classifier, export with zipmap=False"
+)
+
+
+def complete_config(
+    written: WrittenConfig, facts: ModelFacts, *, batch_max_default: int
+) -> ModelConfig:
+    """The whole configuration of a model that is in an ONNX file.
+
+    Raises:
+        ModelRefused: Configuration and file disagree, or the file has types that cannot be
+            served. The sentence names both sides.
+    """
+    config = ModelConfig()
+    config.CopyFrom(written.config)
+    config.backend = ONNX
+    config.platform = "onnxruntime_onnx"
+    check_batch_max(config)
+    described = "max_batch_size" in written.fields or bool(config.input or config.output)
+    if not described and _can_batch(facts):
+        config.max_batch_size = batch_max_default
+        if batch_max_default > 1 and config.WhichOneof("scheduling_choice") is None:
+            config.dynamic_batching.CopyFrom(ModelDynamicBatching())
+    if not config.input:
+        config.input.extend(
+            ModelInput(name=tensor.name) for tensor in facts.inputs if not tensor.optional
+        )
+    if not config.output:
+        config.output.extend(ModelOutput(name=tensor.name) for tensor in facts.outputs)
+    _match_names("input", [tensor.name for tensor in config.input], facts.inputs)
+    _match_names("output", [tensor.name for tensor in config.output], facts.outputs)
+    _check_required(config, facts)
+    for kind, tensors, known in (
+        ("input", config.input, facts.inputs),
+        ("output", config.output, facts.outputs),
+    ):
+        by_name = {tensor.name: tensor for tensor in known}
+        for tensor in tensors:
+            _match(kind, tensor, by_name[tensor.name], batches=config.max_batch_size > 0)
+    return config
+
+
+def check_batch_max(config: ModelConfig) -> None:
+    """Raises ModelRefused unless max_batch_size is a size."""
+    if not 0 <= config.max_batch_size <= BATCH_MAX_LIMIT:
+        raise ModelRefused(
+            f"max_batch_size is {config.max_batch_size}: expected 0 to {BATCH_MAX_LIMIT}"
+        )
+
+
+def check_dims(kind: str, tensor: ModelInput | ModelOutput) -> None:
+    """Raises ModelRefused unless dims and reshape are sizes and hold the same elements."""
+    for field, dims in (("dims", tensor.dims), ("reshape", tensor.reshape.shape)):
+        if any(size < -1 for size in dims):
+            raise ModelRefused(f"{kind} {tensor.name!r}: {field} {list(dims)} has a size below -1")
+    if not tensor.HasField("reshape"):
+        return
+    outside, inside = list(tensor.dims), list(tensor.reshape.shape)
+    free = outside.count(-1)
+    if free != inside.count(-1) or (
+        prod(size for size in outside if size != -1) != prod(size for size in inside if size != -1)
+    ):
+        raise ModelRefused(
+            f"{kind} {tensor.name!r}: dims {outside} and reshape {inside} hold different "
+            "numbers of elements"
+        )
+
+
+def _can_batch(facts: ModelFacts) -> bool:
+    tensors = [tensor for tensor in facts.inputs if not tensor.optional] + list(facts.outputs)
+    return all(tensor.dims is not None and tensor.dims[:1] == (-1,) for tensor in tensors)
+
+
+def _match_names(kind: str, named: Sequence[str], known: Iterable[TensorFacts]) -> None:
+    names = [tensor.name for tensor in known]
+    for name in named:
+        if named.count(name) > 1:
+            raise ModelRefused(f"the configuration lists {kind} {name!r} twice")
+        if name not in names:
+            raise ModelRefused(
+                f"the configuration lists {kind} {name!r}, but the {kind}s of the model file "
+                f"are {_listed(names)}"
+            )
+
+
+def _check_required(config: ModelConfig, facts: ModelFacts) -> None:
+    optional = {tensor.name: tensor.optional for tensor in config.input}
+    for tensor in facts.inputs:
+        if tensor.optional:
+            continue
+        if tensor.name not in optional:
+            raise ModelRefused(
+                f"the model file needs input {tensor.name!r}, but the configuration lists "
+                f"only {_listed(optional)}"
+            )
+        if optional[tensor.name]:
+            raise ModelRefused(
+                f"the configuration calls input {tensor.name!r} optional, but the model file "
+                "has no default value for it"
+            )
+
+
+def _match(
+    kind: str, tensor: ModelInput | ModelOutput, facts: TensorFacts, *, batches: bool
+) -> None:
+    element = BY_ORT.get(facts.kind)
+    if element is None:
+        raise ModelRefused(
+            f"{kind} {tensor.name!r} of the model file is {facts.kind}: {_OPAQUE_ADVICE}"
+        )
+    if tensor.data_type == DataType.TYPE_INVALID:
+        tensor.data_type = element.config
+    if tensor.data_type != element.config:
+        raise ModelRefused(
+            f"{kind} {tensor.name!r} is {DataType.Name(tensor.data_type)} in the configuration "
+            f"and {element.config_name} in the model file"
+        )
+    if tensor.data_type not in BY_CONFIG:
+        raise ModelRefused(f"{kind} {tensor.name!r}: {DataType.Name(tensor.data_type)} is unknown")
+    if batches:
+        _check_free_first_dim(kind, facts)
+    if not tensor.dims:
+        _fill_dims(kind, tensor, facts, batches=batches)
+    check_dims(kind, tensor)
+    _match_dims(kind, tensor, facts, batches=batches)
+
+
+def _check_free_first_dim(kind: str, facts: TensorFacts) -> None:
+    if facts.dims is not None and facts.dims[:1] != (-1,):
+        found = f"a fixed first dimension {facts.dims[0]}" if facts.dims else "no dimensions"
+        raise ModelRefused(
+            f"max_batch_size is over 0, but {kind} {facts.name!r} of the model file has {found}: "
+            "the model cannot batch; set max_batch_size: 0 and list the full dims"
+        )
+
+
+def _fill_dims(
+    kind: str, tensor: ModelInput | ModelOutput, facts: TensorFacts, *, batches: bool
+) -> None:
+    if facts.dims is None:
+        raise ModelRefused(
+            f"the model file does not say the shape of {kind} {tensor.name!r}: "
+            "list it with its dims in config.pbtxt"
+        )
+    dims = facts.dims[1:] if batches else facts.dims
+    if dims:
+        tensor.dims.extend(dims)
+    else:
+        # Triton's form of one value per row.
+        tensor.dims.append(1)
+        tensor.reshape.SetInParent()
+
+
+def _match_dims(
+    kind: str, tensor: ModelInput | ModelOutput, facts: TensorFacts, *, batches: bool
+) -> None:
+    if facts.dims is None:
+        return
+    inner = tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims
+    wanted = ([-1] if batches else []) + list(inner)
+    fits = len(wanted) == len(facts.dims) and all(
+        known in {-1, size} for size, known in zip(wanted, facts.dims, strict=True)
+    )
+    if not fits:
+        behind = " behind the batch dimension" if batches else " (max_batch_size is 0)"
+        raise ModelRefused(
+            f"{kind} {tensor.name!r}: the configuration says {list(inner)}{behind}, the model "
+            f"file says {list(facts.dims)}"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name) for name in names]
+    if len(shown) > 20:
+        shown = [*shown[:20], f"and {len(shown) - 20} more"]
+    return ", ".join(shown) or "none"

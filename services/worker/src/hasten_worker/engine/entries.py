@@ -1,0 +1,117 @@
+"""What the store knows of each model: versions that serve, versions that were refused."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from hasten_worker.model import Model
+
+State = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE", ""]
+Mark = tuple[object, ...]
+"""Identity of what a version was loaded from; equal marks need no new load."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One line of the repository index.
+
+    Attributes:
+        name: Model.
+        version: Version; "" for a model of which none was ever looked at.
+        state: READY, LOADING, UNLOADING, UNAVAILABLE, or "" for one that nobody asked for.
+        reason: Why it is not READY, or why its newest files are not the ones that serve.
+    """
+
+    name: str
+    version: str
+    state: State
+    reason: str
+
+
+class StoreListener(Protocol):
+    """Told of models that come and go, on the event loop."""
+
+    def opened(self, model: Model) -> None:
+        """The model may run now; a known key replaces the earlier model and specification."""
+        ...
+
+    def closed(self, model_key: str) -> None:
+        """No new calls to this key; `ModelStore.release` is awaited when the last has ended."""
+        ...
+
+
+@dataclass(slots=True)
+class Serving:
+    """A version that serves."""
+
+    model: Model
+    mark: Mark
+
+
+@dataclass(slots=True)
+class Entry:
+    """One model.
+
+    Attributes:
+        name: The model.
+        lock: Held while the model changes: one load or unload of it at a time.
+        serving: Versions that serve.
+        refused: Why a version is not served, or not in its newest form.
+        refused_marks: From what it was refused, so that it is not tried again in vain.
+        busy: Versions that are loading or unloading.
+        reason: Why the model as a whole cannot be loaded; "" if it can.
+        retry_at_s: When to try again what failed for a passing reason; None for never.
+    """
+
+    name: str
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    serving: dict[str, Serving] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    refused_marks: dict[str, Mark] = field(default_factory=dict)
+    busy: dict[str, Literal["LOADING", "UNLOADING"]] = field(default_factory=dict)
+    reason: str = ""
+    retry_at_s: float | None = None
+
+    def lines(self) -> Iterator[IndexEntry]:
+        """The model's part of the index, versions ascending."""
+        versions = sorted(self.serving.keys() | self.refused.keys() | self.busy.keys(), key=_order)
+        for version in versions:
+            reason = self.refused.get(version, "")
+            state: State
+            if version in self.serving:
+                state = "READY"
+                reason = f"{reason}; the earlier files keep serving" if reason else self.reason
+            elif version in self.busy:
+                state, reason = self.busy[version], ""
+            else:
+                state = "UNAVAILABLE"
+            yield IndexEntry(self.name, version, state, reason)
+        if not versions:
+            yield IndexEntry(self.name, "", "UNAVAILABLE", self.reason)
+
+    def forget(self, version: str) -> None:
+        """Drops what is known of a version's refusal."""
+        self.refused.pop(version, None)
+        self.refused_marks.pop(version, None)
+
+    def refuse(self, version: str, reason: str, mark: Mark) -> None:
+        """Keeps why a version is not served."""
+        self.refused[version] = reason
+        self.refused_marks[version] = mark
+
+    def unversioned(self) -> str | None:
+        """The version that answers requests that name none: the highest that serves."""
+        return max(self.serving, key=int, default=None)
+
+
+def with_unversioned(model: Model, *, serves: bool) -> bool:
+    """Sets the model's `serves_unversioned`; True if that changed it."""
+    if model.spec.serves_unversioned == serves:
+        return False
+    model.spec = replace(model.spec, serves_unversioned=serves)
+    return True
+
+
+def _order(version: str) -> int:
+    return int(version) if version else -1

@@ -1,0 +1,210 @@
+"""The examination of one model file; runs in a process that may die of it."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Timer
+from typing import Any, Final
+
+import onnx
+import onnxruntime as ort
+from google.protobuf.message import DecodeError
+
+from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_worker.engine import samples
+from hasten_worker.engine.config_complete import complete_config
+from hasten_worker.engine.config_text import WrittenConfig
+from hasten_worker.engine.external_data import check_graph
+from hasten_worker.engine.facts import ModelFacts, TensorFacts
+from hasten_worker.engine.onnx_runner import OnnxRunner, run_options
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.session import SessionPlan, open_session
+from hasten_worker.model import Array, ModelError
+
+FILE_BYTES_MAX: Final = 2**31 - 1
+"""protobuf takes no larger message; larger models keep their weights in external data."""
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class RunTooLong(ModelRefused):
+    """Another input will not make it faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to examine.
+
+    Attributes:
+        folder: Private copy of the model's folder.
+        version: Whose folder below it holds the model.
+        file_name: The model file in the version's folder.
+        written: The configuration as written.
+        plan: How its session is opened.
+        batch_max_default: max_batch_size where nothing is written.
+        run_s_max: Seconds for one run.
+        warm_up: Run it once.
+    """
+
+    folder: Path
+    version: str
+    file_name: str
+    written: WrittenConfig
+    plan: SessionPlan
+    batch_max_default: int
+    run_s_max: float
+    warm_up: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "folder": str(self.folder),
+            "version": self.version,
+            "file_name": self.file_name,
+            "config": self.written.config.SerializeToString().hex(),
+            "fields": sorted(self.written.fields),
+            "plan": self.plan.to_json(),
+            "batch_max_default": self.batch_max_default,
+            "run_s_max": self.run_s_max,
+            "warm_up": self.warm_up,
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Task":
+        """The inverse of `to_json`."""
+        config = ModelConfig.FromString(bytes.fromhex(value["config"]))
+        return Task(
+            folder=Path(value["folder"]),
+            version=value["version"],
+            file_name=value["file_name"],
+            written=WrittenConfig(config, frozenset(value["fields"])),
+            plan=SessionPlan.from_json(value["plan"]),
+            batch_max_default=value["batch_max_default"],
+            run_s_max=value["run_s_max"],
+            warm_up=value["warm_up"],
+        )
+
+
+def examine(task: Task, stage: Callable[[str], None]) -> ModelFacts:
+    """Checks the file, opens it, runs it once.
+
+    Args:
+        task: What to examine.
+        stage: Told what begins now, so that a death has a place.
+
+    Raises:
+        ModelRefused: It is not to be used.
+    """
+    path = task.folder / task.version / task.file_name
+    stage("checking the file")
+    _check_file(path)
+    stage("opening the session")
+    before_bytes = _resident_bytes()
+    session = open_session(path, task.plan)
+    facts = session_facts(session)
+    config = complete_config(task.written, facts, batch_max_default=task.batch_max_default)
+    runner = OnnxRunner(session, task.plan, config)
+    fill = 0
+    if task.warm_up:
+        stage("running it for the first time")
+        fill = _first_run(task, config, runner)
+    grown_bytes = max(0, _resident_bytes() - before_bytes)
+    size_bytes = sum(file.stat().st_size for file in path.parent.rglob("*") if file.is_file())
+    return replace(facts, memory_bytes=max(grown_bytes, size_bytes), fill=fill)
+
+
+def session_facts(session: ort.InferenceSession) -> ModelFacts:
+    """What the session says of its inputs and outputs."""
+
+    def tensor(node: Any, *, optional: bool = False) -> TensorFacts:  # noqa: ANN401  (a binding)
+        dims = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+        return TensorFacts(node.name, node.type, dims, optional)
+
+    return ModelFacts(
+        inputs=(
+            *(tensor(node) for node in session.get_inputs()),
+            *(tensor(node, optional=True) for node in session.get_overridable_initializers()),
+        ),
+        outputs=tuple(tensor(node) for node in session.get_outputs()),
+        memory_bytes=0,
+    )
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise ModelRefused(f"there is no file {path.name!r} in the version's folder")
+    size_bytes = path.stat().st_size
+    if size_bytes > FILE_BYTES_MAX:
+        raise ModelRefused(f"{path.name} has {size_bytes} bytes, more than an ONNX file can have")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError:
+        raise ModelRefused(f"{path.name} is not an ONNX file: it cannot be parsed") from None
+    check_graph(model, path.parent)
+    del model
+    try:
+        # By path, so that external data are checked too.
+        onnx.checker.check_model(str(path))
+    except Exception as error:  # noqa: BLE001  (a binding: any type may come)
+        text = " ".join(str(error).split())[:400].replace(str(path), path.name)
+        raise ModelRefused(f"{path.name} is not a valid ONNX model: {text}") from None
+
+
+def _first_run(task: Task, config: ModelConfig, runner: OnnxRunner) -> int:
+    """Runs the configuration's samples, else generated inputs; the fill that worked."""
+    given = samples.from_config(config, task.folder)
+    for sample in given:
+        _run_members(task, runner, [sample.inputs], sample.rows, f"warm-up sample {sample.name!r}")
+    if given:
+        return 0
+    try:
+        _run_generated(task, config, runner, 0)
+    except RunTooLong:
+        raise
+    except ModelRefused:
+        # Zeros may be outside of what the model can take: a length, a divisor.
+        _run_generated(task, config, runner, 1)
+        return 1
+    return 0
+
+
+def _run_generated(task: Task, config: ModelConfig, runner: OnnxRunner, fill: int) -> None:
+    row = samples.generated(config, 1, fill=fill)
+    what = f"a run of one row of generated inputs (all {fill})"
+    _run_members(task, runner, [row], 1, what)
+    if config.max_batch_size > 1:
+        what = f"a run of two rows of generated inputs (all {fill})"
+        _run_members(task, runner, [row, row], 2, what)
+
+
+def _run_members(
+    task: Task,
+    runner: OnnxRunner,
+    members: Sequence[Mapping[str, Array]],
+    rows: int,
+    what: str,
+) -> None:
+    options = run_options()
+
+    def stop() -> None:
+        options.terminate = True
+
+    watchdog = Timer(task.run_s_max, stop)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        runner.run(members, rows, options)
+    except ModelError as error:
+        if error.terminated:
+            raise RunTooLong(f"{what} did not end within {task.run_s_max:g} s") from None
+        raise ModelRefused(
+            f"{what} failed: {error}; if the model needs other inputs, give a sample in "
+            "model_warmup, or set the parameter hasten.warm_up to off"
+        ) from None
+    finally:
+        watchdog.cancel()
+
+
+def _resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * _PAGE_BYTES

@@ -1,0 +1,278 @@
+"""The way of one model version from its folder to a warm model."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import onnxruntime as ort
+
+from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_runtime import logs
+from hasten_worker.engine import samples
+from hasten_worker.engine.config_complete import complete_config
+from hasten_worker.engine.config_rules import SYNTHETIC, backend_of, check_fields
+from hasten_worker.engine.config_text import (
+    NOTHING_WRITTEN,
+    WrittenConfig,
+    config_from_json,
+    config_from_text,
+)
+from hasten_worker.engine.examine import Task
+from hasten_worker.engine.facts import ModelFacts
+from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.labels import read_labels
+from hasten_worker.engine.layout import CONFIG_NAME, file_name_of
+from hasten_worker.engine.onnx_model import OnnxModel, OnnxRun
+from hasten_worker.engine.onnx_runner import OnnxRunner
+from hasten_worker.engine.parameters import Parameters, read_parameters
+from hasten_worker.engine.profiling import Profile, Profiler
+from hasten_worker.engine.providers import Planner
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.session import SessionPlan, open_session, session_options
+from hasten_worker.engine.settings import StoreSettings
+from hasten_worker.engine.snapshot import copy_version, private_folder, read_file
+from hasten_worker.engine.spec import (
+    Sizing,
+    batch_buckets,
+    model_spec,
+    padding_sizes,
+    preferred_sizes,
+)
+from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
+from hasten_worker.engine.tensor_plan import tensor_specs
+from hasten_worker.model import Array, Model
+
+_log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A model's configuration, read and checked, before any version is touched.
+
+    Attributes:
+        name: The model.
+        folder: Its folder.
+        written: Its configuration as written.
+        parameters: Its parameters.
+        backend: onnxruntime or synthetic.
+        file_name: Of the model file in each version's folder.
+        notes: What its owner should know, one sentence each.
+    """
+
+    name: str
+    folder: Path
+    written: WrittenConfig
+    parameters: Parameters
+    backend: str
+    file_name: str
+    notes: tuple[str, ...]
+
+
+class Loader:
+    """Loads versions, one at a time. Its methods block; `stop` may come from any thread.
+
+    Args:
+        settings: Of the store.
+    """
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._planner = Planner(settings)
+        self._stop = threading.Event()
+        self._intake = Intake(settings.intake)
+        self._opening: ort.SessionOptions | None = None
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Starts the intake process ahead of the first load."""
+        self._intake_now().start()
+
+    def rest(self) -> None:
+        """Ends the intake process; the next load starts a new one."""
+        with self._lock:
+            intake, self._intake = self._intake, Intake(self._settings.intake)
+        intake.close()
+
+    def stop(self) -> None:
+        """Gives up what is loading, soon; later loads are refused."""
+        self._stop.set()
+        with self._lock:
+            if self._opening is not None:
+                self._opening.set_load_cancellation_flag(True)
+        self._intake_now().close()
+
+    def blueprint(self, name: str, folder: Path, config_json: str | None) -> Blueprint:
+        """Reads the configuration: the given one, else the folder's, else none.
+
+        Raises:
+            ModelRefused: It is not well formed or asks for what is not offered.
+        """
+        written = self._written(folder, config_json)
+        config = written.config
+        if config.name not in {"", name}:
+            raise ModelRefused(
+                f"the configuration names the model {config.name!r}, its folder is {name!r}"
+            )
+        config.name = name
+        backend = backend_of(config)
+        notes = [*written.unknown, *check_fields(config)]
+        parameters, unread = read_parameters(config)
+        preferred_sizes(config)
+        return Blueprint(
+            name=name,
+            folder=folder,
+            written=written,
+            parameters=parameters,
+            backend=backend,
+            file_name=file_name_of(config),
+            notes=(*notes, *unread),
+        )
+
+    def load(self, blueprint: Blueprint, version: str) -> Model:
+        """Copies, examines, opens, warms and measures one version.
+
+        Raises:
+            ModelRefused: It is not to be used, or the load was given up.
+        """
+        if blueprint.backend == SYNTHETIC:
+            return self._synthetic(blueprint, version)
+        with private_folder(self._settings.snapshot_dir) as folder:
+            self._copy(blueprint, version, folder)
+            plans, instances, notes = self._planner.plan(
+                blueprint.written.config, blueprint.parameters
+            )
+            for note in notes:
+                _log.warning("model_note", model=blueprint.name, version=version, note=note)
+            facts = self._examine(blueprint, version, folder, plans[0])
+            config = complete_config(
+                blueprint.written, facts, batch_max_default=self._settings.batch_max_default
+            )
+            path = folder / version / blueprint.file_name
+            runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
+            profile = self._warm(blueprint, config, facts, folder, runners, plans)
+        labels = read_labels(config, blueprint.folder, self._settings.files)
+        inputs, outputs = tensor_specs(config, labels)
+        sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
+        return OnnxModel(
+            spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
+            config=config,
+            inputs=inputs,
+            outputs=outputs,
+            batches=config.max_batch_size > 0,
+            memory_bytes=facts.memory_bytes * len(plans),
+            runners=runners,
+        )
+
+    def _written(self, folder: Path, config_json: str | None) -> WrittenConfig:
+        if config_json is not None:
+            return config_from_json(config_json)
+        content = read_file(folder / CONFIG_NAME, self._settings.files.config_bytes_max)
+        if content is None:
+            return WrittenConfig(ModelConfig(), NOTHING_WRITTEN.fields)
+        try:
+            return config_from_text(content.decode())
+        except UnicodeDecodeError:
+            raise ModelRefused(f"{CONFIG_NAME} is not UTF-8 text") from None
+
+    def _copy(self, blueprint: Blueprint, version: str, folder: Path) -> None:
+        limits = self._settings.files
+        copy_version(blueprint.folder / version, folder / version, limits, self._stop)
+        if blueprint.written.config.model_warmup and (blueprint.folder / "warmup").is_dir():
+            copy_version(blueprint.folder / "warmup", folder / "warmup", limits, self._stop)
+
+    def _examine(
+        self, blueprint: Blueprint, version: str, folder: Path, plan: SessionPlan
+    ) -> ModelFacts:
+        return self._intake_now().examine(
+            Task(
+                folder=folder,
+                version=version,
+                file_name=blueprint.file_name,
+                written=blueprint.written,
+                plan=plan,
+                batch_max_default=self._settings.batch_max_default,
+                run_s_max=blueprint.parameters.run_timeout_s or self._settings.intake.run_s_max,
+                warm_up=blueprint.parameters.warm_up,
+            )
+        )
+
+    def _open(self, path: Path, plan: SessionPlan) -> ort.InferenceSession:
+        options = session_options(plan)
+        with self._lock:
+            self._opening = options
+        try:
+            if self._stop.is_set():
+                raise ModelRefused("the load was given up", passing=True)
+            session = open_session(path, plan, options)
+        finally:
+            with self._lock:
+                self._opening = None
+        missing = {name for name, _ in plan.providers} - set(session.get_providers())
+        for provider in sorted(missing):
+            _log.warning("provider_missing", provider=provider, model=str(path.parent.name))
+        return session
+
+    def _warm(
+        self,
+        blueprint: Blueprint,
+        config: ModelConfig,
+        facts: ModelFacts,
+        folder: Path,
+        runners: tuple[OnnxRunner, ...],
+        plans: tuple[SessionPlan, ...],
+    ) -> Profile:
+        if not blueprint.parameters.warm_up:
+            return ()
+        given = samples.from_config(config, folder)
+        for sample in given:
+            for runner in runners:
+                for _ in range(sample.count):
+                    OnnxRun(runner).execute([sample.inputs], sample.rows)
+        row = (
+            samples.one_row(given[0], batches=config.max_batch_size > 0)
+            if given
+            else samples.generated(config, 1, fill=facts.fill)
+        )
+        sizes = padding_sizes(config, blueprint.parameters, plans) or batch_buckets(
+            max(1, config.max_batch_size)
+        )
+        return self._measure(blueprint, sizes, row, runners)
+
+    def _measure(
+        self,
+        blueprint: Blueprint,
+        sizes: tuple[int, ...],
+        row: Mapping[str, Array],
+        runners: tuple[OnnxRunner, ...],
+    ) -> Profile:
+        profile: Profile = ()
+        for runner in runners:
+            runs = [OnnxRun(runner).execute([row] * rows, rows) for rows in sizes[:2]]
+            runner.settle([result for run in runs for result in run])
+            profiler = Profiler(
+                blueprint.name,
+                self._settings.profile_budget_s / len(runners),
+                blueprint.parameters.run_timeout_s or self._settings.run_s_max,
+                self._stop,
+            )
+            profile += profiler.measure(sizes, partial(OnnxRun, runner), lambda rows: [row] * rows)
+        return profile
+
+    def _synthetic(self, blueprint: Blueprint, version: str) -> Model:
+        config = complete_synthetic(blueprint.written.config)
+        labels = read_labels(config, blueprint.folder, self._settings.files)
+        inputs, outputs = tensor_specs(config, labels)
+        model = SyntheticModel(config, inputs, outputs, blueprint.parameters)
+        sizing = Sizing(
+            instances=sum(group.count or 1 for group in config.instance_group) or 1,
+            batch_sizes=padding_sizes(config, blueprint.parameters, ()),
+            profile=model.profile(batch_buckets(max(1, config.max_batch_size))),
+        )
+        model.spec = model_spec(config, version, blueprint.parameters, self._settings, sizing)
+        return model
+
+    def _intake_now(self) -> Intake:
+        with self._lock:
+            return self._intake

@@ -1,0 +1,197 @@
+"""Private copies of a model's files, taken without following any link.
+
+What the intake has examined is what is loaded: nobody else can change the copy. A link of
+any kind is refused, because it makes a file of the model of a file that is not the model's.
+"""
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.settings import FileLimits
+
+_PIECE_BYTES: Final = 4 * 2**20
+_DEPTH_MAX: Final = 4
+
+
+@contextmanager
+def private_folder(parent: Path | None) -> Iterator[Path]:
+    """A folder only for this user; removed at the end.
+
+    Raises:
+        ModelRefused: It cannot be made.
+    """
+    try:
+        path = Path(tempfile.mkdtemp(prefix="hasten-model-", dir=parent))
+    except OSError as error:
+        raise ModelRefused(
+            f"no private copy could be made: {error.strerror}", passing=True
+        ) from None
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def copy_version(source: Path, target: Path, limits: FileLimits, stop: Event) -> int:
+    """Copies a version's folder; returns its bytes.
+
+    Raises:
+        ModelRefused: A link, a device, too many or too large files, or a failed read or write.
+    """
+    copier = _Copier(limits, stop)
+    try:
+        copier.folder(os.fspath(source), None, target, depth=0)
+    except FileNotFoundError as error:
+        raise ModelRefused(f"{_named(error)} vanished while it was copied", passing=True) from None
+    except OSError as error:
+        raise ModelRefused(
+            f"{_named(error)} could not be copied: {error.strerror}", passing=True
+        ) from None
+    return copier.copied_bytes
+
+
+def read_file(path: Path, bytes_max: int) -> bytes | None:
+    """The content of a regular file that is no link; None when there is none.
+
+    Raises:
+        ModelRefused: It is a link or no file, too large, or unreadable.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused_open(path.name, error) from None
+    with os.fdopen(handle, "rb") as file:
+        _check_regular(path.name, os.fstat(handle))
+        content = file.read(bytes_max + 1)
+    if len(content) > bytes_max:
+        raise ModelRefused(f"{path.name} is larger than the limit of {bytes_max} bytes")
+    return content
+
+
+def write_upload(target: Path, files: Mapping[str, bytes], limits: FileLimits) -> None:
+    """Lays out the files of a load request as a model's folder.
+
+    Args:
+        target: An empty folder.
+        files: Content by path inside of the model's folder, as "1/model.onnx"; Triton's
+            prefix "file:" is allowed.
+        limits: On number and size.
+
+    Raises:
+        ModelRefused: A path leads elsewhere, a limit is passed, or writing failed.
+    """
+    if len(files) > limits.files_max:
+        raise ModelRefused(f"{len(files)} files, more than the limit of {limits.files_max}")
+    total = sum(len(content) for content in files.values())
+    if total > limits.upload_bytes_max:
+        raise ModelRefused(f"{total} bytes of files, over the limit of {limits.upload_bytes_max}")
+    for key, content in files.items():
+        parts = key.removeprefix("file:").split("/")
+        plain = all(part not in {"", ".", ".."} and not set(part) & set("\\\0") for part in parts)
+        if not plain or len(parts) > _DEPTH_MAX or not key.isprintable():
+            raise ModelRefused(
+                f"file path {key[:200]!r} is not allowed: expected <version>/<file name> below "
+                "the model's folder"
+            )
+        path = target.joinpath(*parts)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            passing = not isinstance(
+                error, FileExistsError | NotADirectoryError | IsADirectoryError
+            )
+            raise ModelRefused(
+                f"file {key[:200]!r} could not be stored: {error.strerror}", passing=passing
+            ) from None
+
+
+class _Copier:
+    def __init__(self, limits: FileLimits, stop: Event) -> None:
+        self._limits = limits
+        self._stop = stop
+        self._files = 0
+        self.copied_bytes = 0
+
+    def folder(self, name: str, parent: int | None, target: Path, *, depth: int) -> None:
+        if depth > _DEPTH_MAX:
+            raise ModelRefused(f"folders are nested deeper than {_DEPTH_MAX}")
+        target.mkdir(mode=0o700, exist_ok=True)
+        # Read through its handle, so that a folder that is swapped for a link meanwhile is
+        # not followed.
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(name, flags, dir_fd=parent)
+        try:
+            with os.scandir(handle) as entries:
+                found = sorted((item.name, item.is_dir(follow_symlinks=False)) for item in entries)
+            for inner, is_folder in found:
+                if is_folder:
+                    self.folder(inner, handle, target / inner, depth=depth + 1)
+                else:
+                    self._file(handle, inner, target / inner)
+        finally:
+            os.close(handle)
+
+    def _file(self, folder: int, name: str, target: Path) -> None:
+        self._files += 1
+        if self._files > self._limits.files_max:
+            raise ModelRefused(f"more files than the limit of {self._limits.files_max}")
+        try:
+            # O_NONBLOCK: opening a pipe must not wait for its writer.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            handle = os.open(name, flags, dir_fd=folder)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _refused_open(name, error) from None
+        with os.fdopen(handle, "rb", buffering=0) as source:
+            _check_regular(name, os.fstat(handle))
+            with target.open("xb", buffering=0) as copy:
+                while piece := source.read(_PIECE_BYTES):
+                    self.copied_bytes += len(piece)
+                    self._check(name)
+                    _write_all(copy.fileno(), piece)
+
+    def _check(self, name: str) -> None:
+        if self.copied_bytes > self._limits.version_bytes_max:
+            raise ModelRefused(
+                f"{name} takes the version over the limit of {self._limits.version_bytes_max} bytes"
+            )
+        if self._stop.is_set():
+            raise ModelRefused("the load was given up", passing=True)
+
+
+def _write_all(handle: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _check_regular(name: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelRefused(f"{name} is not a regular file")
+    if status.st_nlink != 1:
+        raise ModelRefused(
+            f"{name} is a hard link ({status.st_nlink} names for one file): copy the file instead"
+        )
+
+
+def _refused_open(name: str, error: OSError) -> ModelRefused:
+    if error.errno == errno.ELOOP:
+        return ModelRefused(f"{name} is a symbolic link: copy the file instead")
+    return ModelRefused(f"{name} cannot be opened: {error.strerror}", passing=True)
+
+
+def _named(error: OSError) -> str:
+    return Path(str(error.filename or "a file")).name
