@@ -20,7 +20,7 @@ def a_call(call_id: int, payload: bytes) -> Call:
     call.call_id = call_id
     call.priority = 2
     call.tenant = "tenant"
-    call.traceparent = "00-ab-cd-01"
+    call.attempt_traceparent = "00-ab-cd-01"
     return call
 
 

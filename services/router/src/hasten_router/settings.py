@@ -169,7 +169,7 @@ class RouterSettings(ServiceSettings):
     stream_in_flight_max: int = Field(
         default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
     )
-    policy: PolicySettings = Field(  # type: ignore[valid-type]  # made by create_model
+    policy: PolicySettings = Field(
         default_factory=PolicySettings, description="Parameters of the router's decisions."
     )
     discovery: DiscoverySettings = Field(
