@@ -1,0 +1,156 @@
+"""What a load store promises: in memory and in a real Redis."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, LoadStore
+from hasten_runtime.redis_store.load import RedisLoadStore
+from tests.support.servers import RedisServer
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_leaked_tasks")]
+
+LONG_S = 60.0
+SHORT_S = 0.2
+
+
+def report(depth: int = 3, *, models: int = 1) -> WorkerReport:
+    """Times are powers of two: the wire carries them as 32-bit floats."""
+    return WorkerReport(
+        incarnation="i-1",
+        draining=False,
+        lanes=2,
+        load=LoadSample(
+            seq=7,
+            depth=depth,
+            backlog_s=0.25,
+            residual_s=0.125,
+            received=99,
+            window=16,
+            service_s=0.5,
+        ),
+        models=tuple(
+            ModelLoad(
+                name=f"model-{number}",
+                version="1",
+                serves_unversioned=True,
+                alpha_s=0.5,
+                beta_s=0.25,
+                best_s=0.75,
+                batch_max=8,
+                service_s=0.125,
+                depth=2,
+                default_timeout_s=1.0,
+                ready=True,
+            )
+            for number in range(models)
+        ),
+    )
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest, no_leaked_tasks: None) -> AsyncIterator[LoadStore]:
+    del no_leaked_tasks  # named only to be torn down after this fixture
+    store: LoadStore
+    if request.param == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        store = RedisLoadStore(server.url)
+    else:
+        store = MemoryLoadStore()
+    yield store
+    await store.close()
+
+
+async def test_reports_come_back_as_they_were(store: LoadStore) -> None:
+    await store.publish("w-1", report(depth=1), ttl_s=LONG_S)
+    await store.publish("w-2", report(depth=2, models=3), ttl_s=LONG_S)
+    assert await store.reports() == {"w-1": report(depth=1), "w-2": report(depth=2, models=3)}
+
+
+async def test_an_empty_store_has_no_reports_and_no_checkpoint(store: LoadStore) -> None:
+    assert await store.reports() == {}
+    assert await store.checkpoint("router") is None
+
+
+async def test_a_report_replaces_the_one_before(store: LoadStore) -> None:
+    await store.publish("w-1", report(depth=1), ttl_s=LONG_S)
+    await store.publish("w-1", report(depth=5), ttl_s=LONG_S)
+    assert await store.reports() == {"w-1": report(depth=5)}
+
+
+async def test_a_withdrawn_report_is_gone_and_withdrawing_twice_does_no_harm(
+    store: LoadStore,
+) -> None:
+    await store.publish("w-1", report(), ttl_s=LONG_S)
+    await store.publish("w-2", report(), ttl_s=LONG_S)
+    await store.withdraw("w-1")
+    await store.withdraw("w-1")
+    assert list(await store.reports()) == ["w-2"]
+
+
+async def test_a_report_that_is_not_renewed_vanishes_and_others_stay(store: LoadStore) -> None:
+    await store.publish("stays", report(), ttl_s=LONG_S)
+    await store.publish("goes", report(), ttl_s=SHORT_S)
+
+    async def gone() -> bool:
+        return list(await store.reports()) == ["stays"]
+
+    await eventually(gone)
+
+
+async def test_a_short_lived_report_does_not_shorten_the_life_of_the_others(
+    store: LoadStore,
+) -> None:
+    await store.publish("short", report(), ttl_s=SHORT_S)
+    await store.publish("long", report(), ttl_s=LONG_S)
+    await store.publish("short", report(), ttl_s=SHORT_S)
+
+    async def only_long() -> bool:
+        return list(await store.reports()) == ["long"]
+
+    await eventually(only_long)
+
+
+async def test_two_hundred_workers_with_twenty_models_each(store: LoadStore) -> None:
+    expected = {f"w-{number}": report(depth=number, models=20) for number in range(200)}
+    for worker_id, state in expected.items():
+        await store.publish(worker_id, state, ttl_s=LONG_S)
+    assert await store.reports() == expected
+
+
+async def test_a_worker_may_have_any_name(store: LoadStore) -> None:
+    for name in ("ü/1:*?", "{x}", " "):
+        await store.publish(name, report(), ttl_s=LONG_S)
+    assert set(await store.reports()) == {"ü/1:*?", "{x}", " "}
+
+
+async def test_a_checkpoint_comes_back_byte_for_byte(store: LoadStore) -> None:
+    value = bytes(range(256)) * (CHECKPOINT_BYTES_MAX // 256)
+    await store.save_checkpoint("router", value, ttl_s=LONG_S)
+    await store.save_checkpoint("other", b"", ttl_s=LONG_S)
+    assert await store.checkpoint("router") == value
+    assert await store.checkpoint("other") == b""
+
+
+async def test_a_checkpoint_vanishes_at_its_end(store: LoadStore) -> None:
+    await store.save_checkpoint("router", b"x", ttl_s=SHORT_S)
+
+    async def gone() -> bool:
+        return await store.checkpoint("router") is None
+
+    await eventually(gone)
+
+
+async def test_a_checkpoint_over_the_bound_is_refused(store: LoadStore) -> None:
+    with pytest.raises(ValueError, match="65536"):
+        await store.save_checkpoint("router", bytes(CHECKPOINT_BYTES_MAX + 1), ttl_s=LONG_S)
+    assert await store.checkpoint("router") is None
+
+
+async def test_closing_twice_does_no_harm(store: LoadStore) -> None:
+    await store.reports()
+    await store.close()
+    await store.close()
