@@ -1,0 +1,65 @@
+"""The page that tells callers what each refusal means, made from the one list of reasons.
+
+python -m hasten_runtime.error_docs                 print it
+python -m hasten_runtime.error_docs --check FILE    exit 1 if FILE is not what would be printed
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from hasten_policy.reasons import DOMAIN, Reason
+from hasten_runtime.errors import DETAILS_KEY, PUSHBACK_KEY, STARTED_KEY
+
+_HEAD: Final = f"""\
+# Why a request was not answered
+
+<!-- Made by `python -m hasten_runtime.error_docs`; do not edit. -->
+
+Every refusal carries a canonical gRPC status and, in the trailer `{DETAILS_KEY}`, a
+`google.rpc.Status` with these details:
+
+- `ErrorInfo`: `reason` from the table below, `domain` = `{DOMAIN}`, `metadata` with the facts of
+  the case. `{STARTED_KEY}` = `true` means that the model had begun to run the request; without it
+  the request was not run and may safely be sent elsewhere.
+- `RetryInfo`: how long to wait, where a retry can help.
+- `QuotaFailure`: whose share is used up, for `{Reason.TENANT_QUOTA.name}`.
+
+The trailer `{PUSHBACK_KEY}` says the same to clients that retry by service config:
+milliseconds to wait, or -1 when a retry cannot help.
+
+The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
+
+| reason | status | retry | what to do |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    rows = (
+        f"| `{reason.name}` | `{reason.status}` | {'yes' if reason.value.retryable else 'no'} "
+        f"| {reason.value.advice} |\n"
+        for reason in Reason
+    )
+    return _HEAD + "".join(rows)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints or checks; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", metavar="FILE", type=Path, help="compare instead of printing")
+    check: Path | None = parser.parse_args(argv).check
+    if check is None:
+        sys.stdout.write(page())
+        return 0
+    present = check.read_text() if check.is_file() else ""
+    if present == page():
+        return 0
+    sys.stderr.write(f"{check} is stale: run python -m hasten_runtime.error_docs > {check}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Refusals survive the way over gRPC, for our client and for stock ones."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import error_details_pb2, status_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hasten_policy.reasons import DOMAIN, Reason, Refusal
+from hasten_runtime import error_docs, errors
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+REFUSALS = st.builds(
+    Refusal,
+    reason=st.sampled_from(Reason),
+    message=TEXT,
+    retry_after_s=st.none() | st.floats(0.0, 3600.0),
+    metadata=st.dictionaries(
+        TEXT.filter(lambda key: key != errors.STARTED_KEY), TEXT, max_size=5
+    ).map(lambda facts: tuple(sorted(facts.items()))),
+    started=st.booleans(),
+)
+
+
+def rpc_error(
+    code: grpc.StatusCode, message: str = "", trailers: errors.Trailers = ()
+) -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(
+        code, grpc.aio.Metadata(), grpc.aio.Metadata(*trailers), details=message
+    )
+
+
+def sent(refusal: Refusal) -> grpc.aio.AioRpcError:
+    """What a client's call raises for the refusal."""
+    return rpc_error(errors.status_code(refusal.reason), refusal.message, errors.trailers(refusal))
+
+
+def unpacked(refusal: Refusal) -> dict[str, Any]:
+    """The details as any client of google.rpc sees them."""
+    trailer = dict(errors.trailers(refusal))[errors.DETAILS_KEY]
+    assert isinstance(trailer, bytes)
+    status = status_pb2.Status.FromString(trailer)
+    kinds: tuple[Callable[[], Any], ...] = (
+        error_details_pb2.ErrorInfo,
+        error_details_pb2.RetryInfo,
+        error_details_pb2.QuotaFailure,
+    )
+    found: dict[str, Any] = {"code": status.code, "message": status.message}
+    for detail in status.details:
+        assert isinstance(detail, AnyMessage)
+        for kind in kinds:
+            message = kind()
+            if detail.Unpack(message):
+                found[message.DESCRIPTOR.name] = message
+    return found
+
+
+@given(REFUSALS)
+def test_a_refusal_comes_back_as_it_was_sent(refusal: Refusal) -> None:
+    heard = errors.refusal_from_rpc_error(sent(refusal))
+    assert heard.reason is refusal.reason
+    assert heard.metadata == refusal.metadata
+    assert heard.started == refusal.started
+    if refusal.retry_after_s is None:
+        assert heard.retry_after_s is None
+    else:
+        assert heard.retry_after_s == pytest.approx(refusal.retry_after_s, abs=1e-8)
+    if refusal.message:
+        assert heard.message == refusal.message
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_details_that_any_client_can_unpack(reason: Reason) -> None:
+    found = unpacked(Refusal(reason, "a sentence", metadata=(("tenant", "a"),)))
+    assert found["code"] == errors.status_code(reason).value[0]
+    assert found["message"] == "a sentence"
+    info = found["ErrorInfo"]
+    assert (info.reason, info.domain, dict(info.metadata)) == (reason.name, DOMAIN, {"tenant": "a"})
+    assert ("QuotaFailure" in found) == (reason is Reason.TENANT_QUOTA)
+    assert "RetryInfo" not in found
+
+
+def test_a_quota_names_the_tenant() -> None:
+    found = unpacked(Refusal(Reason.TENANT_QUOTA, "wait", 0.5, (("tenant", "blue"),)))
+    (violation,) = found["QuotaFailure"].violations
+    assert (violation.subject, violation.description) == ("tenant:blue", "wait")
+
+
+@pytest.mark.parametrize(
+    ("reason", "retry_after_s", "pushback"),
+    [
+        (Reason.OVERLOADED, 0.1201, "121"),
+        (Reason.OVERLOADED, 0.0, "0"),
+        (Reason.OVERLOADED, None, "-1"),
+        (Reason.DEADLINE_INFEASIBLE, None, "-1"),
+        (Reason.MESSAGE_TOO_LARGE, None, "-1"),
+        (Reason.NO_WORKER, 2.0, "2000"),
+        (Reason.NO_WORKER, None, None),
+        (Reason.INVALID_REQUEST, None, None),
+        (Reason.NO_WORKER, math.inf, None),
+        (Reason.NO_WORKER, math.nan, None),
+        (Reason.NO_WORKER, -1.0, "0"),
+        (Reason.NO_WORKER, 1e12, "3600000"),
+    ],
+)
+def test_the_pushback_trailer_says_when_to_come_back(
+    reason: Reason, retry_after_s: float | None, pushback: str | None
+) -> None:
+    found = dict(errors.trailers(Refusal(reason, "no", retry_after_s)))
+    assert found.get(errors.PUSHBACK_KEY) == pushback
+
+
+def test_a_long_story_stays_below_what_metadata_may_take() -> None:
+    facts = tuple((f"key{number}", "v" * 10_000) for number in range(100))
+    trailers = errors.trailers(Refusal(Reason.TENANT_QUOTA, "m" * 100_000, 1.0, facts))
+    assert sum(len(key) + len(value) for key, value in trailers) < 8000
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.value[0] != 0])
+def test_every_foreign_status_has_a_meaning(code: grpc.StatusCode) -> None:
+    refusal = errors.refusal_from_rpc_error(rpc_error(code, "their words"))
+    assert refusal.message == "their words"
+    assert refusal.metadata == (("grpc_status", code.name),)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "reason", "started"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "", Reason.WORKER_LOST, True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "", Reason.DEADLINE_PASSED, True),
+        (grpc.StatusCode.CANCELLED, "", Reason.CANCELLED, True),
+        (grpc.StatusCode.NOT_FOUND, "", Reason.MODEL_NOT_FOUND, False),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", Reason.OVERLOADED, False),
+        (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "CLIENT: Received message larger than max (5 vs. 4)",
+            Reason.MESSAGE_TOO_LARGE,
+            False,
+        ),
+        (grpc.StatusCode.DATA_LOSS, "", Reason.INTERNAL, True),
+    ],
+)
+def test_a_foreign_error_is_read_by_its_status(
+    code: grpc.StatusCode, message: str, reason: Reason, *, started: bool
+) -> None:
+    refusal = errors.refusal_from_rpc_error(rpc_error(code, message))
+    assert (refusal.reason, refusal.started) == (reason, started)
+
+
+def test_a_reason_of_a_newer_server_is_kept_as_a_fact() -> None:
+    info = error_details_pb2.ErrorInfo(reason="SOMETHING_NEW", domain=DOMAIN)
+    detail = AnyMessage()
+    detail.Pack(info)
+    status = status_pb2.Status(code=14, message="new", details=[detail])
+    trailers = ((errors.DETAILS_KEY, status.SerializeToString()),)
+    refusal = errors.refusal_from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, "new", trailers))
+    assert refusal.reason is Reason.WORKER_LOST
+    assert refusal.metadata == (("reason", "SOMETHING_NEW"),)
+    assert not refusal.started
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xff\xff", b"\x1a\x02ab"])
+def test_details_that_are_not_ours_are_ignored(data: bytes) -> None:
+    error = rpc_error(grpc.StatusCode.INTERNAL, "x", ((errors.DETAILS_KEY, data),))
+    assert errors.refusal_from_rpc_error(error).reason is Reason.INTERNAL
+
+
+def test_the_page_of_errors_has_a_row_for_each_reason() -> None:
+    rows = [line for line in error_docs.page().splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [reason.name for reason in Reason]
+
+
+def test_a_stale_page_of_errors_is_found(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "errors.md"
+    assert error_docs.main(["--check", str(file)]) == 1
+    assert "stale" in capsys.readouterr().err
+    file.write_text(error_docs.page())
+    assert error_docs.main(["--check", str(file)]) == 0
+    assert error_docs.main([]) == 0
+    assert capsys.readouterr().out == error_docs.page()
