@@ -249,6 +249,7 @@ class WorkerMachine:
             RunningBatch(
                 batch_id=batch_id,
                 model=model,
+                predictor=predictor,
                 calls=formed.calls,
                 rows=formed.rows,
                 padded_rows=padded_rows,
@@ -284,12 +285,12 @@ class WorkerMachine:
             # A stopped run took at least this long: else a model that became slow would be
             # started and stopped for ever, and never be known to be slow.
             if event.took_s > batch.cautious_s:
-                model.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+                batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
             self._after_stop(batch, event.took_s, now_s)
         elif event.failed:
             self._after_failure(batch, event.took_s, now_s)
         else:
-            model.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+            batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
             self._deliver(batch, event.took_s)
         self._book.end_model(model)
 

@@ -67,15 +67,18 @@ class Admission:
                 now_s=now_s,
                 policy=self._policy.batching,
             ),
+            latest_start_s=inf,
             payload_bytes=event.payload_bytes,
         )
         return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
 
     def _infeasible(self, call: Call, now_s: float) -> Refusal | None:
-        if self._batcher.latest_start_s(call) >= now_s:
+        call.latest_start_s = self._batcher.latest_start_s(call)
+        if call.latest_start_s >= now_s:
             return None
         call.model.predictor.refresh(now_s)
-        if self._batcher.latest_start_s(call) >= now_s:
+        call.latest_start_s = self._batcher.latest_start_s(call)
+        if call.latest_start_s >= now_s:
             return None
         run_s = call.model.predictor.predict_s(call.rows, self._policy.batching.chance_quantile)
         return refusals.infeasible(
@@ -110,6 +113,8 @@ class Admission:
         """
         if call.deadline_s == inf or not self._policy.refuse_hopeless:
             return None
+        if self._lanes.free and not self._book.waiting:
+            return None
         model = call.model
         queue = model.queues.get(call.shape_key)
         rows = call.rows
@@ -119,7 +124,7 @@ class Admission:
             queue = None
         batch_max = model.spec.batch_max
         rest = rows % batch_max or batch_max
-        own_s = model.predictor.typical_s(model.predictor.padded(rest))
+        own_s = model.predictor.typical_s(rest)
         before_s = model.clear_s(rows - rest)
         work_s = before_s + self._batcher.clear_before_s(call.order_s, queue)
         wait_s = self._lanes.wait_typical_s(work_s, call.arrived_s)

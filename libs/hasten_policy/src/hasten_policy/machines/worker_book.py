@@ -68,13 +68,14 @@ class CallBook:
         self._batcher.add(call)
         self.waiting += 1
         self.waiting_bytes += call.payload_bytes
-        self.expiry.add(call, self._batcher.latest_start_s(call))
+        self.expiry.add(call, call.latest_start_s)
 
     def run_alone(self, call: Call, now_s: float) -> None:
         """Lets a call of a failed batch wait once more, or refuses it if time is up."""
         call.batch_id = 0
         call.solo = True
-        if self._batcher.latest_start_s(call) < now_s:
+        call.latest_start_s = self._batcher.latest_start_s(call)
+        if call.latest_start_s < now_s:
             self.refuse(call, refusals.shed(started=True))
         else:
             self.wait(call)

@@ -6,6 +6,7 @@ from math import inf
 
 from hasten_policy.batching.call import Call
 from hasten_policy.batching.model_state import ModelState
+from hasten_policy.prediction.predictor import ServicePredictor
 
 OVERRUN_SHARE = 0.1
 """A run beyond its prediction is expected to need this share of its age again."""
@@ -27,6 +28,7 @@ class RunningBatch:
     Attributes:
         batch_id: Which.
         model: Whose.
+        predictor: What learns from it; a model opened anew has another one.
         calls: Members as started; one whose `batch_id` differs has ended meanwhile.
         rows: Their rows.
         padded_rows: Rows that run.
@@ -41,6 +43,7 @@ class RunningBatch:
 
     batch_id: int
     model: ModelState
+    predictor: ServicePredictor
     calls: list[Call]
     rows: int
     padded_rows: int

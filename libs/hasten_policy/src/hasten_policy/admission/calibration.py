@@ -1,0 +1,46 @@
+"""Theta: how much of its slack a request may be predicted to need.
+
+Online conformal control (adaptive conformal inference, Gibbs and Candès, 2021): after each
+outcome of an admitted request theta <- theta - gamma * (err - epsilon). In the long run the
+share of admitted requests that miss is epsilon, however wrong the predictor is.
+"""
+
+from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
+
+CLASSES = 4
+
+
+class Theta:
+    """The thetas of one model, one for each priority class."""
+
+    __slots__ = ("_policy", "_steered", "values")
+
+    def __init__(self, policy: RouterPolicy) -> None:
+        self._policy = policy
+        self._steered = policy.mode != MAX_GOODPUT
+        self.values: list[float] = list(policy.theta_start) if self._steered else [1.0] * CLASSES
+
+    def of(self, priority: int) -> float:
+        """Theta to decide with; never above that of a more urgent class, so that raising the
+        priority of a request never turns an admission into a refusal.
+        """
+        values = self.values
+        theta = values[0]
+        for at in range(1, priority + 1):
+            theta = min(theta, values[at])
+        return theta
+
+    def learn(self, priority: int, *, missed: bool) -> None:
+        """Takes the outcome of one admitted request into account."""
+        if not self._steered:
+            return
+        policy = self._policy
+        err = 1.0 if missed else 0.0
+        theta = self.values[priority] - policy.gamma * (err - policy.epsilon[priority])
+        self.values[priority] = min(policy.theta_max, max(policy.theta_min, theta))
+
+    def restore(self, values: list[float]) -> None:
+        """Takes over thetas of an earlier life, clipped to the bounds."""
+        if self._steered and len(values) == CLASSES:
+            policy = self._policy
+            self.values = [min(policy.theta_max, max(policy.theta_min, v)) for v in values]

@@ -1,0 +1,168 @@
+"""May this call come in? Predicted finish against theta times its slack."""
+
+from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, wait
+from hasten_policy.machines.router_events import CallArrived, Refuse
+from hasten_policy.machines.router_state import TIMER_CALL, RouterState
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.records import ModelEntry, ModelView
+
+
+def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
+    """Sends, holds or refuses a new call."""
+    view = state.registry.find(event.model, event.version)
+    if view is None or not view.open:
+        state.out.append(Refuse(event.call_id, _nobody(state, event, view)))
+        return
+    left_s = event.time_left_s
+    if 0 < view.default_timeout_s < left_s:
+        left_s = view.default_timeout_s
+    if not left_s > view.best_s + state.net.value:
+        state.out.append(Refuse(event.call_id, _infeasible(left_s, view, state.net.value)))
+        return
+    state.retries.earn(now_s)
+    quota_s = state.tenants.wait_s(event.tenant, now_s)
+    if quota_s > 0:
+        state.out.append(Refuse(event.call_id, _over_quota(event.tenant, quota_s)))
+        return
+    call = CallRecord(event, view, now_s, now_s + left_s)
+    policy = state.policy
+    ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
+    call.order_s = now_s + ordered_s * (1.0 - policy.order_bias[call.priority])
+    entry = choose(state, view, call.affinity)
+    if left_s != INFINITY:
+        entry = _admit(state, call, entry, left_s, now_s)
+        if call.ended:
+            return
+    _take_in(state, call, entry, now_s)
+
+
+def _admit(
+    state: RouterState, call: CallRecord, entry: ModelEntry | None, left_s: float, now_s: float
+) -> ModelEntry | None:
+    """The worker to send to, None to hold; sets call.ended when it refused."""
+    view = call.view
+    allowed_s = view.theta.of(call.priority) * left_s - state.net.value
+    if entry is not None:
+        need_s = entry.finish_in_s(now_s)
+        if need_s > allowed_s and not call.affinity:
+            # The balancer's choice is too slow for this one: is any other fast enough?
+            for other in view.open:
+                if len(other.worker.calls) < other.worker.window:
+                    other_s = other.finish_in_s(now_s)
+                    if other_s < need_s:
+                        need_s, entry = other_s, other
+    else:
+        need_s = _finish_from_hold_s(state, call, now_s)
+    if need_s > allowed_s:
+        state.refused_at_s = now_s
+        state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
+        call.ended = True
+    return entry
+
+
+def _finish_from_hold_s(state: RouterState, call: CallRecord, now_s: float) -> float:
+    """Predicted seconds until a held call would be done: the work on the open workers, the held
+    work that goes first, and the batch that the call will be part of.
+    """
+    view = call.view
+    ahead_s = view.held.ahead_s(call.order_s) / view.lanes
+    if len(state.held_views) > 1:
+        all_ahead_s = sum(v.held.ahead_s(call.order_s) for v in state.held_views.values())
+        lanes = sum(w.lanes for w in state.registry.workers.values() if w.open)
+        ahead_s = max(ahead_s, all_ahead_s / max(1, lanes))
+    busy_s = 0.0
+    own_s = 0.0
+    for entry in view.open:
+        worker = entry.worker
+        backlog_s = worker.backlog_s - (now_s - worker.load_at_s)
+        unseen = worker.sent - worker.received
+        if backlog_s > 0:
+            busy_s += backlog_s
+        if unseen > 0:
+            busy_s += unseen * entry.cost_s / worker.lanes
+        own_s += entry.batch_s((worker.window + 1) // 2)
+    count = len(view.open)
+    return ahead_s + (busy_s + own_s) / count
+
+
+def _take_in(state: RouterState, call: CallRecord, entry: ModelEntry | None, now_s: float) -> None:
+    """Sends an admitted call, or holds it within the bounds."""
+    call.cost_s = (entry or call.view.open[0]).cost_s
+    if entry is None:
+        full = _bound_reached(state, call)
+        if full:
+            refusal = Refusal(Reason.QUEUE_FULL, f"the router's queue is full: {full}", 0.1)
+            state.out.append(Refuse(call.call_id, refusal))
+            return
+    state.calls[call.call_id] = call
+    state.tenants.charge(call.tenant, call.cost_s)
+    if entry is None:
+        wait(state, call)
+        return
+    if call.deadline_s != INFINITY:
+        state.timers.push(call.deadline_s, TIMER_CALL, call)
+    begin(state, call, entry, now_s)
+
+
+def _bound_reached(state: RouterState, call: CallRecord) -> str:
+    policy = state.policy
+    if state.held_count >= policy.hold_calls_max:
+        return f"{state.held_count} calls"
+    if state.held_bytes + call.bytes > policy.hold_bytes_max:
+        return f"{state.held_bytes} bytes"
+    if call.view.held.cost_s / call.view.lanes > policy.hold_s_max:
+        return f"{call.view.held.cost_s / call.view.lanes:.0f} s of work"
+    return ""
+
+
+# --- refusals -------------------------------------------------------------------------
+
+
+def _nobody(state: RouterState, event: CallArrived, view: ModelView | None) -> Refusal:
+    registry = state.registry
+    named = f"model {event.model!r}"
+    if event.version:
+        named += f" version {event.version!r}"
+    if registry.is_loading(event.model, event.version):
+        return Refusal(Reason.MODEL_LOADING, f"{named} is loading", 1.0)
+    if view is not None:
+        return Refusal(Reason.NO_WORKER, f"no worker that serves {named} takes calls now", 1.0)
+    if not any(worker.report is not None for worker in registry.workers.values()):
+        return Refusal(Reason.NO_WORKER, "no worker has reported to this router yet", 1.0)
+    if event.version and registry.knows_name(event.model):
+        return Refusal(Reason.VERSION_NOT_FOUND, f"{named} is not served by any worker")
+    return Refusal(Reason.MODEL_NOT_FOUND, f"{named} is not served by any worker")
+
+
+def _infeasible(left_s: float, view: ModelView, net_s: float) -> Refusal:
+    if left_s != left_s:  # noqa: PLR0124  (only NaN differs from itself; math is not needed)
+        return Refusal(Reason.INVALID_DEADLINE, "the deadline is not a number")
+    least_ms = (view.best_s + net_s) * 1e3
+    return Refusal(
+        Reason.DEADLINE_INFEASIBLE,
+        f"{left_s * 1e3:.1f} ms are left, and even an idle worker needs {least_ms:.1f} ms",
+        metadata=(("min_ms", f"{least_ms:.3f}"),),
+    )
+
+
+def _over_quota(tenant: str, wait_s: float) -> Refusal:
+    return Refusal(
+        Reason.TENANT_QUOTA,
+        f"tenant {tenant!r} has used up its share",
+        None if wait_s == INFINITY else wait_s,
+        metadata=(("tenant", tenant),),
+    )
+
+
+def _overloaded(state: RouterState, call: CallRecord, need_s: float, left_s: float) -> Refusal:
+    theta = call.view.theta.of(call.priority)
+    net_s = state.net.value
+    wait_s = max(0.0, need_s + net_s - theta * left_s) * state.rng.uniform(1.0, 1.5)
+    fits = wait_s + call.view.best_s + net_s <= left_s
+    return Refusal(
+        Reason.OVERLOADED,
+        f"would be done in {(need_s + net_s) * 1e3:.1f} ms, {left_s * 1e3:.1f} ms are left",
+        wait_s if fits else None,
+        metadata=(("predicted_ms", f"{(need_s + net_s) * 1e3:.3f}"), ("theta", f"{theta:.3f}")),
+    )

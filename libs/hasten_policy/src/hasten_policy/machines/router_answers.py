@@ -1,0 +1,93 @@
+"""What comes back from workers, and what becomes of the call."""
+
+from hasten_policy.machines.router_dispatch import redispatch
+from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
+from hasten_policy.machines.router_state import RouterState
+from hasten_policy.machines.router_workers import note_failure, restore_if_suspect
+from hasten_policy.reasons import Reason
+
+TRY_ELSEWHERE = frozenset(
+    {
+        Reason.OVERLOADED,
+        Reason.QUEUE_FULL,
+        Reason.DRAINING,
+        Reason.MODEL_LOADING,
+        Reason.MODEL_NOT_FOUND,
+        Reason.VERSION_NOT_FOUND,
+        Reason.NO_WORKER,
+        Reason.WORKER_LOST,
+    }
+)
+"""A worker that says one of these has not begun the call, and another may do it."""
+
+INFRASTRUCTURE = frozenset({Reason.INTERNAL, Reason.WORKER_LOST})
+"""These speak against the worker, not against the call."""
+
+TOO_LATE = frozenset({Reason.DEADLINE_INFEASIBLE, Reason.SHED_BEFORE_START, Reason.DEADLINE_PASSED})
+"""An admitted call that ends so was admitted wrongly."""
+
+
+def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
+    """An output: deliver it, unless nobody waits for it any more."""
+    worker = state.registry.workers.get(event.worker_id)
+    if worker is None:
+        return
+    if event.load is not None:
+        worker.take_load(event.load, now_s)
+        if worker.suspect:
+            restore_if_suspect(state, worker)
+    call = state.calls.get(event.call_id)
+    entry = call.entry_on(event.worker_id) if call is not None else None
+    if call is not None and entry is not None:
+        worker.answered += 1
+        worker.window_ok += 1
+        worker.failures_in_a_row = 0
+        entry.window_calls += 1
+        if event.service_s > 0:
+            alpha = state.policy.cost_alpha if entry.measured else 1.0
+            entry.cost_s += alpha * (event.service_s - entry.cost_s)
+            entry.measured = True
+        trip_s = now_s - call.sent_s
+        if call.attempts == 1:
+            state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
+        call.view.latency.add(trip_s)
+        state.detach(call, entry)
+        state.tenants.charge(call.tenant, event.service_s - call.cost_s)
+        state.out.append(Deliver(call.call_id, event.worker_id))
+        state.end(call, now_s, missed=now_s > call.deadline_s)
+    if state.held_views:
+        state.freed.append(worker)
+
+
+def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
+    """A refusal or failure: try elsewhere if that can help, else hand it on unchanged."""
+    worker = state.registry.workers.get(event.worker_id)
+    if worker is None:
+        return
+    if event.load is not None:
+        worker.take_load(event.load, now_s)
+        if worker.suspect:
+            restore_if_suspect(state, worker)
+    call = state.calls.get(event.call_id)
+    entry = call.entry_on(event.worker_id) if call is not None else None
+    reason = event.refusal.reason
+    if call is not None and entry is not None:
+        worker.failed += 1
+        state.detach(call, entry)
+        if reason in INFRASTRUCTURE:
+            worker.window_failed += 1
+            note_failure(state, worker, now_s)
+        hedge_runs = call.first is not None
+        may_retry = (
+            reason in TRY_ELSEWHERE
+            and (call.idempotent or not event.refusal.started)
+            and call.attempts < state.policy.attempts_max
+            and state.retries.try_spend(now_s)
+        )
+        if not hedge_runs and not (
+            may_retry and redispatch(state, call, frozenset({event.worker_id}), now_s)
+        ):
+            state.out.append(Deliver(call.call_id, event.worker_id))
+            state.end(call, now_s, missed=True if reason in TOO_LATE else None)
+    if state.held_views:
+        state.freed.append(worker)

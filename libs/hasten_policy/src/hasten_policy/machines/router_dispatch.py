@@ -1,0 +1,95 @@
+"""Late binding: calls wait here, not in a worker's queue, until a worker grants a credit."""
+
+from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
+from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+
+INFINITY = float("inf")
+
+
+def choose(state: RouterState, view: ModelView, affinity: str) -> ModelEntry | None:
+    """The worker for a new call; None when every open one is full."""
+    if affinity:
+        found = pick_affine(view.open, affinity)
+        return found if found and len(found.worker.calls) < found.worker.window else None
+    if state.blind:
+        return pick_blind(view.open, state.rng)
+    return pick(view.open, state.rng)
+
+
+def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
+    """Sends a call for the first time and sets its timers."""
+    state.send(call, entry, now_s)
+    if state.policy.hedge_share > 0 and call.idempotent:
+        state.hedges.earn(now_s)
+        delay_s = max(call.view.latency.value, state.policy.hedge_delay_min_s)
+        if call.deadline_s - now_s > 2 * entry.batch_s(1):
+            state.timers.push(now_s + delay_s, TIMER_HEDGE, call)
+
+
+def wait(state: RouterState, call: CallRecord) -> None:
+    """Holds a call and sets the timer of its latest start."""
+    state.hold(call)
+    if call.deadline_s != INFINITY:
+        state.timers.push(call.deadline_s - call.view.best_s, TIMER_CALL, call)
+
+
+def use_freed_credits(state: RouterState, now_s: float) -> None:
+    """Gives the credits that the present event has freed to held calls."""
+    freed = state.freed
+    while freed:
+        use_credits(state, freed.pop(), now_s)
+
+
+def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    """Sends held calls to a worker that has credits, earliest deadline first over its models.
+
+    A call that could no longer finish in time there is shed instead.
+    """
+    while state.held_views and len(worker.calls) < worker.window and worker.open:
+        best: CallRecord | None = None
+        for view in state.held_views.values():
+            if worker.worker_id in view.by_worker:
+                head = view.held.head()
+                if best is None or (head.order_s, head.call_id) < (best.order_s, best.call_id):
+                    best = head
+        if best is None:
+            return
+        entry = best.view.by_worker[worker.worker_id]
+        if now_s + best.view.best_s > best.deadline_s:
+            shed(state, best, now_s)
+            continue
+        if now_s + entry.best_s > best.deadline_s:
+            return  # a faster worker can still make it
+        if best.affinity and pick_affine(best.view.open, best.affinity) is not entry:
+            return
+        state.unhold(best)
+        begin(state, best, entry, now_s)
+
+
+def redispatch(state: RouterState, call: CallRecord, avoid: frozenset[str], now_s: float) -> bool:
+    """Tries a call whose attempt came to nothing on another worker; False if there is none."""
+    others = [e for e in call.view.open if e.worker.worker_id not in avoid]
+    if not others or now_s + call.view.best_s > call.deadline_s:
+        return False
+    entry = pick_other(call.view.open, state.rng, avoid)
+    if entry is not None:
+        state.send(call, entry, now_s)
+    elif state.held_count < state.policy.hold_calls_max:
+        wait(state, call)
+    else:
+        return False
+    return True
+
+
+def shed(state: RouterState, call: CallRecord, now_s: float) -> None:
+    """Refuses a held call that can no longer make it. No worker has touched it."""
+    waited_ms = (now_s - call.arrived_s) * 1e3
+    refusal = Refusal(
+        Reason.SHED_BEFORE_START,
+        f"after {waited_ms:.1f} ms in the queue too little time was left to run the model",
+        metadata=(("queued_ms", f"{waited_ms:.3f}"),),
+    )
+    state.refuse(call, refusal, now_s, missed=True)

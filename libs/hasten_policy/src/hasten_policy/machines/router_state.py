@@ -1,0 +1,172 @@
+"""What the router's machine remembers, and the elementary moves on it.
+
+Every move keeps the tables consistent; which move to make is decided elsewhere.
+"""
+
+from random import Random
+
+from hasten_policy.admission.tenants import TenantBuckets
+from hasten_policy.machines.router_events import (
+    Refuse,
+    Revoke,
+    RouterEffect,
+    Send,
+    StandingChanged,
+)
+from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.machines.timers import Timers
+from hasten_policy.prediction.quantile_tracker import QuantileTracker
+from hasten_policy.reasons import Refusal
+from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.routing.registry import Registry
+from hasten_policy.routing.retry_budget import RetryBudget
+
+TIMER_CALL = 0
+TIMER_SILENCE = 1
+TIMER_RAMP = 2
+TIMER_RESTORE = 3
+TIMER_WINDOW = 4
+TIMER_HEDGE = 5
+
+Subject = CallRecord | WorkerRecord | None
+
+
+class RouterState:
+    """Tables of the machine.
+
+    `out` collects the effects of the event being handled, `freed` the workers that may have
+    credits for held calls afterwards.
+    """
+
+    __slots__ = (
+        "blind",
+        "calls",
+        "freed",
+        "hedges",
+        "held_bytes",
+        "held_count",
+        "held_views",
+        "net",
+        "out",
+        "policy",
+        "refused_at_s",
+        "registry",
+        "retries",
+        "rng",
+        "tenants",
+        "timers",
+        "window_open",
+    )
+
+    def __init__(self, policy: RouterPolicy, rng: Random) -> None:
+        self.policy = policy
+        self.rng = rng
+        self.registry = Registry(policy)
+        self.calls: dict[int, CallRecord] = {}
+        self.held_views: dict[str, ModelView] = {}
+        self.held_count = 0
+        self.held_bytes = 0
+        self.timers: Timers[Subject] = Timers()
+        self.net = QuantileTracker(policy.net_start_s, 0.99)
+        self.retries = RetryBudget(policy.retry_share, policy.retry_per_s, policy.retry_life_s)
+        self.hedges = RetryBudget(policy.hedge_share, 0.0, policy.retry_life_s)
+        self.tenants = TenantBuckets(policy.tenant_shares, policy.tenant_burst_s)
+        self.out: list[RouterEffect] = []
+        self.freed: list[WorkerRecord] = []
+        self.window_open = False
+        self.blind = False
+        self.refused_at_s = float("-inf")
+
+    # --- attempts ---------------------------------------------------------------------
+
+    def send(self, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
+        """Begins an attempt. The worker has a free credit, or the call must go there."""
+        worker = entry.worker
+        worker.calls[call.call_id] = call
+        worker.sent += 1
+        worker.queue += 1
+        entry.in_flight += 1
+        call.attempts += 1
+        call.sent_s = now_s
+        if call.first is None:
+            call.first = entry
+        else:
+            call.second = entry
+        self.out.append(Send(call.call_id, worker.worker_id, call.deadline_s, call.attempts))
+
+    def detach(self, call: CallRecord, entry: ModelEntry) -> None:
+        """Ends an attempt; a hedge that is left becomes the first."""
+        worker = entry.worker
+        worker.calls.pop(call.call_id, None)
+        entry.in_flight -= 1
+        if self.held_views:
+            self.freed.append(worker)
+        if call.second is entry:
+            call.second = None
+        else:
+            call.first, call.second = call.second, None
+
+    def revoke(self, call: CallRecord, entry: ModelEntry) -> None:
+        """Ends an attempt that has not answered, and tells the worker."""
+        self.detach(call, entry)
+        self.out.append(Revoke(call.call_id, entry.worker.worker_id))
+
+    # --- the hold queue ---------------------------------------------------------------
+
+    def hold(self, call: CallRecord) -> None:
+        """Puts a call into its view's queue."""
+        call.held = True
+        call.view.held.push(call)
+        self.held_views[call.view.key] = call.view
+        self.held_count += 1
+        self.held_bytes += call.bytes
+
+    def unhold(self, call: CallRecord) -> None:
+        """Takes a call out of its view's queue."""
+        call.held = False
+        call.view.held.remove(call)
+        if not call.view.held:
+            self.held_views.pop(call.view.key, None)
+        self.held_count -= 1
+        self.held_bytes -= call.bytes
+
+    # --- ends -------------------------------------------------------------------------
+
+    def end(self, call: CallRecord, now_s: float, *, missed: bool | None) -> None:
+        """Forgets a call; whatever it still occupies is freed.
+
+        Args:
+            call: The call.
+            now_s: Now.
+            missed: Teaches theta; None when the outcome says nothing about prediction.
+        """
+        if call.held:
+            self.unhold(call)
+        while call.first is not None:
+            self.revoke(call, call.first)
+        call.ended = True
+        del self.calls[call.call_id]
+        if missed is not None and call.deadline_s - now_s != float("inf"):
+            call.view.theta.learn(call.priority, missed=missed)
+
+    def refuse(
+        self, call: CallRecord, refusal: Refusal, now_s: float, *, missed: bool | None
+    ) -> None:
+        """Ends a call with a refusal."""
+        self.end(call, now_s, missed=missed)
+        self.out.append(Refuse(call.call_id, refusal))
+
+    # --- workers ----------------------------------------------------------------------
+
+    def say_standing(self, worker: WorkerRecord, cause: str) -> None:
+        """Tells the shell how the worker stands now."""
+        self.out.append(StandingChanged(worker.worker_id, worker.standing, cause))
+
+    def cares(self, kind: int, subject: Subject) -> bool:
+        """Whether a timer's subject is still there."""
+        if isinstance(subject, CallRecord):
+            return not subject.ended
+        if isinstance(subject, WorkerRecord):
+            return self.registry.workers.get(subject.worker_id) is subject
+        return kind == TIMER_WINDOW

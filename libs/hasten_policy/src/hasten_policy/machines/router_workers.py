@@ -1,0 +1,251 @@
+"""Workers come, report, fall silent, fail and go."""
+
+from hasten_policy.machines.router_dispatch import redispatch
+from hasten_policy.machines.router_events import StandingChanged, WorkerJoined, WorkerReported
+from hasten_policy.machines.router_state import (
+    TIMER_RAMP,
+    TIMER_RESTORE,
+    TIMER_SILENCE,
+    TIMER_WINDOW,
+    RouterState,
+)
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.outliers import (
+    eject_s,
+    ejectable,
+    failing,
+    new_window,
+    slow,
+    unsuccessful,
+)
+from hasten_policy.routing.records import WorkerRecord
+
+RAMP_STEPS = 20
+SILENCE_CHECK_S = 0.25
+
+
+def joined(state: RouterState, event: WorkerJoined, now_s: float) -> None:
+    """A link opened. A worker of the same name that was there is lost first."""
+    if event.worker_id in state.registry.workers:
+        lost(state, event.worker_id, now_s)
+    if not state.window_open:
+        state.window_open = True
+        state.timers.push(now_s + state.policy.eject_window_s, TIMER_WINDOW, None)
+    weight = event.weight if event.weight > 0 else 1.0
+    worker = state.registry.join(event.worker_id, weight, now_s)
+    state.timers.push(now_s + state.policy.report_age_max_s, TIMER_SILENCE, worker)
+    state.say_standing(worker, "link opened")
+
+
+def reported(state: RouterState, event: WorkerReported, now_s: float) -> None:
+    """A full report came."""
+    worker = state.registry.workers.get(event.worker_id)
+    if worker is None:
+        return
+    before = worker.standing
+    known = worker.report
+    if known is not None and known.incarnation != event.report.incarnation:
+        worker.forget_incarnation()
+    worker.suspect = False
+    worker.take_load(event.report.load, now_s)
+    if known is None:
+        worker.ready_since_s = now_s
+        # The share of a newcomer ramps up, but only where others carry the load meanwhile.
+        if any(other.open for other in state.registry.workers.values()):
+            _begin_ramp(state, worker, now_s)
+    changed = state.registry.report(worker, event.report)
+    if before == "suspect":
+        state.registry.refresh_open_of(worker)
+    if worker.standing != before:
+        state.say_standing(worker, "reported")
+    if changed:
+        _refuse_orphans(state, now_s)
+    if state.held_views:
+        state.freed.append(worker)
+
+
+def lost(state: RouterState, worker_id: str, now_s: float) -> None:
+    """The link broke: what it had not answered goes elsewhere, if there is time."""
+    worker = state.registry.workers.get(worker_id)
+    if worker is None:
+        return
+    orphans = list(worker.calls.values())
+    state.registry.leave(worker)
+    worker.quiesced = True
+    for call in orphans:
+        entry = call.entry_on(worker_id)
+        if entry is None:
+            continue
+        state.detach(call, entry)
+        if call.first is None and not _rescue(state, call, worker_id, now_s):
+            state.refuse(call, _lost(worker_id), now_s, missed=None)
+    state.out.append(_gone(worker_id))
+    _refuse_orphans(state, now_s)
+
+
+def quiesced(state: RouterState, worker_id: str) -> None:
+    """No new calls for this worker; what it has may end."""
+    worker = state.registry.workers.get(worker_id)
+    if worker is not None and not worker.quiesced:
+        worker.quiesced = True
+        state.registry.refresh_open_of(worker)
+        state.say_standing(worker, "asked to drain")
+
+
+# --- silence --------------------------------------------------------------------------
+
+
+def check_silence(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    """Suspects a worker that has said nothing for too long and rescues its calls.
+
+    If more than half of the workers seem silent, the likelier cause is this router itself (it
+    was paused, or cut off): then nobody is suspected, and the balancer goes by own knowledge.
+    """
+    limit_s = state.policy.report_age_max_s
+    silent_s = now_s - worker.heard_s
+    state.timers.push(
+        max(worker.heard_s + limit_s, now_s + SILENCE_CHECK_S / 2)
+        if silent_s <= limit_s
+        else now_s + SILENCE_CHECK_S,
+        TIMER_SILENCE,
+        worker,
+    )
+    if silent_s <= limit_s and not state.blind:
+        return
+    known = [other for other in state.registry.workers.values() if other.report is not None]
+    silent = sum(now_s - other.heard_s > limit_s for other in known)
+    state.blind = silent * 2 > len(known)
+    if silent_s <= limit_s or worker.suspect or worker.report is None or state.blind:
+        return
+    worker.suspect = True
+    state.registry.refresh_open_of(worker)
+    state.say_standing(worker, f"silent for {silent_s:.1f} s")
+    for call in list(worker.calls.values()):
+        entry = call.entry_on(worker.worker_id)
+        may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
+        if entry is None or call.second is not None or not may_move:
+            continue
+        # Only taken away when somebody else can have it: the answer may yet come.
+        others = [e for e in call.view.open if e.worker is not worker]
+        if others and now_s + call.view.best_s <= call.deadline_s:
+            state.revoke(call, entry)
+            redispatch(state, call, frozenset({worker.worker_id}), now_s)
+
+
+def restore_if_suspect(state: RouterState, worker: WorkerRecord) -> None:
+    """A suspect that speaks is none."""
+    worker.suspect = False
+    state.registry.refresh_open_of(worker)
+    state.say_standing(worker, "answers again")
+
+
+# --- slow start -----------------------------------------------------------------------
+
+
+def _begin_ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    if state.policy.slow_start_s > 0:
+        worker.ready_since_s = now_s
+        if not worker.ramping:
+            worker.ramping = True
+            ramp(state, worker, now_s)
+
+
+def ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    """Sets the worker's share on its way up."""
+    policy = state.policy
+    was = worker.standing
+    grown = (now_s - worker.ready_since_s) / policy.slow_start_s
+    share = min(1.0, max(policy.slow_start_min, grown))
+    worker.inverse_share = 1.0 / (worker.weight * share)
+    if share < 1.0:
+        state.timers.push(now_s + policy.slow_start_s / RAMP_STEPS, TIMER_RAMP, worker)
+        return
+    worker.ramping = False
+    if worker.standing != was:
+        state.say_standing(worker, "slow start ended")
+
+
+# --- ejection -------------------------------------------------------------------------
+
+
+def note_failure(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    """Counts an infrastructure failure; too many in a row eject."""
+    worker.failures_in_a_row += 1
+    if failing(worker, state.policy):
+        _eject(state, worker, now_s, f"{worker.failures_in_a_row} failures in a row")
+
+
+def close_window(state: RouterState, now_s: float) -> None:
+    """Compares the workers at the end of an observation window."""
+    known = [worker for worker in state.registry.workers.values() if worker.report is not None]
+    for worker in unsuccessful(known, state.policy):
+        _eject(state, worker, now_s, "far fewer successes than the others")
+    for worker in slow(known, state.policy):
+        _eject(state, worker, now_s, "far slower than the others")
+    for worker in known:
+        if worker.open and worker.window_ok > 0 and worker.ejections > 0:
+            worker.ejections -= 1
+    new_window(known)
+    state.window_open = bool(state.registry.workers)
+    if state.window_open:
+        state.timers.push(now_s + state.policy.eject_window_s, TIMER_WINDOW, None)
+
+
+def restore(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    """Ends an ejection; the worker's share ramps up again."""
+    if worker.ejected_until_s == 0 or now_s < worker.ejected_until_s:
+        return
+    worker.ejected_until_s = 0.0
+    worker.failures_in_a_row = 0
+    worker.slow_windows = 0
+    _begin_ramp(state, worker, now_s)
+    state.registry.refresh_open_of(worker)
+    state.say_standing(worker, "ejection ended")
+    if state.held_views:
+        state.freed.append(worker)
+
+
+def _eject(state: RouterState, worker: WorkerRecord, now_s: float, cause: str) -> None:
+    known = [other for other in state.registry.workers.values() if other.report is not None]
+    if not worker.open or ejectable(known, state.policy) < 1:
+        return
+    # Never the only one that has a model.
+    if any(len(state.registry.views[e.name].open) == 1 for e in worker.entries):
+        return
+    length_s = eject_s(worker, state.policy)
+    worker.ejections += 1
+    worker.ejected_until_s = now_s + length_s
+    state.timers.push(worker.ejected_until_s, TIMER_RESTORE, worker)
+    state.registry.refresh_open_of(worker)
+    state.say_standing(worker, cause)
+
+
+# --- orphans --------------------------------------------------------------------------
+
+
+def _rescue(state: RouterState, call: CallRecord, worker_id: str, now_s: float) -> bool:
+    may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
+    return may_move and redispatch(state, call, frozenset({worker_id}), now_s)
+
+
+def _refuse_orphans(state: RouterState, now_s: float) -> None:
+    """Held calls whose model nobody has any more are refused, not kept waiting for nothing."""
+    for view in list(state.held_views.values()):
+        if not view.entries:
+            for call in view.held.calls():
+                refusal = Refusal(Reason.NO_WORKER, "the last worker with this model left", 1.0)
+                state.refuse(call, refusal, now_s, missed=None)
+
+
+def _lost(worker_id: str) -> Refusal:
+    return Refusal(
+        Reason.WORKER_LOST,
+        f"worker {worker_id!r} was lost and no other could take the call in time",
+        0.0,
+        metadata=(("worker_id", worker_id),),
+    )
+
+
+def _gone(worker_id: str) -> StandingChanged:
+    return StandingChanged(worker_id, "gone", "link closed")

@@ -1,0 +1,62 @@
+"""The router's waiting calls of one model, earliest deadline first."""
+
+from bisect import bisect_left, insort
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    """What the queue needs of a call."""
+
+    order_s: float
+    """Deadline put forward by priority: the sort key."""
+    call_id: int
+    """Breaks ties; earlier calls have smaller numbers."""
+    cost_s: float
+    """Predicted busy seconds of a worker."""
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+class HoldQueue(Generic[W]):
+    """A sorted list: at its bounded length an insertion costs a short move of memory, and the
+    rank of a deadline, which admission asks for, comes for free.
+    """
+
+    __slots__ = ("_calls", "_keys", "cost_s")
+
+    def __init__(self) -> None:
+        self._keys: list[tuple[float, int]] = []
+        self._calls: dict[int, W] = {}
+        self.cost_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def push(self, call: W) -> None:
+        """Adds a call that is not in the queue."""
+        insort(self._keys, (call.order_s, call.call_id))
+        self._calls[call.call_id] = call
+        self.cost_s += call.cost_s
+
+    def head(self) -> W:
+        """The call that goes first. The queue is not empty."""
+        return self._calls[self._keys[0][1]]
+
+    def remove(self, call: W) -> None:
+        """Takes out a call that is in the queue."""
+        at = bisect_left(self._keys, (call.order_s, call.call_id))
+        del self._keys[at]
+        del self._calls[call.call_id]
+        self.cost_s = self.cost_s - call.cost_s if self._keys else 0.0
+
+    def ahead_s(self, order_s: float) -> float:
+        """Predicted busy seconds of the calls that would go before a new one with this key."""
+        if not self._keys:
+            return 0.0
+        rank = bisect_left(self._keys, (order_s, 1 << 62))
+        return self.cost_s * rank / len(self._keys)
+
+    def calls(self) -> list[W]:
+        """The calls in order."""
+        return [self._calls[call_id] for _, call_id in self._keys]

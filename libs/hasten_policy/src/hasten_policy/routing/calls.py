@@ -1,0 +1,74 @@
+"""The router's memory of one call."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hasten_policy.machines.router_events import CallArrived
+    from hasten_policy.routing.records import ModelEntry, ModelView
+
+
+class CallRecord:
+    """One call between its arrival and its end.
+
+    Attributes:
+        call_id: As given by the shell.
+        view: What it asked for.
+        deadline_s: Absolute; math.inf for none.
+        order_s: Deadline put forward by priority; orders the hold queue.
+        cost_s: Predicted busy seconds, as charged.
+        first: Its attempt; None while held.
+        second: A hedge that runs beside it.
+        attempts: Attempts begun.
+        sent_s: When the newest attempt was sent.
+        held: It waits in its view's hold queue.
+        ended: It was delivered, refused or abandoned.
+    """
+
+    __slots__ = (
+        "affinity",
+        "arrived_s",
+        "attempts",
+        "bytes",
+        "call_id",
+        "cost_s",
+        "deadline_s",
+        "ended",
+        "first",
+        "held",
+        "idempotent",
+        "order_s",
+        "priority",
+        "second",
+        "sent_s",
+        "tenant",
+        "view",
+    )
+
+    def __init__(
+        self, event: "CallArrived", view: "ModelView", now_s: float, deadline_s: float
+    ) -> None:
+        self.call_id = event.call_id
+        self.view = view
+        self.arrived_s = now_s
+        self.deadline_s = deadline_s
+        self.order_s = deadline_s
+        self.cost_s = 0.0
+        self.priority = event.priority
+        self.tenant = event.tenant
+        self.bytes = event.payload_bytes
+        self.idempotent = event.idempotent
+        self.affinity = event.affinity
+        self.first: ModelEntry | None = None
+        self.second: ModelEntry | None = None
+        self.attempts = 0
+        self.sent_s = now_s
+        self.held = False
+        self.ended = False
+
+    def entry_on(self, worker_id: str) -> "ModelEntry | None":
+        """The live attempt on that worker."""
+        if self.first is not None and self.first.worker.worker_id == worker_id:
+            return self.first
+        if self.second is not None and self.second.worker.worker_id == worker_id:
+            return self.second
+        return None
