@@ -21,23 +21,24 @@ Options = Sequence[tuple[str, str | int]]
 
 
 def options(address: str, extra: Options = ()) -> list[tuple[str, str | int]]:
-    """Channel options for an address; `extra` is appended and wins."""
-    chosen: list[tuple[str, str | int]] = [
-        ("grpc.max_send_message_length", MESSAGE_SIZE_BYTES_MAX),
-        ("grpc.max_receive_message_length", MESSAGE_SIZE_BYTES_MAX),
-        ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
-        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
-        ("grpc.http2.max_pings_without_data", 2),
+    """Channel options for an address; those of `extra` win."""
+    chosen: dict[str, str | int] = {
+        "grpc.max_send_message_length": MESSAGE_SIZE_BYTES_MAX,
+        "grpc.max_receive_message_length": MESSAGE_SIZE_BYTES_MAX,
+        "grpc.keepalive_time_ms": _KEEPALIVE_TIME_MS,
+        "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
+        "grpc.http2.ping_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
+        "grpc.http2.max_pings_without_data": 2,
         # A router that was restarted is found again at once.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 3_000),
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 3_000,
         # A name with several addresses means several routers: use them all.
-        ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
-    ]
+        "grpc.service_config": json.dumps({"loadBalancingConfig": [{"round_robin": {}}]}),
+    }
     if _is_loopback(address):
-        chosen.append(("grpc.enable_http_proxy", 0))
-    return [*chosen, *extra]
+        chosen["grpc.enable_http_proxy"] = 0
+    # gRPC takes the first of two values for one option: there must not be two.
+    return list({**chosen, **dict(extra)}.items())
 
 
 def check_address(address: str) -> str:
