@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from hasten_router.processes import parent_gone
@@ -21,17 +23,8 @@ _log = logs.logger(__name__)
 
 async def live(settings: RouterSettings, stop: asyncio.Event) -> int:
     """Runs one router until `stop` is set; returns the exit code."""
-    async with open_router(settings) as router, asyncio.TaskGroup() as group:
-        await router.keeper.restore(router.shell)
-        jobs = [group.create_task(router.roster.run(), name="roster")]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(VIEW_S_MAX):
-                await router.roster.viewed()
-        address = await router.front.start()
-        jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
-        jobs.append(group.create_task(router.keeper.run(), name="keeper"))
-        if settings.shared_port:
-            jobs.append(group.create_task(_leave_with_parent(stop), name="parent"))
+    async with started(settings) as (router, address), asyncio.TaskGroup() as group:
+        parent = group.create_task(_leave_with_parent(settings, stop), name="parent")
         process.announce_ready(
             service="router",
             address=address,
@@ -39,10 +32,32 @@ async def live(settings: RouterSettings, stop: asyncio.Event) -> int:
             id=settings.id,
         )
         await stop.wait()
-        await _leave(router, settings)
-        for job in jobs:
-            job.cancel()
+        parent.cancel()
     return 0
+
+
+@asynccontextmanager
+async def started(settings: RouterSettings) -> AsyncIterator[tuple[Router, str]]:
+    """A router that serves, and its "host:port"; it leaves in order at the end.
+
+    Raises:
+        OSError: One of its addresses cannot be listened at.
+    """
+    async with open_router(settings) as router, asyncio.TaskGroup() as group:
+        await router.keeper.restore(router.shell)
+        jobs = [group.create_task(router.roster.run(), name="roster")]
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(VIEW_S_MAX):
+                    await router.roster.viewed()
+            address = await router.front.start()
+            jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
+            jobs.append(group.create_task(router.keeper.run(), name="keeper"))
+            yield router, address
+            await _leave(router, settings)
+        finally:
+            for job in jobs:
+                job.cancel()
 
 
 async def _leave(router: Router, settings: RouterSettings) -> None:
@@ -66,6 +81,7 @@ async def _watch_readiness(router: Router) -> None:
         await asyncio.sleep(READINESS_S)
 
 
-async def _leave_with_parent(stop: asyncio.Event) -> None:
-    await parent_gone()
-    stop.set()
+async def _leave_with_parent(settings: RouterSettings, stop: asyncio.Event) -> None:
+    if settings.shared_port:
+        await parent_gone()
+        stop.set()

@@ -14,6 +14,7 @@ from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 
 GRPC_ERROR_KEY: Final = "triton_grpc_error"
+GRPC_ERROR_VALUES: Final = frozenset({"true", "True"})
 """Request metadata: "true" asks for a real status, which ends the stream, on the first error."""
 REASON_PARAMETER: Final = "hasten_reason"
 """Response parameter of an error inside the stream: the refusal's reason."""
@@ -60,7 +61,7 @@ class Session:
         self._read_all = False
         self._traceparent, _ = read_metadata(context)
         self._aborts = any(
-            key == GRPC_ERROR_KEY and value == "true"
+            key == GRPC_ERROR_KEY and value in GRPC_ERROR_VALUES
             for key, value in context.invocation_metadata() or ()
         )
 

@@ -235,8 +235,9 @@ class ExecuteLink:
             taken += 1
             self._sent_s[call.call_id] = now_s
         del self._outbox[:taken]
-        # A cancel must not overtake its call, so cancels wait until the outbox is empty.
-        if self._cancels and not self._outbox:
+        # Workers look at a message's cancels before its calls, and a cancel must not overtake
+        # its call: those of calls not sent before this message wait for the next one.
+        if self._cancels and not self._outbox and not taken:
             parts.append(codec.encode_cancels(self._cancels))
             self._cancels.clear()
         return b"".join(parts) if len(parts) > 1 else parts[0]
