@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, request_of
 
 from hasten.inference.v2.inference_pb2 import InferParameter, InferTensorContents, ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
@@ -14,6 +13,7 @@ from hasten_runtime.errors import MeshError
 from hasten_worker.model import TensorSpec
 from hasten_worker.tensors import NoRegions, RequestDecoder, ResponseEncoder
 from hasten_worker.tensors.datatypes import DATATYPES
+from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, request_of
 
 
 def refusal_of(request: ModelInferRequest, model: EchoModel | None = None) -> Refusal:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, raw_of, request_of
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_worker.model import Array, TensorSpec
 from hasten_worker.tensors import NoRegions, RequestDecoder, ResponseEncoder
 from hasten_worker.tensors.datatypes import DATATYPES
+from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, raw_of, request_of
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4)
 Draw = Callable[[st.SearchStrategy[Array]], Array]

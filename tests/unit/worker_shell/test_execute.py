@@ -1,0 +1,300 @@
+"""The stream over which routers send calls, over a real connection."""
+
+import asyncio
+import dataclasses
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hasten.common.v1.load_pb2 import Load
+from hasten.common.v1.timing_pb2 import Timing
+from hasten.inference.v2 import inference_pb2 as pb
+from hasten.worker.v1 import worker_service_pb2 as wpb
+from hasten_policy.reasons import Reason, Refusal
+from hasten_worker.execute import frames
+from tests.support.waiting import eventually
+from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
+from tests.unit.worker_shell.harness import SMALL_BUFFER, WAIT_S, Router, running_worker
+
+PAYLOAD = floats().SerializeToString()
+
+
+def calls(*ids: int, payload: bytes = PAYLOAD, **more: int) -> list[wpb.Call]:
+    return [wpb.Call(call_id=call_id, priority=1, payload=payload, **more) for call_id in ids]
+
+
+async def test_the_first_message_carries_the_state_and_every_message_the_load() -> None:
+    async with running_worker() as bench, Router(bench) as router:
+        first = router.messages[0]
+        assert (first.state.worker_id, first.state.address) == ("w1", bench.worker.address)
+        assert [model.name for model in first.state.models] == ["echo"]
+        assert first.load.window >= 1
+        await router.send(*calls(1))
+        await router.reply(1)
+        assert all(message.HasField("load") for message in router.messages)
+        seqs = [message.load.seq for message in router.messages]
+        assert seqs == sorted(set(seqs))
+
+
+async def test_a_call_is_answered_with_its_timing() -> None:
+    async with running_worker() as bench, Router(bench) as router:
+        await router.send(*calls(77, time_left_us=5_000_000))
+        reply = await router.reply(77)
+        response = pb.ModelInferResponse.FromString(reply.payload)
+        assert np.frombuffer(response.raw_output_contents[0], "<f4").tolist() == [0, 1, 2, 3]
+        assert not reply.HasField("failure")
+        assert (reply.timing.worker_id, reply.timing.batch_rows) == ("w1", 1)
+        assert reply.service_s > 0
+        assert router.messages[-1].load.received == 1
+
+
+async def test_calls_of_one_batch_come_back_in_one_message() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench, Router(bench) as router:
+        await router.send(*calls(1))
+        await asyncio.to_thread(model.entered.wait)
+        await router.send(*calls(2, 3, 4, 5))
+        await eventually(lambda: bench.shell.unanswered == 5)
+        model.open.set()
+        await router.reply(5)
+        together = next(m for m in router.messages if any(r.call_id == 5 for r in m.replies))
+        assert sorted(reply.call_id for reply in together.replies) == [2, 3, 4, 5]
+
+
+async def test_a_bad_call_is_refused_and_counted_as_received() -> None:
+    async with running_worker() as bench, Router(bench) as router:
+        wrong = floats()
+        wrong.inputs[0].datatype = "FP64"
+        await router.send(
+            *calls(1, payload=b"\xff\xff"),
+            *calls(2, payload=b""),
+            *calls(3, payload=wrong.SerializeToString()),
+            *calls(4),
+        )
+        reasons = [(await router.reply(call_id)).failure.reason for call_id in (1, 2, 3, 4)]
+        assert reasons == ["INVALID_REQUEST", "INVALID_REQUEST", "DTYPE_MISMATCH", ""]
+        assert router.messages[-1].load.received == 4
+
+
+async def test_a_call_without_enough_time_is_refused_at_once() -> None:
+    spec = model_spec(profile=((1, 0.3), (8, 0.3)))
+    async with running_worker(EchoModel(spec=spec)) as bench, Router(bench) as router:
+        await router.send(*calls(1, time_left_us=100_000))
+        reply = await router.reply(1)
+        assert reply.failure.reason == "DEADLINE_INFEASIBLE"
+        assert not reply.failure.started
+
+
+async def test_a_cancelled_call_never_runs_and_is_not_answered() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench, Router(bench) as router:
+        await router.send(*calls(1))
+        await asyncio.to_thread(model.entered.wait)
+        await router.send(*calls(2))
+        await router.send(cancel=(2, 999))
+        await eventually(lambda: bench.shell.unanswered == 1)
+        model.open.set()
+        await router.send(*calls(3))
+        await router.reply(3)
+        assert set(router.replies) == {1, 3}
+        assert len(model.batches_run) == 2
+
+
+async def test_large_calls_are_decoded_beside_the_loop_and_may_be_cancelled_meanwhile() -> None:
+    async with running_worker(echo_of("BYTES", (-1,))) as bench, Router(bench) as router:
+        array = np.array([b"x" * 10] * 20_000, dtype=np.object_)
+        large = request_of({"IN0": ("BYTES", array)}, model="echo_bytes").SerializeToString()
+        await router.send(*calls(1, 2, payload=large), *calls(3, payload=large[:-1]))
+        await router.send(cancel=(2,))
+        assert (await router.reply(1)).payload
+        assert (await router.reply(3)).failure.reason == "INVALID_REQUEST"
+        await eventually(lambda: bench.shell.unanswered == 0)
+        while router.messages[-1].load.received < 3:
+            await router.read()
+
+
+async def test_closing_the_stream_cancels_what_is_unanswered() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench:
+        async with Router(bench) as router:
+            await router.send(*calls(1, 2, 3))
+            await eventually(lambda: bench.shell.unanswered == 3)
+            await router.done_sending()
+            assert await router.status() is grpc.StatusCode.OK
+        await eventually(lambda: bench.shell.unanswered == 0)
+        model.open.set()
+        async with Router(bench) as router:
+            await router.send(*calls(1))
+            assert (await router.reply(1)).payload
+
+
+async def test_a_router_that_dies_takes_its_calls_with_it() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench:
+        async with Router(bench) as router:
+            await router.send(*calls(1, 2, 3))
+            await eventually(lambda: bench.shell.unanswered == 3)
+        await eventually(lambda: bench.shell.unanswered == 0)
+        model.open.set()
+
+
+async def test_a_stream_must_begin_with_a_hello() -> None:
+    async with running_worker() as bench:
+        for message in (wpb.ExecuteRequest(), wpb.ExecuteRequest(calls=calls(1))):
+            call = bench.internal.Execute()
+            await call.write(message)
+            assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "hello" in await call.details()
+
+
+async def test_a_call_id_used_twice_ends_the_stream_and_not_the_worker() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench:
+        async with Router(bench) as router:
+            await router.send(*calls(1, 1))
+            assert await router.status() is grpc.StatusCode.INVALID_ARGUMENT
+        model.open.set()
+        async with Router(bench) as router:
+            await router.send(*calls(1))
+            assert (await router.reply(1)).payload
+
+
+async def test_bytes_that_are_no_message_end_the_stream_and_not_the_worker() -> None:
+    async with running_worker() as bench:
+        raw = bench.channel.stream_stream("/hasten.worker.v1.WorkerService/Execute")()
+        hello = wpb.ExecuteRequest(hello=wpb.Hello(caller_id="r")).SerializeToString()
+        await raw.write(hello)
+        await raw.read()
+        await raw.write(b"\xff\xff\xff")
+        assert await asyncio.wait_for(raw.code(), WAIT_S) is not grpc.StatusCode.OK
+        async with Router(bench) as router:
+            await router.send(*calls(1))
+            assert (await router.reply(1)).payload
+
+
+async def test_a_change_of_models_is_told_at_once() -> None:
+    async with running_worker() as bench, Router(bench) as router:
+        bench.store.put(echo_of("INT32", (-1,)))
+        while not any(model.name == "echo_int32" for model in router.messages[-1].state.models):
+            await router.read()
+        bench.store.remove("echo")
+        while any(model.name == "echo" for model in router.messages[-1].state.models):
+            await router.read()
+
+
+async def test_the_state_comes_again_and_again_on_a_silent_stream() -> None:
+    async with running_worker() as bench, Router(bench) as router:
+        for _ in range(3):
+            assert (await router.read()).HasField("state")
+
+
+async def test_a_reader_that_does_not_read_is_cut_off() -> None:
+    model = echo_of("FP32", (-1,))
+    async with running_worker(model) as bench:
+        setup = bench.worker.servicer._setup
+        object.__setattr__(setup, "limits", SMALL_BUFFER)
+        values = np.zeros(60_000, np.float32)
+        payload = request_of({"IN0": ("FP32", values)}, model="echo_fp32").SerializeToString()
+        call = bench.internal.Execute()
+        await call.write(wpb.ExecuteRequest(hello=wpb.Hello(caller_id="r")))
+        for call_id in range(1, 80):
+            try:
+                await asyncio.wait_for(
+                    call.write(wpb.ExecuteRequest(calls=calls(call_id, payload=payload))), WAIT_S
+                )
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                break
+        await eventually(lambda: not bench.worker.servicer._links)
+        assert bench.shell.unanswered == 0
+        call.cancel()
+
+
+async def test_draining_refuses_new_calls_finishes_the_others_and_tells() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench, Router(bench) as router:
+        await router.send(*calls(1))
+        await asyncio.to_thread(model.entered.wait)
+        drained = asyncio.ensure_future(bench.internal.Drain(wpb.DrainRequest()))
+        while not router.messages[-1].state.draining:
+            await router.read()
+        await router.send(*calls(2))
+        assert (await router.reply(2)).failure.reason == "DRAINING"
+        assert not bench.worker.health.serving()
+        assert not drained.done()
+        model.open.set()
+        assert (await router.reply(1)).payload
+        assert (await drained).abandoned == 0
+        assert (await bench.internal.Drain(wpb.DrainRequest())).abandoned == 0
+
+
+async def test_a_drain_whose_patience_is_over_tells_what_it_abandons() -> None:
+    model = EchoModel()
+    model.open.clear()
+    async with running_worker(model) as bench, Router(bench) as router:
+        await router.send(*calls(1))
+        await asyncio.to_thread(model.entered.wait)
+        response = await bench.internal.Drain(wpb.DrainRequest(patience_us=1000))
+        assert response.abandoned == 1
+        model.open.set()
+
+
+async def test_the_state_can_be_asked_for() -> None:
+    async with running_worker() as bench:
+        state = (await bench.internal.GetState(wpb.GetStateRequest())).state
+        assert (state.worker_id, state.lanes, state.pid > 0) == ("w1", 1, True)
+        assert state.memory_bytes > 0
+
+
+@given(
+    wire_id=st.integers(0, 2**64 - 1),
+    blob=st.binary(max_size=300),
+    microseconds=st.integers(0, 2**32 - 1),
+)
+def test_frames_put_together_by_hand_are_what_protobuf_would_write(
+    wire_id: int, blob: bytes, microseconds: int
+) -> None:
+    timing = Timing(compute_us=microseconds, worker_id="w")
+    response = pb.ModelInferResponse(model_name="m", raw_output_contents=[blob])
+    message = frames.message(
+        [
+            frames.answer(wire_id, response, timing, 0.5),
+            frames.refusal(2, Refusal(Reason.OVERLOADED, "busy", retry_after_s=0.5), timing),
+        ],
+        Load(seq=3),
+        None,
+    )
+    parsed = wpb.ExecuteResponse.FromString(message)
+    assert parsed.replies[0] == wpb.Reply(
+        call_id=wire_id, payload=response.SerializeToString(), timing=timing, service_s=0.5
+    )
+    assert parsed.replies[1].failure.reason == "OVERLOADED"
+    assert (parsed.load.seq, parsed.HasField("state")) == (3, False)
+
+
+def test_link_limits_can_be_told_apart() -> None:
+    assert dataclasses.replace(SMALL_BUFFER, calls_max=1) != SMALL_BUFFER
+
+
+@pytest.mark.parametrize("count", [1, 8])
+async def test_many_streams_share_the_worker(count: int) -> None:
+    async with running_worker() as bench:
+
+        async def run() -> None:
+            async with Router(bench) as router:
+                for call_id in range(1, 11):
+                    await router.send(*calls(call_id))
+                for call_id in range(1, 11):
+                    assert (await router.reply(call_id)).payload
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(count):
+                group.create_task(run())
