@@ -9,10 +9,10 @@ from typing import Self
 
 from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
 from hasten_runtime.discovery.memory import Board, MemoryRegistry
-from hasten_runtime.discovery.mesh import RegistryDiscovery
 from hasten_runtime.discovery.port import Discovery, Instance, View
 from hasten_runtime.discovery.redis_leases import RedisRegistry
 from hasten_runtime.discovery.registry import Registry
+from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.waiting import eventually
 

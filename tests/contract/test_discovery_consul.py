@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
-from hasten_runtime.discovery.mesh import RegistryDiscovery
 from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.registry import RegistryTrouble
+from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
+from hasten_runtime.grpc_server import ServerLimits, add_health, make_server
 from tests.contract.harness import SETTLE_S, Watcher
 from tests.contract.scripted_consul import Script, scripted_consul
 from tests.support.servers import ConsulAgent
@@ -149,3 +150,24 @@ async def test_facts_that_consul_cannot_hold_are_trouble_and_no_crash(
     with pytest.raises(RegistryTrouble, match="400"):
         await registry.announce(Instance("worker", "w", "10.0.0.1:1", {"pid": "x" * 600}))
     await registry.close()
+
+
+async def test_consul_asks_the_health_service_itself_when_told_to(
+    consul_agent: ConsulAgent,
+) -> None:
+    server = make_server(ServerLimits())
+    health = add_health(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    health.set("", serving=True)
+    options = ConsulOptions(consul_agent.address, check="grpc", wait_s=0.5)
+    discovery = RegistryDiscovery(ConsulRegistry(options), renew_s=0.2)
+    await discovery.register(Instance("worker", "w-1", f"127.0.0.1:{port}"))
+    async with Watcher(discovery) as watcher:
+        await watcher.sees("w-1")
+        health.set("", serving=False)
+        await watcher.sees()
+        health.set("", serving=True)
+        await watcher.sees("w-1")
+    await discovery.close()
+    await server.stop(None)

@@ -6,7 +6,7 @@ They pass the same contract tests as the real servers.
 from hasten_policy.load import WorkerReport
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery.memory import Board, MemoryRegistry
-from hasten_runtime.discovery.mesh import RegistryDiscovery
+from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable
 
 __all__ = ["Board", "MemoryLoadStore", "memory_discovery"]

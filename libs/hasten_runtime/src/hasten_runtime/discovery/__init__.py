@@ -3,9 +3,9 @@
 from typing import assert_never
 
 from hasten_runtime.discovery.memory import Board, MemoryRegistry, StaticRegistry
-from hasten_runtime.discovery.mesh import RegistryDiscovery
 from hasten_runtime.discovery.port import Discovery, Instance, Registration, View
 from hasten_runtime.discovery.registry import Registry
+from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from hasten_runtime.settings import DiscoverySettings
 
 __all__ = ["Discovery", "Instance", "Registration", "View", "open_discovery"]

@@ -35,7 +35,10 @@ class Announcement:
     async def start(self) -> None:
         """Returns after the first attempt, whether it succeeded or not."""
         await self._announce()
-        if not self.closed:
+        if self.closed:
+            # Closed meanwhile: the withdrawal may have come before the announcement.
+            await self._withdraw()
+        else:
             self._task = asyncio.create_task(self._renew(), name=f"announce-{'/'.join(self.key)}")
 
     async def close(self) -> None:
@@ -47,6 +50,9 @@ class Announcement:
             # An announcement on its way is awaited and not cancelled: it could arrive after
             # the withdrawal and undo it.
             await self._task
+        await self._withdraw()
+
+    async def _withdraw(self) -> None:
         try:
             await self._registry.withdraw(self._instance)
         except RegistryTrouble as trouble:

@@ -63,10 +63,12 @@ class RegistryDiscovery:
         """Announces the instance and keeps it announced; see the port.
 
         Returns after the first attempt, which takes a few seconds when the registry hangs.
-        Raises ValueError for an instance that is registered already.
+        Raises ValueError for an instance that is registered already, RuntimeError once closed.
         """
+        self._check_open()
+        self._announcements = [known for known in self._announcements if not known.closed]
         key = (instance.service, instance.instance_id)
-        if any(known.key == key and not known.closed for known in self._announcements):
+        if any(known.key == key for known in self._announcements):
             raise ValueError(f"{instance.service} {instance.instance_id!r} is registered already")
         announcement = Announcement(self._registry, instance, renew_s=self._renew_s)
         self._announcements.append(announcement)
@@ -104,8 +106,7 @@ class RegistryDiscovery:
         await self._registry.close()
 
     def _join(self, service: str) -> Feed:
-        if self._closed:
-            raise RuntimeError("the discovery is closed")
+        self._check_open()
         watch = self._watches.get(service)
         if watch is None:
             feed = Feed(self._clock, settle_s=self._settle_s)
@@ -113,6 +114,10 @@ class RegistryDiscovery:
             watch = self._watches[service] = _Watch(feed, task, watchers=0)
         watch.watchers += 1
         return watch.feed
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the discovery is closed")
 
     async def _leave(self, service: str, feed: Feed) -> None:
         watch = self._watches.get(service)
