@@ -1,0 +1,215 @@
+"""What one peer can take of a server is bounded, and peers that stop are noticed."""
+
+import asyncio
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from hasten_runtime import grpc_client, grpc_server
+from hasten_runtime.grpc_client import ChannelLimits
+from hasten_runtime.grpc_server import ServerLimits
+from tests.unit.runtime.conftest import Serving
+
+PATIENCE_S = 20.0
+"""Far above what is expected and far below what gRPC's own settings would take (a minute)."""
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = 4
+MAX_CONCURRENT_STREAMS = 3
+
+CHILD = """
+import asyncio, sys
+import grpc
+from hasten_runtime import grpc_server
+
+async def wait(request, context):
+    print("called", flush=True)
+    await asyncio.Event().wait()
+
+async def main():
+    server = grpc_server.make_server()
+    handler = grpc.unary_unary_rpc_method_handler(wait)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("t.T", {"Wait": handler}),)
+    )
+    address = grpc_server.bind(server, "127.0.0.1:0")
+    await server.start()
+    print(address, flush=True)
+    await server.wait_for_termination()
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def child_server() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server in a process of its own, whose one method never answers."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CHILD, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert child.stdout is not None
+        address = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode().strip()
+        yield child, address
+    finally:
+        child.kill()
+        await child.wait()
+
+
+async def test_a_stopped_server_is_noticed_while_a_call_is_open() -> None:
+    async with child_server() as (child, address), grpc_client.make_channel(address) as channel:
+        call = channel.unary_unary("/t.T/Wait")(b"")
+        assert child.stdout is not None
+        await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)
+        os.kill(child.pid, signal.SIGSTOP)
+        code = await asyncio.wait_for(call.code(), PATIENCE_S)
+    assert code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_stopped_server_is_noticed_on_an_idle_channel() -> None:
+    async with child_server() as (child, address), grpc_client.make_channel(address) as channel:
+        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+        os.kill(child.pid, signal.SIGSTOP)
+        await asyncio.wait_for(
+            channel.wait_for_state_change(grpc.ChannelConnectivity.READY), PATIENCE_S
+        )
+
+
+async def test_pings_at_our_pace_are_welcome(serving: Serving) -> None:
+    """A server with gRPC's own settings would cut this connection off (too_many_pings)."""
+    limits = ChannelLimits(ping_s=0.35)
+    async with serving(channel_limits=limits) as channel:
+        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(
+                channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 3.0
+            )
+
+
+async def test_a_connection_that_never_speaks_is_closed(serving: Serving) -> None:
+    async with serving(limits=ServerLimits(handshake_s=0.3)) as channel:
+        host, _, port = channel.address.rpartition(":")
+        pairs = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
+        for reader, writer in pairs:
+            # The server may send its own settings first; then it hangs up.
+            await asyncio.wait_for(reader.read(-1), PATIENCE_S)
+            writer.close()
+
+
+async def test_a_connection_that_stops_amid_its_preface_is_closed(serving: Serving) -> None:
+    async with serving(limits=ServerLimits(handshake_s=0.3)) as channel:
+        host, _, port = channel.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(PREFACE[:10])
+        await asyncio.wait_for(reader.read(-1), PATIENCE_S)
+        writer.close()
+
+
+async def test_a_connection_is_told_how_many_streams_it_may_open(serving: Serving) -> None:
+    async with serving(limits=ServerLimits(streams_max=7)) as channel:
+        host, _, port = channel.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(PREFACE + b"\0\0\0\x04\0\0\0\0\0")
+        head = await asyncio.wait_for(reader.readexactly(9), PATIENCE_S)
+        size, kind = int.from_bytes(head[:3], "big"), head[3]
+        assert kind == SETTINGS
+        body = await asyncio.wait_for(reader.readexactly(size), PATIENCE_S)
+        writer.close()
+        await writer.wait_closed()
+    settings = dict(struct.iter_unpack(">HI", body))
+    assert settings[MAX_CONCURRENT_STREAMS] == 7
+
+
+@pytest.mark.parametrize("size", [5000, 100_000])
+async def test_a_message_over_the_limit_is_refused_and_the_server_lives(
+    serving: Serving, echo: grpc.RpcMethodHandler, size: int
+) -> None:
+    async with serving(limits=ServerLimits(message_bytes_max=4096), Echo=echo) as channel:
+        call = channel.unary_unary("/t.T/Echo")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"x" * size)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await call(b"x" * 4096) == b"x" * 4096
+
+
+async def test_a_message_over_the_clients_own_limit_is_not_sent(
+    serving: Serving, echo: grpc.RpcMethodHandler
+) -> None:
+    async with serving(channel_limits=ChannelLimits(message_bytes_max=4096), Echo=echo) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/t.T/Echo")(b"x" * 5000)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_metadata_over_the_limit_is_refused(
+    serving: Serving, echo: grpc.RpcMethodHandler
+) -> None:
+    async with serving(limits=ServerLimits(metadata_bytes_max=2048), Echo=echo) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/t.T/Echo")(b"", metadata=(("big", "x" * 8000),))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_calls_beyond_the_servers_limit_are_refused(serving: Serving) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: bytes, _: object) -> bytes:
+        begun.set()
+        await go_on.wait()
+        return request
+
+    handler = grpc.unary_unary_rpc_method_handler(wait)
+    async with serving(limits=ServerLimits(calls_max=1), Wait=handler) as channel:
+        first = asyncio.ensure_future(channel.unary_unary("/t.T/Wait")(b"1"))
+        await begun.wait()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/t.T/Wait")(b"2")
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        go_on.set()
+        assert await first == b"1"
+
+
+async def test_an_address_in_use_is_named() -> None:
+    server = grpc_server.make_server()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match=f"cannot listen at {address}"):
+            grpc_server.bind(server, address)
+
+
+async def test_several_servers_share_a_port_only_when_asked() -> None:
+    first = grpc_server.make_server(reuse_port=True)
+    address = grpc_server.bind(first, "127.0.0.1:0")
+    await first.start()
+    second = grpc_server.make_server(reuse_port=True)
+    assert grpc_server.bind(second, address) == address
+    alone = grpc_server.make_server()
+    with pytest.raises(OSError, match="cannot listen"):
+        grpc_server.bind(alone, address)
+    await first.stop(0)
+
+
+async def test_channels_to_one_address_have_connections_of_their_own(serving: Serving) -> None:
+    peers: list[str] = []
+
+    async def peer(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        peers.append(context.peer())
+        return request
+
+    handler = grpc.unary_unary_rpc_method_handler(peer)
+    async with (
+        serving(Peer=handler) as channel,
+        grpc_client.make_channel(channel.address) as other,
+    ):
+        for one in (channel, other, channel):
+            await one.unary_unary("/t.T/Peer")(b"")
+    assert peers[0] == peers[2] != peers[1]
