@@ -16,9 +16,9 @@ from hasten_policy.machines.worker_events import (
     StartBatch,
     StopBatch,
     WakeAt,
+    Woke,
     WorkerEffect,
     WorkerEvent,
-    Woke,
 )
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason
@@ -165,7 +165,9 @@ class PretendedWorker:
             self.at(self.now_s + took_s, BatchEnded(effect.batch_id, took_s, failed))
         elif isinstance(effect, StopBatch) and self.obeys_stop:
             took_s = self.now_s - self._running[effect.batch_id]
-            self.at(self.now_s, BatchEnded(effect.batch_id, took_s, True, True))  # noqa: FBT003  # as the event has them
+            self.at(
+                self.now_s, BatchEnded(effect.batch_id, took_s, True, True)
+            )  # as the event has them
         elif isinstance(effect, WakeAt):
             self._wake_s = effect.at_s
         elif isinstance(effect, Deliver):

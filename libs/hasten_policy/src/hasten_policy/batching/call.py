@@ -24,6 +24,7 @@ class Call:
         slack_s: Seconds it had on arrival; math.inf for none.
         arrived_s: When it was accepted.
         order_s: Place in the queue: the deadline, biased by class (see `order`).
+        latest_start_s: Last moment at which it could start, as seen when it was accepted.
         payload_bytes: Bytes held for it.
         queue: Where it waits; None while it runs.
         batch_id: Batch it runs in; 0 while it waits.
@@ -39,6 +40,7 @@ class Call:
     slack_s: float
     arrived_s: float
     order_s: float
+    latest_start_s: float
     payload_bytes: int
     queue: EdfQueue | None = field(default=None)
     batch_id: int = 0

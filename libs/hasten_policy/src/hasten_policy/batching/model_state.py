@@ -41,8 +41,10 @@ class ModelState:
         "_policy",
         "_slack",
         "_slack_count",
-        "_target_age",
+        "_target_budget_s",
         "_target_rows",
+        "_targets_version",
+        "_window_rows",
         "alone",
         "charged_s",
         "closing",
@@ -88,7 +90,9 @@ class ModelState:
         self._full_s = 0.0
         self._full_version = -1
         self._target_rows = spec.batch_max
-        self._target_age = -1
+        self._target_budget_s = -1.0
+        self._targets_version = -1
+        self._window_rows = spec.batch_max
 
     def admitted(self, slack_s: float, rows: int) -> None:
         """Counts an accepted call; its slack may be math.inf."""
@@ -99,13 +103,13 @@ class ModelState:
         self._slack_count += 1
         if self._slack_count < SLACK_REFRESH_CALLS or not self._slack_count % SLACK_REFRESH_CALLS:
             self.slack_median_s = self._slack.median()
-            self._target_age = -1
+            self._targets_version = -1
 
     def clear_s(self, rows: int) -> float:
         """Typical seconds of one lane for `rows` rows: full batches and the rest."""
         predictor = self.predictor
         full, rest = divmod(rows, self.spec.batch_max)
-        rest_s = predictor.typical_s(predictor.padded(rest)) if rest else 0.0
+        rest_s = predictor.typical_s(rest) if rest else 0.0
         if not full:
             return rest_s
         if self._full_version != predictor.version:
@@ -115,15 +119,24 @@ class ModelState:
 
     def target_rows(self, lanes: int) -> int:
         """Largest batch that can gather while the lanes run one of its kind, at usual slack."""
-        if self._target_age < 0 or self.predictor.version != self._target_age:
-            self._target_age = self.predictor.version
-            budget_s = self.slack_median_s / (1.0 + 1.0 / lanes)
-            self._target_rows = max(
-                1, self.predictor.rows_within(budget_s, self._policy.start_quantile)
-            )
+        if self._targets_version != self.predictor.version:
+            self._set_targets()
+        budget_s = self.slack_median_s / (1.0 + 1.0 / lanes)
+        if self._target_budget_s != budget_s:
+            self._target_budget_s = budget_s
+            rows = self.predictor.rows_within(budget_s, self._policy.start_quantile)
+            self._target_rows = max(1, rows)
         return self._target_rows
 
     def window_calls(self) -> float:
         """Calls that make a batch as large as the usual slack allows to run at all."""
-        rows = self.predictor.rows_within(self.slack_median_s, self._policy.start_quantile)
-        return max(1.0, rows / max(1.0, self.rows_mean))
+        if self._targets_version != self.predictor.version:
+            self._set_targets()
+        return max(1.0, self._window_rows / max(1.0, self.rows_mean))
+
+    def _set_targets(self) -> None:
+        self._targets_version = self.predictor.version
+        self._target_budget_s = -1.0
+        self._window_rows = self.predictor.rows_within(
+            self.slack_median_s, self._policy.start_quantile
+        )

@@ -48,7 +48,9 @@ class Coverage:
         if len(self._ratios) >= policy.cold_runs:
             beyond = 1.0 if ratio > self.factor(policy.admission_quantile) else 0.0
             level = self._level + policy.level_step * (beyond - (1.0 - policy.admission_quantile))
-            self._level = max(0.5, min(level, 1.0))
+            # Without noise every run stays within and the level would sink until the first
+            # noisy hour finds it unprepared; so it sinks no lower than it can rise.
+            self._level = max(2.0 * policy.admission_quantile - 1.0, min(level, 1.0))
         self._ratios.add(ratio)
 
 

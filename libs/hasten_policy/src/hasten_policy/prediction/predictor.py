@@ -2,14 +2,21 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Final
 
 from hasten_policy.prediction.coverage import Coverage, cold_factor
 from hasten_policy.prediction.curves import isotonic, line
 from hasten_policy.prediction.policy import PredictionPolicy
 from hasten_policy.prediction.sorted_ring import SortedRing
 
-SECONDS_MIN = 1e-6
+SECONDS_MIN: Final = 1e-6
 """A run is counted as at least this long, so that ratios stay finite."""
+
+TABLE_ROWS_MAX: Final = 256
+"""Row counts up to this one are looked up rather than computed."""
+
+FACTORS_MAX: Final = 16
+"""Quantiles whose factor is kept between two runs."""
 
 
 class _Bucket:
@@ -18,12 +25,13 @@ class _Bucket:
     __slots__ = ("rows", "seconds")
 
     def __init__(self, runs_max: int) -> None:
+        # Medians of both: time rises with rows, so they belong to the same run.
+        self.rows = SortedRing(runs_max)
         self.seconds = SortedRing(runs_max)
-        self.rows = 0.0
 
     def add(self, rows: int, seconds: float) -> None:
+        self.rows.add(rows)
         self.seconds.add(seconds)
-        self.rows += (rows - self.rows) / len(self.seconds)
 
 
 class ServicePredictor:
@@ -48,6 +56,7 @@ class ServicePredictor:
         "_beta_s",
         "_buckets",
         "_coverage",
+        "_factors",
         "_floors",
         "_last_run_s",
         "_pending",
@@ -56,6 +65,7 @@ class ServicePredictor:
         "_profiled_s",
         "_runs",
         "_scales",
+        "_table",
         "batch_max",
         "batch_sizes",
         "version",
@@ -79,6 +89,8 @@ class ServicePredictor:
         )
         self._runs = 0
         self._last_run_s = 0.0
+        self._factors: dict[float, float] = {}
+        self._table: list[float] = []
         self._coverage = Coverage(self._policy, self._policy.cold_factor_max)
         self._start_from_profile()
 
@@ -96,22 +108,28 @@ class ServicePredictor:
             rows: Rows; more than `batch_max` are taken along the line.
             quantile: 0.5 for the median; a share of about `quantile` of runs is within.
         """
-        return self.typical_s(self.padded(rows)) * self._coverage.factor(quantile)
+        if rows < len(self._table):
+            return self._table[rows] * self.factor(quantile)
+        return self._fitted_s(self.padded(rows)) * self.factor(quantile)
 
-    def typical_s(self, padded_rows: int) -> float:
+    def typical_s(self, rows: int) -> float:
         """Larger of line and bucket median, before the factor of any quantile."""
-        bucket = min((padded_rows - 1).bit_length(), len(self._floors) - 1)
-        along_s = self._scales[bucket] * (self._alpha_s + self._beta_s * padded_rows)
-        floor_s = self._floors[bucket]
-        return max(along_s, floor_s)
+        if rows < len(self._table):
+            return self._table[rows]
+        return self._fitted_s(self.padded(rows))
 
     def factor(self, quantile: float) -> float:
         """What `typical_s` is multiplied by at a quantile; the same for all sizes."""
-        return self._coverage.factor(quantile)
+        factor = self._factors.get(quantile)
+        if factor is None:
+            if len(self._factors) >= FACTORS_MAX:
+                self._factors.clear()
+            factor = self._factors[quantile] = self._coverage.factor(quantile)
+        return factor
 
     def rows_within(self, budget_s: float, quantile: float) -> int:
         """Most rows of a batch predicted to take at most `budget_s`; 0 for none."""
-        median_s = budget_s / self._coverage.factor(quantile)
+        median_s = budget_s / self.factor(quantile)
         if self.typical_s(self.batch_max) <= median_s:
             return self.batch_max
         if self.batch_sizes:
@@ -131,6 +149,7 @@ class ServicePredictor:
         """Learns from a run of `rows` padded rows that took `seconds`."""
         seconds = max(seconds, SECONDS_MIN)
         self._coverage.add(seconds / self.typical_s(rows))
+        self._factors.clear()
         self._buckets[(rows - 1).bit_length()].add(rows, seconds)
         self._runs += 1
         self._pending += 1
@@ -158,6 +177,11 @@ class ServicePredictor:
         full_s = self.predict_s(self.batch_max, quantile)
         beta_s = (full_s - one_s) / (self.batch_max - 1)
         return max(0.0, one_s - beta_s), beta_s
+
+    def _fitted_s(self, padded_rows: int) -> float:
+        bucket = min((padded_rows - 1).bit_length(), len(self._floors) - 1)
+        along_s = self._scales[bucket] * (self._alpha_s + self._beta_s * padded_rows)
+        return max(along_s, self._floors[bucket])
 
     def _rows_in_bucket(self, bucket: int, median_s: float) -> int:
         least = (1 << bucket >> 1) + 1 if bucket else 1
@@ -188,21 +212,23 @@ class ServicePredictor:
     def _rebuild(self) -> None:
         self._pending = 0
         self.version += 1
+        self._factors.clear()
         known = [index for index, bucket in enumerate(self._buckets) if len(bucket.seconds)]
-        if not known:
-            self._alpha_s, self._beta_s = line([1.0], [self._policy.unknown_s])
-            self._scales = [1.0] * len(self._buckets)
-            self._floors = [0.0] * len(self._buckets)
-            return
-        rows = [self._buckets[index].rows for index in known]
+        rows = [self._buckets[index].rows.median() for index in known]
         medians = isotonic(
             [self._buckets[index].seconds.median() for index in known],
             [float(len(self._buckets[index].seconds)) for index in known],
         )
-        self._alpha_s, self._beta_s = line(rows, medians)
+        if known:
+            self._alpha_s, self._beta_s = line(rows, medians)
+        else:
+            self._alpha_s, self._beta_s = line([1.0], [self._policy.unknown_s])
         self._scales = [1.0] * len(self._buckets)
         for index, x, median_s in zip(known, rows, medians, strict=True):
             self._scales[index] = max(1.0, median_s / (self._alpha_s + self._beta_s * x))
         self._floors = [0.0]
         for index in range(len(self._buckets) - 1):
-            self._floors.append(self.typical_s(1 << index))
+            self._floors.append(self._fitted_s(1 << index))
+        last = min(self.batch_max, TABLE_ROWS_MAX)
+        self._table = [0.0]
+        self._table += [self._fitted_s(self.padded(size)) for size in range(1, last + 1)]

@@ -1,0 +1,308 @@
+"""Whatever happens to a worker, its machine keeps its promises."""
+
+from dataclasses import replace
+from math import inf
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from hasten_policy.machines.worker import WorkerMachine
+from hasten_policy.machines.worker_events import (
+    BatchEnded,
+    CallArrived,
+    CallCancelled,
+    Deliver,
+    DrainBegan,
+    Drained,
+    LinkClosed,
+    LinkOpened,
+    ModelClosed,
+    ModelIdle,
+    ModelOpened,
+    Refuse,
+    StartBatch,
+    StopBatch,
+    WakeAt,
+    Woke,
+    WorkerEffect,
+    WorkerEvent,
+)
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from tests.unit.policy_worker.harness import call as new_call
+from tests.unit.policy_worker.harness import model
+
+MODELS = ("a/1", "b/1", "c/1")
+LINKS = (0, 1, 2)
+WAITING_MAX = 10
+PENDING_PATIENCE_S = 0.3
+POLICY = WorkerPolicy(
+    lanes=2, waiting_max=WAITING_MAX, waiting_bytes_max=900, stop_patience_s=PENDING_PATIENCE_S
+)
+
+specs = st.builds(
+    model,
+    name=st.sampled_from([key[0] for key in MODELS]),
+    batch_max=st.sampled_from([1, 4, 8]),
+    instances=st.integers(1, 3),
+    queue_max=st.sampled_from([0, 3, 100]),
+    default_timeout_s=st.sampled_from([0.0, 0.2]),
+    run_s_max=st.sampled_from([0.5, inf]),
+)
+
+arrivals = st.builds(
+    new_call,
+    call_id=st.just(0),
+    time_left_s=st.one_of(st.floats(0.0, 0.4), st.sampled_from([inf, -1.0, 2.0])),
+    link_id=st.sampled_from(LINKS),
+    model_key=st.sampled_from(MODELS),
+    rows=st.integers(1, 9),
+    shape_key=st.integers(0, 1),
+    priority=st.integers(0, 3),
+    payload_bytes=st.sampled_from([1, 300]),
+)
+
+
+class Worker(RuleBasedStateMachine):
+    """Sends any event at any time and checks every effect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.machine = WorkerMachine(POLICY)
+        self.now_s = 100.0
+        self.wake_s = inf
+        self.log: list[tuple[float, WorkerEvent, list[WorkerEffect]]] = []
+        self.open: dict[int, CallArrived] = {}
+        self.deadline_s: dict[int, float] = {}
+        self.running: dict[int, StartBatch] = {}
+        self.started_s: dict[int, float] = {}
+        self.stopped: set[int] = set()
+        self.models: dict[str, int] = {}
+        self.idle: set[str] = set()
+        self.next_id = 1
+        self.draining = False
+        self.drained = 0
+
+    # --- what is sent -----------------------------------------------------------------
+
+    @initialize()
+    def begin(self) -> None:
+        self.send(ModelOpened(model("a")))
+        self.send(LinkOpened(1))
+
+    @rule(spec=specs)
+    def open_model(self, spec: object) -> None:
+        self.send(ModelOpened(spec))  # type: ignore[arg-type]  # built above
+
+    @rule(key=st.sampled_from(MODELS))
+    def close_model(self, key: str) -> None:
+        self.send(ModelClosed(key))
+
+    @rule(drawn=arrivals)
+    def arrive(self, drawn: CallArrived) -> None:
+        event = replace(drawn, call_id=self.next_id)
+        self.next_id += 1
+        self.open[event.call_id] = event
+        self.send(event)
+        accepted = self.machine._book.calls.get(event.call_id)
+        if accepted is not None:
+            self.deadline_s[event.call_id] = accepted.deadline_s
+
+    @rule(count=st.integers(2, 12), left_s=st.floats(0.02, 0.3))
+    def burst(self, count: int, left_s: float) -> None:
+        for _ in range(count):
+            self.arrive(new_call(0, left_s, link_id=1, payload_bytes=1))
+
+    @rule(back=st.integers(1, 30))
+    def cancel(self, back: int) -> None:
+        call_id = max(0, self.next_id - back)
+        self.open.pop(call_id, None)
+        self.send(CallCancelled(call_id))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), after_s=st.floats(0.0, 0.05), failed=st.booleans())
+    def end_batch(self, data: st.DataObject, after_s: float, failed: bool) -> None:
+        batch_id = data.draw(st.sampled_from(sorted(self.running)))
+        self.advance(after_s)
+        if batch_id in self.running:
+            self.end(batch_id, failed=failed)
+
+    @rule(by_s=st.one_of(st.floats(0.0, 0.1), st.just(1.0)))
+    def advance(self, by_s: float) -> None:
+        until_s = self.now_s + by_s
+        while self.wake_s <= until_s:
+            self.now_s = max(self.now_s, self.wake_s)
+            self.wake_s = inf
+            self.send(Woke())
+        self.now_s = until_s
+
+    @rule(link=st.sampled_from(LINKS[1:]))
+    def open_link(self, link: int) -> None:
+        self.send(LinkOpened(link))
+
+    @rule(link=st.sampled_from(LINKS[1:]))
+    def close_link(self, link: int) -> None:
+        for call_id in [call_id for call_id, call in self.open.items() if call.link_id == link]:
+            del self.open[call_id]
+        self.send(LinkClosed(link))
+
+    @precondition(lambda self: self.next_id > 40)
+    @rule()
+    def drain(self) -> None:
+        self.draining = True
+        self.send(DrainBegan())
+
+    def end(self, batch_id: int, *, failed: bool) -> None:
+        stopped = batch_id in self.stopped
+        del self.running[batch_id]
+        took_s = self.now_s - self.started_s[batch_id]
+        self.send(BatchEnded(batch_id, took_s, failed or stopped, stopped))
+
+    def send(self, event: WorkerEvent) -> None:
+        if isinstance(event, ModelOpened):
+            self.models[event.spec.key] = event.spec.batch_max
+            self.idle.discard(event.spec.key)
+        effects = self.machine.on(event, now_s=self.now_s)
+        self.log.append((self.now_s, event, effects))
+        for effect in effects:
+            self.check(effect)
+
+    # --- what must come back ----------------------------------------------------------
+
+    def check(self, effect: WorkerEffect) -> None:
+        match effect:
+            case Deliver(call_id=call_id) | Refuse(call_id=call_id):
+                assert call_id in self.open, "a call ends once"
+                del self.open[call_id]
+            case StartBatch():
+                self.check_start(effect)
+            case StopBatch(batch_id=batch_id):
+                assert batch_id in self.running
+                assert batch_id not in self.stopped, "a batch is stopped once"
+                self.stopped.add(batch_id)
+            case ModelIdle(key=key):
+                assert key not in self.idle
+                self.idle.add(key)
+                assert all(batch.model_key != key for batch in self.running.values())
+                assert all(call.model_key != key for call in self.known_calls())
+            case Drained():
+                self.drained += 1
+                assert self.draining
+                assert self.drained == 1
+            case WakeAt(at_s=at_s):
+                self.wake_s = at_s
+
+    def known_calls(self) -> list[CallArrived]:
+        return [self.open[call_id] for call_id in self.machine._book.calls if call_id in self.open]
+
+    def check_start(self, batch: StartBatch) -> None:
+        assert batch.batch_id not in self.started_s
+        calls = [self.open[call_id] for call_id in batch.call_ids]
+        assert {call.model_key for call in calls} == {batch.model_key}
+        assert len({call.shape_key for call in calls}) == 1
+        assert sum(call.rows for call in calls) == batch.rows <= batch.padded_rows
+        assert batch.padded_rows <= self.models[batch.model_key]
+        in_batches = {call_id for other in self.running.values() for call_id in other.call_ids}
+        # A member that failed with others is run again only after that batch has ended.
+        assert not in_batches & set(batch.call_ids)
+        predictor = self.machine.predictor(batch.model_key)
+        for call in calls:
+            deadline_s = self.machine._book.calls[call.call_id].deadline_s
+            assert self.now_s < deadline_s, "nothing starts after its deadline"
+            assert self.now_s + predictor.predict_s(batch.rows, 0.5) <= deadline_s
+        self.running[batch.batch_id] = batch
+        self.started_s[batch.batch_id] = self.now_s
+        assert len(self.running) <= POLICY.lanes
+        self.check_order(batch)
+
+    def check_order(self, batch: StartBatch) -> None:
+        """Who stays behind although before a member could not have gone with it."""
+        book = self.machine._book.calls
+        members = [book[call_id] for call_id in batch.call_ids]
+        last = max(member.order_s for member in members)
+        predictor = self.machine.predictor(batch.model_key)
+        for call in book.values():
+            if call.queue is None or call.solo or call.model is not members[0].model:
+                continue
+            if call.shape_key == members[0].shape_key and call.order_s < last and call.rows == 1:
+                if members[0].solo:
+                    continue
+                left_s = call.deadline_s - self.now_s - POLICY.finish_margin_s
+                full = batch.rows + 1 > batch.padded_rows == self.models[batch.model_key]
+                later = [member for member in members if member.order_s > call.order_s]
+                beyond = predictor.predict_s(batch.rows, 0.95) > left_s - 1e-9
+                assert beyond or (full and any(member.rows > 1 for member in later))
+
+    @invariant()
+    def no_lane_idles_while_work_fits(self) -> None:
+        if len(self.running) >= POLICY.lanes:
+            return
+        for call in self.machine._book.calls.values():
+            if call.queue is None or call.model.running >= call.model.spec.instances:
+                continue
+            run_s = call.model.predictor.predict_s(call.rows, 0.5)
+            margin_s = self.machine._batcher.margin_s
+            last_event_s = self.log[-1][0]
+            assert last_event_s + run_s + margin_s > call.deadline_s
+
+    @invariant()
+    def tables_match_what_is_open(self) -> None:
+        book = self.machine._book
+        assert set(book.calls) == set(self.open)
+        waiting = [call for call in book.calls.values() if call.queue is not None]
+        assert self.machine.waiting == len(waiting)
+        assert book.waiting_bytes == sum(call.payload_bytes for call in waiting)
+        assert self.machine.running == len(self.running)
+        # Members of a failed batch return to the queue beyond the bound.
+        assert self.machine.waiting <= WAITING_MAX + POLICY.lanes * 8
+        assert len(book.expiry) <= 2 * self.machine.waiting + 64
+
+    @invariant()
+    def a_timer_covers_what_is_due(self) -> None:
+        for call in self.machine._book.calls.values():
+            if call.queue is not None and call.deadline_s < inf:
+                assert self.wake_s <= call.deadline_s
+        for batch_id in self.running.keys() - self.stopped:
+            limit_s = self.machine._lanes._running[batch_id].limit_s
+            assert self.wake_s <= limit_s
+
+    @invariant()
+    def load_adds_up(self) -> None:
+        load = self.machine.load(1, now_s=self.now_s)
+        assert load.depth == len(self.open)
+        assert load.backlog_s >= 0.0
+        assert (load.residual_s > 0.0) <= (len(self.running) == POLICY.lanes)
+        assert load.window >= (0 if self.draining else 1)
+
+    def teardown(self) -> None:
+        self.draining = True
+        self.send(DrainBegan())
+        for key in MODELS:
+            self.send(ModelClosed(key))
+        for _ in range(200):
+            if not self.running and not self.open:
+                break
+            if self.running:
+                self.end(min(self.running), failed=False)
+            else:
+                self.advance(0.5)
+        assert not self.open
+        assert not self.running
+        assert self.drained == 1
+        book = self.machine._book
+        assert not book.calls
+        assert not book.models
+        assert book.waiting == book.waiting_bytes == 0
+        assert not self.machine._batcher._active
+        replayed = WorkerMachine(POLICY)
+        for now_s, event, effects in self.log:
+            assert replayed.on(event, now_s=now_s) == effects
+
+
+Worker.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestWorker = Worker.TestCase
