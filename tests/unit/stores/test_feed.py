@@ -6,7 +6,7 @@ import math
 import pytest
 
 from hasten_runtime.clock import ManualClock
-from hasten_runtime.discovery.feed import Feed
+from hasten_runtime.discovery.feed import INSTANCES_MAX, Feed
 from hasten_runtime.discovery.port import Instance, View
 
 SETTLE_S = 5.0
@@ -143,3 +143,10 @@ async def test_closing_ends_the_wait(feed: Feed) -> None:
     await asyncio.sleep(0)
     feed.close()
     assert await waiting is None
+
+
+async def test_a_view_has_a_bound_and_keeps_the_first_by_id(feed: Feed) -> None:
+    feed.answered(make(*(f"w-{number:05}" for number in range(INSTANCES_MAX + 1))))
+    names, _ = await newest(feed)
+    assert len(names) == INSTANCES_MAX
+    assert names[-1] == f"w-{INSTANCES_MAX - 1:05}"

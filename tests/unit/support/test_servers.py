@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.support.chaos_proxy import ChaosProxy, Mode
 from tests.support.ports import free_port, release_port
 from tests.support.processes import is_running

@@ -5,8 +5,11 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_runtime.discovery.port import Instance, View
+
+_log = logs.logger(__name__)
 
 INSTANCES_MAX: Final = 4096
 """Most instances of a service in a view; more are cut off, in order of their ids."""
@@ -79,6 +82,8 @@ class Feed:
         view = View(tuple(ordered[:INSTANCES_MAX]), fresh)
         if view == self._view:
             return
+        if len(ordered) > INSTANCES_MAX:
+            _log.warning("discovery.too_many", instances=len(ordered), kept=INSTANCES_MAX)
         self._view = view
         self._changed.set()
         # Whoever waits from now on waits for the next change.
