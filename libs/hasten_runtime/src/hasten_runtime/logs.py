@@ -33,6 +33,8 @@ def configure(
         facts: Further constant fields of every line, as the instance's name.
     """
     target = stream or sys.stderr
+    # gRPC's core writes lines of its own, which no JSON parser takes; errors are worth it.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     number = logging.getLevelNamesMapping()[level.upper()]
     human = fmt == "console" or (fmt == "auto" and target.isatty())
     shared = _shared_processors({"service": service, **facts})
