@@ -62,6 +62,8 @@ class Entry:
         busy: Versions that are loading or unloading.
         reason: Why the model as a whole cannot be loaded; "" if it can.
         retry_at_s: When to try again what failed for a passing reason; None for never.
+        awaited: It will be loaded as soon as those before it are.
+        changers: Those that change it or wait to.
     """
 
     name: str
@@ -72,6 +74,13 @@ class Entry:
     busy: dict[str, Literal["LOADING", "UNLOADING"]] = field(default_factory=dict)
     reason: str = ""
     retry_at_s: float | None = None
+    awaited: bool = False
+    changers: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Nothing of it serves, loads, leaves or waits."""
+        return not (self.serving or self.busy or self.changers)
 
     def lines(self) -> Iterator[IndexEntry]:
         """The model's part of the index, versions ascending."""
@@ -88,7 +97,15 @@ class Entry:
                 state = "UNAVAILABLE"
             yield IndexEntry(self.name, version, state, reason)
         if not versions:
-            yield IndexEntry(self.name, "", "UNAVAILABLE", self.reason)
+            empty: State = "LOADING" if self.awaited else "UNAVAILABLE"
+            yield IndexEntry(self.name, "", empty, self.reason)
+
+    def clear(self, reason: str) -> None:
+        """Forgets what was refused; `reason` says why nothing serves."""
+        self.refused.clear()
+        self.refused_marks.clear()
+        self.reason = reason
+        self.retry_at_s = None
 
     def forget(self, version: str) -> None:
         """Drops what is known of a version's refusal."""

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 from typing import Any, Final
@@ -14,12 +15,12 @@ from google.protobuf.message import DecodeError
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_worker.engine import samples
 from hasten_worker.engine.config_complete import complete_config
-from hasten_worker.engine.config_text import WrittenConfig
 from hasten_worker.engine.external_data import check_graph
 from hasten_worker.engine.facts import ModelFacts, TensorFacts
+from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.onnx_runner import OnnxRunner, run_options
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.session import SessionPlan, open_session
+from hasten_worker.engine.session import open_session
 from hasten_worker.model import Array, ModelError
 
 FILE_BYTES_MAX: Final = 2**31 - 1
@@ -29,60 +30,6 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 class RunTooLong(ModelRefused):
     """Another input will not make it faster."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What to examine.
-
-    Attributes:
-        folder: Private copy of the model's folder.
-        version: Whose folder below it holds the model.
-        file_name: The model file in the version's folder.
-        written: The configuration as written.
-        plan: How its session is opened.
-        batch_max_default: max_batch_size where nothing is written.
-        run_s_max: Seconds for one run.
-        warm_up: Run it once.
-    """
-
-    folder: Path
-    version: str
-    file_name: str
-    written: WrittenConfig
-    plan: SessionPlan
-    batch_max_default: int
-    run_s_max: float
-    warm_up: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return {
-            "folder": str(self.folder),
-            "version": self.version,
-            "file_name": self.file_name,
-            "config": self.written.config.SerializeToString().hex(),
-            "fields": sorted(self.written.fields),
-            "plan": self.plan.to_json(),
-            "batch_max_default": self.batch_max_default,
-            "run_s_max": self.run_s_max,
-            "warm_up": self.warm_up,
-        }
-
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "Task":
-        """The inverse of `to_json`."""
-        config = ModelConfig.FromString(bytes.fromhex(value["config"]))
-        return Task(
-            folder=Path(value["folder"]),
-            version=value["version"],
-            file_name=value["file_name"],
-            written=WrittenConfig(config, frozenset(value["fields"])),
-            plan=SessionPlan.from_json(value["plan"]),
-            batch_max_default=value["batch_max_default"],
-            run_s_max=value["run_s_max"],
-            warm_up=value["warm_up"],
-        )
 
 
 def examine(task: Task, stage: Callable[[str], None]) -> ModelFacts:
@@ -97,11 +44,11 @@ def examine(task: Task, stage: Callable[[str], None]) -> ModelFacts:
     """
     path = task.folder / task.version / task.file_name
     stage("checking the file")
-    _check_file(path)
+    shapeless = _check_file(path)
     stage("opening the session")
     before_bytes = _resident_bytes()
     session = open_session(path, task.plan)
-    facts = session_facts(session)
+    facts = session_facts(session, shapeless)
     config = complete_config(task.written, facts, batch_max_default=task.batch_max_default)
     runner = OnnxRunner(session, task.plan, config)
     fill = 0
@@ -113,11 +60,20 @@ def examine(task: Task, stage: Callable[[str], None]) -> ModelFacts:
     return replace(facts, memory_bytes=max(grown_bytes, size_bytes), fill=fill)
 
 
-def session_facts(session: ort.InferenceSession) -> ModelFacts:
-    """What the session says of its inputs and outputs."""
+def session_facts(session: ort.InferenceSession, shapeless: AbstractSet[str]) -> ModelFacts:
+    """What the session says of its inputs and outputs.
+
+    Args:
+        session: Open.
+        shapeless: Those without a shape in the file, which onnxruntime cannot tell from
+            scalars unless it has inferred their shape.
+    """
 
     def tensor(node: Any, *, optional: bool = False) -> TensorFacts:  # noqa: ANN401  (a binding)
+        dims: tuple[int, ...] | None
         dims = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+        if not dims and node.name in shapeless:
+            dims = None
         return TensorFacts(node.name, node.type, dims, optional)
 
     return ModelFacts(
@@ -130,7 +86,8 @@ def session_facts(session: ort.InferenceSession) -> ModelFacts:
     )
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> frozenset[str]:
+    """Checks the file; names of the inputs and outputs for which it says no shape."""
     if not path.is_file():
         raise ModelRefused(f"there is no file {path.name!r} in the version's folder")
     size_bytes = path.stat().st_size
@@ -141,6 +98,11 @@ def _check_file(path: Path) -> None:
     except DecodeError:
         raise ModelRefused(f"{path.name} is not an ONNX file: it cannot be parsed") from None
     check_graph(model, path.parent)
+    shapeless = frozenset(
+        value.name
+        for value in (*model.graph.input, *model.graph.output)
+        if not value.type.tensor_type.HasField("shape")
+    )
     del model
     try:
         # By path, so that external data are checked too.
@@ -148,6 +110,7 @@ def _check_file(path: Path) -> None:
     except Exception as error:  # noqa: BLE001  (a binding: any type may come)
         text = " ".join(str(error).split())[:400].replace(str(path), path.name)
         raise ModelRefused(f"{path.name} is not a valid ONNX model: {text}") from None
+    return shapeless
 
 
 def _first_run(task: Task, config: ModelConfig, runner: OnnxRunner) -> int:

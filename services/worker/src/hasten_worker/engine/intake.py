@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from hasten_worker.engine.examine import Task, examine
+from hasten_worker.engine.examine import examine
+from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.refusal import ModelRefused
 
 ANSWER_BYTES_MAX: Final = 4 * 2**20
@@ -126,12 +127,13 @@ def _confine(request: Mapping[str, Any]) -> None:
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: request["cpu_s"],
-        resource.RLIMIT_DATA: request["memory_bytes"],
         resource.RLIMIT_NOFILE: OPEN_FILES_MAX,
     }
     if not request["task"]["plan"]["device"].startswith("cuda"):
-        # GPU providers write caches; nothing on the CPU has to write a file.
+        # GPU providers write caches and map memory by the terabyte; on the CPU nothing has
+        # to write a file.
         limits[resource.RLIMIT_FSIZE] = 0
+        limits[resource.RLIMIT_DATA] = request["memory_bytes"]
     for kind, wanted in limits.items():
         _, hard = resource.getrlimit(kind)
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -9,8 +9,8 @@ import sys
 import threading
 from typing import Any, Final
 
-from hasten_worker.engine.examine import Task
 from hasten_worker.engine.facts import ModelFacts
+from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import IntakeLimits, cores_available
 

@@ -16,7 +16,10 @@ CONFIG_NAME: Final = "config.pbtxt"
 MODEL_FILE: Final = "model.onnx"
 NAME_RULE: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _NAME: Final = re.compile(rf"\A{NAME_RULE}\Z")
-_VERSION: Final = re.compile(r"\A(0|[1-9][0-9]{0,17})\Z")
+_VERSION: Final = re.compile(r"\A[1-9][0-9]{0,17}\Z")
+
+FALLBACKS_MAX: Final = 3
+"""Versions below the latest that are tried when those are refused."""
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 """Path, size, modification time (ns) and inode of each file: equal while nothing changed."""
@@ -44,7 +47,7 @@ def check_name(name: str) -> None:
 
 
 def is_version(name: str) -> bool:
-    """A version's folder: a whole number without leading zeros."""
+    """A version's folder: a whole number from 1, as Triton has it, without leading zeros."""
     return _VERSION.match(name) is not None
 
 
@@ -87,16 +90,18 @@ def look(folder: Path, limits: FileLimits) -> FolderState:
             raise ModelRefused(f"model folder {folder.name!r} is a link or a file")
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.startswith("."):
+                    continue
                 if not entry.is_dir(follow_symlinks=False):
                     common.append(_mark(entry.name, entry.stat(follow_symlinks=False)))
                 elif is_version(entry.name):
                     versions[entry.name] = _marks(Path(entry.path), limits)
                 elif entry.name == "warmup":
                     common.extend(_marks(Path(entry.path), limits))
-                elif not entry.name.startswith("."):
+                else:
                     ignored.append(
-                        f"folder {entry.name!r} is ignored: a version is a whole number without "
-                        "leading zeros"
+                        f"folder {entry.name!r} is ignored: a version is a whole number from 1 "
+                        "without leading zeros"
                     )
     except FileNotFoundError:
         raise ModelRefused(f"there is no folder {folder.name!r} in the repository") from None
@@ -140,7 +145,8 @@ def wanted_versions(config: ModelConfig, present: list[str]) -> tuple[list[str],
                     f"{', '.join(sorted(present, key=int)) or 'no version'}"
                 )
         return named[::-1], len(named)
-    return ordered, max(1, policy.latest.num_versions)
+    count = max(1, policy.latest.num_versions)
+    return ordered[: count + FALLBACKS_MAX], count
 
 
 def file_name_of(config: ModelConfig) -> str:

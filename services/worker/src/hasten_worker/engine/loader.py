@@ -1,7 +1,7 @@
 """The way of one model version from its folder to a warm model."""
 
+import contextlib
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,15 @@ from hasten_worker.engine.config_text import (
     config_from_json,
     config_from_text,
 )
-from hasten_worker.engine.examine import Task
 from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.labels import read_labels
 from hasten_worker.engine.layout import CONFIG_NAME, file_name_of
 from hasten_worker.engine.onnx_model import OnnxModel, OnnxRun
 from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.parameters import Parameters, read_parameters
-from hasten_worker.engine.profiling import Profile, Profiler
+from hasten_worker.engine.profiling import Profile, ProfileLimits, Profiler
 from hasten_worker.engine.providers import Planner
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.session import SessionPlan, open_session, session_options
@@ -38,11 +38,11 @@ from hasten_worker.engine.spec import (
     batch_buckets,
     model_spec,
     padding_sizes,
-    preferred_sizes,
 )
 from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
 from hasten_worker.engine.tensor_plan import tensor_specs
-from hasten_worker.model import Array, Model
+from hasten_worker.engine.watchdog import Watchdog
+from hasten_worker.model import Model
 
 _log = logs.logger(__name__)
 
@@ -86,8 +86,9 @@ class Loader:
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Starts the intake process ahead of the first load."""
-        self._intake_now().start()
+        """Starts the intake process ahead of the first load, if it can be started."""
+        with contextlib.suppress(OSError, ModelRefused):
+            self._intake_now().start()
 
     def rest(self) -> None:
         """Ends the intake process; the next load starts a new one."""
@@ -119,7 +120,6 @@ class Loader:
         backend = backend_of(config)
         notes = [*written.unknown, *check_fields(config)]
         parameters, unread = read_parameters(config)
-        preferred_sizes(config)
         return Blueprint(
             name=name,
             folder=folder,
@@ -226,10 +226,6 @@ class Loader:
         if not blueprint.parameters.warm_up:
             return ()
         given = samples.from_config(config, folder)
-        for sample in given:
-            for runner in runners:
-                for _ in range(sample.count):
-                    OnnxRun(runner).execute([sample.inputs], sample.rows)
         row = (
             samples.one_row(given[0], batches=config.max_batch_size > 0)
             if given
@@ -238,26 +234,21 @@ class Loader:
         sizes = padding_sizes(config, blueprint.parameters, plans) or batch_buckets(
             max(1, config.max_batch_size)
         )
-        return self._measure(blueprint, sizes, row, runners)
-
-    def _measure(
-        self,
-        blueprint: Blueprint,
-        sizes: tuple[int, ...],
-        row: Mapping[str, Array],
-        runners: tuple[OnnxRunner, ...],
-    ) -> Profile:
+        limits = ProfileLimits(
+            budget_s=self._settings.profile_budget_s / len(runners),
+            run_s_max=blueprint.parameters.run_timeout_s or self._settings.run_s_max,
+        )
         profile: Profile = ()
-        for runner in runners:
-            runs = [OnnxRun(runner).execute([row] * rows, rows) for rows in sizes[:2]]
-            runner.settle([result for run in runs for result in run])
-            profiler = Profiler(
-                blueprint.name,
-                self._settings.profile_budget_s / len(runners),
-                blueprint.parameters.run_timeout_s or self._settings.run_s_max,
-                self._stop,
-            )
-            profile += profiler.measure(sizes, partial(OnnxRun, runner), lambda rows: [row] * rows)
+        with Watchdog(self._stop) as watchdog:
+            for runner in runners:
+                new_run = partial(OnnxRun, runner)
+                profiler = Profiler(blueprint.name, new_run, limits, watchdog, self._stop)
+                for sample in given:
+                    for _ in range(sample.count):
+                        profiler.run([sample.inputs], sample.rows)
+                seen = [profiler.run([row] * rows, rows)[0][0] for rows in sizes[:2]]
+                runner.settle(seen)
+                profile += profiler.measure(sizes, lambda rows: [row] * rows)
         return profile
 
     def _synthetic(self, blueprint: Blueprint, version: str) -> Model:

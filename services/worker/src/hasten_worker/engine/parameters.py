@@ -61,7 +61,7 @@ def read_parameters(config: ModelConfig) -> tuple[Parameters, list[str]]:
         parallel=reader.whole("execution_mode", 0, 1) == 1,
         mem_arena=reader.switch("enable_mem_arena", default=True),
         mem_pattern=reader.switch("enable_mem_pattern", default=True),
-        batch_sizes=reader.sizes("hasten.batch_sizes", max(1, config.max_batch_size)),
+        batch_sizes=reader.sizes("hasten.batch_sizes"),
         run_timeout_s=reader.number("hasten.run_timeout_ms", 0.0, _DAY_S * 1e3) / 1e3,
         default_timeout_s=reader.number("hasten.default_timeout_ms", 0.0, _DAY_S * 1e3) / 1e3,
         warm_up=reader.switch("hasten.warm_up", default=True),
@@ -114,17 +114,11 @@ class _Reader:
             raise ModelRefused(f"parameter {key!r} is {text!r}: expected true or false")
         return text.lower() in _TRUE
 
-    def sizes(self, key: str, batch_max: int) -> tuple[int, ...]:
+    def sizes(self, key: str) -> tuple[int, ...]:
         text = self._text(key)
         if text is None or not text.strip():
             return ()
         parts = [part.strip() for part in text.split(",")]
         if not all(part.isascii() and part.isdigit() and len(part) < 8 for part in parts):
             raise ModelRefused(f"parameter {key!r} is {text!r}: expected sizes as 1,2,4,8")
-        sizes = sorted({int(part) for part in parts})
-        if sizes[0] < 1 or sizes[-1] > batch_max:
-            raise ModelRefused(
-                f"parameter {key!r} is {text!r}: sizes lie between 1 and max_batch_size {batch_max}"
-            )
-        # The largest batch must have a size to be padded to.
-        return tuple(sizes) if sizes[-1] == batch_max else (*sizes, batch_max)
+        return tuple(sorted({int(part) for part in parts}))

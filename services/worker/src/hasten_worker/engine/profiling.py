@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from hasten_runtime import logs
 from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.watchdog import Watchdog
 from hasten_worker.model import Array, ModelError, Run
 
 WARM_RUNS: Final = 3
@@ -24,27 +26,78 @@ Members = Sequence[Mapping[str, Array]]
 BatchMaker = Callable[[int], Members]
 
 
+@dataclass(frozen=True, slots=True)
+class ProfileLimits:
+    """How long a profile may take.
+
+    Attributes:
+        budget_s: Seconds to spend.
+        run_s_max: A run that takes longer is terminated and the model refused.
+    """
+
+    budget_s: float
+    run_s_max: float
+
+
 class Profiler:
     """Measures one model within a budget.
 
     Args:
         name: Of the model, for the log.
-        budget_s: Seconds to spend.
-        run_s_max: A run that takes longer is terminated and the model refused.
+        new_run: Makes a run.
+        limits: How long it may take.
+        watchdog: Running.
         stop: Set when the load is given up.
     """
 
-    def __init__(self, name: str, budget_s: float, run_s_max: float, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        new_run: Callable[[], Run],
+        limits: ProfileLimits,
+        watchdog: Watchdog,
+        stop: threading.Event,
+    ) -> None:
         self._name = name
-        self._budget_s = budget_s
-        self._run_s_max = run_s_max
+        self._new_run = new_run
+        self._limits = limits
+        self._watchdog = watchdog
         self._stop = stop
         self._began_s = time.perf_counter()
         self._told_s = self._began_s
 
-    def measure(
-        self, sizes: Sequence[int], new_run: Callable[[], Run], batch: BatchMaker
-    ) -> Profile:
+    def run(self, members: Members, rows: int) -> tuple[list[dict[str, Array]], float]:
+        """Runs one batch; the outputs of each member, and the seconds it took.
+
+        Raises:
+            ModelRefused: It failed, took too long, or the load was given up.
+        """
+        if self._stop.is_set():
+            raise ModelRefused("the load was given up", passing=True)
+        run = self._new_run()
+        self._watchdog.guard(run, self._limits.run_s_max)
+        began_s = time.perf_counter()
+        try:
+            results = run.execute(members, rows)
+        except ModelError as error:
+            if self._stop.is_set():
+                raise ModelRefused("the load was given up", passing=True) from None
+            why = (
+                f"took longer than {self._limits.run_s_max:g} s"
+                if error.terminated
+                else f"failed: {error}"
+            )
+            raise ModelRefused(f"a warm-up run of {rows} rows {why}") from None
+        finally:
+            self._watchdog.ended()
+        ended_s = time.perf_counter()
+        if ended_s - self._told_s > PROGRESS_S:
+            self._told_s = ended_s
+            spent_s = round(ended_s - self._began_s, 1)
+            _log.info("model_warming", model=self._name, rows=rows, spent_s=spent_s)
+        return results, ended_s - began_s
+
+    def measure(self, sizes: Sequence[int], batch: BatchMaker) -> Profile:
         """Runs each size a few times, smallest first.
 
         A size that would go far over the budget, judged by the one before, ends the profile:
@@ -53,7 +106,6 @@ class Profiler:
 
         Args:
             sizes: Rows, ascending.
-            new_run: Makes a run.
             batch: Makes the members of a batch of so many rows.
 
         Returns:
@@ -65,74 +117,29 @@ class Profiler:
         pairs: list[tuple[int, float]] = []
         previous_rows, previous_s = 0, 0.0
         for index, rows in enumerate(sizes):
+            spent_s = time.perf_counter() - self._began_s
             expected_s = previous_s * rows / max(1, previous_rows)
-            left_s = self._budget_s * OVERRUN - (time.perf_counter() - self._began_s)
-            if index and 2 * expected_s > left_s:
+            # One warm run and one that is timed.
+            if index and spent_s + 2 * expected_s > self._limits.budget_s * OVERRUN:
                 _log.info("profile_shortened", model=self._name, measured=previous_rows)
                 break
-            share_s = max(0.0, self._left_s()) / (len(sizes) - index)
-            timed = self._size(rows, share_s, new_run, batch, first=index == 0)
+            share_s = max(0.0, self._limits.budget_s - spent_s) / (len(sizes) - index)
+            timed = self._size(rows, batch(rows), share_s, TIMED_RUNS_MIN if index == 0 else 1)
             pairs.extend((rows, took_s) for took_s in timed)
             previous_rows, previous_s = rows, min(timed)
         return tuple(pairs)
 
-    def _size(
-        self,
-        rows: int,
-        share_s: float,
-        new_run: Callable[[], Run],
-        batch: BatchMaker,
-        *,
-        first: bool,
-    ) -> list[float]:
-        members = batch(rows)
+    def _size(self, rows: int, members: Members, share_s: float, least: int) -> list[float]:
         began_s = time.perf_counter()
         for count in range(WARM_RUNS):
-            took_s = self._once(rows, new_run, members)
-            self._tell(rows)
+            _, took_s = self.run(members, rows)
             # A slow model is warm after one run, and has no time for more.
             if took_s * (WARM_RUNS - count) > share_s / 3:
                 break
         timed: list[float] = []
-        least = TIMED_RUNS_MIN if first else 1
         while len(timed) < TIMED_RUNS_MAX:
             if len(timed) >= least and time.perf_counter() - began_s + took_s > share_s:
                 break
-            took_s = self._once(rows, new_run, members)
+            _, took_s = self.run(members, rows)
             timed.append(took_s)
-            self._tell(rows)
         return timed
-
-    def _once(self, rows: int, new_run: Callable[[], Run], members: Members) -> float:
-        if self._stop.is_set():
-            raise ModelRefused("the load was given up", passing=True)
-        run = new_run()
-        watchdog = threading.Timer(self._run_s_max, run.terminate)
-        watchdog.daemon = True
-        watchdog.start()
-        began_s = time.perf_counter()
-        try:
-            run.execute(members, rows)
-            return time.perf_counter() - began_s
-        except ModelError as error:
-            if error.terminated:
-                raise ModelRefused(
-                    f"a warm-up run of {rows} rows took longer than {self._run_s_max:g} s"
-                ) from None
-            raise ModelRefused(f"a warm-up run of {rows} rows failed: {error}") from None
-        finally:
-            watchdog.cancel()
-
-    def _left_s(self) -> float:
-        return self._budget_s - (time.perf_counter() - self._began_s)
-
-    def _tell(self, rows: int) -> None:
-        now_s = time.perf_counter()
-        if now_s - self._told_s > PROGRESS_S:
-            self._told_s = now_s
-            _log.info(
-                "model_warming",
-                model=self._name,
-                rows=rows,
-                seconds=round(now_s - self._began_s, 1),
-            )

@@ -1,7 +1,8 @@
 """The models that serve now: swapped in and out without a gap. For the event loop's thread."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -43,6 +44,10 @@ class Shelf:
         listener: Told of models that come and go.
         close: Frees a model's sessions, off the event loop.
         unload_wait_s: Longest wait for the calls of a closed version to end.
+
+    Attributes:
+        entries: By model.
+        present: Models of the repository.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Shelf:
         unload_wait_s: float,
     ) -> None:
         self.entries: dict[str, Entry] = {}
+        self.present: list[str] = []
         self._listener = listener
         self._close_model = close
         self._unload_wait_s = unload_wait_s
@@ -62,6 +68,23 @@ class Shelf:
     def entry(self, name: str) -> Entry:
         """The model's entry, made if there is none."""
         return self.entries.setdefault(name, Entry(name))
+
+    @asynccontextmanager
+    async def changing(self, name: str) -> AsyncIterator[Entry]:
+        """Holds the model for a change; one at a time.
+
+        An entry of which nothing is left, and that is no model of the repository, is dropped
+        at the end: names that come in requests must not pile up.
+        """
+        entry = self.entry(name)
+        entry.changers += 1
+        try:
+            async with entry.lock:
+                yield entry
+        finally:
+            entry.changers -= 1
+            if entry.empty and name not in self.present:
+                self.entries.pop(name, None)
 
     def resolve(self, name: str, version: str) -> Model:
         """See `ModelStore.resolve`."""
@@ -74,9 +97,9 @@ class Shelf:
         """The version ("" for any) serves."""
         return (name, version) in self._routes
 
-    def index(self, present: list[str]) -> list[IndexEntry]:
+    def index(self) -> list[IndexEntry]:
         """Every known model and version; those only `present` on disk have no state."""
-        lines = [IndexEntry(name, "", "", "") for name in present if name not in self.entries]
+        lines = [IndexEntry(name, "", "", "") for name in self.present if name not in self.entries]
         for entry in self.entries.values():
             lines.extend(entry.lines())
         # Stable: an entry's versions stay in their order.
@@ -161,7 +184,7 @@ class Shelf:
         if entry is None:
             refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name[:200]!r}")
         loading = [key for key, state in entry.busy.items() if state == "LOADING"]
-        if version in loading or (loading and not version and not entry.serving):
+        if entry.awaited or version in loading or (loading and not version):
             refusal = Refusal(
                 Reason.MODEL_LOADING, f"model {name} is loading", retry_after_s=LOADING_RETRY_S
             )

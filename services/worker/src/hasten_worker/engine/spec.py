@@ -27,11 +27,17 @@ def batch_buckets(batch_max: int) -> tuple[int, ...]:
 def padding_sizes(
     config: ModelConfig, parameters: Parameters, plans: Sequence[SessionPlan]
 ) -> tuple[int, ...]:
-    """Sizes that batches are padded up to; empty to run any size."""
+    """Sizes that batches are padded up to; empty to run any size.
+
+    Raises:
+        ModelRefused: A written size is no batch size of this model.
+    """
+    _check_sizes("parameter hasten.batch_sizes", parameters.batch_sizes, config)
     if config.max_batch_size < 2:
         return ()
     if parameters.batch_sizes:
-        return parameters.batch_sizes
+        # The largest batch must have a size to be padded to.
+        return tuple(sorted({*parameters.batch_sizes, config.max_batch_size}))
     # TensorRT builds an engine for each new shape, which takes seconds to minutes.
     compiled = any(name == TENSORRT for plan in plans for name, _ in plan.providers)
     return batch_buckets(config.max_batch_size) if compiled else ()
@@ -43,15 +49,9 @@ def preferred_sizes(config: ModelConfig) -> tuple[int, ...]:
     Raises:
         ModelRefused: One is no batch size of this model.
     """
-    sizes = sorted(set(config.dynamic_batching.preferred_batch_size))
-    largest = max(1, config.max_batch_size)
-    for size in sizes:
-        if not 1 <= size <= largest:
-            raise ModelRefused(
-                f"dynamic_batching.preferred_batch_size {size} is not between 1 and "
-                f"max_batch_size {config.max_batch_size}"
-            )
-    return tuple(sizes)
+    sizes = tuple(sorted(set(config.dynamic_batching.preferred_batch_size)))
+    _check_sizes("dynamic_batching.preferred_batch_size", sizes, config)
+    return sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +101,11 @@ def model_spec(
         run_s_max=parameters.run_timeout_s or max(settings.run_s_max, SLOW_RUN_FACTOR * slowest_s),
         profile=sizing.profile,
     )
+
+
+def _check_sizes(what: str, sizes: Sequence[int], config: ModelConfig) -> None:
+    for size in sizes:
+        if not 1 <= size <= max(1, config.max_batch_size):
+            raise ModelRefused(
+                f"{what}: {size} is not between 1 and max_batch_size {config.max_batch_size}"
+            )

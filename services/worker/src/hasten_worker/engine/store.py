@@ -9,58 +9,25 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import ParamSpec, TypeVar
+from collections.abc import Mapping
 
 from hasten_policy.reasons import Reason
 from hasten_runtime import logs
-from hasten_worker.engine.entries import (
-    Entry,
-    IndexEntry,
-    Mark,
-    Serving,
-    StoreListener,
-)
-from hasten_worker.engine.layout import (
-    FolderState,
-    check_name,
-    look,
-    wanted_versions,
-)
-from hasten_worker.engine.loader import Blueprint, Loader
+from hasten_worker.engine.bring_up import BringUp, Source
+from hasten_worker.engine.entries import IndexEntry, StoreListener
+from hasten_worker.engine.layout import check_name
+from hasten_worker.engine.loader import Loader
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.shelf import Shelf, refuse
 from hasten_worker.engine.snapshot import private_folder, write_upload
+from hasten_worker.engine.threads import StoreThreads
 from hasten_worker.engine.watching import Watch
 from hasten_worker.model import Model
 
 __all__ = ["IndexEntry", "ModelStore", "StoreListener", "StoreSettings"]
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 _log = logs.logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where a model is loaded from.
-
-    Attributes:
-        folder: The model's folder.
-        config_json: Configuration instead of the folder's.
-        override: Number of the load request that sent configuration or files; 0 for none.
-        again: Try also what was refused before and has not changed.
-    """
-
-    folder: Path
-    config_json: str | None = None
-    override: int = 0
-    again: bool = False
 
 
 class ModelStore:
@@ -73,15 +40,14 @@ class ModelStore:
 
     def __init__(self, settings: StoreSettings, listener: StoreListener) -> None:
         self._settings = settings
+        self._threads = StoreThreads()
         self._loader = Loader(settings)
         self._shelf = Shelf(listener, self._close_model, settings.unload_wait_s)
-        self._present: list[str] = []
+        self._bring_up = BringUp(settings, self._loader, self._shelf, self._threads)
         self._following: asyncio.Task[None] | None = None
+        self._loads: set[asyncio.Task[str]] = set()
         self._overrides = itertools.count(1)
         self._stopping = False
-        # Loads may take minutes; looking and closing must not wait for them.
-        self._load_thread = ThreadPoolExecutor(1, thread_name_prefix="model-load")
-        self._chore_thread = ThreadPoolExecutor(1, thread_name_prefix="model-chores")
 
     # --- life -------------------------------------------------------------------------
 
@@ -95,20 +61,22 @@ class ModelStore:
         """
         watch = Watch(self._settings)
         try:
-            looks = await self._chore(watch.look)
+            await self._threads.chore(watch.look)
         except OSError as error:
             raise ModelRefused(
                 f"the model repository {self._settings.models_dir} cannot be read: {error.strerror}"
             ) from None
-        self._present = watch.names
+        self._shelf.present = watch.names
         names = self._wanted_at_start()
-        if names:
-            await self._on_load_thread(self._loader.prepare)
         for name in names:
-            watch.taken_up(name, looks.get(name))
+            self._shelf.entry(name).awaited = True
+        if names:
+            await self._threads.load(self._loader.prepare)
+        for name in names:
+            watch.taken_up(name)
             await self._reconcile(name, again=True)
-        await self._chore(self._loader.rest)
-        if self._settings.control != "none":
+        await self._rest()
+        if self._settings.control != "none" and not self._stopping:
             self._following = asyncio.get_running_loop().create_task(
                 self._follow(watch), name="follow-repository"
             )
@@ -116,13 +84,13 @@ class ModelStore:
     async def stop(self) -> None:
         """Gives up what is loading and lets every model go. No run may be active."""
         self._stopping = True
-        self._loader.stop()
+        self._bring_up.stop()
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
+        await asyncio.gather(*self._loads, return_exceptions=True)
         await self._shelf.clear()
-        await asyncio.to_thread(self._load_thread.shutdown)
-        await asyncio.to_thread(self._chore_thread.shutdown)
+        await self._threads.close()
 
     # --- questions --------------------------------------------------------------------
 
@@ -140,7 +108,7 @@ class ModelStore:
 
     def index(self) -> list[IndexEntry]:
         """Every model and version that is known, by name and version."""
-        return self._shelf.index(self._present)
+        return self._shelf.index()
 
     # --- control ----------------------------------------------------------------------
 
@@ -153,6 +121,8 @@ class ModelStore:
     ) -> None:
         """Loads a model or brings it to its newest files; returns when it serves.
 
+        Once begun, the load goes on even if the caller is cancelled.
+
         Args:
             name: The model.
             config_json: Configuration to use instead of the folder's.
@@ -164,31 +134,21 @@ class ModelStore:
                 served before still does.
         """
         self._check_control("load")
-        self._check_name(name)
+        _check_name(name)
         if files and config_json is None:
             refuse(
                 Reason.MODEL_REFUSED,
                 f"model {name}: files are taken only together with the parameter config",
             )
-        number = next(self._overrides) if files or config_json is not None else 0
-        entry = self._shelf.entry(name)
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                await stack.enter_async_context(entry.lock)
-                folder = self._settings.models_dir / name
-                if files:
-                    folder = stack.enter_context(private_folder(self._settings.snapshot_dir))
-                    await self._chore(write_upload, folder, files, self._settings.files)
-                elif not await self._chore(folder.is_dir):
-                    refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name} in the repository")
-                refused = await self._bring_up(
-                    entry, _Source(folder, config_json, number, again=True)
-                )
-        except ModelRefused as error:
-            refused = str(error)
-        finally:
-            self._drop_if_empty(entry)
-            await self._chore(self._loader.rest)
+        if not files and not await self._threads.chore((self._settings.models_dir / name).is_dir):
+            refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name} in the repository")
+        self._check_room(name)
+        task = asyncio.get_running_loop().create_task(
+            self._load(name, config_json, files or {}), name=f"load-{name}"
+        )
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+        refused = await asyncio.shield(task)
         if refused:
             refuse(Reason.MODEL_REFUSED, f"model {name}: {refused}")
 
@@ -204,136 +164,57 @@ class ModelStore:
         """
         del unload_dependents
         self._check_control("unload")
-        self._check_name(name)
-        entry = self._shelf.entries.get(name)
-        if entry is None:
-            if name not in self._present:
-                refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name}")
-            return
-        await self._take_down(entry, "unloaded")
+        _check_name(name)
+        if name in self._shelf.entries:
+            await self._take_down(name, "it was unloaded")
+        elif name not in self._shelf.present:
+            refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name}")
 
     def release(self, model_key: str) -> None:
         """The last call to a closed key has ended: its sessions may go."""
         self._shelf.release(model_key)
 
-    # --- bringing up ------------------------------------------------------------------
+    # --- changing what serves -----------------------------------------------------------
+
+    async def _load(self, name: str, config_json: str | None, files: Mapping[str, bytes]) -> str:
+        """Why the load was refused; "" if it was not."""
+        override = next(self._overrides) if files or config_json is not None else 0
+        folder = self._settings.models_dir / name
+        try:
+            async with self._shelf.changing(name) as entry:
+                with contextlib.ExitStack() as stack:
+                    if files:
+                        folder = stack.enter_context(private_folder(self._settings.snapshot_dir))
+                        limits = self._settings.files
+                        await self._threads.chore(write_upload, folder, files, limits)
+                    source = Source(folder, config_json, override, again=True)
+                    return await self._bring_up.bring_up(entry, source)
+        except ModelRefused as error:
+            return str(error)
+        finally:
+            await self._rest()
 
     async def _reconcile(self, name: str, *, again: bool) -> None:
-        """Brings a model to what its folder holds; never raises for the model's faults."""
-        entry = self._shelf.entry(name)
-        async with entry.lock:
-            source = _Source(self._settings.models_dir / name, again=again)
-            with contextlib.suppress(ModelRefused):
-                await self._bring_up(entry, source)
+        """Brings a model to what its folder holds."""
+        async with self._shelf.changing(name) as entry:
+            source = Source(self._settings.models_dir / name, again=again)
+            await self._bring_up.bring_up(entry, source)
+            entry.awaited = False
 
-    async def _bring_up(self, entry: Entry, source: _Source) -> str:
-        """Loads what is wanted and closes what is not. The entry's lock is held.
-
-        Returns:
-            Why a wanted version was refused; "" when none was.
-
-        Raises:
-            ModelRefused: The model as a whole cannot be loaded.
-        """
-        entry.retry_at_s = None
-        try:
-            state = await self._chore(look, source.folder, self._settings.files)
-            blueprint, wanted, count = await self._on_load_thread(self._plan, entry, source, state)
-        except ModelRefused as error:
-            self._note_refusal(entry, "", error)
-            entry.reason = str(error)
-            raise
-        entry.reason = ""
-        for version in entry.refused.keys() - state.versions.keys():
-            entry.forget(version)
-        good: list[str] = []
-        refused: list[str] = []
-        for version in wanted:
-            if len(good) >= count:
-                break
-            mark: Mark = (state.common, state.versions.get(version), source.override)
-            failure = await self._bring_up_version(entry, blueprint, version, mark, source)
-            if failure:
-                refused.append(f"version {version}: {failure}")
-            if version in entry.serving:
-                good.append(version)
-        if len(good) >= count:
-            for version in entry.serving.keys() - set(good):
-                self._shelf.close(entry, version)
-        return "; ".join(refused)
-
-    def _plan(
-        self, entry: Entry, source: _Source, state: FolderState
-    ) -> tuple[Blueprint, list[str], int]:
-        blueprint = self._loader.blueprint(entry.name, source.folder, source.config_json)
-        for note in (*state.ignored, *blueprint.notes):
-            _log.warning("model_note", model=entry.name, note=note)
-        present = list(state.versions)
-        if not present and blueprint.backend == "synthetic":
-            # A synthetic model has no file, and git keeps no empty folder.
-            present = ["1"]
-        wanted, count = wanted_versions(blueprint.written.config, present)
-        if not wanted:
-            raise ModelRefused("it has no version: expected a folder named by a whole number")
-        return blueprint, wanted, count
-
-    async def _bring_up_version(
-        self, entry: Entry, blueprint: Blueprint, version: str, mark: Mark, source: _Source
-    ) -> str:
-        """Makes a version serve what the mark stands for; why not, if it does not."""
-        serving = entry.serving.get(version)
-        if serving is not None and serving.mark == mark:
-            entry.forget(version)
-            return ""
-        if entry.refused_marks.get(version) == mark and not source.again:
-            return entry.refused[version]
-        # A predecessor under the same key may still answer its last calls.
-        await self._shelf.wait_gone(f"{entry.name}/{version}")
-        entry.busy[version] = "LOADING"
-        began_s = time.monotonic()
-        try:
-            model = await self._on_load_thread(self._loader.load, blueprint, version)
-        except ModelRefused as error:
-            entry.refuse(version, str(error), mark)
-            self._note_refusal(entry, version, error)
-            return str(error)
-        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the store)
-            entry.refuse(version, f"a fault in Hasten: {type(error).__name__}", mark)
-            _log.exception("model_load_fault", model=entry.name, version=version)
-            return entry.refused[version]
-        finally:
-            del entry.busy[version]
-        if self._stopping:
-            model.close()
-            return "the worker is stopping"
-        entry.forget(version)
-        self._shelf.open(entry, version, Serving(model, mark))
-        _log.info(
-            "model_ready",
-            model=entry.name,
-            version=version,
-            load_s=round(time.monotonic() - began_s, 3),
-            memory_bytes=model.memory_bytes,
-            batch_max=model.spec.batch_max,
-            run_s=round(min((took for _, took in model.spec.profile), default=0.0), 6),
-        )
-        return ""
-
-    def _note_refusal(self, entry: Entry, version: str, error: ModelRefused) -> None:
-        if error.passing:
-            entry.retry_at_s = time.monotonic() + self._settings.retry_s
-        if not self._stopping:
-            _log.error("model_refused", model=entry.name, version=version, reason=str(error))
-
-    async def _take_down(self, entry: Entry, reason: str) -> None:
-        async with entry.lock:
+    async def _take_down(self, name: str, reason: str) -> None:
+        async with self._shelf.changing(name) as entry:
             gone = [self._shelf.close(entry, version) for version in list(entry.serving)]
-            entry.refused.clear()
-            entry.refused_marks.clear()
-            entry.reason = reason
-            entry.retry_at_s = None
+            entry.clear(reason)
             for event in gone:
                 await event.wait()
+
+    async def _rest(self) -> None:
+        """Ends the intake process, behind the loads that still use it."""
+        if not self._stopping:
+            await self._threads.load(self._loader.rest)
+
+    async def _close_model(self, model: Model) -> None:
+        await self._threads.chore(model.close)
 
     # --- following the folder -----------------------------------------------------------
 
@@ -341,45 +222,41 @@ class ModelStore:
         while True:
             await asyncio.sleep(self._settings.poll_interval_s)
             try:
-                await self._chore(watch.look)
+                await self._threads.chore(watch.look)
             except OSError as error:
                 # A repository that is away for a while takes no model with it.
                 _log.warning("repository_unreadable", reason=str(error))
                 continue
-            self._present = watch.names
+            self._shelf.present = watch.names
             if self._settings.control == "poll":
                 await self._take_up(watch)
 
     async def _take_up(self, watch: Watch) -> None:
+        for name in watch.gone():
+            await self._take_down(name, "its folder was removed")
+        due = self._due() & set(watch.names)
+        names = watch.settled() | due
+        for name in sorted(names):
+            watch.taken_up(name)
+            await self._reconcile(name, again=name in due)
+        if names:
+            await self._rest()
+
+    def _due(self) -> set[str]:
+        """Models whose load failed for a passing reason, and for which it is time again."""
         now_s = time.monotonic()
-        due = {
+        return {
             name
             for name, entry in self._shelf.entries.items()
             if entry.retry_at_s is not None and now_s >= entry.retry_at_s
         }
-        changed = watch.settled()
-        for name in watch.gone():
-            entry = self._shelf.entries.get(name)
-            if entry is not None:
-                await self._take_down(entry, "its folder was removed")
-                del self._shelf.entries[name]
-        for name in changed | (due & set(watch.names)):
-            watch.taken_up(name, watch.seen(name))
-            await self._reconcile(name, again=name in due)
-        if changed or due:
-            await self._chore(self._loader.rest)
 
     # --- helpers ------------------------------------------------------------------------
 
     def _wanted_at_start(self) -> list[str]:
         if self._settings.control != "explicit" or "*" in self._settings.load_models:
-            return list(self._present)
+            return list(self._shelf.present)
         return list(dict.fromkeys(self._settings.load_models))
-
-    def _drop_if_empty(self, entry: Entry) -> None:
-        """Forgets a name that came in a request and is no model."""
-        if entry.name not in self._present and not (entry.serving or entry.refused or entry.busy):
-            self._shelf.entries.pop(entry.name, None)
 
     def _check_control(self, verb: str) -> None:
         if self._settings.control != "explicit":
@@ -389,21 +266,14 @@ class ModelStore:
                 f"has {self._settings.control}",
             )
 
-    def _check_name(self, name: str) -> None:
-        try:
-            check_name(name)
-        except ModelRefused as error:
-            refuse(Reason.MODEL_NOT_FOUND, str(error))
+    def _check_room(self, name: str) -> None:
+        limit = self._settings.files.models_max
+        if name not in self._shelf.entries and len(self._shelf.entries) >= limit:
+            refuse(Reason.MODEL_REFUSED, f"model {name}: the worker has {limit} models, its limit")
 
-    async def _close_model(self, model: Model) -> None:
-        await self._chore(model.close)
 
-    async def _chore(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._chore_thread, partial(work, *args, **kwargs))
-
-    async def _on_load_thread(
-        self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._load_thread, partial(work, *args, **kwargs))
+def _check_name(name: str) -> None:
+    try:
+        check_name(name)
+    except ModelRefused as error:
+        refuse(Reason.MODEL_NOT_FOUND, str(error))

@@ -28,7 +28,7 @@ class Watch:
         self._before: dict[str, Look] = {}
         self._taken: dict[str, Look | None] = {}
 
-    def look(self) -> dict[str, Look]:
+    def look(self) -> None:
         """Looks at every model's folder. Blocks.
 
         Raises:
@@ -43,15 +43,10 @@ class Watch:
                 looks[name] = str(error)
         self.names = names
         self._before, self._last = self._last, looks
-        return looks
 
-    def seen(self, name: str) -> Look | None:
-        """What the last look saw of a model."""
-        return self._last.get(name)
-
-    def taken_up(self, name: str, seen: Look | None) -> None:
-        """The store now stands for this state of the model."""
-        self._taken[name] = seen
+    def taken_up(self, name: str) -> None:
+        """The store now turns to the model as the last look saw it."""
+        self._taken[name] = self._last.get(name)
 
     def settled(self) -> set[str]:
         """Models that differ from what was taken up, and did not change since the look before."""

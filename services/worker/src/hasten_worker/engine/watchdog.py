@@ -1,0 +1,47 @@
+"""Terminates warm-up runs that overstay or that nobody waits for any more."""
+
+import threading
+import time
+from typing import Final, Self
+
+from hasten_worker.model import Run
+
+CHECK_S: Final = 0.05
+
+
+class Watchdog:
+    """A thread that watches one run after the other, for as long as the context is open.
+
+    It costs a guarded run nothing but two assignments, so that timing one stays honest.
+
+    Args:
+        stop: When it is set, whatever runs is terminated.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._guarded: tuple[Run, float] | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="warm-up-watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def guard(self, run: Run, run_s_max: float) -> None:
+        """The run that begins now may take this long."""
+        self._guarded = (run, time.monotonic() + run_s_max)
+
+    def ended(self) -> None:
+        """The guarded run has ended."""
+        self._guarded = None
+
+    def _watch(self) -> None:
+        while not self._closed.wait(CHECK_S):
+            guarded = self._guarded
+            if guarded is not None and (self._stop.is_set() or time.monotonic() > guarded[1]):
+                guarded[0].terminate()
