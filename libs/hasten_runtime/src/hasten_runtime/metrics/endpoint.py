@@ -62,7 +62,8 @@ class MetricsEndpoint:
     @property
     def address(self) -> str:
         """Where it listens, "host:port" with the real port."""
-        return f"{self._server.server_address[0]!s}:{self.port}"
+        host = str(self._server.server_address[0])
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def close(self) -> None:
         """Stops serving. Blocks for a tenth of a second; idempotent."""
@@ -77,7 +78,8 @@ def serve(address: str, metrics: CollectorRegistry) -> MetricsEndpoint:
     Raises:
         OSError: The address cannot be listened at.
     """
-    host, _, port = address.rpartition(":")
+    bracketed, _, port = address.rpartition(":")
+    host = bracketed.strip("[]")
     server = make_server(
         host,
         int(port),

@@ -1,0 +1,105 @@
+"""A service's process: one ready line, two signals, an honest exit code."""
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import pytest
+
+PATIENCE_S = 20.0
+
+SERVICE = """
+import asyncio, sys
+from hasten_runtime import logs, process
+
+async def main(stop):
+    {body}
+
+logs.configure("test", fmt="json")
+sys.exit(process.run(main))
+"""
+
+OBEDIENT = """
+    process.announce_ready(service="test", address="127.0.0.1:1", metrics_address=None)
+    await stop.wait()
+    return {code}
+"""
+STUBBORN = """
+    process.announce_ready(service="test")
+    await stop.wait()
+    print("stopping", flush=True)
+    await asyncio.Event().wait()
+"""
+
+
+async def started(body: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVICE.format(body=body.strip()), stdout=PIPE, stderr=PIPE
+    )
+
+
+async def line_of(child: Process) -> str:
+    assert child.stdout is not None
+    return (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode()
+
+
+async def ended(child: Process) -> tuple[int | None, str, list[dict[str, str]]]:
+    """Exit code, what was left of standard output, log lines."""
+    out, err = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    return child.returncode, out.decode(), [json.loads(line) for line in err.splitlines()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("code", "expected"), [(None, 0), (3, 3)])
+async def test_the_first_signal_asks_the_service_to_leave(
+    number: signal.Signals, code: int | None, expected: int
+) -> None:
+    child = await started(OBEDIENT.format(code=code))
+    ready = json.loads(await line_of(child))
+    assert ready == {
+        "event": "ready",
+        "pid": child.pid,
+        "service": "test",
+        "address": "127.0.0.1:1",
+        "metrics_address": None,
+    }
+    child.send_signal(number)
+    assert await ended(child) == (expected, "", [])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + 15), (signal.SIGINT, 128 + 2)])
+async def test_the_second_signal_ends_the_process_at_once(
+    number: signal.Signals, code: int
+) -> None:
+    child = await started(STUBBORN)
+    await line_of(child)
+    child.send_signal(signal.SIGTERM)
+    assert await line_of(child) == "stopping\n"
+    child.send_signal(number)
+    assert await ended(child) == (code, "", [])
+
+
+async def test_an_exception_is_logged_and_the_code_is_1() -> None:
+    code, out, log = await ended(await started('raise ValueError("no such model folder")'))
+    assert (code, out) == (1, "")
+    (line,) = log
+    assert (line["event"], line["level"]) == ("process.crashed", "critical")
+    assert "no such model folder" in line["exception"]
+
+
+async def test_a_forgotten_task_that_fails_is_logged() -> None:
+    body = """
+    async def fail():
+        raise ValueError("unseen")
+    task = asyncio.ensure_future(fail())
+    await asyncio.sleep(0)
+    del task
+    import gc; gc.collect()
+    """
+    code, _, log = await ended(await started(body))
+    assert code == 0
+    (line,) = log
+    assert line["event"] == "process.unhandled"
+    assert "unseen" in line["exception"]
