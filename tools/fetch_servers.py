@@ -209,8 +209,8 @@ def main() -> int:
     for name, find in finders.items():
         try:
             paths[name] = str(find())
-        except ServerMissing as sentence:
-            missing.append(str(sentence))
+        except ServerMissing as error:
+            missing.append(str(error))
     if arguments.json:
         print(json.dumps(paths))
     else:

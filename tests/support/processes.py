@@ -1,8 +1,10 @@
 """Child processes of tests that never outlive the test run, however it ends."""
 
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,19 +13,22 @@ import psutil
 STOP_TIMEOUT_S = 10.0
 LOG_TAIL_CHARS = 4000
 
-# Reads "+pid" and "-pid" lines. At the end of its input, which comes when the test run ends in
-# whatever way (kill -9 too), it kills what is left. A pipe is used and not PR_SET_PDEATHSIG,
-# because that signal comes when the *thread* ends that started the child.
+# Reads "+what" and "-what" lines, what being a process id or a folder. At the end of its input,
+# which comes when the test run ends in whatever way (kill -9 too), it kills and removes what is
+# left. A pipe is used and not PR_SET_PDEATHSIG, because that signal comes when the *thread* ends
+# that started the child.
 _REAPER_SOURCE = """
-import os, signal, sys
+import os, shutil, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-pids = set()
+left = set()
 for line in sys.stdin:
-    sign, pid = line[0], int(line[1:])
-    (pids.add if sign == "+" else pids.discard)(pid)
-for pid in pids:
+    (left.add if line[0] == "+" else left.discard)(line[1:-1])
+for what in sorted(left, key=lambda what: not what.isdigit()):
+    if not what.isdigit():
+        shutil.rmtree(what, ignore_errors=True)
+        continue
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(int(what), signal.SIGKILL)
     except ProcessLookupError:
         pass
 """
@@ -33,7 +38,7 @@ class _Reaper:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def tell(self, sign: str, pid: int) -> None:
+    def tell(self, sign: str, what: int | Path) -> None:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _REAPER_SOURCE],
@@ -41,11 +46,24 @@ class _Reaper:
                 start_new_session=True,
             )
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{sign}{pid}\n".encode())
+        self._process.stdin.write(f"{sign}{what}\n".encode())
         self._process.stdin.flush()
 
 
 _reaper = _Reaper()
+
+
+def make_folder() -> Path:
+    """A new folder that is removed with the test run at the latest."""
+    folder = Path(tempfile.mkdtemp(prefix="hasten-test-"))
+    _reaper.tell("+", folder)
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder of `make_folder`. Idempotent."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _reaper.tell("-", folder)
 
 
 class ChildProcess:

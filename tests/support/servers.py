@@ -6,15 +6,15 @@ import importlib.util
 import json
 import shutil
 import socket
-import tempfile
 import uuid
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
 from tests.support.ports import free_port, release_port
-from tests.support.processes import ChildProcess
+from tests.support.processes import ChildProcess, make_folder, remove_folder
 from tests.support.waiting import eventually_sync
 
 START_TIMEOUT_S = 20.0
@@ -48,7 +48,7 @@ class _Server:
     """What Redis and Consul have in common: start, wait until it is ours and ready, end."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="hasten-test-"))
+        self.folder = make_folder()
         self.child: ChildProcess | None = None
 
     @property
@@ -99,7 +99,7 @@ class _Server:
         if self.child is not None:
             self.child.kill()
             self.child = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
     def _exited(self) -> bool:
         return self.child is None or self.child.exit_status is not None
@@ -155,9 +155,9 @@ class RedisServer(_Server):
         try:
             # The process id tells our server from a stranger's on the same port.
             info = self.command("INFO")
-            return f"process_id:{self.pid}\r" in info and "loading:0\r" in info
         except OSError:
             return False
+        return f"process_id:{self.pid}\r" in info and "loading:0\r" in info
 
 
 def _read_reply(connection: socket.socket) -> str:
@@ -184,7 +184,7 @@ class ConsulAgent(_Server):
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def get(self, path: str) -> Any:  # noqa: ANN401  (parsed JSON)
+    def get(self, path: str) -> Any:
         """GET on the HTTP API; returns the parsed JSON. Raises OSError."""
         return json.loads(self._request("GET", path))
 
@@ -244,8 +244,8 @@ class ConsulAgent(_Server):
             text = response.read().decode()
             if response.status != http.HTTPStatus.OK:
                 raise ConnectionError(f"{response.status} {text}")
-            return text
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
         finally:
             connection.close()
+        return text

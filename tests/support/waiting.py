@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -12,9 +12,21 @@ POLL_S = 0.005
 POLL_S_MAX = 0.1
 
 
+@overload
 async def eventually(
-    predicate: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0, *, what: str = ""
-) -> T:
+    predicate: Callable[[], Awaitable[T]], timeout_s: float = ..., *, what: str = ...
+) -> T: ...
+
+
+@overload
+async def eventually(
+    predicate: Callable[[], T], timeout_s: float = ..., *, what: str = ...
+) -> T: ...
+
+
+async def eventually(
+    predicate: Callable[[], Any], timeout_s: float = 10.0, *, what: str = ""
+) -> Any:
     """Returns the predicate's first truthy value; fails the test after timeout_s.
 
     The predicate may be a coroutine function. An AssertionError inside it counts as "not yet"
@@ -32,9 +44,7 @@ async def eventually(
         pause_s = min(pause_s * 1.5, POLL_S_MAX)
 
 
-async def _ask(
-    predicate: Callable[[], T | Awaitable[T]],
-) -> tuple[T | None, AssertionError | None]:
+async def _ask(predicate: Callable[[], Any]) -> tuple[Any, AssertionError | None]:
     try:
         value = predicate()
         if inspect.isawaitable(value):

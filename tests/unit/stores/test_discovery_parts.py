@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Self
 
 import pytest
 
@@ -22,15 +23,20 @@ pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
 WORKER = Instance("worker", "w-1", "127.0.0.1:1")
 
 
-class BrokenRegistry(MemoryRegistry):
-    """Has a bug, or eats cancellations, in its reader."""
+class BrokenRegistry:
+    """Has a bug, or eats cancellations, in its reader, which it is itself."""
 
     def __init__(self, bug: Exception | None = None) -> None:
-        super().__init__(Board())
         self.bug = bug
         self.eaten = 0
 
-    def reader(self, service: str) -> "BrokenRegistry":
+    async def announce(self, instance: Instance) -> None: ...
+
+    async def withdraw(self, instance: Instance) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def reader(self, service: str) -> Self:
         del service
         return self
 

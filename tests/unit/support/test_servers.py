@@ -74,10 +74,12 @@ def test_a_killed_test_run_takes_its_servers_with_it() -> None:
         text=True,
     ) as run:
         assert run.stdout is not None
-        pid = int(run.stdout.readline().split()[0])
+        pid_text, folder = run.stdout.readline().split()
+        pid = int(pid_text)
         assert is_running(pid)
         os.kill(run.pid, signal.SIGKILL)
     eventually_sync(lambda: not is_running(pid), what="the server is gone")
+    eventually_sync(lambda: not Path(folder).exists(), what="its folder is gone")
 
 
 def test_a_port_is_given_once_even_to_another_process() -> None:
