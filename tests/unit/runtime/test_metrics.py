@@ -143,13 +143,7 @@ def test_what_runs_here_is_told(registry: CollectorRegistry) -> None:
     assert "process_resident_memory_bytes" in text
 
 
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("text/plain", "text/plain"),
-        ("application/openmetrics-text", "application/openmetrics-text"),
-    ],
-)
+@pytest.mark.parametrize("kind", ["text/plain", "application/openmetrics-text"])
 def test_a_scraper_gets_the_form_it_asks_for(endpoint: MetricsEndpoint, kind: str) -> None:
     request = urllib.request.Request(f"http://{endpoint.address}/metrics", headers={"Accept": kind})
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  (as above)

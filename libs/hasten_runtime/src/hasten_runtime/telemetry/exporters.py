@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_NO_SERVICE: Final = "unknown_service"
 
 
 def exporters(environ: Mapping[str, str]) -> list["SpanExporter"]:
@@ -49,17 +48,12 @@ def _exporter(name: str, environ: Mapping[str, str]) -> "SpanExporter":
 
 def resource(service_name: str, instance: str) -> "Resource":
     """What all spans of this process say of it; the standard variables win over ours."""
-    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
     ours = {
         names.ATTR_SERVICE_NAME: service_name,
         names.ATTR_SERVICE_INSTANCE: instance,
         names.ATTR_SERVICE_VERSION: version("hasten-runtime"),
     }
-    theirs = Resource.create()
-    said = {
-        key: value
-        for key, value in theirs.attributes.items()
-        if not (key == names.ATTR_SERVICE_NAME and str(value).startswith(_NO_SERVICE))
-    }
-    return theirs.merge(Resource({key: value for key, value in ours.items() if key not in said}))
+    said = OTELResourceDetector().detect().attributes
+    return Resource.create({key: value for key, value in ours.items() if key not in said})
