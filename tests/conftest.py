@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
 from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.waiting import eventually
 
