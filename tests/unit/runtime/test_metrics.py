@@ -130,6 +130,7 @@ def test_clients_cannot_make_series_without_end(kind: str, registry: CollectorRe
         if isinstance(counted, RouterMetrics):
             counted.standing(f"worker-{number}", "ready")
     assert counted.model("model-499") is counted.model("never seen")
+    assert counted.model("model-499") is counted.model(OTHER)
     assert counted.model("model-0") is not counted.model("model-1")
     assert value(registry, "hasten_requests_total", model=OTHER, outcome="answered") == 468
     assert series(registry) <= SERIES_MAX

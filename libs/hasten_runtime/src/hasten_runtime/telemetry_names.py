@@ -19,9 +19,7 @@ SPAN_WORKER_BATCH: Final = "hasten.worker.batch"
 # --- span events ---
 
 EVENT_ADMITTED: Final = "hasten.admitted"
-EVENT_SENT: Final = "hasten.sent"
 EVENT_BATCHED: Final = "hasten.batched"
-EVENT_REFUSED: Final = "hasten.refused"
 
 # --- attributes: semantic conventions ---
 

@@ -29,20 +29,18 @@ class ModelLabels(Generic[M]):
     def __init__(self, models_max: int, make: Callable[[str], M]) -> None:
         self._models_max = models_max
         self._make = make
-        self._made: dict[str, M] = {}
-        self._other: M | None = None
+        self._other = make(OTHER)
+        self._made = {OTHER: self._other}
 
     def of(self, model: str) -> M:
-        """The model's object."""
+        """The model's object; OTHER itself may be asked for."""
         made = self._made.get(model)
         if made is not None:
             return made
-        if len(self._made) < self._models_max:
-            made = self._made[model] = self._make(model)
-            return made
-        if self._other is None:
-            self._other = self._make(OTHER)
-        return self._other
+        if len(self._made) > self._models_max:
+            return self._other
+        made = self._made[model] = self._make(model)
+        return made
 
 
 class RequestMetrics:
