@@ -127,15 +127,16 @@ class FakeWorker:
         while (message := await context.read()) is not grpc.aio.EOF:
             self.messages += bool(message.calls)
             self._received[outbox] += len(message.calls)
+            # Cancels first, as real workers do.
+            for call_id in message.cancelled_call_ids:
+                self.cancelled.append(call_id)
+                self.held = [pair for pair in self.held if pair[0].call_id != call_id]
             for call in message.calls:
                 self.calls.append(call)
                 if self.holds:
                     self.held.append((call, outbox))
                 else:
                     self._answer(call, outbox)
-            for call_id in message.cancelled_call_ids:
-                self.cancelled.append(call_id)
-                self.held = [pair for pair in self.held if pair[0].call_id != call_id]
         outbox.put_nowait(pb.ExecuteResponse())
 
     async def _report(self, outbox: asyncio.Queue[pb.ExecuteResponse]) -> None:

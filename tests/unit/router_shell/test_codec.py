@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.common.v1 import failure_pb2, timing_pb2
@@ -11,8 +11,10 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason
 from hasten_router import fields
 from hasten_router.calls import Call
-from hasten_router.front.stream_infer import answer_message, error_message
+from hasten_router.front.stream_infer import Subject, answer_message, error_message
 from hasten_router.links import codec
+
+UNTIMED = settings(deadline=None)  # tests say nothing about speed
 
 
 def a_call(call_id: int, payload: bytes) -> Call:
@@ -24,6 +26,7 @@ def a_call(call_id: int, payload: bytes) -> Call:
     return call
 
 
+@UNTIMED
 @given(
     st.lists(
         st.tuples(st.integers(1, 2**63), st.binary(max_size=40_000), st.floats(-1e3, 1e6)),
@@ -54,6 +57,7 @@ def test_no_deadline_is_zero_and_a_passed_one_is_not() -> None:
     assert codec.time_left_us(1e300, 5.0) == codec.TIME_LEFT_US_MAX
 
 
+@UNTIMED
 @given(st.integers(0, 2**64))
 def test_varints_are_those_of_protobuf(value: int) -> None:
     decoded = shift = 0
@@ -84,6 +88,7 @@ def test_replies_keep_answer_failure_and_timing() -> None:
     assert failed.refusal.started
 
 
+@UNTIMED
 @given(st.binary(max_size=200))
 def test_a_stream_answer_wraps_the_workers_bytes_and_marks_them_final(name: bytes) -> None:
     answer = inference_pb2.ModelInferResponse(
@@ -103,7 +108,9 @@ def test_a_stream_error_names_the_request_and_the_reason() -> None:
         pb.Reply(failure=failure_pb2.Failure(reason="MODEL_FAILED", message="it broke")), None
     )
     assert failed.refusal is not None
-    message = inference_pb2.ModelStreamInferResponse.FromString(error_message(failed.refusal, "7"))
+    message = inference_pb2.ModelStreamInferResponse.FromString(
+        error_message(failed.refusal, Subject("m", "7"))
+    )
     assert message.error_message == "it broke"
     assert message.infer_response.id == "7"
     assert message.infer_response.parameters["hasten_reason"].string_param == "MODEL_FAILED"

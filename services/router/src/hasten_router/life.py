@@ -56,6 +56,7 @@ async def started(settings: RouterSettings) -> AsyncIterator[tuple[Router, str]]
             yield router, address
             await _leave(router, settings)
         finally:
+            await router.front.stop(CLOSE_S)
             for job in jobs:
                 job.cancel()
 
@@ -71,7 +72,6 @@ async def _leave(router: Router, settings: RouterSettings) -> None:
             await router.shell.idle()
     except TimeoutError:
         _log.warning("router.impatient", patience_s=settings.drain.patience_s)
-    await router.front.stop(CLOSE_S)
     await router.keeper.save()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Refusal
@@ -26,6 +26,13 @@ _FINAL: Final = pb.ModelInferResponse(
 ).SerializeToString()
 
 
+class Subject(NamedTuple):
+    """The request that a message of the stream is about; empty when it could not be read."""
+
+    model: str = ""
+    request_id: str = ""
+
+
 class StreamCall(Call):
     """A call of a stream; when it ends it lines up to be written."""
 
@@ -37,6 +44,11 @@ class StreamCall(Call):
         super().__init__(model, version, payload, arrived_s=arrived_s)
         self.session = session
         self.request_id = ""
+
+    @property
+    def subject(self) -> Subject:
+        """Whom its answer concerns."""
+        return Subject(self.model, self.request_id)
 
     def end(self, outcome: bytes | Refusal) -> None:
         """Sets the outcome and queues it for the stream."""
@@ -56,8 +68,8 @@ class Session:
         self._context = context
         self._room = asyncio.Semaphore(desk.limits.stream_in_flight_max)
         self._open: set[StreamCall] = set()
-        # (answer or refusal, request id); bounded by the semaphore.
-        self._outbox: asyncio.Queue[tuple[bytes | Refusal, str] | None] = asyncio.Queue()
+        # What to write and whom it concerns; bounded by the semaphore.
+        self._outbox: asyncio.Queue[tuple[bytes | Refusal, Subject] | None] = asyncio.Queue()
         self._read_all = False
         self._traceparent, _ = read_metadata(context)
         self._aborts = any(
@@ -84,7 +96,7 @@ class Session:
         """A call has its outcome."""
         self._open.discard(call)
         assert call.outcome is not None, "ended without an outcome"  # noqa: S101  (set by end)
-        self._outbox.put_nowait((call.outcome, call.request_id))
+        self._outbox.put_nowait((call.outcome, call.subject))
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:
@@ -105,29 +117,29 @@ class Session:
 
     def _take(self, request: bytes) -> None:
         arrived_s = self._desk.clock.now_s()
-        request_id = ""
+        subject = Subject()
         try:
             head, wishes = self._desk.read(request)
-            request_id = head.request_id
             call = StreamCall(
                 head.model_name, head.model_version, request, arrived_s=arrived_s, session=self
             )
-            call.request_id = request_id
+            call.request_id = head.request_id
+            subject = call.subject
             left_s = self._context.time_remaining()
             self._desk.fill_in(call, wishes, left_s, self._traceparent)
         except MeshError as error:
-            self._outbox.put_nowait((error.refusal, request_id))
+            self._outbox.put_nowait((error.refusal, subject))
             return
         self._open.add(call)
         self._desk.door.begin(call)
 
-    async def _write(self, outcome: bytes | Refusal, request_id: str) -> None:
+    async def _write(self, outcome: bytes | Refusal, subject: Subject) -> None:
         if isinstance(outcome, bytes):
             await self._context.write(answer_message(outcome))
         elif self._aborts:
             await errors.abort(cast("errors.Aborting", self._context), outcome)
         else:
-            await self._context.write(error_message(outcome, request_id))
+            await self._context.write(error_message(outcome, subject))
 
 
 def answer_message(answer: bytes) -> bytes:
@@ -135,12 +147,13 @@ def answer_message(answer: bytes) -> bytes:
     return b"".join((_INFER_RESPONSE_KEY, fields.varint(len(answer) + len(_FINAL)), answer, _FINAL))
 
 
-def error_message(refusal: Refusal, request_id: str) -> bytes:
+def error_message(refusal: Refusal, subject: Subject) -> bytes:
     """A ModelStreamInferResponse that says what went wrong with which request."""
     return pb.ModelStreamInferResponse(
         error_message=refusal.message,
         infer_response=pb.ModelInferResponse(
-            id=request_id,
+            model_name=subject.model,
+            id=subject.request_id,
             parameters={REASON_PARAMETER: pb.InferParameter(string_param=refusal.reason.name)},
         ),
     ).SerializeToString()

@@ -1,0 +1,168 @@
+"""What operators and platforms see: workers, drain, health, reflection, leaving."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from hasten.inference.v2 import inference_pb2 as inference_pb
+from hasten.router.v1 import router_service_pb2 as pb
+from hasten_router.life import started
+from hasten_router.settings import RouterSettings
+from tests.integration.router.fake_worker import FakeWorker
+from tests.integration.router.harness import Client, request, router_over, told
+from tests.support.waiting import eventually
+
+LIST = "/hasten.router.v1.RouterService/ListWorkers"
+DRAIN = "/hasten.router.v1.RouterService/DrainWorker"
+
+
+async def listed(client: Client) -> Any:
+    return await client.ask(LIST, pb.ListWorkersRequest(), pb.ListWorkersResponse)
+
+
+async def test_workers_are_listed_as_the_router_sees_them() -> None:
+    worker = FakeWorker()
+    worker.holds = True
+    async with router_over(worker) as (client, _):
+        call = asyncio.ensure_future(client.start())
+        await eventually(lambda: len(worker.held) == 1)
+        [row] = (await listed(client)).workers
+        assert (row.state.worker_id, row.state.address) == (worker.address, worker.address)
+        assert (row.standing, row.in_flight) == ("ready", 1)
+        assert [model.name for model in row.state.models] == ["echo"]
+        assert row.report_age_s < 60.0
+        worker.release()
+        await call
+        await eventually(lambda: len(worker.calls) == 1)
+        [row] = (await listed(client)).workers
+        assert (row.in_flight, row.answered, row.failed) == (0, 1, 0)
+
+
+async def test_a_worker_that_cannot_be_reached_is_listed_as_connecting() -> None:
+    async with router_over() as (client, _):
+        assert not (await listed(client)).workers
+    worker = FakeWorker()
+    async with router_over(worker) as (client, router):
+        await worker.stop()
+        await eventually(lambda: not router.outlook.views())
+        [row] = (await listed(client)).workers
+        assert row.standing == "connecting"
+
+
+async def test_a_drained_worker_is_out_of_rotation_first_and_then_told() -> None:
+    stays, leaves = FakeWorker("stays"), FakeWorker("leaves")
+    async with router_over(stays, leaves) as (client, _):
+        answer = await client.ask(
+            DRAIN,
+            pb.DrainWorkerRequest(worker_id=leaves.address, patience_us=1_000_000),
+            pb.DrainWorkerResponse,
+        )
+        assert answer.abandoned == 0
+        before = len(leaves.calls)
+        await asyncio.gather(*(client.infer(request()) for _ in range(20)))
+        assert len(leaves.calls) == before
+        rows = {row.state.address: row for row in (await listed(client)).workers}
+        assert rows[leaves.address].standing == "draining"
+
+
+async def test_draining_an_unknown_worker_names_the_known_ones() -> None:
+    worker = FakeWorker()
+    async with router_over(worker) as (client, _):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await client.ask(
+                DRAIN, pb.DrainWorkerRequest(worker_id="nobody"), pb.DrainWorkerResponse
+            )
+    status, reason, message, _ = told(raised.value)
+    assert (status, reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert worker.address in message
+
+
+async def health_of(client: Client, service: str) -> str:
+    stub = health_pb2_grpc.HealthStub(client.channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+async def test_health_tells_the_server_from_its_readiness() -> None:
+    worker = FakeWorker()
+    async with router_over(worker) as (client, router):
+        assert await health_of(client, "") == "SERVING"
+        assert await health_of(client, "inference.GRPCInferenceService") == "SERVING"
+
+        async def readiness(wanted: str) -> bool:
+            return await health_of(client, "readiness") == wanted
+
+        await eventually(lambda: readiness("SERVING"))
+        await worker.stop()
+        await eventually(lambda: not router.outlook.ready())
+        await eventually(lambda: readiness("NOT_SERVING"))
+        assert await health_of(client, "") == "SERVING"
+
+
+async def test_reflection_lists_the_public_names() -> None:
+    async with router_over() as (client, _):
+        stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+        stream = stub.ServerReflectionInfo(timeout=5)
+        await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        answer = await stream.read()
+        stream.cancel()
+    names = {service.name for service in answer.list_services_response.service}
+    assert {
+        "inference.GRPCInferenceService",
+        "hasten.router.v1.RouterService",
+        "grpc.health.v1.Health",
+    } <= names
+
+
+async def test_a_router_that_leaves_says_so_finishes_and_refuses_the_rest() -> None:
+    worker = FakeWorker()
+    worker.holds = True
+    await worker.start()
+    settings = RouterSettings(
+        address="127.0.0.1:0",
+        metrics_address="127.0.0.1:0",
+        workers=(worker.address,),
+        drain={"notice_s": 0.3, "patience_s": 30.0},
+    )
+    leave = asyncio.Event()
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def live() -> None:
+        async with started(settings) as (router, where):
+            await eventually(router.outlook.ready)
+            address.set_result(where)
+            await leave.wait()
+
+    running = asyncio.create_task(live())
+    async with grpc.aio.insecure_channel(await address) as channel:
+        client = Client(channel)
+        early = asyncio.ensure_future(client.start(request(request_id="early")))
+        await eventually(lambda: len(worker.held) == 1)
+        leave.set()
+
+        async def not_serving() -> bool:
+            return await health_of(client, "") == "NOT_SERVING"
+
+        await eventually(not_serving)
+        noticed = asyncio.ensure_future(client.start(request(request_id="noticed")))
+        await eventually(lambda: len(worker.held) == 2)
+
+        async def refuses() -> bool:
+            call = client.start(request(), timeout_s=0.5)
+            try:
+                await call
+            except grpc.aio.AioRpcError as error:
+                return told(error)[:2] == ("UNAVAILABLE", "DRAINING")
+            return False
+
+        await eventually(refuses)
+        worker.release()
+        ids = [inference_pb.ModelInferResponse.FromString(await c).id for c in (early, noticed)]
+        assert ids == ["early", "noticed"]
+        await running
+    await worker.stop()
