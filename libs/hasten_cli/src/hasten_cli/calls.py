@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from hasten_cli.failures import FAILED, UNREACHABLE, CommandError
+from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
     from hasten_client import Client, HastenError
@@ -27,10 +27,14 @@ _NEXT_STEPS: Final = {
 @contextmanager
 def client(address: str) -> Iterator["Client"]:
     """A client of the mesh at the address; what it raises becomes a CommandError."""
-    from hasten_client import Client, HastenError
+    from hasten_client import Client, HastenError, InvalidArgument
 
     try:
-        with Client(address) as opened:
+        opened = Client(address)
+    except InvalidArgument as error:
+        raise CommandError(error.message, code=USAGE) from None
+    try:
+        with opened:
             yield opened
     except HastenError as error:
         raise command_error(error, address) from error

@@ -20,10 +20,15 @@ def parse_duration_s(text: str) -> float:
 
 def format_duration(duration_s: float) -> str:
     """As people read it, three digits or so."""
-    if duration_s < 1e-3:
+    if duration_s < 0.9995e-3:
         return f"{duration_s * 1e6:.0f} us"
-    if duration_s < 1:
-        return f"{duration_s * 1e3:.3g} ms"
+    if duration_s < 0.9995:
+        return f"{_three_digits(duration_s * 1e3)} ms"
     if duration_s < 120:
-        return f"{duration_s:.3g} s"
+        return f"{_three_digits(duration_s)} s"
     return f"{duration_s / 60:.1f} m"
+
+
+def _three_digits(value: float) -> str:
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{decimals}f}"

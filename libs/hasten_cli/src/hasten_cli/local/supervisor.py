@@ -158,8 +158,6 @@ class Supervisor:
             await child.start()
             async with asyncio.timeout(self._ready_s_max):
                 service.facts = await self._ready(service, child)
-        except OSError as error:
-            raise StartError(f"{service.spec.name} cannot be started: {error}", "") from error
         except EndedEarlyError as error:
             raise StartError(f"{error} before it was ready", child.log_tail()) from None
         except TimeoutError:
@@ -168,6 +166,8 @@ class Supervisor:
             raise StartError(
                 f"{service.spec.name} was not ready within {self._ready_s_max:g} s", tail
             ) from None
+        except OSError as error:  # After TimeoutError, which is one.
+            raise StartError(f"{service.spec.name} cannot be started: {error}", "") from error
         service.spec = pinned(service.spec, service.facts)
         service.ready_at_s = time.monotonic()
         service.ready_after_s = service.ready_at_s - begin_s

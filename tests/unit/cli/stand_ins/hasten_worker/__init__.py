@@ -1,0 +1,1 @@
+"""Stands in for the worker where local mode itself is under test."""

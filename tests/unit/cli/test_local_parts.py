@@ -1,0 +1,221 @@
+"""Local mode's parts: plan, ports, Redis, models, table, run folder."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from hasten_cli.failures import CommandError
+from hasten_cli.local import ports, redis
+from hasten_cli.local.models import models_folder, write_sample
+from hasten_cli.local.plan import UpOptions, pinned, router_spec, service_environ, worker_specs
+from hasten_cli.local.process import Child
+from hasten_cli.local.run_folder import RunFolder
+from hasten_cli.local.supervisor import Service
+from hasten_cli.local.table import rows
+from hasten_client import Worker, WorkerModel
+from tests.support.processes import is_running
+from tests.support.waiting import eventually, eventually_sync
+
+ENVIRON = {
+    "PATH": "/bin",
+    "HASTEN_ADDRESS": "elsewhere:1",
+    "HASTEN_WORKER_LANES": "3",
+    "HASTEN_ROUTER_SEED": "1",
+    "HASTEN_WORKER_ID": "mine",
+}
+URL = "redis://:secret@127.0.0.1:1/0"
+
+
+def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) -> None:
+    options = UpOptions(models=tmp_path, workers=2)
+    first, second = worker_specs(
+        options, models=tmp_path, redis_url=URL, folder=tmp_path, environ=ENVIRON
+    )
+    assert first.environ["HASTEN_WORKER_ID"] == "worker-1"
+    assert second.environ["HASTEN_WORKER_ID"] == "worker-2"
+    assert first.environ["HASTEN_WORKER_LANES"] == "3"
+    assert "HASTEN_ADDRESS" not in first.environ
+    assert "HASTEN_ROUTER_SEED" not in first.environ
+    router = router_spec(options, redis_url=URL, folder=tmp_path, environ=ENVIRON)
+    assert router.environ["HASTEN_ROUTER_SEED"] == "1"
+    assert "HASTEN_WORKER_LANES" not in router.environ
+    assert service_environ(ENVIRON, "", tmp_path).keys() == {"PATH", "PYTHONUNBUFFERED", "TMPDIR"}
+
+
+def test_the_password_of_redis_is_on_no_command_line(tmp_path: Path) -> None:
+    options = UpOptions(models=tmp_path)
+    specs = worker_specs(options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={})
+    specs.append(router_spec(options, redis_url=URL, folder=tmp_path, environ={}))
+    assert not any("secret" in word for spec in specs for word in spec.argv)
+
+
+def test_a_restarted_router_asks_for_the_ports_it_had(tmp_path: Path) -> None:
+    options = UpOptions(models=tmp_path, host="0.0.0.0", port=0, metrics_port=0)  # noqa: S104
+    spec = router_spec(options, redis_url=URL, folder=tmp_path, environ={})
+    again = pinned(spec, {"address": "0.0.0.0:41", "metrics_address": "0.0.0.0:42"})
+    assert again.environ["HASTEN_ROUTER_ADDRESS"] == "0.0.0.0:41"
+    assert again.environ["HASTEN_ROUTER_METRICS_ADDRESS"] == "0.0.0.0:42"
+    assert pinned(spec, {}).environ == spec.environ
+
+
+def test_a_claimed_port_is_refused_to_the_next_and_free_again_afterwards() -> None:
+    port = ports.free_port()
+    with (
+        ports.claimed("127.0.0.1", port, option="--port"),
+        pytest.raises(CommandError, match="another `hasten up`"),
+        ports.claimed("127.0.0.1", port, option="--port"),
+    ):
+        pass
+    with ports.claimed("127.0.0.1", port, option="--port"):
+        pass
+
+
+def test_a_port_that_is_shared_by_its_listener_is_in_use_all_the_same() -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with (
+            pytest.raises(CommandError, match=f"port {port} on 127.0.0.1 is in use"),
+            ports.claimed("127.0.0.1", port, option="--port"),
+        ):
+            pass
+
+
+def test_port_zero_is_always_free() -> None:
+    with (
+        ports.claimed("127.0.0.1", 0, option="--port"),
+        ports.claimed("127.0.0.1", 0, option="--port"),
+    ):
+        pass
+
+
+def test_redis_is_taken_from_path_first(tmp_path: Path) -> None:
+    program = tmp_path / "redis-server"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert redis.find_redis(str(tmp_path)) == str(program)
+    assert redis.find_redis("/nonexistent").endswith("redis-server")
+
+
+@pytest.mark.integration
+async def test_redis_answers_only_to_its_own_password_and_keeps_a_log() -> None:
+    with RunFolder() as folder:
+        endpoint = redis.RedisEndpoint(ports.free_port())
+        config = redis.write_config(endpoint, folder.path)
+        assert config.stat().st_mode & 0o077 == 0
+        assert endpoint.password not in repr(endpoint)
+        from hasten_cli.local.plan import redis_spec
+
+        child = Child(redis_spec(redis.find_redis(), config, os.environ), folder)
+        await child.start()
+        try:
+            facts = await eventually(lambda: redis.answers(endpoint))
+            assert facts == {"address": endpoint.address}
+            assert await redis.answers(redis.RedisEndpoint(endpoint.port)) is None
+            assert (folder.path / "redis" / "appendonly.aof").exists() or list(
+                (folder.path / "redis").rglob("*.aof")
+            )
+        finally:
+            await child.stop()
+        assert await redis.answers(endpoint) is None
+
+
+def test_the_repository_asked_for_must_be_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="does not exist") as caught:
+        models_folder(tmp_path / "none", here=tmp_path)
+    assert caught.value.code == 2
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="is a file"):
+        models_folder(tmp_path / "file", here=tmp_path)
+
+
+def test_without_one_the_usual_folders_are_tried_then_a_sample(tmp_path: Path) -> None:
+    assert models_folder(None, here=tmp_path) is None
+    (tmp_path / "examples" / "models").mkdir(parents=True)
+    assert models_folder(None, here=tmp_path) == tmp_path / "examples" / "models"
+    (tmp_path / "models").mkdir()
+    assert models_folder(None, here=tmp_path) == tmp_path / "models"
+    assert models_folder(tmp_path, here=Path("/")) == tmp_path
+    assert (write_sample(tmp_path / "sample") / "echo" / "1").is_dir()
+
+
+def test_the_table_shows_what_the_router_says_of_ready_workers(tmp_path: Path) -> None:
+    options = UpOptions(models=tmp_path, workers=10)
+    specs = worker_specs(options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={})
+    services = [Service(spec, state="ready") for spec in specs]
+    services.append(
+        Service(router_spec(options, redis_url=URL, folder=tmp_path, environ={}), state="ready")
+    )
+    services[1].state = "restarting"
+    services[1].restarts = 3
+    seen = {
+        "worker-1": _worker("worker-1", standing="slow_start", in_flight=2),
+        "worker-2": _worker("worker-2", standing="ejected", in_flight=1),
+    }
+    router, first, second, *others = rows(services, seen)
+    assert router.service == "router"
+    assert router.in_flight == "3"
+    assert (first.state, first.in_flight) == ("slow start", "2")
+    assert first.models == "m0, m1, m2, m3 and 2 more"
+    assert (second.state, second.restarts) == ("restarting", "3")
+    assert [row.service for row in others][-2:] == ["worker-9", "worker-10"]
+
+
+def _worker(name: str, *, standing: str, in_flight: int) -> Worker:
+    return Worker(
+        worker_id=name,
+        address="127.0.0.1:1",
+        pid=1,
+        standing=standing,
+        models=tuple(WorkerModel(f"m{number}", "1", ready=True) for number in range(6)),
+        in_flight=in_flight,
+        depth=0,
+        backlog_s=0.0,
+        service_s=0.0,
+        report_age_s=0.0,
+        answered=0,
+        failed=0,
+        cpu_cores=0.0,
+        memory_bytes=0,
+    )
+
+
+@pytest.mark.integration
+def test_the_guard_removes_the_folder_and_the_groups_of_a_dead_supervisor(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "keep").touch()
+    source = (
+        "import os, subprocess, sys\n"
+        "from hasten_cli.local.run_folder import RunFolder\n"
+        "folder = RunFolder().__enter__()\n"
+        f"os.symlink({str(outside)!r}, folder.path / 'link')\n"
+        "(folder.path / 'deep' / 'er').mkdir(parents=True)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'],\n"
+        "    start_new_session=True)\n"
+        "ended = subprocess.Popen(['true'], start_new_session=True); ended.wait()\n"
+        "folder.began(child.pid); folder.began(ended.pid); folder.ended(ended.pid)\n"
+        "print(child.pid, folder.path, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    import subprocess
+
+    ended = subprocess.run(
+        [sys.executable, "-c", source],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    pid, folder = ended.stdout.split()
+    eventually_sync(lambda: not Path(folder).exists())
+    assert not is_running(int(pid))
+    assert (outside / "keep").exists()

@@ -1,0 +1,215 @@
+"""The supervisor over small scripts: readiness, restarts, order of the end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hasten_cli.local import process as process_module
+from hasten_cli.local.plan import Kind, ServiceSpec, restart_delay_s
+from hasten_cli.local.run_folder import RunFolder
+from hasten_cli.local.supervisor import StartError, Supervisor
+from tests.support.processes import is_running
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_leaked_tasks")]
+
+READY = 'print(\'{"event": "ready", "address": "127.0.0.1:1"}\', flush=True)\n'
+WAIT = "import signal; signal.pause()\n"
+
+
+def script(name: str, source: str, kind: Kind = "worker", **options: Any) -> ServiceSpec:
+    return ServiceSpec(
+        name=name,
+        kind=kind,
+        argv=(sys.executable, "-c", source),
+        environ={**os.environ, "NAME": name},
+        stop_s_max=options.pop("stop_s_max", 5.0),
+        **options,
+    )
+
+
+@asynccontextmanager
+async def supervisor(
+    said: Callable[[str], None] = lambda _: None, *, ready_s_max: float = 30.0
+) -> AsyncIterator[tuple[Supervisor, Path]]:
+    with RunFolder() as folder:
+        opened = Supervisor(folder, say=said, ready_s_max=ready_s_max)
+        try:
+            yield opened, folder.path
+        finally:
+            await opened.stop()
+
+
+async def test_a_service_is_ready_with_the_facts_of_its_ready_line() -> None:
+    noise = "print('hello'); print('[1]'); print('{\"event\": \"other\"}')\n"
+    async with supervisor() as (running, folder):
+        await running.begin([script("a", noise + READY + WAIT)])
+        (service,) = running.services
+        assert service.state == "ready"
+        assert service.address == "127.0.0.1:1"
+        assert is_running(service.pid)
+        assert "hello" in (folder / "logs" / "a.log").read_text()
+    assert not is_running(service.pid)
+    assert not folder.exists()
+
+
+async def test_a_line_of_any_length_does_not_end_the_reading() -> None:
+    flood = "print('x' * 1_000_000)\n"
+    async with supervisor() as (running, _):
+        await running.begin([script("a", flood + READY + WAIT)])
+        assert running.services[0].state == "ready"
+
+
+async def test_services_start_in_parallel() -> None:
+    # Each waits for the other's file: one after the other would never be ready.
+    meet = (
+        "import os, pathlib, time\n"
+        "me, other = os.environ['NAME'], os.environ['OTHER']\n"
+        "folder = pathlib.Path(os.environ['TMPDIR'])\n"
+        "(folder / me).touch()\n"
+        "while not (folder / other).exists(): time.sleep(0.01)\n"
+    )
+    async with supervisor() as (running, folder):
+        shared = {"TMPDIR": str(folder)}
+        await running.begin(
+            [
+                script("a", meet + READY + WAIT).with_environ(OTHER="b", **shared),
+                script("b", meet + READY + WAIT).with_environ(OTHER="a", **shared),
+            ]
+        )
+        assert [service.state for service in running.services] == ["ready", "ready"]
+
+
+async def test_one_that_ends_while_starting_fails_the_start_with_its_log() -> None:
+    source = "import sys; sys.exit('no such port')"
+    async with supervisor() as (running, _):
+        with pytest.raises(StartError, match="bad ended with status 1 before") as caught:
+            await running.begin([script("good", READY + WAIT), script("bad", source)])
+        assert "no such port" in caught.value.tail
+
+
+async def test_one_that_never_becomes_ready_is_given_up() -> None:
+    async with supervisor(ready_s_max=0.5) as (running, _):
+        with pytest.raises(StartError, match=r"mute was not ready within 0\.5 s") as caught:
+            await running.begin([script("mute", "print('loading', flush=True)\n" + WAIT)])
+        assert "loading" in caught.value.tail
+
+
+async def test_a_program_that_does_not_exist_is_a_sentence() -> None:
+    spec = ServiceSpec("ghost", "redis", ("/nonexistent/program",), dict(os.environ), 1.0)
+    async with supervisor() as (running, _):
+        with pytest.raises(StartError, match="ghost cannot be started"):
+            await running.begin([spec])
+
+
+async def test_a_crash_after_a_crash_is_waited_for_longer_and_each_is_said() -> None:
+    said: list[str] = []
+    async with supervisor(said.append) as (running, _):
+        await running.begin([script("a", READY + "import time; time.sleep(0.05); exit(7)")])
+        await eventually(lambda: sum("starting it again" in line for line in said) >= 3)
+        assert running.services[0].restarts >= 2
+    delays = [line.split("again in ")[1] for line in said if "starting it again" in line]
+    assert delays[:3] == ["0.2 s", "0.4 s", "0.8 s"]
+    assert "a ended with status 7" in said[0]
+
+
+async def test_a_restart_that_fails_says_why_and_is_tried_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    once = (
+        "import os, pathlib, sys\n"
+        f"flag = pathlib.Path({str(tmp_path / 'flag')!r})\n"
+        "if flag.exists(): sys.exit(9)\n"
+    )
+    async with supervisor(said.append) as (running, _):
+        await running.begin([script("a", once + READY + WAIT)])
+        (tmp_path / "flag").touch()
+        os.kill(running.services[0].pid, signal.SIGKILL)
+        await eventually(lambda: any("status 9 before it was ready" in line for line in said))
+        (tmp_path / "flag").unlink()
+        await eventually(lambda: any("a is back" in line for line in said))
+        assert running.services[0].state == "ready"
+
+
+async def test_the_end_comes_in_order_and_waits_for_each(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    source = (
+        "import os, pathlib, signal, sys, time\n"
+        "def leave(*_):\n"
+        "    time.sleep(0.1)\n"
+        f"    open({str(diary)!r}, 'a').write(os.environ['NAME'] + '\\n')\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, leave)\n"
+    )
+    async with supervisor() as (running, _):
+        await running.begin(
+            [
+                script("store", source + READY + WAIT, kind="redis"),
+                script("worker", source + READY + WAIT, kind="worker"),
+                script("front", source + READY + WAIT, kind="router"),
+            ]
+        )
+    assert diary.read_text().split() == ["front", "worker", "store"]
+
+
+async def test_one_that_does_not_leave_in_time_is_killed() -> None:
+    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    async with supervisor() as (running, _):
+        await running.begin([script("a", stubborn + READY + WAIT, stop_s_max=0.2)])
+        pid = running.services[0].pid
+    assert not is_running(pid)
+
+
+async def test_a_paused_one_is_killed_too() -> None:
+    async with supervisor() as (running, _):
+        await running.begin([script("a", READY + WAIT, stop_s_max=0.2)])
+        pid = running.services[0].pid
+        os.kill(pid, signal.SIGSTOP)
+    assert not is_running(pid)
+
+
+async def test_a_start_that_is_cancelled_leaves_no_process() -> None:
+    async with supervisor() as (running, folder):
+        pid_file = folder / "pid"
+        source = f"import os; open({str(pid_file)!r}, 'w').write(str(os.getpid()))\n" + WAIT
+        starting = asyncio.create_task(running.begin([script("a", source)]))
+        await eventually(lambda: pid_file.exists() and pid_file.read_text())
+        pid = int(pid_file.read_text())
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert is_running(pid)
+    assert not is_running(pid)
+
+
+async def test_a_log_that_grew_too_long_is_emptied_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process_module, "LOG_SIZE_BYTES_MAX", 1000)
+    source = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: sys.stderr.write('after\\n'))\n"
+        "sys.stderr.write('before ' * 1000)\n"
+    )
+    async with supervisor() as (running, folder):
+        await running.begin([script("a", source + READY + "while True: signal.pause()\n")])
+        log = folder / "logs" / "a.log"
+        running.bound_logs()
+        assert log.stat().st_size == 0
+        os.kill(running.services[0].pid, signal.SIGUSR1)
+        await eventually(lambda: log.read_text() == "after\n")
+
+
+@given(st.integers(1, 10_000))
+def test_the_wait_before_a_restart_grows_and_is_bounded(failures: int) -> None:
+    delay_s = restart_delay_s(failures)
+    assert 0.2 <= delay_s <= 10.0
+    assert delay_s <= restart_delay_s(failures + 1)
