@@ -156,7 +156,8 @@ class Worker(RuleBasedStateMachine):
         stopped = batch_id in self.stopped
         del self.running[batch_id]
         took_s = self.now_s - self.started_s[batch_id]
-        self.send(BatchEnded(batch_id, took_s, failed or stopped, stopped))
+        # A run that was asked to stop may still succeed, or end only later.
+        self.send(BatchEnded(batch_id, took_s, failed, stopped))
 
     def send(self, event: WorkerEvent) -> None:
         if isinstance(event, ModelOpened):

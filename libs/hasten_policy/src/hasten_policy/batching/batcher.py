@@ -117,15 +117,15 @@ class Batcher:
             seconds += queue.clear_s() * queue.model.predictor.factor(self._policy.start_quantile)
         return seconds
 
-    def clear_before_s(self, order_s: float, own: EdfQueue | None) -> float:
-        """Typical seconds of one lane for what is due before `order_s`, `own` queue aside."""
+    def clear_due_s(self, order_s: float, own: EdfQueue | None) -> float:
+        """Typical seconds of one lane for what is due by `order_s`, `own` queue aside."""
         seconds = 0.0
         for queue in self._active.values():
             if queue is own:
                 continue
-            if queue.keys[-1][0] < order_s:
+            if queue.keys[-1][0] <= order_s:
                 seconds += queue.clear_s()
-            elif queue.keys[0][0] < order_s:
+            elif queue.keys[0][0] <= order_s:
                 seconds += queue.model.clear_s(queue.rows_due_by(order_s))
         return seconds
 
@@ -205,8 +205,10 @@ class Batcher:
         if self.clear_s() <= bar_s * lanes:
             return False
         horizon_s = now_s + head.slack_s
-        own_s = model.clear_s(queue.rows_due_by(horizon_s))
-        clear_s = own_s + self.clear_before_s(horizon_s, queue)
+        # The head itself is no reason: where its slack is but a few runs long, any call alone
+        # would else count as overload.
+        own_s = model.clear_s(max(0, queue.rows_due_by(horizon_s) - head.rows))
+        clear_s = own_s + self.clear_due_s(horizon_s, queue)
         return clear_s > bar_s * self._lanes or own_s > bar_s * lanes
 
     def _cut_to_preferred(self, queue: EdfQueue, head: Call, rows: int, now_s: float) -> int:

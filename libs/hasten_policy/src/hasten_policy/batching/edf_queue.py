@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hasten_policy.batching.call import Call
     from hasten_policy.batching.model_state import ModelState
+
+CALL_ID_MAX: Final = 2**63
+"""Above any call id."""
 
 
 class EdfQueue:
@@ -84,8 +87,8 @@ class EdfQueue:
         return taken
 
     def rows_due_by(self, order_s: float) -> int:
-        """Rows that stand before `order_s`, taking all calls here as of mean size."""
-        index = bisect_left(self.keys, (order_s, -1))
+        """Rows due by `order_s`, taking all calls here as of mean size."""
+        index = bisect_left(self.keys, (order_s, CALL_ID_MAX))
         count = len(self.keys)
         return self.rows if index == count else self.rows * index // count
 

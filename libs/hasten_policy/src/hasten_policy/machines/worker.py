@@ -230,7 +230,8 @@ class WorkerMachine:
                 break
             book.taken(formed.calls)
             self._start(formed, now_s)
-        book.expiry.clean(book.waiting)
+        if book.fresh:
+            book.set_timers()
 
     def _start(self, formed: FormedBatch, now_s: float) -> None:
         model = formed.model
@@ -281,17 +282,17 @@ class WorkerMachine:
         model.charged_s += event.took_s
         self._lag.observe(now_s - batch.started_s - event.took_s)
         self._batcher.margin_s = self._policy.finish_margin_s + self._lag.lag_s
-        if event.terminated:
+        if not event.failed:
+            batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+            self._deliver(batch, event.took_s)
+        elif event.terminated:
             # A stopped run took at least this long: else a model that became slow would be
             # started and stopped for ever, and never be known to be slow.
             if event.took_s > batch.cautious_s:
                 batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
             self._after_stop(batch, event.took_s, now_s)
-        elif event.failed:
-            self._after_failure(batch, event.took_s, now_s)
         else:
-            batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
-            self._deliver(batch, event.took_s)
+            self._after_failure(batch, event.took_s, now_s)
         self._book.end_model(model)
 
     def _deliver(self, batch: RunningBatch, took_s: float) -> None:

@@ -126,7 +126,7 @@ class Admission:
         rest = rows % batch_max or batch_max
         own_s = model.predictor.typical_s(rest)
         before_s = model.clear_s(rows - rest)
-        work_s = before_s + self._batcher.clear_before_s(call.order_s, queue)
+        work_s = before_s + self._batcher.clear_due_s(call.order_s, queue)
         wait_s = self._lanes.wait_typical_s(work_s, call.arrived_s)
         finish_s = max(wait_s, before_s / model.spec.instances) + own_s + self._batcher.margin_s
         if finish_s <= call.slack_s:

@@ -31,6 +31,8 @@ class CallBook:
         waiting_bytes: Bytes of their payloads.
         draining: Nothing more is accepted.
         expiry: When waiting calls can no longer start.
+        fresh: Calls that began to wait in this event; they get their timer if they still
+            wait at its end, so that a call that starts at once never needs one.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class CallBook:
         "draining",
         "effects",
         "expiry",
+        "fresh",
         "models",
         "waiting",
         "waiting_bytes",
@@ -55,6 +58,7 @@ class CallBook:
         self.waiting_bytes = 0
         self.draining = False
         self.expiry = Expiry()
+        self.fresh: list[Call] = []
 
     def accept(self, call: Call) -> None:
         """Opens a call and lets it wait."""
@@ -68,7 +72,7 @@ class CallBook:
         self._batcher.add(call)
         self.waiting += 1
         self.waiting_bytes += call.payload_bytes
-        self.expiry.add(call, call.latest_start_s)
+        self.fresh.append(call)
 
     def run_alone(self, call: Call, now_s: float) -> None:
         """Lets a call of a failed batch wait once more, or refuses it if time is up."""
@@ -132,6 +136,14 @@ class CallBook:
             else:
                 self.withdraw(call)
                 self.refuse(call, refusals.shed(started=call.solo))
+
+    def set_timers(self) -> None:
+        """Sets the timers of the calls that have begun to wait."""
+        for call in self.fresh:
+            if call.queue is not None:
+                self.expiry.add(call, call.latest_start_s)
+        self.fresh.clear()
+        self.expiry.clean(self.waiting)
 
     def end_model(self, model: ModelState) -> None:
         """Lets a closing model go once its calls have ended and its batches have too."""

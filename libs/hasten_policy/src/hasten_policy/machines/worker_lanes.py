@@ -96,6 +96,7 @@ class Lanes:
         self._running[batch.batch_id] = batch
         batch.model.running += 1
         self._set_check(batch)
+        self.check_s = min(self.check_s, batch.check_s)
 
     def end(self, batch_id: int) -> RunningBatch | None:
         """Takes a batch off its lane; None when it is unknown."""
@@ -112,6 +113,7 @@ class Lanes:
         batch.live -= 1
         if batch.live and batch.stop is Stop.NOT:
             self._set_check(batch)
+            self._set_next()
         return None if batch.live or batch.stop is not Stop.NOT else batch
 
     def ask_to_stop(self, batch: RunningBatch, why: Stop, now_s: float) -> None:
@@ -159,9 +161,14 @@ class Lanes:
         return max(least_s, total_s / self.count) if work_s > 0.0 else least_s
 
     def _set_check(self, batch: RunningBatch) -> None:
-        last_s = max(call.deadline_s for call in batch.calls if call.batch_id == batch.batch_id)
+        last_s = -inf
+        for call in batch.calls:
+            if call.batch_id == batch.batch_id and call.deadline_s > last_s:
+                last_s = call.deadline_s
         batch.check_s = min(batch.limit_s, last_s + self._grace_s)
-        self._set_next()
 
     def _set_next(self) -> None:
-        self.check_s = min((batch.check_s for batch in self._running.values()), default=inf)
+        check_s = inf
+        for batch in self._running.values():
+            check_s = min(check_s, batch.check_s)
+        self.check_s = check_s

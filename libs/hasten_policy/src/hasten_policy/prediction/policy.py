@@ -15,7 +15,8 @@ class PredictionPolicy:
         cold_factor_min: Least factor on the median while cold.
         cold_factor_max: Largest factor on the median while cold; also the factor when the
             profile is too thin to show its spread.
-        profile_runs_min: Runs per bucket from which a profile shows its spread.
+        profile_runs_min: Runs per bucket from which its median is believed, and from which a
+            profile shows its spread.
         admission_quantile: Quantile whose level is steered to its coverage, in (0.5, 1).
         level_step: Step of that steering per run.
         rebuild_runs: Runs after which medians and line are fitted again.

@@ -13,7 +13,7 @@ SECONDS_MIN: Final = 1e-6
 """A run is counted as at least this long, so that ratios stay finite."""
 
 TABLE_ROWS_MAX: Final = 256
-"""Row counts up to this one are looked up rather than computed."""
+"""Row counts up to this one are computed once per fit."""
 
 FACTORS_MAX: Final = 16
 """Quantiles whose factor is kept between two runs."""
@@ -38,11 +38,14 @@ class ServicePredictor:
     """Seconds that a batch of b rows takes, at any quantile.
 
     Per bucket of padded row counts {1, 2, 3-4, 5-8, ...} the last runs give a median; the
-    medians are made monotone over the buckets, a line alpha + beta * b is laid through
-    them, and the prediction is the larger of line and bucket median, times a factor for the
-    quantile (see `Coverage`). Inside a bucket the median moves along the line, so that a
-    half-full bucket is not charged like a full one. It never falls as rows or quantile
-    rise. Reading is O(1); the fit is renewed every few runs, which raises `version`.
+    medians are made monotone over the buckets, and a line alpha + beta * b is laid through
+    them for the sizes between and beyond. A bucket with a few runs predicts its median, one
+    with fewer the larger of median and line (the line everywhere would over-predict models
+    whose cost is flat first and steep later, and refuse calls that fit). Inside a bucket the
+    median moves along the line, so that a half-full bucket is not charged like a full one.
+    The whole is multiplied by a factor for the quantile (see `Coverage`). It never falls as
+    rows or quantile rise. Reading is O(1); the fit is renewed every few runs, which raises
+    `version`.
 
     Args:
         batch_max: Most rows in a batch, >= 1.
@@ -108,15 +111,16 @@ class ServicePredictor:
             rows: Rows; more than `batch_max` are taken along the line.
             quantile: 0.5 for the median; a share of about `quantile` of runs is within.
         """
-        if rows < len(self._table):
-            return self._table[rows] * self.factor(quantile)
-        return self._fitted_s(self.padded(rows)) * self.factor(quantile)
+        return self.typical_s(rows) * self.factor(quantile)
 
     def typical_s(self, rows: int) -> float:
-        """Larger of line and bucket median, before the factor of any quantile."""
-        if rows < len(self._table):
-            return self._table[rows]
-        return self._fitted_s(self.padded(rows))
+        """Predicted seconds before the factor of any quantile."""
+        if rows >= len(self._table):
+            return self._fitted_s(self.padded(rows))
+        seconds = self._table[rows]
+        if seconds == 0.0:
+            seconds = self._table[rows] = self._fitted_s(self.padded(rows))
+        return seconds
 
     def factor(self, quantile: float) -> float:
         """What `typical_s` is multiplied by at a quantile; the same for all sizes."""
@@ -225,10 +229,11 @@ class ServicePredictor:
             self._alpha_s, self._beta_s = line([1.0], [self._policy.unknown_s])
         self._scales = [1.0] * len(self._buckets)
         for index, x, median_s in zip(known, rows, medians, strict=True):
-            self._scales[index] = max(1.0, median_s / (self._alpha_s + self._beta_s * x))
+            scale = median_s / (self._alpha_s + self._beta_s * x)
+            if len(self._buckets[index].seconds) < self._policy.profile_runs_min:
+                scale = max(1.0, scale)
+            self._scales[index] = scale
         self._floors = [0.0]
         for index in range(len(self._buckets) - 1):
             self._floors.append(self._fitted_s(1 << index))
-        last = min(self.batch_max, TABLE_ROWS_MAX)
-        self._table = [0.0]
-        self._table += [self._fitted_s(self.padded(size)) for size in range(1, last + 1)]
+        self._table = [0.0] * (min(self.batch_max, TABLE_ROWS_MAX) + 1)

@@ -1,0 +1,155 @@
+"""What a worker says of its load."""
+
+from math import inf
+
+import pytest
+
+from hasten_policy.machines.worker_events import (
+    BatchEnded,
+    DrainBegan,
+    LinkOpened,
+    ModelClosed,
+)
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
+
+
+def window(pretended: PretendedWorker, link_id: int = 1) -> int:
+    return pretended.machine.load(link_id, now_s=pretended.now_s).window
+
+
+def test_an_idle_worker_has_no_load_and_counts_its_reports() -> None:
+    machine = worker().machine
+    first, second = machine.load(0, now_s=0.0), machine.load(0, now_s=0.0)
+    assert second.seq == first.seq + 1
+    assert (first.depth, first.backlog_s, first.residual_s) == (0, 0.0, 0.0)
+
+
+def test_depth_and_backlog_count_batches_not_calls() -> None:
+    pretended = worker()
+    for call_id in range(1, 35):
+        pretended.send(call(call_id, 50.0))
+    load = pretended.machine.load(0, now_s=0.0)
+    cautious = pretended.machine.predictor("m/1").predict_s
+    assert load.depth == 34
+    # One runs; 33 wait: a full batch and one more.
+    wanted_s = cautious(1, 0.95) + cautious(32, 0.95) + cautious(1, 0.95)
+    assert load.backlog_s == pytest.approx(wanted_s)
+    assert load.residual_s == pytest.approx(cautious(1, 0.95))
+
+
+def test_lanes_share_the_backlog_and_a_free_lane_is_free_now() -> None:
+    pretended = worker(policy=WorkerPolicy(lanes=2))
+    pretended.send(call(1, 50.0))
+    load = pretended.machine.load(0, now_s=0.004)
+    cautious_s = pretended.machine.predictor("m/1").predict_s(1, 0.95)
+    assert load.backlog_s == pytest.approx((cautious_s - 0.004) / 2)
+    assert load.residual_s == 0.0
+
+
+def test_a_run_that_takes_longer_than_thought_is_expected_to_go_on_for_a_while() -> None:
+    pretended = worker()
+    pretended.send(call(1, 50.0))
+    assert pretended.machine.load(0, now_s=4.0).residual_s == pytest.approx(0.4)
+
+
+def test_calls_are_counted_per_link_refused_ones_too() -> None:
+    pretended = worker()
+    pretended.send(LinkOpened(1))
+    pretended.send(LinkOpened(2))
+    pretended.send(call(1, 5.0, link_id=1))
+    pretended.send(call(2, 0.0, link_id=1))
+    pretended.send(call(3, 5.0, link_id=2))
+    received = [pretended.machine.load(link, now_s=0.0).received for link in (0, 1, 2, 9)]
+    assert received == [0, 2, 1, 0]
+
+
+def test_the_window_lets_every_lane_find_a_second_batch() -> None:
+    assert window(worker()) == 64
+    assert window(worker(policy=WorkerPolicy(lanes=3))) == 192
+
+
+def test_one_call_at_a_time_needs_a_window_of_two() -> None:
+    pretended = worker(model(batch_max=1, profile=((1, 0.3),) * 3))
+    pretended.send(LinkOpened(1))
+    assert window(pretended) == 2
+
+
+def test_the_window_shrinks_to_batches_that_the_deadlines_allow() -> None:
+    pretended = worker()
+    for index in range(60):
+        pretended.at(float(index), call(index + 1, 0.020))
+    pretended.run()
+    # 20 ms hold a batch of nine or ten rows.
+    assert 16 <= window(pretended) <= 22
+
+
+def test_the_window_counts_calls_of_many_rows_as_such() -> None:
+    pretended = worker()
+    for index in range(60):
+        pretended.at(float(index), call(index + 1, 5.0, rows=8))
+    pretended.run()
+    assert window(pretended) == 8
+
+
+def test_busy_links_share_the_window_and_idle_ones_leave_theirs() -> None:
+    pretended = worker()
+    for link_id in (1, 2):
+        pretended.send(LinkOpened(link_id))
+    assert (window(pretended, 1), window(pretended, 2)) == (32, 32)
+    pretended.now_s = 5.0
+    pretended.send(call(1, 5.0, link_id=1))
+    assert (window(pretended, 1), window(pretended, 2)) == (64, 32)
+    for link_id in range(3, 200):
+        pretended.send(LinkOpened(link_id))
+    assert window(pretended, 1) == 1
+
+
+def test_a_draining_worker_offers_no_window() -> None:
+    pretended = worker()
+    pretended.send(DrainBegan())
+    assert window(pretended) == 0
+
+
+def test_the_service_time_is_of_the_model_answered_last_per_call() -> None:
+    pretended = worker(model(), model("n"))
+    pretended.send(call(1, 5.0))
+    assert pretended.machine.load(0, now_s=0.0).service_s == 0.0
+    for call_id in range(2, 6):
+        pretended.send(call(call_id, 5.0))
+    pretended.send(BatchEnded(1, 0.011))
+    assert pretended.machine.load(0, now_s=0.0).service_s == pytest.approx(0.011)
+    pretended.send(BatchEnded(2, 0.014))
+    # Four calls of 3.5 ms each, at a weight of a twentieth per call.
+    wanted_s = 0.011 + (1.0 - 0.95**4) * (0.0035 - 0.011)
+    assert pretended.machine.load(0, now_s=0.0).service_s == pytest.approx(wanted_s)
+
+
+def test_the_report_describes_each_model() -> None:
+    pretended = worker(model(default_timeout_s=2.0), model("n", serves_unversioned=False))
+    pretended.send(call(1, 5.0))
+    pretended.send(call(2, inf, model_key="n/1"))
+    pretended.send(ModelClosed("n/1"))
+    report = pretended.machine.report(0, now_s=0.0, incarnation="abc")
+    assert (report.incarnation, report.draining, report.lanes) == ("abc", False, 1)
+    m, n = report.models
+    assert (m.name, m.version, m.ready, m.serves_unversioned) == ("m", "1", True, True)
+    assert (n.name, n.ready, n.serves_unversioned, n.depth) == ("n", False, False, 1)
+    predictor = pretended.machine.predictor("m/1")
+    assert m.alpha_s + m.beta_s == pytest.approx(predictor.predict_s(1, 0.95))
+    assert m.alpha_s + 32 * m.beta_s == pytest.approx(predictor.predict_s(32, 0.95))
+    assert m.best_s == pytest.approx(0.011)
+    assert (m.batch_max, m.default_timeout_s) == (32, 2.0)
+
+
+def test_a_draining_worker_has_no_ready_model() -> None:
+    pretended = worker()
+    pretended.send(DrainBegan())
+    report = pretended.machine.report(0, now_s=0.0, incarnation="abc")
+    assert report.draining
+    assert not report.models[0].ready
+
+
+def test_an_unknown_model_has_no_predictor() -> None:
+    with pytest.raises(KeyError):
+        worker().machine.predictor("x/1")
