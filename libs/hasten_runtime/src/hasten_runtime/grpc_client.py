@@ -19,7 +19,7 @@ class ChannelLimits:
     Attributes:
         message_bytes_max: Largest message, either way.
         metadata_bytes_max: Largest metadata of an answer.
-        ping_s: A connection that is silent for this long is pinged.
+        ping_s: A connection that is silent for this long is pinged; gRPC waits at least a second.
         ping_timeout_s: A ping unanswered for this long breaks the connection.
         connect_timeout_s: Longest attempt to connect.
         reconnect_s_min: Wait after the first failed attempt to connect.

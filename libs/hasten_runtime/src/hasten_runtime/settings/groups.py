@@ -44,7 +44,7 @@ class GrpcSettings(SettingsGroup):
         default=None, gt=0, description="Close connections in order at this age; none: never."
     )
     ping_s: float = Field(
-        default=1.0, ge=0.5, le=600, description="Ping a silent peer of the mesh after this long."
+        default=1.0, ge=1.0, le=600, description="Ping a silent peer of the mesh after this long."
     )
     ping_timeout_s: float = Field(
         default=1.0, ge=0.1, le=60, description="A peer that does not answer a ping is lost."
