@@ -29,12 +29,25 @@ def stand_in_environ(tmp: Path, **more: str) -> dict[str, str]:
 
 
 class MeshProcess:
-    """`with MeshProcess(folder, "--workers", "2") as mesh`; killed, with its own, at the end."""
+    """`with MeshProcess(folder, "--workers", "2") as mesh`; killed, with its own, at the end.
 
-    def __init__(self, tmp: Path, *options: str, environ: dict[str, str] | None = None) -> None:
+    The services are stand-ins, or the real ones with `real=True`. It runs in an empty folder.
+    """
+
+    def __init__(
+        self,
+        tmp: Path,
+        *options: str,
+        environ: dict[str, str] | None = None,
+        real: bool = False,
+    ) -> None:
         self.tmp = tmp / "tmp"
-        self.tmp.mkdir(exist_ok=True)
+        self.here = tmp / "here"
+        for folder in (self.tmp, self.here):
+            folder.mkdir(exist_ok=True)
         self._environ = {**stand_in_environ(self.tmp), **(environ or {})}
+        if real:
+            del self._environ["PYTHONPATH"]
         self._options = options
         self._out = tmp / "stdout.txt"
         self._err = tmp / "stderr.txt"
@@ -49,6 +62,7 @@ class MeshProcess:
                 stdout=out,
                 stderr=err,
                 env=self._environ,
+                cwd=self.here,
                 start_new_session=True,
             )
         return self
