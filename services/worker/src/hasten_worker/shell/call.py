@@ -130,4 +130,5 @@ def timing_of(call: Call, *, worker_id: str, now_s: float) -> Timing:
 
 
 def _us(seconds: float) -> int:
-    return min(max(round(seconds * 1e6), 0), US_MAX)
+    microseconds = int(seconds * 1e6)
+    return microseconds if 0 <= microseconds <= US_MAX else US_MAX

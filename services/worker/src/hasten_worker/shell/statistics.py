@@ -23,7 +23,7 @@ class Total:
     def add(self, seconds: float) -> None:
         """One more time."""
         self.count += 1
-        self.ns += max(0, int(seconds * 1e9))
+        self.ns += int(seconds * 1e9)
 
 
 @dataclass(slots=True)
