@@ -5,15 +5,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent import futures
-from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import (
-    trace_service_pb2,
-    trace_service_pb2_grpc,
-)
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -23,43 +16,22 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import telemetry
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.telemetry import Telemetry
+from tests.telemetry.collector import Collector, attributes, collecting
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = SAMPLED[:-2] + "00"
 PATIENCE_S = 20.0
 
 
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Stands in for an OpenTelemetry collector."""
-
-    def __init__(self) -> None:
-        self.requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
-        self.arrived = threading.Event()
-
-    def Export(self, request: Any, _: object) -> Any:  # noqa: N802  (the protocol's name)
-        self.requests.append(request)
-        self.arrived.set()
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     """A collector, and this process's variables set to send to it."""
-    servicer = Collector()
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     monkeypatch.delenv("OTEL_TRACES_EXPORTER", raising=False)
     monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
-    yield servicer
-    server.stop(0).wait(PATIENCE_S)
-
-
-def attributes(pairs: Any) -> dict[str, str]:
-    return {pair.key: pair.value.string_value for pair in pairs}
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    with collecting() as listening:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{listening.address}")
+        yield listening
 
 
 def in_memory(exporter: InMemorySpanExporter) -> Telemetry:
@@ -119,13 +91,10 @@ async def test_spans_reach_the_collector_before_the_process_ends(collector: Coll
     assert span is not None
     telemetry.end_span(span)
     await tracing.stop(PATIENCE_S)
-    assert collector.arrived.is_set()
-    (resource,) = collector.requests[0].resource_spans
-    facts = attributes(resource.resource.attributes)
+    ((facts, sent),) = collector.spans()
     assert (facts["service.name"], facts["service.instance.id"]) == ("hasten-test", "t1")
     assert facts["telemetry.sdk.name"] == "opentelemetry"
     assert facts["service.version"]
-    (sent,) = resource.scope_spans[0].spans
     assert (sent.name, sent.trace_id.hex()) == (names.SPAN_WORKER_CALL, SAMPLED[3:35])
     assert sent.parent_span_id.hex() == SAMPLED[36:52]
     assert attributes(sent.attributes) == {"hasten.model": "digits"}
@@ -139,7 +108,7 @@ async def test_the_operators_names_win(
     tracing = telemetry.start("ours", instance="t1")
     tracing.tracer.start_span("x").end()
     await tracing.stop(PATIENCE_S)
-    found = attributes(collector.requests[0].resource_spans[0].resource.attributes)
+    ((found, _),) = collector.spans()
     assert (found["service.name"], found["service.instance.id"], found["zone"]) == (
         "theirs",
         "i9",

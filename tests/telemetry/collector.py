@@ -1,0 +1,63 @@
+"""An OpenTelemetry collector for tests: takes spans over OTLP and keeps them."""
+
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+PATIENCE_S = 20.0
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """What arrived, in order.
+
+    Attributes:
+        address: "host:port" of its gRPC server.
+    """
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._lock = threading.Lock()
+        self._requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
+
+    def Export(self, request: Any, _: object) -> Any:  # noqa: N802  (the protocol's name)
+        with self._lock:
+            self._requests.append(request)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+    def spans(self) -> list[tuple[dict[str, str], Any]]:
+        """Every span with its resource's attributes."""
+        with self._lock:
+            requests = list(self._requests)
+        return [
+            (attributes(resource.resource.attributes), span)
+            for request in requests
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """A collector that listens."""
+    collector = Collector()
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    collector.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield collector
+    finally:
+        server.stop(0).wait(PATIENCE_S)
+
+
+def attributes(pairs: Any) -> dict[str, str]:
+    """Attributes as plain text."""
+    return {
+        pair.key: str(getattr(pair.value, str(pair.value.WhichOneof("value")))) for pair in pairs
+    }
