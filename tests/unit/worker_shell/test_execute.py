@@ -65,6 +65,15 @@ async def test_calls_of_one_batch_come_back_in_one_message() -> None:
         assert sorted(reply.call_id for reply in together.replies) == [2, 3, 4, 5]
 
 
+async def test_calls_of_one_message_run_together_whatever_is_wrong_with_one_of_them() -> None:
+    model = EchoModel()
+    async with running_worker(model) as bench, Router(bench) as router:
+        await router.send(*calls(1, 2, 3), *calls(4, payload=b"no"))
+        for call_id in (1, 2, 3, 4):
+            await router.reply(call_id)
+        assert [len(batch) for batch in model.batches_run] == [3]
+
+
 async def test_a_bad_call_is_refused_and_counted_as_received() -> None:
     async with running_worker() as bench, Router(bench) as router:
         wrong = floats()

@@ -109,6 +109,8 @@ class WorkerMachine:
         self._book.shed_expired(now_s)
         if isinstance(event, CallArrived):
             self._arrived(event, now_s)
+            if event.more_follow:
+                return effects
         elif isinstance(event, BatchEnded):
             self._ended(event, now_s)
         elif isinstance(event, CallCancelled):

@@ -75,6 +75,8 @@ class CallArrived:
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays.
         payload_bytes: Size, for the bound on held bytes.
+        more_follow: Another CallArrived follows at once: no batch is formed before it, so that
+            calls that came together can run together.
     """
 
     call_id: int
@@ -86,6 +88,7 @@ class CallArrived:
     priority: int
     tenant: str
     payload_bytes: int
+    more_follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

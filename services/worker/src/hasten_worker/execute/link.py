@@ -128,10 +128,15 @@ class Link:
             arrived_s = self._clock.now_s()
             for wire_id in message.cancelled_call_ids:
                 self._cancel(wire_id)
-            for call in message.calls:
-                self._take(call, arrived_s, spawn)
+            together = [
+                call
+                for sent in message.calls
+                if (call := self._decoded(sent, arrived_s, spawn)) is not None
+            ]
             if self.fault is not None:
                 break
+            self._received += len(together)
+            self._shell.take(together)
         self.over.set()
 
     def _cancel(self, wire_id: int) -> None:
@@ -142,19 +147,20 @@ class Link:
             pending.cancel()
             self._received += 1
 
-    def _take(
+    def _decoded(
         self,
         message: pb.Call,
         arrived_s: float,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-    ) -> None:
+    ) -> Call | None:
+        """The call, ready to be taken; None when it was refused or takes its time."""
         wire_id = message.call_id
         if wire_id in self._calls or len(self._calls) >= self._limits.calls_max:
             self._fail(
                 Reason.INVALID_REQUEST,
                 f"call {wire_id} came twice, or over {self._limits.calls_max} are unanswered",
             )
-            return
+            return None
         payload = message.payload
         span: Span | None = None
         try:
@@ -168,12 +174,13 @@ class Link:
             call.span = span = self._start_span(call, message.traceparent)
             if self._intake.is_heavy(request, len(payload)):
                 self._calls[wire_id] = spawn(self._take_aside(call, request))
-                return
+                return None
             self._intake.fill(call, request)
         except MeshError as error:
             self._refuse_early(wire_id, error.refusal, span)
-            return
-        self._hand_over(call)
+            return None
+        self._calls[wire_id] = call
+        return call
 
     async def _take_aside(self, call: Call, request: ModelInferRequest) -> None:
         try:
@@ -182,12 +189,9 @@ class Link:
             self._calls.pop(call.wire_id, None)
             self._refuse_early(call.wire_id, error.refusal, call.span)
             return
-        self._hand_over(call)
-
-    def _hand_over(self, call: Call) -> None:
         self._received += 1
         self._calls[call.wire_id] = call
-        self._shell.take(call)
+        self._shell.take((call,))
 
     def _refuse_early(self, wire_id: int, refusal: Refusal, span: Span | None) -> None:
         """The machine never hears of it, so it is counted here."""

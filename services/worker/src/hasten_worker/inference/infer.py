@@ -116,7 +116,7 @@ class Inference:
         except MeshError as error:
             self._shell.refused_early(error.refusal)
             raise
-        self._shell.take(call)
+        self._shell.take((call,))
         try:
             response = await waiter.outcome()
         except asyncio.CancelledError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hasten_policy.load import LoadSample, WorkerReport
@@ -126,29 +126,34 @@ class Shell:
 
     # --- calls -------------------------------------------------------------------------
 
-    def take(self, call: Call) -> None:
-        """Gives a decoded call to the machine; its end may be told before this returns."""
-        served = call.served
-        # A version loaded anew with other inputs must not share a batch with the one before.
-        call.shape_key = hash((served.generation, call.shape_key))
-        self._last_call_id = call.call_id = self._last_call_id + 1
-        self._calls[call.call_id] = call
-        served.statistics.last_ms = int(time.time() * 1000)
-        self._observer.call_taken(call)
-        call.taken_s = now_s = self._clock.now_s()
-        self._tell(
-            CallArrived(
-                call.call_id,
-                call.link_id,
-                served.key,
-                call.rows,
-                call.shape_key,
-                call.time_left_s - (now_s - call.arrived_s),
-                call.priority,
-                call.tenant,
-                call.payload_bytes,
+    def take(self, calls: Sequence[Call]) -> None:
+        """Gives decoded calls that came together to the machine; the end of some may be told
+        before this returns.
+        """
+        last = len(calls) - 1
+        for index, call in enumerate(calls):
+            served = call.served
+            self._last_call_id = call.call_id = self._last_call_id + 1
+            self._calls[call.call_id] = call
+            served.statistics.last_ms = int(time.time() * 1000)
+            self._observer.call_taken(call)
+            call.taken_s = now_s = self._clock.now_s()
+            self._tell(
+                CallArrived(
+                    call.call_id,
+                    call.link_id,
+                    served.key,
+                    call.rows,
+                    # A version loaded anew with other inputs must not share a batch with the
+                    # one before.
+                    hash((served.generation, call.shape_key)),
+                    call.time_left_s - (now_s - call.arrived_s),
+                    call.priority,
+                    call.tenant,
+                    call.payload_bytes,
+                    more_follow=index != last,
+                )
             )
-        )
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for the call any more; harmless when it has ended."""
