@@ -15,8 +15,11 @@ VIEW_S_MAX: Final = 2.0
 """Longest wait, before the ready line, for the first view of the workers."""
 READINESS_S: Final = 0.25
 """Pace of the health service's `readiness`."""
+FAREWELL_S: Final = 0.2
+"""Between the last call's end and the closing of connections: whoever comes is told why, and
+no call meets a connection that is just closing."""
 CLOSE_S: Final = 0.5
-"""For connections to close once no call is left."""
+"""For connections to close."""
 
 _log = logs.logger(__name__)
 
@@ -72,6 +75,7 @@ async def _leave(router: Router, settings: RouterSettings) -> None:
             await router.shell.idle()
     except TimeoutError:
         _log.warning("router.impatient", patience_s=settings.drain.patience_s)
+    await asyncio.sleep(FAREWELL_S)
     await router.keeper.save()
 
 

@@ -1,0 +1,168 @@
+"""A real router process and real workers that die, freeze and come back, under load."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import numpy as np
+import pytest
+
+from hasten.inference.v2 import inference_pb2 as pb
+from hasten.router.v1 import router_service_pb2 as router_pb
+from loadtest.repository import write_synthetic
+from tests.integration.router.harness import Client, told
+from tests.support.services import Service, router_environ, running_service, worker_environ
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+LIST = "/hasten.router.v1.RouterService/ListWorkers"
+CALLERS = 8
+SLACK_S = 3.0
+OUT_S_MAX = 3.0
+"""A worker that is frozen must be out of rotation within this time."""
+
+
+def step_request() -> Any:
+    message = pb.ModelInferRequest(model_name="step")
+    message.inputs.add(name="INPUT", datatype="FP32", shape=[1, 2])
+    message.raw_input_contents.append(np.ones(2, "<f4").tobytes())
+    return message
+
+
+@dataclass
+class Mesh:
+    """A router and its workers, by name."""
+
+    router: Service
+    workers: dict[str, Service]
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[Mesh]:
+    models = tmp_path / "models"
+    write_synthetic(models, "step", alpha_ms=5, beta_ms=0, batch_max=4)
+    with ExitStack() as running:
+        workers = {
+            name: running.enter_context(
+                running_service(
+                    "hasten_worker.main",
+                    worker_environ(name, models, {"kind": "static"}),
+                    log_path=tmp_path / f"{name}.log",
+                )
+            )
+            for name in ("one", "two")
+        }
+        addresses = ",".join(worker.address for worker in workers.values())
+        router = running.enter_context(
+            running_service(
+                "hasten_router.main",
+                router_environ({"kind": "static"}, workers=addresses, drain__patience_s="5"),
+                log_path=tmp_path / "router.log",
+            )
+        )
+        yield Mesh(router, workers)
+
+
+@dataclass
+class Load:
+    """Callers that call one after the other until told to stop."""
+
+    client: Client
+    answered: int = 0
+    failed: list[tuple[str, str, str, float | None]] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def caller(self) -> None:
+        while not self.stop.is_set():
+            try:
+                await self.client.infer(step_request(), timeout_s=SLACK_S)
+                self.answered += 1
+            except grpc.aio.AioRpcError as error:
+                self.failed.append(told(error))
+                if self.failed[-1][0] == "UNAVAILABLE":
+                    return  # it goes elsewhere
+
+    async def more(self, calls: int) -> None:
+        """Returns when so many more calls have been answered."""
+        wanted = self.answered + calls
+        await eventually(lambda: self.answered >= wanted, 60.0, what=f"{calls} more answers")
+
+
+@asynccontextmanager
+async def load_on(mesh: Mesh) -> AsyncIterator[tuple[Load, Client]]:
+    async with grpc.aio.insecure_channel(mesh.router.address) as channel:
+        client = Client(channel)
+        await eventually(lambda: all_ready(client, len(mesh.workers)), 30.0)
+        load = Load(client)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CALLERS):
+                group.create_task(load.caller())
+            try:
+                yield load, client
+            finally:
+                load.stop.set()
+
+
+async def standings(client: Client) -> dict[str, str]:
+    answer = await client.ask(LIST, router_pb.ListWorkersRequest(), router_pb.ListWorkersResponse)
+    return {row.state.address: row.standing for row in answer.workers}
+
+
+async def all_ready(client: Client, count: int) -> bool:
+    found = await standings(client)
+    return len(found) == count and set(found.values()) <= {"ready", "slow_start"}
+
+
+async def test_a_worker_killed_under_load_costs_no_call(mesh: Mesh) -> None:
+    async with load_on(mesh) as (load, client):
+        await load.more(200)
+        await asyncio.to_thread(mesh.workers["one"].process.kill)
+        await load.more(500)
+        found = await standings(client)
+    assert load.failed == []
+    assert found[mesh.workers["one"].address] == "connecting"
+
+
+async def test_a_frozen_worker_is_out_of_rotation_and_costs_no_call(mesh: Mesh) -> None:
+    frozen = mesh.workers["one"]
+    async with load_on(mesh) as (load, client):
+        await load.more(200)
+        frozen.process.pause()
+        paused_s = time.monotonic()
+
+        async def is_out() -> bool:
+            return (await standings(client))[frozen.address] not in {"ready", "slow_start"}
+
+        await eventually(is_out, OUT_S_MAX)
+        assert time.monotonic() - paused_s <= OUT_S_MAX
+        await load.more(300)
+        frozen.process.resume()
+        await eventually(lambda: all_ready(client, 2), 30.0)
+        await load.more(100)
+    assert load.failed == []
+
+
+async def test_a_worker_that_leaves_in_order_costs_no_call(mesh: Mesh) -> None:
+    async with load_on(mesh) as (load, _):
+        await load.more(200)
+        stopping = asyncio.create_task(asyncio.to_thread(mesh.workers["one"].process.stop))
+        await load.more(300)
+        await stopping
+        await load.more(100)
+    assert load.failed == []
+
+
+async def test_a_router_that_leaves_loses_no_call_it_took(mesh: Mesh) -> None:
+    async with load_on(mesh) as (load, _):
+        await load.more(200)
+        status = await asyncio.to_thread(mesh.router.process.stop)
+    assert status == 0
+    assert [failure[0] for failure in load.failed] == ["UNAVAILABLE"] * CALLERS
+    assert "DRAINING" in {failure[1] for failure in load.failed}

@@ -1,0 +1,78 @@
+"""Settings of the router: the policy's parameters, the workers, the limits that belong together."""
+
+from dataclasses import fields
+
+import pytest
+
+from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_router.processes import child_flags
+from hasten_router.settings import ENVELOPE_BYTES, PolicySettings, RouterSettings
+from hasten_runtime.settings import SettingsFault, read
+
+
+def test_every_parameter_of_the_policy_can_be_set_and_is_described() -> None:
+    known = PolicySettings.model_fields
+    assert set(known) == {field.name for field in fields(RouterPolicy)} - {"router_id"}
+    assert all(field.description and field.description != name for name, field in known.items())
+
+
+def test_the_defaults_are_those_of_the_policy() -> None:
+    assert RouterSettings().router_policy() == RouterPolicy(router_id="router")
+
+
+def test_a_parameter_comes_from_a_variable_or_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HASTEN_ROUTER_POLICY__HOLD_CALLS_MAX", "7")
+    monkeypatch.setenv("HASTEN_ROUTER_POLICY__EPSILON", "[0.1, 0.1, 0.1, 0.1]")
+    policy = read(RouterSettings, ["--policy.hedge-share", "0.05"]).router_policy()
+    assert (policy.hold_calls_max, policy.hedge_share) == (7, 0.05)
+    assert policy.epsilon == (0.1, 0.1, 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HASTEN_ROUTER_POLICY__THETA_MIN", "-1"),
+        ("HASTEN_ROUTER_POLICY__MODE", "wild"),
+        ("HASTEN_ROUTER_POLICY__HOLD_CALLZ", "1"),
+        ("HASTEN_ROUTER_PROCESSES", "0"),
+        ("HASTEN_ROUTER_ADRESS", "127.0.0.1:1"),
+    ],
+)
+def test_a_mistake_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsFault):
+        read(RouterSettings)
+
+
+def test_static_workers_and_the_redis_url_reach_discovery() -> None:
+    static = RouterSettings(workers=("h:1", "h:2")).discovery_settings()
+    assert (static.kind, static.workers) == ("static", ("h:1", "h:2"))
+    leases = RouterSettings(redis_url="redis://h:6379", discovery={"kind": "redis"})
+    assert leases.discovery_settings().address == "redis://h:6379"
+    own = RouterSettings(
+        redis_url="redis://h:6379", discovery={"kind": "redis", "address": "redis://other:1"}
+    )
+    assert own.discovery_settings().address == "redis://other:1"
+
+
+def test_a_request_at_its_limit_fits_into_a_message_to_a_worker() -> None:
+    settings = RouterSettings()
+    assert settings.front_limits().request_bytes_max == (
+        settings.grpc.message_bytes_max - ENVELOPE_BYTES
+    )
+
+
+def test_children_share_the_address_and_have_names_and_metrics_of_their_own() -> None:
+    settings = RouterSettings(id="r", metrics_address="127.0.0.1:9000", processes=2)
+    flags = child_flags(settings, 1, "127.0.0.1:8001")
+    child = read(RouterSettings, flags)
+    assert (child.id, child.address, child.metrics_address) == (
+        "r-1",
+        "127.0.0.1:8001",
+        "127.0.0.1:9001",
+    )
+    assert (child.processes, child.shared_port) == (1, True)
+    anywhere = RouterSettings(metrics_address="127.0.0.1:0")
+    assert "--metrics-address=127.0.0.1:0" in child_flags(anywhere, 3, "127.0.0.1:1")

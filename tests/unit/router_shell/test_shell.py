@@ -1,0 +1,295 @@
+"""The shell carries effects out, in order, and nothing else."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import get_args
+
+from hasten_policy.machines.router_events import (
+    AttemptAnswered,
+    AttemptRefused,
+    CallAbandoned,
+    CallArrived,
+    Deliver,
+    Refuse,
+    Revoke,
+    RouterEffect,
+    RouterEvent,
+    Send,
+    StandingChanged,
+    WakeAt,
+    Woke,
+    WorkerJoined,
+    WorkerLost,
+    WorkerReported,
+)
+from hasten_policy.reasons import Reason, Refusal
+from hasten_router.calls import Call, Reply
+from hasten_router.shell import Shell
+from hasten_runtime.clock import ManualClock, SystemClock
+from tests.support.waiting import eventually
+from tests.unit.router_shell.reports import REPORT
+
+BUSY = Refusal(Reason.OVERLOADED, "busy")
+
+
+class ScriptedMachine:
+    """Notes events and answers with what the test wants done."""
+
+    def __init__(self, script: Callable[[RouterEvent], list[RouterEffect]]) -> None:
+        self.events: list[RouterEvent] = []
+        self._script = script
+
+    def on(self, event: RouterEvent, *, now_s: float) -> list[RouterEffect]:
+        assert now_s >= 0.0
+        self.events.append(event)
+        return self._script(event)
+
+
+class Watcher:
+    """Notes what the shell observes."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def call_admitted(self, call: Call) -> None:
+        self.seen.append(f"admitted {call.call_id}")
+
+    def call_sent(self, call: Call, worker_id: str) -> None:
+        self.seen.append(f"sent {call.call_id} {worker_id} {call.attempts}")
+
+    def call_ended(self, call: Call, *, now_s: float) -> None:
+        assert now_s >= call.arrived_s
+        outcome = call.outcome
+        told = outcome.reason.name if isinstance(outcome, Refusal) else str(outcome)
+        self.seen.append(f"ended {told}")
+
+    def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
+        self.seen.append(f"{worker_id} {standing} {cause}")
+
+    def link_lost(self, worker_id: str, cause: str) -> None:
+        self.seen.append(f"{worker_id} lost {cause}")
+
+
+class NotingLink:
+    """A link that notes what it is told."""
+
+    def __init__(self, worker_id: str) -> None:
+        self.worker_id = worker_id
+        self.address = "nowhere"
+        self.did: list[str] = []
+
+    def send(self, call: Call, deadline_s: float) -> None:
+        self.did.append(f"send {call.call_id} {deadline_s}")
+
+    def revoke(self, call_id: int) -> None:
+        self.did.append(f"revoke {call_id}")
+
+
+def shell_with(
+    script: Callable[[RouterEvent], list[RouterEffect]] = lambda _: [],
+    clock: ManualClock | SystemClock | None = None,
+) -> tuple[Shell, ScriptedMachine, Watcher]:
+    machine = ScriptedMachine(script)
+    watcher = Watcher()
+    shell = Shell(machine, clock or ManualClock(), watcher)  # type: ignore[arg-type]  # as it is used
+    return shell, machine, watcher
+
+
+def a_call() -> Call:
+    return Call("m", "", b"request", arrived_s=0.0)
+
+
+def route_to(*workers: str) -> Callable[[RouterEvent], list[RouterEffect]]:
+    """Sends each call to these workers, and delivers the first answer."""
+
+    def script(event: RouterEvent) -> list[RouterEffect]:
+        if isinstance(event, CallArrived):
+            return [
+                Send(event.call_id, worker, 9.0, attempt)
+                for attempt, worker in enumerate(workers, 1)
+            ]
+        if isinstance(event, AttemptAnswered):
+            others = [Revoke(event.call_id, w) for w in workers if w != event.worker_id]
+            return [*others, Deliver(event.call_id, event.worker_id)]
+        if isinstance(event, AttemptRefused):
+            return [Deliver(event.call_id, event.worker_id)]
+        return []
+
+    return script
+
+
+async def test_a_call_is_sent_answered_and_handed_out() -> None:
+    shell, machine, watcher = shell_with(route_to("a", "b"))
+    links = [NotingLink("a"), NotingLink("b")]
+    for link in links:
+        shell.joined(link)
+    call = a_call()
+    call.time_left_s = 2.5
+    shell.begin(call)
+    waiting = asyncio.create_task(call.ended())
+    shell.replied("b", [Reply(call.call_id, b"answer")])
+    assert await waiting == b"answer"
+    assert links[0].did == ["send 1 9.0", "revoke 1"]
+    assert links[1].did == ["send 1 9.0"]
+    arrived = machine.events[2]
+    assert isinstance(arrived, CallArrived)
+    assert (arrived.model, arrived.time_left_s, arrived.payload_bytes) == ("m", 2.5, 7)
+    assert watcher.seen == ["sent 1 a 1", "sent 1 b 2", "admitted 1", "ended b'answer'"]
+
+
+async def test_a_refusal_at_arrival_is_there_at_once() -> None:
+    shell, _, watcher = shell_with(
+        lambda event: [Refuse(event.call_id, BUSY)] if isinstance(event, CallArrived) else []
+    )
+    call = a_call()
+    shell.begin(call)
+    assert call.outcome is BUSY
+    assert watcher.seen == ["ended OVERLOADED"]
+    await shell.idle()
+
+
+async def test_a_workers_failure_is_delivered_unchanged() -> None:
+    shell, _, _ = shell_with(route_to("a"))
+    shell.joined(NotingLink("a"))
+    call = a_call()
+    shell.begin(call)
+    failure = Refusal(Reason.MODEL_FAILED, "it broke", started=True)
+    shell.replied("a", [Reply(call.call_id, refusal=failure)])
+    assert call.outcome is failure
+
+
+async def test_each_reply_of_a_message_reaches_its_own_call() -> None:
+    shell, _, _ = shell_with(route_to("a"))
+    shell.joined(NotingLink("a"))
+    calls = [a_call() for _ in range(3)]
+    for call in calls:
+        shell.begin(call)
+    shell.replied("a", [Reply(call.call_id, b"%d" % call.call_id) for call in reversed(calls)])
+    assert [call.outcome for call in calls] == [b"1", b"2", b"3"]
+
+
+async def test_an_abandoned_call_is_told_once_and_never_after_its_end() -> None:
+    shell, machine, _ = shell_with(
+        lambda event: [Revoke(1, "a")] if isinstance(event, CallAbandoned) else []
+    )
+    link = NotingLink("a")
+    shell.joined(link)
+    call = a_call()
+    shell.begin(call)
+    shell.abandon(call)
+    shell.abandon(call)
+    assert [type(event) for event in machine.events].count(CallAbandoned) == 1
+    assert link.did == ["revoke 1"]
+    shell.replied("a", [Reply(call.call_id, b"late")])
+    assert isinstance(call.outcome, Refusal)
+    assert call.outcome.reason is Reason.CANCELLED
+
+
+async def test_an_answer_while_the_client_leaves_is_no_error() -> None:
+    shell, _, _ = shell_with(route_to("a"))
+    shell.joined(NotingLink("a"))
+    call = a_call()
+    shell.begin(call)
+    waiting = asyncio.create_task(call.ended())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    shell.replied("a", [Reply(call.call_id, b"answer")])
+    assert call.outcome == b"answer"
+
+
+async def test_stored_reports_count_until_the_worker_speaks_for_itself() -> None:
+    shell, machine, _ = shell_with()
+    shell.remember({"a": REPORT, "b": REPORT})
+    shell.joined(NotingLink("a"))
+    assert machine.events == [WorkerJoined("a"), WorkerReported("a", REPORT)]
+    shell.lost("a", "gone")
+    shell.joined(NotingLink("a"))
+    assert machine.events[2:] == [WorkerLost("a"), WorkerJoined("a")]
+
+
+async def test_a_link_is_lost_once() -> None:
+    shell, machine, watcher = shell_with()
+    shell.lost("a", "it never joined")
+    shell.joined(NotingLink("a"))
+    shell.lost("a", "cut")
+    shell.lost("a", "cut again")
+    assert machine.events == [WorkerJoined("a"), WorkerLost("a")]
+    assert watcher.seen == ["a lost cut"]
+
+
+async def test_standings_are_observed() -> None:
+    shell, _, watcher = shell_with(lambda _: [StandingChanged("a", "ready", "reported")])
+    shell.reported("a", REPORT)
+    assert watcher.seen == ["a ready reported"]
+
+
+async def test_it_wakes_the_machine_at_the_earliest_time_asked_for() -> None:
+    clock = SystemClock()
+    wakes = [0.05, 0.01, 60.0]
+
+    def script(event: RouterEvent) -> list[RouterEffect]:
+        return [WakeAt(clock.now_s() + wakes.pop(0))] if isinstance(event, CallArrived) else []
+
+    shell, machine, _ = shell_with(script, clock)
+    began_s = clock.now_s()
+    shell.begin(a_call())
+    shell.begin(a_call())
+    await eventually(lambda: Woke() in machine.events)
+    assert clock.now_s() - began_s >= 0.01
+    assert machine.events.count(Woke()) == 1
+    shell.begin(a_call())
+    assert machine.events.count(Woke()) == 1
+    shell.close()
+
+
+async def test_a_later_time_replaces_an_earlier_one() -> None:
+    clock = ManualClock()
+    times = [1001.0, 1000.0 + 3600.0]
+
+    def script(event: RouterEvent) -> list[RouterEffect]:
+        return [WakeAt(times.pop(0))] if isinstance(event, CallArrived) else []
+
+    shell, machine, _ = shell_with(script, clock)
+    shell.begin(a_call())
+    shell.begin(a_call())
+    clock.advance(2.0)
+    shell._wake()
+    assert Woke() not in machine.events
+    clock.advance(3600.0)
+    shell._wake()
+    assert Woke() in machine.events
+    shell.close()
+
+
+async def test_a_router_that_leaves_refuses_new_calls_and_waits_for_the_old() -> None:
+    shell, machine, _ = shell_with(route_to("a"))
+    shell.joined(NotingLink("a"))
+    old = a_call()
+    shell.begin(old)
+    shell.refuse_new()
+    new = a_call()
+    shell.begin(new)
+    assert isinstance(new.outcome, Refusal)
+    assert new.outcome.reason is Reason.DRAINING
+    assert len([event for event in machine.events if isinstance(event, CallArrived)]) == 1
+    waiting = asyncio.create_task(shell.idle())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    shell.replied("a", [Reply(old.call_id, b"answer")])
+    await waiting
+
+
+async def test_what_is_left_at_the_end_is_refused() -> None:
+    shell, _, _ = shell_with()
+    call = a_call()
+    shell.begin(call)
+    shell.close()
+    assert isinstance(call.outcome, Refusal)
+    assert call.deadline_s == math.inf
+
+
+def test_every_effect_is_carried_out_by_something() -> None:
+    shell, _, _ = shell_with()
+    assert set(shell._carry_out) == set(get_args(RouterEffect))
