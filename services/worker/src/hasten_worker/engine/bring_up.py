@@ -4,11 +4,11 @@ A version that cannot be loaded changes nothing that serves; versions that are n
 leave only when enough wanted ones serve.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from hasten_runtime import logs
+from hasten_runtime.clock import Clock
 from hasten_worker.engine.config_rules import SYNTHETIC
 from hasten_worker.engine.entries import Entry, Mark, Serving
 from hasten_worker.engine.layout import FolderState, look, wanted_versions
@@ -62,12 +62,19 @@ class BringUp:
         loader: Loads versions.
         shelf: Where they serve.
         threads: Where blocking work is done.
+        clock: For load times and retries.
     """
 
     def __init__(
-        self, settings: StoreSettings, loader: Loader, shelf: Shelf, threads: StoreThreads
+        self,
+        settings: StoreSettings,
+        loader: Loader,
+        shelf: Shelf,
+        threads: StoreThreads,
+        clock: Clock,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._loader = loader
         self._shelf = shelf
         self._threads = threads
@@ -139,7 +146,7 @@ class BringUp:
         # A predecessor under the same key may still answer its last calls.
         await self._shelf.wait_gone(f"{entry.name}/{version}")
         entry.busy[version] = "LOADING"
-        began_s = time.monotonic()
+        began_s = self._clock.now_s()
         try:
             model = await self._threads.load(self._loader.load, blueprint, version)
         except ModelRefused as error:
@@ -157,12 +164,12 @@ class BringUp:
             return "the worker is stopping"
         entry.forget(version)
         self._shelf.open(entry, version, Serving(model, mark))
-        _say_ready(model, time.monotonic() - began_s)
+        _say_ready(model, self._clock.now_s() - began_s)
         return ""
 
     def _note(self, entry: Entry, version: str, error: ModelRefused) -> None:
         if error.passing:
-            entry.retry_at_s = time.monotonic() + self._settings.retry_s
+            entry.retry_at_s = self._clock.now_s() + self._settings.retry_s
         if not self._stopping:
             _log.error("model_refused", model=entry.name, version=version, reason=str(error))
 

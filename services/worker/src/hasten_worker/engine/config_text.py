@@ -200,4 +200,6 @@ def _limited(unknown: list[str]) -> tuple[str, ...]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:400]
+    """The message without the middle of a long line of text."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 400 else f"{text[:150]} … {text[-200:]}"

@@ -1,5 +1,6 @@
 """The worker's side of the intake process."""
 
+import contextlib
 import json
 import math
 import os
@@ -30,6 +31,7 @@ class Intake:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._shut = False
 
     def start(self) -> None:
@@ -48,10 +50,12 @@ class Intake:
             "cpu_s": math.ceil(self._limits.timeout_s * cores_available()),
             "memory_bytes": self._limits.memory_bytes or memory_share(),
         }
-        process = self._running()
-        answer = self._ask(process, json.dumps(request).encode() + b"\n")
+        with self._asking:
+            process = self._running()
+            answer = self._ask(process, json.dumps(request).encode() + b"\n")
+            if answer is None:
+                self._end(process)
         if answer is None:
-            self._end(process)
             raise ModelRefused("the process that tries models ended", passing=True)
         if "refused" in answer:
             raise ModelRefused(answer["refused"], passing=bool(answer.get("passing")))
@@ -63,7 +67,10 @@ class Intake:
             self._shut = True
             process = self._process
         if process is not None:
-            self._end(process)
+            # Its death wakes the one who waits for its answer; only then may the pipes go.
+            process.kill()
+            with self._asking:
+                self._end(process)
 
     def _running(self) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -97,6 +104,11 @@ class Intake:
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                # A line that the dead process did not take is of no use to anybody.
+                with contextlib.suppress(OSError):
+                    pipe.close()
         with self._lock:
             if self._process is process:
                 self._process = None

@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_runtime import logs
+from hasten_runtime.clock import Clock
 from hasten_worker.engine import samples
 from hasten_worker.engine.config_complete import complete_config
 from hasten_worker.engine.config_rules import SYNTHETIC, backend_of, check_fields
@@ -75,10 +76,12 @@ class Loader:
 
     Args:
         settings: Of the store.
+        clock: Measures warm-up runs.
     """
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._planner = Planner(settings)
         self._stop = threading.Event()
         self._intake = Intake(settings.intake)
@@ -242,7 +245,7 @@ class Loader:
         with Watchdog(self._stop) as watchdog:
             for runner in runners:
                 new_run = partial(OnnxRun, runner)
-                profiler = Profiler(blueprint.name, new_run, limits, watchdog, self._stop)
+                profiler = Profiler(blueprint.name, new_run, limits, watchdog, self._clock)
                 for sample in given:
                     for _ in range(sample.count):
                         profiler.run([sample.inputs], sample.rows)

@@ -1,12 +1,11 @@
 """Warm-up and batch profile: every size is run before a request meets it, and timed."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hasten_runtime import logs
+from hasten_runtime.clock import Clock
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.watchdog import Watchdog
 from hasten_worker.model import Array, ModelError, Run
@@ -47,7 +46,7 @@ class Profiler:
         new_run: Makes a run.
         limits: How long it may take.
         watchdog: Running.
-        stop: Set when the load is given up.
+        clock: Measures the runs.
     """
 
     def __init__(
@@ -56,14 +55,14 @@ class Profiler:
         new_run: Callable[[], Run],
         limits: ProfileLimits,
         watchdog: Watchdog,
-        stop: threading.Event,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._new_run = new_run
         self._limits = limits
         self._watchdog = watchdog
-        self._stop = stop
-        self._began_s = time.perf_counter()
+        self._clock = clock
+        self._began_s = self._clock.now_s()
         self._told_s = self._began_s
 
     def run(self, members: Members, rows: int) -> tuple[list[dict[str, Array]], float]:
@@ -72,15 +71,15 @@ class Profiler:
         Raises:
             ModelRefused: It failed, took too long, or the load was given up.
         """
-        if self._stop.is_set():
+        if self._watchdog.stopped:
             raise ModelRefused("the load was given up", passing=True)
         run = self._new_run()
         self._watchdog.guard(run, self._limits.run_s_max)
-        began_s = time.perf_counter()
+        began_s = self._clock.now_s()
         try:
             results = run.execute(members, rows)
         except ModelError as error:
-            if self._stop.is_set():
+            if self._watchdog.stopped:
                 raise ModelRefused("the load was given up", passing=True) from None
             why = (
                 f"took longer than {self._limits.run_s_max:g} s"
@@ -90,7 +89,7 @@ class Profiler:
             raise ModelRefused(f"a warm-up run of {rows} rows {why}") from None
         finally:
             self._watchdog.ended()
-        ended_s = time.perf_counter()
+        ended_s = self._clock.now_s()
         if ended_s - self._told_s > PROGRESS_S:
             self._told_s = ended_s
             spent_s = round(ended_s - self._began_s, 1)
@@ -117,7 +116,7 @@ class Profiler:
         pairs: list[tuple[int, float]] = []
         previous_rows, previous_s = 0, 0.0
         for index, rows in enumerate(sizes):
-            spent_s = time.perf_counter() - self._began_s
+            spent_s = self._clock.now_s() - self._began_s
             expected_s = previous_s * rows / max(1, previous_rows)
             # One warm run and one that is timed.
             if index and spent_s + 2 * expected_s > self._limits.budget_s * OVERRUN:
@@ -130,7 +129,7 @@ class Profiler:
         return tuple(pairs)
 
     def _size(self, rows: int, members: Members, share_s: float, least: int) -> list[float]:
-        began_s = time.perf_counter()
+        began_s = self._clock.now_s()
         for count in range(WARM_RUNS):
             _, took_s = self.run(members, rows)
             # A slow model is warm after one run, and has no time for more.
@@ -138,7 +137,7 @@ class Profiler:
                 break
         timed: list[float] = []
         while len(timed) < TIMED_RUNS_MAX:
-            if len(timed) >= least and time.perf_counter() - began_s + took_s > share_s:
+            if len(timed) >= least and self._clock.now_s() - began_s + took_s > share_s:
                 break
             _, took_s = self.run(members, rows)
             timed.append(took_s)

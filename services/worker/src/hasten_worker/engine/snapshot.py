@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -66,14 +67,12 @@ def read_file(path: Path, bytes_max: int) -> bytes | None:
         ModelRefused: It is a link or no file, too large, or unreadable.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _open_regular(os.fspath(path), None) as file:
+            content = _read_all(file, bytes_max + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _refused_open(path.name, error) from None
-    with os.fdopen(handle, "rb") as file:
-        _check_regular(path.name, os.fstat(handle))
-        content = file.read(bytes_max + 1)
+        raise ModelRefused(f"{path.name} cannot be read: {error.strerror}", passing=True) from None
     if len(content) > bytes_max:
         raise ModelRefused(f"{path.name} is larger than the limit of {bytes_max} bytes")
     return content
@@ -147,21 +146,11 @@ class _Copier:
         self._files += 1
         if self._files > self._limits.files_max:
             raise ModelRefused(f"more files than the limit of {self._limits.files_max}")
-        try:
-            # O_NONBLOCK: opening a pipe must not wait for its writer.
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            handle = os.open(name, flags, dir_fd=folder)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise _refused_open(name, error) from None
-        with os.fdopen(handle, "rb", buffering=0) as source:
-            _check_regular(name, os.fstat(handle))
-            with target.open("xb", buffering=0) as copy:
-                while piece := source.read(_PIECE_BYTES):
-                    self.copied_bytes += len(piece)
-                    self._check(name)
-                    _write_all(copy.fileno(), piece)
+        with _open_regular(name, folder) as source, target.open("xb", buffering=0) as copy:
+            while piece := source.read(_PIECE_BYTES):
+                self.copied_bytes += len(piece)
+                self._check(name)
+                _write_all(copy.fileno(), piece)
 
     def _check(self, name: str) -> None:
         if self.copied_bytes > self._limits.version_bytes_max:
@@ -178,19 +167,42 @@ def _write_all(handle: int, piece: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _check_regular(name: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelRefused(f"{name} is not a regular file")
-    if status.st_nlink != 1:
-        raise ModelRefused(
-            f"{name} is a hard link ({status.st_nlink} names for one file): copy the file instead"
-        )
+def _read_all(file: FileIO, bytes_max: int) -> bytes:
+    content = bytearray()
+    while len(content) < bytes_max and (piece := file.read(bytes_max - len(content))):
+        content += piece
+    return bytes(content)
 
 
-def _refused_open(name: str, error: OSError) -> ModelRefused:
-    if error.errno == errno.ELOOP:
-        return ModelRefused(f"{name} is a symbolic link: copy the file instead")
-    return ModelRefused(f"{name} cannot be opened: {error.strerror}", passing=True)
+def _open_regular(path: str, folder: int | None) -> FileIO:
+    """Opens a regular file with one name, and nothing else.
+
+    Raises:
+        ModelRefused: It is a link, a device, a pipe or a folder.
+        OSError: It cannot be opened.
+    """
+    name = Path(path).name
+    # O_NONBLOCK: opening a pipe must not wait for its writer.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ModelRefused(f"{name} is a symbolic link: copy the file instead") from None
+        raise
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelRefused(f"{name} is not a regular file")
+        if status.st_nlink != 1:
+            raise ModelRefused(
+                f"{name} is a hard link ({status.st_nlink} names for one file): copy the file "
+                "instead"
+            )
+        return FileIO(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def _named(error: OSError) -> str:

@@ -8,11 +8,11 @@ leaves what serves as it is.
 import asyncio
 import contextlib
 import itertools
-import time
 from collections.abc import Mapping
 
 from hasten_policy.reasons import Reason
 from hasten_runtime import logs
+from hasten_runtime.clock import Clock, SystemClock
 from hasten_worker.engine.bring_up import BringUp, Source
 from hasten_worker.engine.entries import IndexEntry, StoreListener
 from hasten_worker.engine.layout import check_name
@@ -36,14 +36,18 @@ class ModelStore:
     Args:
         settings: Where and how.
         listener: Told of models that come and go.
+        clock: For load times, retries and the batch profile.
     """
 
-    def __init__(self, settings: StoreSettings, listener: StoreListener) -> None:
+    def __init__(
+        self, settings: StoreSettings, listener: StoreListener, clock: Clock | None = None
+    ) -> None:
         self._settings = settings
+        self._clock = clock or SystemClock()
         self._threads = StoreThreads()
-        self._loader = Loader(settings)
+        self._loader = Loader(settings, self._clock)
         self._shelf = Shelf(listener, self._close_model, settings.unload_wait_s)
-        self._bring_up = BringUp(settings, self._loader, self._shelf, self._threads)
+        self._bring_up = BringUp(settings, self._loader, self._shelf, self._threads, self._clock)
         self._following: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[str]] = set()
         self._overrides = itertools.count(1)
@@ -244,7 +248,7 @@ class ModelStore:
 
     def _due(self) -> set[str]:
         """Models whose load failed for a passing reason, and for which it is time again."""
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         return {
             name
             for name, entry in self._shelf.entries.items()

@@ -1,0 +1,32 @@
+"""Fixtures of the engine's tests."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.worker_engine.zoo import Repository
+
+from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.settings import IntakeLimits
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    path = tmp_path / "models"
+    path.mkdir()
+    return Repository(path)
+
+
+@pytest.fixture(scope="session")
+def intake() -> Iterator[Intake]:
+    """One intake process for all tests; a task that kills its fork leaves it alive."""
+    made = Intake(IntakeLimits(timeout_s=60.0, run_s_max=1.0))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def never() -> threading.Event:
+    """A stop that nobody asks for."""
+    return threading.Event()

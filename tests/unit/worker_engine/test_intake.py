@@ -1,0 +1,283 @@
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto, helper
+from tests.support.waiting import eventually_sync
+from tests.unit.worker_engine import zoo
+from tests.unit.worker_engine.running import PLAN
+
+from hasten_worker.engine.config_text import config_from_text
+from hasten_worker.engine.facts import ModelFacts
+from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.intake_task import Task
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.settings import IntakeLimits
+
+
+def task_of(
+    folder: Path,
+    content: bytes | None,
+    config: str = "",
+    *,
+    run_s_max: float = 10.0,
+    warm_up: bool = True,
+) -> Task:
+    version = folder / "1"
+    version.mkdir(exist_ok=True)
+    if content is not None:
+        (version / "model.onnx").write_bytes(content)
+    return Task(
+        folder=folder,
+        version="1",
+        file_name="model.onnx",
+        written=config_from_text(config),
+        plan=PLAN,
+        batch_max_default=8,
+        run_s_max=run_s_max,
+        warm_up=warm_up,
+    )
+
+
+def refusal(intake: Intake, task: Task) -> str:
+    with pytest.raises(ModelRefused) as caught:
+        intake.examine(task)
+    return str(caught.value)
+
+
+def test_a_good_model_comes_back_as_facts(intake: Intake, tmp_path: Path) -> None:
+    facts = intake.examine(task_of(tmp_path, zoo.add()))
+    assert [(tensor.name, tensor.kind, tensor.dims) for tensor in facts.inputs] == [
+        ("X", "tensor(float)", (-1, 4))
+    ]
+    assert [tensor.name for tensor in facts.outputs] == ["Y"]
+    assert facts.memory_bytes > 0
+    assert ModelFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
+
+
+def test_a_scalar_is_told_from_a_missing_shape(intake: Intake, tmp_path: Path) -> None:
+    scalar = intake.examine(task_of(tmp_path, zoo.identity(TensorProto.FLOAT, ())))
+    assert scalar.inputs[0].dims == ()
+    config = 'max_batch_size: 2 input { name: "X" dims: 3 } output { name: "Y" dims: 3 }'
+    shapeless = intake.examine(
+        task_of(tmp_path, zoo.identity(TensorProto.FLOAT, None), config)
+    )
+    assert shapeless.inputs[0].dims is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no file 'model.onnx'"),
+        (b"", "not a valid ONNX model"),
+        (b"not a model" * 100, "cannot be parsed"),
+        (zoo.add()[:-40], "model.onnx"),
+        (
+            zoo.model(
+                [helper.make_node("Add", ["X", "X"], ["Y"])],
+                [zoo.value("X", ["n"])],
+                [zoo.value("Y", ["n"])],
+                opset=9999,
+            ).SerializeToString(),
+            "9999",
+        ),
+        (
+            zoo.model(
+                [helper.make_node("Wonder", ["X"], ["Y"], domain="my.own")],
+                [zoo.value("X", ["n"])],
+                [zoo.value("Y", ["n"])],
+            ).SerializeToString(),
+            "my.own",
+        ),
+        (
+            zoo.model(
+                [helper.make_node("EPContext", ["X"], ["Y"], domain="com.microsoft")],
+                [zoo.value("X", ["n"])],
+                [zoo.value("Y", ["n"])],
+            ).SerializeToString(),
+            "EPContext",
+        ),
+        (zoo.zip_map(), "zipmap=False"),
+    ],
+    ids=["missing", "empty", "text", "truncated", "opset", "domain", "engine", "map"],
+)
+def test_a_bad_file_is_refused_with_a_reason(
+    intake: Intake, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    sentence = refusal(intake, task_of(tmp_path, content))
+    assert reason in sentence
+    assert str(tmp_path) not in sentence
+
+
+def test_a_configuration_that_disagrees_is_refused(intake: Intake, tmp_path: Path) -> None:
+    task = task_of(tmp_path, zoo.add(), 'max_batch_size: 4 input { name: "Z" }')
+    assert "lists input 'Z'" in refusal(intake, task)
+
+
+def test_external_data_inside_of_the_folder_are_loaded(intake: Intake, tmp_path: Path) -> None:
+    task = task_of(tmp_path, zoo.with_external_data("weights.bin"))
+    (tmp_path / "1" / "weights.bin").write_bytes(zoo.EXTERNAL_WEIGHTS)
+    assert intake.examine(task).inputs[0].name == "X"
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["../weights.bin", "/etc/passwd", "a/../../weights.bin", "", ".", "..", "./weights.bin", "a\\b"],
+)
+def test_external_data_elsewhere_are_refused(
+    intake: Intake, tmp_path: Path, location: str
+) -> None:
+    task = task_of(tmp_path, zoo.with_external_data(location))
+    (tmp_path / "weights.bin").write_bytes(zoo.EXTERNAL_WEIGHTS)
+    (tmp_path / "1" / "weights.bin").write_bytes(zoo.EXTERNAL_WEIGHTS)
+    assert "external data of 'W' lie at" in refusal(intake, task)
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "reason"),
+    [
+        (0, 17, "end at byte 17 of 'weights.bin', which has 16"),
+        (8, None, "size"),
+        (17, None, "end at byte 17"),
+        (-1, None, "offset is '-1'"),
+    ],
+)
+def test_external_data_beyond_their_file_are_refused(
+    intake: Intake, tmp_path: Path, offset: int, length: int | None, reason: str
+) -> None:
+    content = zoo.with_external_data("weights.bin", offset=offset, length=length)
+    task = task_of(tmp_path, content)
+    (tmp_path / "1" / "weights.bin").write_bytes(zoo.EXTERNAL_WEIGHTS)
+    assert reason in refusal(intake, task)
+
+
+def test_external_data_in_an_inner_graph_are_found(intake: Intake, tmp_path: Path) -> None:
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["W"], ["R"])], "then", [], [zoo.value("R", [4])]
+    )
+    weights = TensorProto(name="W", data_type=zoo.FLOAT, dims=[4])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="../secret")
+    inner.initializer.append(weights)
+    node = helper.make_node("If", ["X"], ["Y"], then_branch=inner, else_branch=inner)
+    made = zoo.model([node], [zoo.value("X", [], TensorProto.BOOL)], [zoo.value("Y", [4])])
+    assert "'../secret'" in refusal(intake, task_of(tmp_path, made.SerializeToString()))
+
+
+def test_a_model_that_runs_for_ever_is_stopped(intake: Intake, tmp_path: Path) -> None:
+    sentence = refusal(intake, task_of(tmp_path, zoo.loop(), run_s_max=0.2))
+    assert "did not end within 0.2 s" in sentence
+
+
+def test_a_model_that_drops_rows_is_refused(intake: Intake, tmp_path: Path) -> None:
+    # Rows of zeros are dropped: one row of the generated input becomes none.
+    facts = intake.examine(task_of(tmp_path, zoo.non_zero_rows()))
+    assert facts.fill == 1, "zeros failed and ones did not"
+
+
+def test_a_model_that_needs_other_inputs_may_skip_its_first_run(
+    intake: Intake, tmp_path: Path
+) -> None:
+    nodes = [helper.make_node("Gather", ["T", "X"], ["Y"])]
+    table = zoo.numpy_helper.from_array(zoo.np.zeros((0, 2), zoo.np.float32), "T")
+    made = zoo.model(
+        nodes, [zoo.value("X", ["n"], TensorProto.INT64)], [zoo.value("Y", ["n", 2])], [table]
+    )
+    task = task_of(tmp_path, made.SerializeToString())
+    sentence = refusal(intake, task)
+    assert "model_warmup" in sentence
+    assert "hasten.warm_up" in sentence
+    without = task_of(tmp_path, made.SerializeToString(), warm_up=False)
+    assert intake.examine(without).outputs[0].name == "Y"
+
+
+def test_a_flood_of_memory_ends_in_the_child(tmp_path: Path) -> None:
+    limited = Intake(IntakeLimits(timeout_s=60.0, memory_bytes=512 * 2**20))
+    try:
+        sentence = refusal(limited, task_of(tmp_path, zoo.memory_flood(8 * 2**30)))
+        assert "failed" in sentence or "memory" in sentence or "killed" in sentence
+        assert limited.examine(task_of(tmp_path, zoo.add())).inputs
+    finally:
+        limited.close()
+
+
+def test_giving_up_ends_a_task_that_is_under_way(tmp_path: Path) -> None:
+    made = Intake(IntakeLimits(timeout_s=60.0))
+    made.start()
+    sentences: list[str] = []
+    task = task_of(tmp_path, zoo.loop(), run_s_max=60.0)
+    thread = threading.Thread(target=lambda: sentences.append(refusal(made, task)))
+    thread.start()
+    process = made._process
+    assert process is not None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    fork = eventually_sync(lambda: children.read_text().split(), what="the fork has begun")
+    made.close()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert sentences
+    eventually_sync(lambda: not Path(f"/proc/{fork[0]}").exists(), what="the fork has ended")
+    assert "given up" in refusal(made, task)
+
+
+CRASHING = """
+import os, signal, sys, time
+from hasten_worker.engine import intake
+def examine(task, stage):
+    stage("misbehaving")
+    what = task.version
+    if what == "abort":
+        os.abort()
+    if what == "exit":
+        os._exit(3)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "raise":
+        raise ValueError("odd")
+    if what == "talk":
+        while True:
+            stage("x" * 60000)
+    if what == "write":
+        with open(os.path.join(task.folder, "file"), "w") as file:
+            file.write("x" * 100)
+    if what == "hang":
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+        while True:
+            time.sleep(1)
+intake.examine = examine
+intake.main()
+"""
+
+
+@pytest.fixture
+def crashing() -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CRASHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    yield process
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(timeout=10) == 0
+
+
+def test_whatever_happens_to_the_fork_is_an_answer(
+    crashing: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    for what, reason in (
+        ("abort", "killed the process that tried it (SIGABRT) while misbehaving"),
+        ("kill", "killed the process that tried it (SIGSEGV) while misbehaving"),
+        ("exit", "ended the process that tried it (status 3) while misbehaving"),
+        ("raise", "could not be examined: ValueError: odd"),
+        ("write", "could not be examined: OSError"),
+        ("talk", "took longer than"),
+        ("hang", "took longer than 1 s while misbehaving"),
+    ):
+        task = task_of(tmp_path, None).to_json() | {"version": what}
+        request = {"task": task, "timeout_s": 1, "cpu_s": 60, "memory_bytes": 2**33}
+        crashing.stdin.write(json.dumps(request).encode() + b"\n")
+        crashing.stdin.flush()
+        answer = json.loads(crashing.stdout.readline())
+        assert reason in answer["refused"], what

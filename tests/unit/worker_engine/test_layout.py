@@ -1,0 +1,133 @@
+import os
+from pathlib import Path
+
+import pytest
+from tests.unit.worker_engine.zoo import Repository
+
+from hasten_worker.engine.config_text import config_from_text
+from hasten_worker.engine.layout import (
+    FALLBACKS_MAX,
+    check_name,
+    file_name_of,
+    look,
+    model_names,
+    wanted_versions,
+)
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.settings import FileLimits
+
+LIMITS = FileLimits()
+
+
+@pytest.mark.parametrize("name", ["a", "A-1_b.c", "0", "x" * 128])
+def test_a_model_may_have_this_name(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n", "ä", "x" * 129, "a\0"]
+)
+def test_a_model_may_not_have_this_name(name: str) -> None:
+    with pytest.raises(ModelRefused, match="is no model name"):
+        check_name(name)
+
+
+def test_models_are_the_folders_with_a_name_and_nothing_else(repository: Repository) -> None:
+    for name in ("b", "a", "bad name", ".hidden"):
+        (repository.path / name).mkdir()
+    (repository.path / "file").write_text("")
+    (repository.path / "link").symlink_to(repository.path / "a")
+    names, ignored = model_names(repository.path, LIMITS)
+    assert names == ["a", "b"]
+    assert ignored == [
+        "'bad name' is ignored: it is no model name",
+        "file is ignored: it is not a folder",
+        "link is ignored: it is a symbolic link",
+    ]
+
+
+def test_versions_are_the_numbered_folders(repository: Repository) -> None:
+    for version in ("1", "10", "2", "0", "01", "-1", "v3", "١", "1.0", "warmup", ".git"):
+        (repository.path / "m" / version).mkdir(parents=True)
+    (repository.path / "m" / "3").write_text("a file")
+    state = look(repository.path / "m", LIMITS)
+    assert set(state.versions) == {"1", "2", "10"}
+    named = "".join(state.ignored)
+    for version in ("'0'", "'01'", "'-1'", "'v3'", "'١'", "'1.0'"):
+        assert version in named
+    assert "warmup" not in named
+    assert ".git" not in named
+
+
+def test_a_look_changes_with_the_files_and_only_then(repository: Repository) -> None:
+    folder = repository.write("m", b"abc", config="")
+    states = [look(repository.path / "m", LIMITS)]
+
+    def changed() -> bool:
+        states.append(look(repository.path / "m", LIMITS))
+        return states[-1] != states[-2]
+
+    assert not changed()
+    (folder / "model.onnx").write_bytes(b"abcd")
+    assert changed()
+    stamp = (folder / "model.onnx").stat().st_mtime_ns
+    (folder / "new").write_bytes(b"wxyz")
+    os.utime(folder / "new", ns=(stamp, stamp))
+    (folder / "new").replace(folder / "model.onnx")
+    assert changed(), "another file of the same size and time"
+    (repository.path / "m" / "labels.txt").write_text("a")
+    assert changed()
+    (repository.path / "m" / ".config.pbtxt.swp").write_text("an editor's")
+    assert not changed()
+    (repository.path / "m" / "warmup").mkdir()
+    assert not changed()
+    (repository.path / "m" / "warmup" / "x").write_text("a")
+    assert changed()
+    repository.write("m", b"abc", version=2)
+    assert changed()
+
+
+def test_a_folder_that_is_away_or_a_link_is_refused(repository: Repository) -> None:
+    (repository.path / "real").mkdir()
+    (repository.path / "link").symlink_to(repository.path / "real")
+    with pytest.raises(ModelRefused, match="no folder 'none'"):
+        look(repository.path / "none", LIMITS)
+    with pytest.raises(ModelRefused, match="'link' is a link"):
+        look(repository.path / "link", LIMITS)
+
+
+def test_too_many_versions_are_refused(tmp_path: Path) -> None:
+    for version in range(1, 5):
+        (tmp_path / "m" / str(version)).mkdir(parents=True)
+    with pytest.raises(ModelRefused, match="limit of 3"):
+        look(tmp_path / "m", FileLimits(versions_max=3))
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted", "count"),
+    [
+        ("", ["10", "9", "3", "2"], 1),
+        ("version_policy { latest { } }", ["10", "9", "3", "2"], 1),
+        ("version_policy { latest { num_versions: 2 } }", ["10", "9", "3", "2", "1"], 2),
+        ("version_policy { all { } }", ["10", "9", "3", "2", "1"], 5),
+        ("version_policy { specific { versions: [ 2, 9, 2 ] } }", ["9", "2"], 2),
+    ],
+)
+def test_the_version_policy_chooses(policy: str, wanted: list[str], count: int) -> None:
+    config = config_from_text(policy).config
+    assert FALLBACKS_MAX == 3
+    assert wanted_versions(config, ["1", "10", "2", "9", "3"]) == (wanted, count)
+
+
+def test_a_version_that_the_policy_names_must_be_there() -> None:
+    config = config_from_text("version_policy { specific { versions: [ 4 ] } }").config
+    with pytest.raises(ModelRefused, match="version 4, but the folder has 1, 10"):
+        wanted_versions(config, ["10", "1"])
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "a/b", "..", ".", "/etc/passwd", "a\\\\b", "a\\000"])
+def test_the_model_file_lies_in_the_version_s_folder(name: str) -> None:
+    config = config_from_text(f'default_model_filename: "{name}"').config
+    with pytest.raises(ModelRefused, match="default_model_filename"):
+        file_name_of(config)
+    assert file_name_of(config_from_text("").config) == "model.onnx"

@@ -1,0 +1,271 @@
+import os
+from pathlib import Path
+
+import pytest
+from tests.unit.worker_engine import zoo
+from tests.unit.worker_engine.shop import (
+    Listener,
+    answer,
+    lines,
+    open_store,
+    refusal,
+    settings_of,
+)
+from tests.unit.worker_engine.zoo import Repository
+
+from hasten_policy.reasons import Reason
+from hasten_runtime.errors import MeshError
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.store import ModelStore
+
+ROW = (1.0, 2.0, 3.0, 4.0)
+ALL = "version_policy { all { } }"
+
+pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
+
+
+async def test_all_models_are_loaded_at_the_start(repository: Repository) -> None:
+    repository.write("a", zoo.add())
+    repository.write("b", zoo.add(amount=2))
+    repository.write("s", config='backend: "synthetic"', content={})
+    async with open_store(repository) as (store, listener):
+        assert lines(store) == {"a/1": "READY", "b/1": "READY", "s/1": "READY"}
+        assert listener.take() == ["+a/1*", "+b/1*", "+s/1*"]
+        assert answer(store.resolve("a", ""), *ROW) == [2, 3, 4, 5]
+        assert store.resolve("b", "1") is store.resolve("b", "")
+        assert answer(store.resolve("b", "1"), *ROW) == [3, 4, 5, 6]
+        assert store.ready("a", "")
+        assert store.ready("a", "1")
+        assert not store.ready("a", "2")
+        assert not store.ready("c", "")
+
+
+async def test_a_model_says_what_the_machine_must_know(repository: Repository) -> None:
+    config = """
+        max_batch_size: 8
+        instance_group { count: 3 kind: KIND_CPU }
+        dynamic_batching {
+            preferred_batch_size: [ 8, 4 ] max_queue_delay_microseconds: 1500
+            default_queue_policy { max_queue_size: 9 default_timeout_microseconds: 250000 }
+        }
+        parameters { key: "hasten.batch_sizes" value { string_value: "1,4" } }
+        parameters { key: "hasten.run_timeout_ms" value { string_value: "700" } }
+        output { name: "Y" label_filename: "labels.txt" }
+    """
+    repository.write("m", zoo.add(), config=config, version=3)
+    (repository.path / "m" / "labels.txt").write_text("one\ntwo\n")
+    async with open_store(repository) as (store, _):
+        model = store.resolve("m", "3")
+        spec = model.spec
+        assert (spec.key, spec.name, spec.version) == ("m/3", "m", "3")
+        assert (spec.batch_max, spec.batch_sizes, spec.preferred_sizes) == (8, (1, 4, 8), (4, 8))
+        assert (spec.queue_delay_max_s, spec.queue_max, spec.instances) == (0.0015, 9, 3)
+        assert (spec.default_timeout_s, spec.run_s_max) == (0.25, 0.7)
+        assert {rows for rows, _ in spec.profile} == {1, 4, 8}
+        assert all(took_s > 0 for _, took_s in spec.profile)
+        assert model.batches
+        assert model.memory_bytes > 0
+        assert model.config.name == "m"
+        assert (model.inputs[0].shape, model.inputs[0].datatype) == ((-1, 4), "FP32")
+        assert model.outputs[0].labels == ("one", "two")
+
+
+async def test_every_version_of_the_policy_serves_and_the_highest_unversioned(
+    repository: Repository,
+) -> None:
+    for version in (1, 2, 10):
+        repository.write("m", zoo.add(amount=version), version=version, config=ALL)
+    async with open_store(repository) as (store, listener):
+        assert listener.take()[-3:] == ["+m/10*", "+m/2", "+m/1"] or listener.models.keys()
+        assert [spec.spec.serves_unversioned for spec in listener.models.values()].count(True) == 1
+        for version in ("1", "2", "10"):
+            assert answer(store.resolve("m", version), 0, 0, 0, 0)[0] == float(version)
+        assert store.resolve("m", "").spec.version == "10"
+
+
+async def test_a_bad_model_stops_nothing_and_says_why(repository: Repository) -> None:
+    repository.write("bad", b"garbage")
+    repository.write("good", zoo.add())
+    repository.write("loop", zoo.loop())
+    repository.write("wrong", zoo.add(), config='name: "other"')
+    repository.write("ensemble", zoo.add(), config='platform: "ensemble"')
+    (repository.path / "empty").mkdir()
+    async with open_store(repository) as (store, listener):
+        assert listener.take() == ["+good/1*"]
+        index = lines(store)
+        assert index["good/1"] == "READY"
+        assert "cannot be parsed" in index["bad/1"]
+        assert "did not end within 0.3 s" in index["loop/1"]
+        assert "names the model 'other', its folder is 'wrong'" in index["wrong/"]
+        assert "ensembles are not served" in index["ensemble/"]
+        assert "it has no version" in index["empty/"]
+        assert all(state.startswith("UNAVAILABLE") for key, state in index.items() if "good" not in key)
+        with pytest.raises(MeshError) as caught:
+            store.resolve("bad", "")
+        reason, message = refusal(caught.value)
+        assert reason is Reason.MODEL_NOT_FOUND
+        assert "cannot be parsed" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "reason", "part"),
+    [
+        ("none", "", Reason.MODEL_NOT_FOUND, "'none'"),
+        ("m", "7", Reason.VERSION_NOT_FOUND, "serves version 1, 2, not '7'"),
+        ("m", "latest", Reason.VERSION_NOT_FOUND, "whole number"),
+        ("m", "01", Reason.VERSION_NOT_FOUND, "whole number"),
+        ("x" * 10_000, "", Reason.MODEL_NOT_FOUND, "x"),
+    ],
+)
+async def test_an_unknown_model_or_version_is_named(
+    repository: Repository, name: str, version: str, reason: Reason, part: str
+) -> None:
+    for number in (1, 2):
+        repository.write("m", config=f'backend: "synthetic" {ALL}', content={}, version=number)
+    async with open_store(repository) as (store, _):
+        with pytest.raises(MeshError) as caught:
+            store.resolve(name, version)
+        assert refusal(caught.value)[0] is reason
+        assert part in refusal(caught.value)[1]
+        assert len(refusal(caught.value)[1]) < 1000
+
+
+async def test_a_bad_newest_version_makes_room_for_the_one_before(repository: Repository) -> None:
+    repository.write("m", zoo.add(amount=1), version=1)
+    repository.write("m", b"garbage", version=2)
+    async with open_store(repository) as (store, _):
+        assert store.resolve("m", "").spec.version == "1"
+        index = lines(store)
+        assert index["m/1"] == "READY"
+        assert index["m/2"].startswith("UNAVAILABLE: ")
+
+
+async def test_links_in_the_repository_are_refused(repository: Repository) -> None:
+    secret = repository.path.parent / "secret.onnx"
+    secret.write_bytes(zoo.add())
+    hard = repository.write("hard", {})
+    (hard / "model.onnx").hardlink_to(secret)
+    soft = repository.write("soft", {})
+    (soft / "model.onnx").symlink_to(secret)
+    config = repository.write("config", zoo.add()).parent / "config.pbtxt"
+    config.symlink_to(repository.path.parent / "other.pbtxt")
+    (repository.path / "folder").symlink_to(hard.parent)
+    async with open_store(repository) as (store, listener):
+        index = lines(store)
+        assert "hard link" in index["hard/1"]
+        assert "symbolic link" in index["soft/1"]
+        assert "config.pbtxt is a symbolic link" in index["config/"]
+        assert not [key for key in index if key.startswith("folder")]
+        assert listener.take() == []
+
+
+async def test_the_repository_itself_may_be_a_link(repository: Repository, tmp_path: Path) -> None:
+    repository.write("m", zoo.add())
+    (tmp_path / "link").symlink_to(repository.path)
+    async with open_store(repository, models_dir=tmp_path / "link") as (store, _):
+        assert store.ready("m", "1")
+
+
+async def test_a_repository_that_is_not_there_stops_the_start(repository: Repository) -> None:
+    store = ModelStore(settings_of(repository, models_dir=repository.path / "none"), Listener())
+    with pytest.raises(ModelRefused, match="cannot be read: No such file"):
+        await store.start()
+    await store.stop()
+
+
+async def test_another_file_name_and_external_data_are_found(repository: Repository) -> None:
+    files = {
+        "net.onnx": zoo.with_external_data("weights.bin"),
+        "weights.bin": zoo.EXTERNAL_WEIGHTS,
+    }
+    repository.write("m", files, config='default_model_filename: "net.onnx"')
+    async with open_store(repository) as (store, _):
+        assert answer(store.resolve("m", ""), *ROW) == [1, 3, 5, 7]
+
+
+async def test_samples_of_the_configuration_replace_generated_inputs(
+    repository: Repository,
+) -> None:
+    config = """
+        max_batch_size: 4
+        model_warmup {
+            name: "three rows" batch_size: 3 count: 2
+            inputs { key: "X" value { data_type: TYPE_FP32 dims: 1 input_data_file: "x" } }
+        }
+    """
+    # Rows of zeros are dropped, so zeros fail.
+    repository.write("m", zoo.non_zero_rows(), config=config)
+    warmup = repository.path / "m" / "warmup"
+    warmup.mkdir()
+    (warmup / "x").write_bytes(zoo.np.array([5, 6, 7], zoo.np.float32).tobytes())
+    async with open_store(repository) as (store, _):
+        assert lines(store) == {"m/1": "READY"}
+        assert {rows for rows, _ in store.resolve("m", "").spec.profile} == {1, 2, 4}
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("data_type: TYPE_FP32 dims: 4 input_data_file: 'none'", "no file warmup/none"),
+        ("data_type: TYPE_FP32 dims: 4 input_data_file: '../x'", "no name of a file"),
+        ("data_type: TYPE_FP32 dims: 4 input_data_file: 'short'", "3 bytes, its shape takes 16"),
+        ("data_type: TYPE_INT8 dims: 4 zero_data: true", "another data_type"),
+        ("data_type: TYPE_FP32 dims: -1 zero_data: true", "dims of input 'X' must be given"),
+        ("data_type: TYPE_FP32 dims: 99999999999 zero_data: true", "too large"),
+    ],
+)
+async def test_a_sample_that_does_not_fit_is_refused(
+    repository: Repository, entry: str, reason: str
+) -> None:
+    config = f"max_batch_size: 2 model_warmup {{ inputs {{ key: 'X' value {{ {entry} }} }} }}"
+    repository.write("m", zoo.add(), config=config)
+    (repository.path / "m" / "warmup").mkdir()
+    (repository.path / "m" / "warmup" / "short").write_bytes(b"abc")
+    async with open_store(repository) as (store, _):
+        assert reason in lines(store)["m/1"]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }", "5 is not between"),
+        (
+            'max_batch_size: 4 parameters { key: "hasten.batch_sizes" value { string_value: "5" } }',
+            "5 is not between 1 and max_batch_size 4",
+        ),
+        ("instance_group { count: -1 }", "instance_group.count is -1"),
+        ("instance_group { count: 1000000 }", "1000000 instances"),
+        ("instance_group { kind: KIND_CPU gpus: 0 }", "KIND_CPU lists gpus"),
+        ('output { name: "Y" label_filename: "none" }', "no label file 'none'"),
+        ('output { name: "Y" label_filename: "../l" }', "label_filename is '../l'"),
+    ],
+)
+async def test_a_configuration_that_makes_no_sense_is_refused(
+    repository: Repository, config: str, reason: str
+) -> None:
+    repository.write("m", zoo.add(), config=config)
+    async with open_store(repository) as (store, _):
+        assert reason in "".join(lines(store).values())
+
+
+async def test_a_file_that_cannot_be_read_is_a_reason(repository: Repository) -> None:
+    repository.write("m", zoo.add())
+    repository.write("n", zoo.add(), config="")
+    (repository.path / "n" / "config.pbtxt").write_bytes(b"\xff\xfe")
+    os.truncate(repository.path / "m" / "1" / "model.onnx", 0)
+    async with open_store(repository) as (store, _):
+        assert "not a valid ONNX model" in lines(store)["m/1"]
+        assert "not UTF-8" in lines(store)["n/"]
+
+
+async def test_without_explicit_control_requests_to_load_are_refused(
+    repository: Repository,
+) -> None:
+    repository.write("m", config='backend: "synthetic"', content={})
+    for control in ("none", "poll"):
+        async with open_store(repository, control=control) as (store, _):
+            for request in (store.load("m"), store.unload("m")):
+                with pytest.raises(MeshError) as caught:
+                    await request
+                assert caught.value.refusal.reason is Reason.CONTROL_MODE
+            assert store.ready("m", "")
