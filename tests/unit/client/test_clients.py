@@ -1,6 +1,8 @@
 """Both clients against a real server: what they send, what they return, when they retry."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -396,3 +398,17 @@ async def test_a_closed_client_connects_again(server: ScriptedServer) -> None:
     await client.close()
     await client.infer("m", X)
     await client.close()
+
+
+def test_calls_of_operators_need_no_numpy(server: ScriptedServer) -> None:
+    server.answers = {"ServerLive": pb.ServerLiveResponse(live=True)}
+    source = (
+        "import sys\n"
+        "from hasten_client import Client\n"
+        f"with Client({server.address!r}) as client: assert client.live()\n"
+        "sys.exit('numpy was loaded' if 'numpy' in sys.modules else 0)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from contextlib import suppress
 from random import Random
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import grpc
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_client import channel, codec, errors, operations, streams, timing, views
+from hasten_client import channel, errors, operations, streams, timing, views
 from hasten_client.operations import AnswerT, Operation, RequestT, ResponseT
 from hasten_client.request import (
     InferRequest,
@@ -24,6 +24,9 @@ from hasten_client.request import (
 )
 from hasten_client.result import Result, result
 from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
+
+if TYPE_CHECKING:
+    from hasten_client.codec import TensorLike
 
 ItemT = TypeVar("ItemT")
 Trailers = Mapping[str, str | bytes]
@@ -83,7 +86,7 @@ class AsyncClient:
     async def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
         self,
         model: str,
-        inputs: Mapping[str, codec.TensorLike],
+        inputs: "Mapping[str, TensorLike]",
         *,
         version: str = "",
         outputs: Sequence[str] | None = None,

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from hasten_client.datatypes import BYTES, NAME_OF, NUMPY_OF, Array
+from hasten.inference.v2 import inference_pb2 as pb
+from hasten_client.datatypes import BYTES, CONTENTS_OF, NAME_OF, NUMPY_OF, Array
 from hasten_client.errors import InvalidArgument, InvalidResponse
 
 _LENGTH: Final = struct.Struct("<I")
@@ -81,6 +82,31 @@ def decode(name: str, tensor: Tensor) -> Array:
             f"{count * dtype.itemsize} bytes, {len(tensor.raw)} came"
         )
     return np.frombuffer(tensor.raw, dtype=dtype).reshape(tensor.shape)
+
+
+def decode_typed(output: pb.ModelInferResponse.InferOutputTensor) -> Array:
+    """Turns an output whose elements travel in a typed field into a read-only array.
+
+    Raises:
+        InvalidResponse: Datatype, shape and elements do not agree.
+    """
+    field = CONTENTS_OF.get(output.datatype)
+    if field is None:
+        raise InvalidResponse(f"output {output.name!r}: {output.datatype} cannot travel typed")
+    elements: Any = getattr(output.contents, field)
+    if output.datatype == BYTES:
+        array: Array = np.empty(len(elements), dtype=np.object_)
+        array[:] = list(elements)
+    else:
+        array = np.array(elements, dtype=NUMPY_OF[output.datatype])
+    try:
+        array = array.reshape(tuple(output.shape))
+    except ValueError:
+        raise InvalidResponse(
+            f"output {output.name!r}: shape {list(output.shape)} came with {array.size} elements"
+        ) from None
+    array.flags.writeable = False
+    return array
 
 
 def _array(name: str, value: TensorLike) -> Array:

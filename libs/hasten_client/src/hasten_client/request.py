@@ -5,11 +5,13 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_client import codec
 from hasten_client.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from hasten_client.codec import TensorLike
 
 ParameterValue = bool | int | float | str
 """What a request parameter may be."""
@@ -56,7 +58,7 @@ class InferRequest:
     """
 
     model: str
-    inputs: Mapping[str, codec.TensorLike]
+    inputs: "Mapping[str, TensorLike]"
     version: str = ""
     outputs: Sequence[str] | None = None
     priority: str | int = "normal"
@@ -72,6 +74,9 @@ def message(request: InferRequest) -> pb.ModelInferRequest:
     Raises:
         InvalidArgument: Something in it cannot be sent; names the field.
     """
+    # numpy takes a quarter of a second to load, and most calls of operators need none of it.
+    from hasten_client.codec import encode
+
     if not request.model:
         raise InvalidArgument("model: a name is needed")
     wire = pb.ModelInferRequest(
@@ -80,7 +85,7 @@ def message(request: InferRequest) -> pb.ModelInferRequest:
         id=uuid.uuid4().hex if request.request_id is None else request.request_id,
     )
     for name, value in request.inputs.items():
-        tensor = codec.encode(name, value)
+        tensor = encode(name, value)
         wire.inputs.add(name=name, datatype=tensor.datatype, shape=tensor.shape)
         wire.raw_input_contents.append(tensor.raw)
     for name in _output_names(request.outputs):

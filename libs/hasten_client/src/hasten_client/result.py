@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_client.codec import Tensor, decode
-from hasten_client.datatypes import BYTES, CONTENTS_OF, NUMPY_OF, Array
 from hasten_client.errors import InvalidResponse
 from hasten_client.timing import TimingBreakdown
+
+if TYPE_CHECKING:
+    from hasten_client.datatypes import Array
 
 ResponseParameter = bool | int | float | str
 
@@ -31,11 +30,11 @@ class Result:
     model_name: str
     model_version: str
     id: str
-    outputs: Mapping[str, Array]
+    outputs: "Mapping[str, Array]"
     parameters: Mapping[str, ResponseParameter]
     timing: TimingBreakdown | None = None
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: str) -> "Array":
         try:
             return self.outputs[name]
         except KeyError:
@@ -51,11 +50,14 @@ def result(wire: pb.ModelInferResponse, timing: TimingBreakdown | None = None) -
     Raises:
         InvalidResponse: The answer contradicts the protocol.
     """
+    # numpy takes a quarter of a second to load, and most calls of operators need none of it.
+    from hasten_client.codec import Tensor, decode, decode_typed
+
     if wire.raw_output_contents and len(wire.raw_output_contents) != len(wire.outputs):
         raise InvalidResponse(
             f"{len(wire.outputs)} outputs came with {len(wire.raw_output_contents)} raw contents"
         )
-    outputs: dict[str, Array] = {}
+    outputs = {}
     for position, output in enumerate(wire.outputs):
         if wire.raw_output_contents:
             raw = wire.raw_output_contents[position]
@@ -63,7 +65,7 @@ def result(wire: pb.ModelInferResponse, timing: TimingBreakdown | None = None) -
                 output.name, Tensor(output.datatype, tuple(output.shape), raw)
             )
         else:
-            outputs[output.name] = _typed(output)
+            outputs[output.name] = decode_typed(output)
     return Result(
         model_name=wire.model_name,
         model_version=wire.model_version,
@@ -72,27 +74,6 @@ def result(wire: pb.ModelInferResponse, timing: TimingBreakdown | None = None) -
         parameters={key: _parameter(value) for key, value in wire.parameters.items()},
         timing=timing,
     )
-
-
-def _typed(output: pb.ModelInferResponse.InferOutputTensor) -> Array:
-    """An output whose elements travel in a typed field."""
-    field = CONTENTS_OF.get(output.datatype)
-    if field is None:
-        raise InvalidResponse(f"output {output.name!r}: {output.datatype} cannot travel typed")
-    elements: Any = getattr(output.contents, field)
-    if output.datatype == BYTES:
-        array: Array = np.empty(len(elements), dtype=np.object_)
-        array[:] = list(elements)
-    else:
-        array = np.array(elements, dtype=NUMPY_OF[output.datatype])
-    try:
-        array = array.reshape(tuple(output.shape))
-    except ValueError:
-        raise InvalidResponse(
-            f"output {output.name!r}: shape {list(output.shape)} came with {array.size} elements"
-        ) from None
-    array.flags.writeable = False
-    return array
 
 
 def _parameter(value: pb.InferParameter) -> ResponseParameter:
