@@ -10,6 +10,7 @@ from hasten_policy.machines.worker_events import (
     BatchEnded,
     CallCancelled,
     DrainBegan,
+    ModelClosed,
     ModelOpened,
     Woke,
 )
@@ -304,7 +305,19 @@ def test_shapes_seen_once_do_not_pile_up() -> None:
     for call_id in range(1, 200):
         pretended.send(call(call_id, 1.0, shape_key=call_id))
         pretended.run()
-    assert len(pretended.machine._book.models["m/1"].queues) <= 9
+    assert len(pretended.machine._batcher._queues) <= 65
+
+
+def test_a_version_that_was_unloaded_and_came_back_starts_with_fresh_queues() -> None:
+    pretended = worker()
+    pretended.send(call(1, 1.0))
+    pretended.run()
+    pretended.send(ModelClosed("m/1"))
+    pretended.send(ModelOpened(model(batch_max=2)))
+    for call_id in range(2, 6):
+        pretended.send(call(call_id, 1.0))
+    pretended.run()
+    assert [batch.rows for _, batch in pretended.batches] == [1, 1, 2, 1]
 
 
 def test_a_wake_that_comes_early_asks_to_be_woken_again() -> None:

@@ -1,7 +1,7 @@
 """Which requests run together, when, and how many."""
 
 from hasten_policy.batching.batcher import Batcher, FormedBatch
-from hasten_policy.batching.call import Call
+from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.policy import BatchingPolicy
 

@@ -1,17 +1,11 @@
 """Forms the next batch: which model, which calls, how many; and who can no longer make it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import floor, inf
-from typing import TYPE_CHECKING
 
-from hasten_policy.batching.edf_queue import EdfQueue
-
-if TYPE_CHECKING:
-    from hasten_policy.batching.call import Call
-    from hasten_policy.batching.model_state import ModelState
-    from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.batching.edf_queue import Call, EdfQueue
+from hasten_policy.batching.model_state import ModelState
+from hasten_policy.batching.policy import BatchingPolicy
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +52,7 @@ class Batcher:
         "_chances",
         "_lanes",
         "_policy",
+        "_queues",
         "_serial",
         "eager",
         "margin_s",
@@ -69,6 +64,7 @@ class Batcher:
         self._policy = policy
         self._lanes = lanes
         self._active: dict[int, EdfQueue] = {}
+        self._queues: dict[tuple[str, int, bool], EdfQueue] = {}
         self._serial = 0
         self._chances = False
         self.shed: list[Call] = []
@@ -95,6 +91,12 @@ class Batcher:
         if queue is not None:
             queue.remove(call)
             self._left(queue, 1)
+
+    def queue_of(self, call: Call) -> EdfQueue | None:
+        """The queue that the call waits in or would join; None when there is none yet."""
+        queue = self._queues.get((call.model.spec.key, call.shape_key, call.solo))
+        # A version that was unloaded and came back is another model under the same key.
+        return None if queue is None or queue.model is not call.model else queue
 
     def latest_start_s(self, call: Call) -> float:
         """Last moment at which the call may start; math.inf without a deadline."""
@@ -269,27 +271,19 @@ class Batcher:
         self.shed.append(call)
 
     def _queue_for(self, call: Call) -> EdfQueue:
-        model = call.model
-        if call.solo:
-            if model.alone is None:
-                model.alone = self._new_queue(model, solo=True)
-            return model.alone
-        queue = model.queues.get(call.shape_key)
+        queue = self.queue_of(call)
         if queue is None:
-            queue = model.queues[call.shape_key] = self._new_queue(model, solo=False)
+            if len(self._queues) - len(self._active) >= self._policy.shapes_kept_max:
+                self._queues = {key: kept for key, kept in self._queues.items() if kept.calls}
+            self._serial += 1
+            queue = EdfQueue(call.model, self._serial, solo=call.solo)
+            self._queues[call.model.spec.key, call.shape_key, call.solo] = queue
         return queue
 
-    def _new_queue(self, model: ModelState, *, solo: bool) -> EdfQueue:
-        self._serial += 1
-        return EdfQueue(model, self._serial, solo=solo)
-
     def _left(self, queue: EdfQueue, count: int) -> None:
-        model = queue.model
-        model.waiting -= count
+        queue.model.waiting -= count
         if not queue.calls:
             del self._active[queue.serial]
-            if len(model.queues) > self._policy.shapes_kept_max:
-                model.queues = {key: kept for key, kept in model.queues.items() if kept.calls}
 
     def _lift(self, model: ModelState) -> None:
         """Ends the credit of idleness when a model becomes busy again."""

@@ -1,16 +1,50 @@
-"""Calls of one model and one shape, in order of urgency."""
-
-from __future__ import annotations
+"""Accepted calls, and the queue of those of one model and one shape."""
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
-if TYPE_CHECKING:
-    from hasten_policy.batching.call import Call
-    from hasten_policy.batching.model_state import ModelState
+from hasten_policy.batching.model_state import ModelState
 
 CALL_ID_MAX: Final = 2**63
 """Above any call id."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One accepted call, from arrival to its end.
+
+    Attributes:
+        call_id: Unique; the last word in every order.
+        link_id: Stream it came over.
+        model: What it asks for.
+        rows: Rows it brings.
+        shape_key: Calls batch together only if equal.
+        deadline_s: Absolute; math.inf for none.
+        slack_s: Seconds it had on arrival; math.inf for none.
+        arrived_s: When it was accepted.
+        order_s: Place in the queue: the deadline, biased by class (see `order`).
+        latest_start_s: Last moment at which it could start, as seen when it was accepted.
+        payload_bytes: Bytes held for it.
+        queue: Where it waits; None while it runs.
+        batch_id: Batch it runs in; 0 while it waits.
+        solo: Its batch failed before: it runs alone, and only once more.
+    """
+
+    call_id: int
+    link_id: int
+    model: ModelState
+    rows: int
+    shape_key: int
+    deadline_s: float
+    slack_s: float
+    arrived_s: float
+    order_s: float
+    latest_start_s: float
+    payload_bytes: int
+    queue: "EdfQueue | None" = None
+    batch_id: int = 0
+    solo: bool = False
 
 
 class EdfQueue:

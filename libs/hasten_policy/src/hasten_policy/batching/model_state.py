@@ -1,30 +1,24 @@
 """What the batcher keeps of one model."""
 
-from __future__ import annotations
-
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Final
 
+from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.machines.worker_events import ModelSpec
+from hasten_policy.prediction.policy import PredictionPolicy
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.prediction.sorted_ring import SortedRing
 
-if TYPE_CHECKING:
-    from hasten_policy.batching.edf_queue import EdfQueue
-    from hasten_policy.batching.policy import BatchingPolicy
-    from hasten_policy.machines.worker_events import ModelSpec
-    from hasten_policy.prediction.policy import PredictionPolicy
-
-SLACK_REFRESH_CALLS = 16
+SLACK_REFRESH_CALLS: Final = 16
 """Admissions after which the target batch is computed again."""
 
 
 class ModelState:
-    """One model version: its predictor, its queues and its running totals.
+    """One model version: its predictor and its running totals.
 
     Attributes:
         spec: What was loaded.
         predictor: Learns from its runs.
-        queues: By shape key; `alone` holds calls that must run by themselves.
         open_calls: Calls accepted and not ended.
         waiting: Calls waiting.
         running: Batches running.
@@ -45,12 +39,10 @@ class ModelState:
         "_target_rows",
         "_targets_version",
         "_window_rows",
-        "alone",
         "charged_s",
         "closing",
         "open_calls",
         "predictor",
-        "queues",
         "rows_mean",
         "running",
         "service_s",
@@ -66,8 +58,6 @@ class ModelState:
         self._slack = SortedRing(policy.slack_window)
         self._slack_count = 0
         self.slack_median_s = inf
-        self.queues: dict[int, EdfQueue] = {}
-        self.alone: EdfQueue | None = None
         self.open_calls = 0
         self.waiting = 0
         self.running = 0

@@ -23,7 +23,7 @@ class BatchingPolicy:
             share of the lanes each has had.
         look_ahead_max: Calls passed over, per batch, in search of some that still fit.
         slack_window: Calls per model over which the median slack is taken.
-        shapes_kept_max: Empty queues kept per model for shapes seen before.
+        shapes_kept_max: Empty queues kept for models and shapes seen before.
     """
 
     start_quantile: float = 0.95
@@ -34,7 +34,7 @@ class BatchingPolicy:
     laxity_tick_s: float = 0.0005
     look_ahead_max: int = 16
     slack_window: int = 64
-    shapes_kept_max: int = 8
+    shapes_kept_max: int = 64
 
     def __post_init__(self) -> None:
         if not 0.0 < self.chance_quantile <= self.start_quantile < 1.0:

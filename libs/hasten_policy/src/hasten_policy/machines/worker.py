@@ -3,7 +3,7 @@
 from math import ceil, inf, isfinite
 
 from hasten_policy.batching.batcher import Batcher, FormedBatch
-from hasten_policy.batching.call import Call
+from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.machines import worker_refusals as refusals
@@ -26,12 +26,12 @@ from hasten_policy.machines.worker_events import (
     WorkerEffect,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_lag import LagTracker
 from hasten_policy.machines.worker_lanes import Lanes, RunningBatch, Stop
 from hasten_policy.machines.worker_links import Links
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.machines.worker_report import model_load
 from hasten_policy.prediction.predictor import ServicePredictor
+from hasten_policy.prediction.quantile_tracker import QuantileTracker
 
 WINDOW_WEIGHT = 0.2
 """Weight of one started batch in the average that the window is made of."""
@@ -76,7 +76,7 @@ class WorkerMachine:
         )
         self._admission = Admission(settings, self._batcher, self._lanes, self._book)
         self._links = Links(settings.link_idle_s)
-        self._lag = LagTracker(settings.lag_max_s)
+        self._lag = QuantileTracker(0.0, settings.batching.start_quantile)
         self._armed_s = inf
         self._wait_s = inf
         self._batch_id = 0
@@ -282,8 +282,9 @@ class WorkerMachine:
             return
         model = batch.model
         model.charged_s += event.took_s
-        self._lag.observe(now_s - batch.started_s - event.took_s)
-        self._batcher.margin_s = self._policy.finish_margin_s + self._lag.lag_s
+        self._lag.add(now_s - batch.started_s - event.took_s)
+        lag_s = max(0.0, min(self._lag.value, self._policy.lag_max_s))
+        self._batcher.margin_s = self._policy.finish_margin_s + lag_s
         if not event.failed:
             batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
             self._deliver(batch, event.took_s)

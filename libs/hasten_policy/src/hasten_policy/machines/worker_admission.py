@@ -3,7 +3,7 @@
 from math import inf, isnan
 
 from hasten_policy.batching.batcher import Batcher
-from hasten_policy.batching.call import Call
+from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.order import CLASS_LAST, order_s
 from hasten_policy.machines import worker_refusals as refusals
 from hasten_policy.machines.worker_book import CallBook
@@ -116,7 +116,7 @@ class Admission:
         if self._lanes.free and not self._book.waiting:
             return None
         model = call.model
-        queue = model.queues.get(call.shape_key)
+        queue = self._batcher.queue_of(call)
         rows = call.rows
         if queue is not None and queue.calls:
             rows += queue.rows_due_by(call.order_s)

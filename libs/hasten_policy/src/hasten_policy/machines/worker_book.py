@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hasten_policy.batching.batcher import Batcher
-from hasten_policy.batching.call import Call
+from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.machines import worker_refusals as refusals
 from hasten_policy.machines.worker_events import (

@@ -3,7 +3,7 @@
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from hasten_policy.batching.call import Call
+from hasten_policy.batching.edf_queue import Call
 
 SLOP_S = 0.0001
 """A call is shed this long after its last moment to start, so that a timer that fires at

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
 
-from hasten_policy.batching.call import Call
+from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.prediction.predictor import ServicePredictor
 
