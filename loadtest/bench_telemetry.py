@@ -22,10 +22,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from hasten_runtime import grpc_client, grpc_server, telemetry
+from hasten_runtime.handlers import Handler
 from hasten_runtime.telemetry import Telemetry
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 PAYLOAD = b"x" * 64
+
+Stub = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
 class Nowhere(SpanExporter):
@@ -70,7 +73,7 @@ async def opened(stack: AsyncExitStack, chosen: Telemetry, *, client: bool) -> g
     """A channel to an echo server of its own; the server is traced, the channel if asked."""
     server = grpc_server.make_server(interceptors=chosen.server_interceptors())
     service, _, name = METHOD[1:].partition("/")
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    handler: Handler = grpc.unary_unary_rpc_method_handler(answer)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service, {name: handler}),)
     )
@@ -85,9 +88,7 @@ async def opened(stack: AsyncExitStack, chosen: Telemetry, *, client: bool) -> g
     )
 
 
-async def one_round(
-    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes], calls: int
-) -> tuple[float, float]:
+async def one_round(call: Stub, calls: int) -> tuple[float, float]:
     """CPU and wall seconds per call."""
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     for _ in range(calls):
@@ -111,7 +112,9 @@ async def measure(calls: int, rounds: int) -> None:
             name: await opened(stack, tracing(rate), client=client)
             for name, (rate, client) in ways.items()
         }
-        stubs = {name: channel.unary_unary(METHOD) for name, channel in channels.items()}
+        stubs: dict[str, Stub] = {
+            name: channel.unary_unary(METHOD) for name, channel in channels.items()
+        }
         for number in range(rounds + 1):
             for name, stub in stubs.items():
                 figures = await one_round(stub, calls)
