@@ -15,15 +15,17 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from hasten_runtime import grpc_client, grpc_server, telemetry
-from hasten_runtime.handlers import Handler
 from hasten_runtime.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from hasten_runtime.handlers import Handler
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 PAYLOAD = b"x" * 64
