@@ -27,8 +27,8 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
         worker.shell.on_broken = stop.set
         worker.shell.open()
         await worker.server.start()
-        reporting = group.create_task(worker.reporter.run(), name="reporting")
         if await _loaded(worker, stop):
+            group.create_task(worker.reporter.run(), name="reporting")
             await _announce(worker)
             await stop.wait()
         if worker.shell.broken:
@@ -37,8 +37,8 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
         worker.servicer.finish_links()
         worker.health.close()
         await worker.server.stop(CLOSE_S)
-        reporting.cancel()
         await worker.store.stop()
+        worker.reporter.close()
     return 0
 
 

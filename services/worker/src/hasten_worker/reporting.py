@@ -1,6 +1,7 @@
 """The copy of the worker's load in the store, for routers that have just started."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from hasten_policy.load import WorkerReport
@@ -41,14 +42,21 @@ class Reporter:
         self._ttl_s = ttl_s
         self._reachable = True
         self._withdrawn = False
+        self._closed = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
-        while True:
+        """Runs until closed."""
+        while not self._closed.is_set():
             self._vitals.sample()
             if self._store is not None and not self._withdrawn:
                 await self._publish(self._store)
-            await asyncio.sleep(self._period_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._period_s):
+                    await self._closed.wait()
+
+    def close(self) -> None:
+        """Ends `run`."""
+        self._closed.set()
 
     async def withdraw(self) -> None:
         """Takes the report away and publishes no more."""
