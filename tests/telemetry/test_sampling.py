@@ -123,4 +123,3 @@ def test_a_span_comes_back_from_its_header(trace_id: int, span_id: int, flags: i
 
 def test_outside_a_request_there_is_nothing_to_hand_on() -> None:
     assert telemetry.current_traceparent() == ""
-    assert telemetry.traceparent_metadata() == ()

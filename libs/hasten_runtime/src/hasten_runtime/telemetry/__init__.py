@@ -2,10 +2,10 @@
 
 from hasten_runtime.telemetry.client import TracingClientInterceptor
 from hasten_runtime.telemetry.propagation import (
+    HEADER,
     context_from,
     current_traceparent,
-    traceparent_metadata,
-    traceparent_of,
+    is_sampled,
 )
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.server import TracingServerInterceptor
@@ -13,6 +13,7 @@ from hasten_runtime.telemetry.setup import Telemetry, start
 from hasten_runtime.telemetry.spans import end_span
 
 __all__ = [
+    "HEADER",
     "HeadSampling",
     "Telemetry",
     "TracingClientInterceptor",
@@ -20,7 +21,6 @@ __all__ = [
     "context_from",
     "current_traceparent",
     "end_span",
+    "is_sampled",
     "start",
-    "traceparent_metadata",
-    "traceparent_of",
 ]

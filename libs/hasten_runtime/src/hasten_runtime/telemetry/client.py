@@ -19,8 +19,8 @@ Call = grpc.aio.UnaryUnaryCall[Any, Any]
 class TracingClientInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     """A span for each sampled unary RPC, and the decision handed on with every one.
 
-    Streams pass untouched: gRPC puts a queue in front of an intercepted stream, and the long
-    ones carry the context in their messages. `traceparent_metadata` serves the others.
+    Streams pass untouched: gRPC puts a queue in front of an intercepted stream, and ours carry
+    the context in their messages.
     """
 
     def __init__(self, tracer: trace.Tracer, sampling: HeadSampling, *, address: str = "") -> None:

@@ -8,9 +8,8 @@ decision. That costs a context variable instead of a span.
 import re
 from contextvars import ContextVar
 from random import getrandbits
-from typing import Any, Final
+from typing import Final
 
-import grpc
 from opentelemetry import trace
 from opentelemetry.context import Context
 
@@ -69,21 +68,6 @@ def current_traceparent() -> str:
     return text_of(span) if span.is_valid and span.trace_flags & _SAMPLED else ""
 
 
-def traceparent_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """The header to hand on for the request being handled; "" when not sampled.
-
-    Without an active span it is the one that the request brought, so that a trace goes on
-    through a process that records nothing itself.
-    """
-    active = current_traceparent()
-    if active:
-        return active
-    for key, value in context.invocation_metadata() or ():
-        if key == HEADER:
-            return str(value) if is_sampled(str(value)) else ""
-    return ""
-
-
 def remember_unsampled(header: str) -> None:
     """The request being handled is not sampled; holds until its task ends."""
     _unsampled.set(header)
@@ -98,9 +82,3 @@ def unsampled_header() -> str | None:
 def new_unsampled() -> str:
     """A header that tells a decision against sampling, with fresh ids."""
     return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
-
-
-def traceparent_metadata() -> tuple[tuple[str, str], ...]:
-    """Metadata for a call that no interceptor sees, as a long stream."""
-    header = current_traceparent() or unsampled_header()
-    return ((HEADER, header),) if header else ()

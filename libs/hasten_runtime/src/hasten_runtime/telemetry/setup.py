@@ -1,6 +1,7 @@
 """Starting and stopping the OpenTelemetry SDK by its standard variables."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,7 +112,8 @@ class Telemetry:
 
         def flush() -> None:
             provider.shutdown()
-            loop.call_soon_threadsafe(done.set)
+            with contextlib.suppress(RuntimeError):  # The loop has closed: nobody waits.
+                loop.call_soon_threadsafe(done.set)
 
         # A daemon, unlike the event loop's own threads, does not hold the process up.
         threading.Thread(target=flush, name="telemetry-stop", daemon=True).start()
