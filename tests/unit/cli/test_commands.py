@@ -123,6 +123,7 @@ def test_the_address_comes_from_the_environment_too(mesh: ScriptedServer) -> Non
         (["up", "--control", "magic"], "magic"),
         (["up", "--workers", "0"], "--workers"),
         (["up", "--models", "/nonexistent/models"], "does not exist"),
+        (["up", "--port", "9000", "--metrics-port", "9000"], "both 9000"),
         (["dance"], "dance"),
     ],
 )

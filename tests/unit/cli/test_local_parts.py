@@ -11,7 +11,14 @@ import pytest
 from hasten_cli.failures import CommandError
 from hasten_cli.local import ports, redis
 from hasten_cli.local.models import models_folder, write_sample
-from hasten_cli.local.plan import UpOptions, pinned, router_spec, service_environ, worker_specs
+from hasten_cli.local.plan import (
+    UpOptions,
+    host_port,
+    pinned,
+    router_spec,
+    service_environ,
+    worker_specs,
+)
 from hasten_cli.local.process import Child
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import Service
@@ -85,6 +92,20 @@ def test_a_port_that_is_shared_by_its_listener_is_in_use_all_the_same() -> None:
             ports.claimed("127.0.0.1", port, option="--port"),
         ):
             pass
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
+    with (
+        pytest.raises(CommandError, match=r"cannot listen on port 9 of 192\.0\.2\.1") as caught,
+        ports.claimed("192.0.2.1", 9, option="--port"),
+    ):
+        pass
+    assert "--host" in caught.value.next_step
+
+
+def test_an_ipv6_address_gets_its_brackets() -> None:
+    assert host_port("::1", 8001) == host_port("[::1]", 8001) == "[::1]:8001"
+    assert host_port("127.0.0.1", 1) == "127.0.0.1:1"
 
 
 def test_port_zero_is_always_free() -> None:

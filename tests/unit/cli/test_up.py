@@ -117,7 +117,9 @@ def test_a_killed_service_is_started_again_at_once_and_said_so(tmp_path: Path, v
 def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "crash"}) as mesh:
         assert mesh.wait() == 1
-        error = json.loads(mesh.stderr)["error"]
+        *news, last = (json.loads(line) for line in mesh.stderr.splitlines())
+        assert all("said" in one for one in news)
+        error = last["error"]
         assert "ended with status 1 before it was ready" in error["message"]
         assert "there is no such model" in error["message"]
         assert mesh.stdout == ""

@@ -123,8 +123,8 @@ def router_spec(
         environ={
             **service_environ(environ, "HASTEN_ROUTER_", folder),
             "HASTEN_ROUTER_ID": "router",
-            "HASTEN_ROUTER_ADDRESS": f"{options.host}:{options.port}",
-            "HASTEN_ROUTER_METRICS_ADDRESS": f"{options.host}:{options.metrics_port}",
+            "HASTEN_ROUTER_ADDRESS": host_port(options.host, options.port),
+            "HASTEN_ROUTER_METRICS_ADDRESS": host_port(options.host, options.metrics_port),
             "HASTEN_ROUTER_PROCESSES": str(options.processes),
             # Nobody balances over this one router: it need not show that it is leaving.
             "HASTEN_ROUTER_DRAIN__NOTICE_S": "0",
@@ -135,6 +135,11 @@ def router_spec(
         },
         stop_s_max=SERVICE_STOP_S,
     )
+
+
+def host_port(host: str, port: int) -> str:
+    """As servers take it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def pinned(spec: ServiceSpec, facts: Mapping[str, Any]) -> ServiceSpec:

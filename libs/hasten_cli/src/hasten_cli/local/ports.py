@@ -1,5 +1,6 @@
 """Ports: which are free, and who sits on one that is not."""
 
+import errno
 import random
 import socket
 import sys
@@ -24,7 +25,7 @@ def free_port() -> int:
     chooser = random.SystemRandom()
     for _ in range(_TRIES):
         port = chooser.randint(PORT_MIN, _outgoing_min() - 1)
-        if _can_bind("127.0.0.1", port):
+        if _bind_error("127.0.0.1", port) is None:
             return port
     raise CommandError("found no free port on loopback", next_step="close some programs")
 
@@ -47,8 +48,7 @@ def claimed(host: str, port: int, *, option: str) -> Iterator[None]:
                 claim.bind(f"\0hasten-up-port-{port}")
         except OSError:
             raise _in_use(host, port, option, "another `hasten up`") from None
-        if not _can_bind(host, port):
-            raise _in_use(host, port, option, _listener(port))
+        _check_bind(host, port, option)
         yield
 
 
@@ -59,15 +59,29 @@ def _in_use(host: str, port: int, option: str, holder: str) -> CommandError:
     )
 
 
-def _can_bind(host: str, port: int) -> bool:
+def _check_bind(host: str, port: int, option: str) -> None:
+    """Raises CommandError unless a server can listen there."""
+    error = _bind_error(host, port)
+    if error is None:
+        return
+    if error.errno == errno.EADDRINUSE:
+        raise _in_use(host, port, option, _listener(port))
+    raise CommandError(
+        f"cannot listen on port {port} of {host}: {error.strerror or error}",
+        next_step=f"choose another port with {option}, or an address of this machine with --host",
+    )
+
+
+def _bind_error(host: str, port: int) -> OSError | None:
+    """What keeps a server from listening there; None when nothing does."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host.strip("[]"), port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def _listener(port: int) -> str:

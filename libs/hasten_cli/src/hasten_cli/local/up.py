@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hasten_cli.failures import CommandError
+from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.local import ports, redis
 from hasten_cli.local.models import write_sample
 from hasten_cli.local.plan import UpOptions, redis_spec, router_spec, worker_specs
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hasten_cli.local.mesh import MeshView
 
 REFRESH_S: Final = 1.0
+REFRESH_START_S: Final = 0.2
 REDIS_TRIES: Final = 3
 _PORT_TAKEN: Final = "Address already in use"
 
@@ -39,6 +40,12 @@ async def up(options: UpOptions, voice: Voice) -> int:
         CommandError: It did not come up. Nothing is left running and no file is left.
     """
     begin_s = time.monotonic()
+    if options.port == options.metrics_port != 0:
+        raise CommandError(
+            f"--port and --metrics-port are both {options.port}",
+            next_step="give them different ports",
+            code=USAGE,
+        )
     with (
         ports.claimed(options.host, options.port, option="--port"),
         ports.claimed(options.host, options.metrics_port, option="--metrics-port"),
@@ -49,9 +56,10 @@ async def up(options: UpOptions, voice: Voice) -> int:
             try:
                 await _run(options, voice, folder, supervisor, stop, begin_s)
             except Stopped:
-                return 0
+                pass
             except StartError as error:
                 raise _start_failed(error) from None
+    voice.say("stopped; nothing is left")
     return 0
 
 
@@ -66,13 +74,15 @@ async def _run(
     """Starts everything, says so, and shows it until `stop`."""
     if options.models is None:
         voice.say("no --models and no ./models here: serving the sample model `echo`")
-    endpoint = await _unless(stop, _start_redis(supervisor, folder))
-    redis_s = time.monotonic() - begin_s
-    await _unless(stop, _start_services(supervisor, options, endpoint, folder))
-    services_s = time.monotonic() - begin_s - redis_s
+    async with _shown(supervisor, voice):
+        endpoint = await _unless(stop, _start_redis(supervisor, folder))
+        redis_s = time.monotonic() - begin_s
+        await _unless(stop, _start_services(supervisor, options, endpoint, folder))
+        services_s = time.monotonic() - begin_s - redis_s
     from hasten_cli.local.mesh import MeshView
 
-    async with MeshView(_reachable(supervisor.of_kind("router")[0].address)) as mesh:
+    (router,) = supervisor.of_kind("router")
+    async with MeshView(_reachable(router.address)) as mesh:
         await _unless(stop, _seen(supervisor, mesh))
         total_s = time.monotonic() - begin_s
         view_s = total_s - services_s - redis_s
@@ -80,7 +90,7 @@ async def _run(
         voice.ready(
             Summary(
                 address=mesh.address,
-                metrics=_reachable(str(supervisor.of_kind("router")[0].facts["metrics_address"])),
+                metrics=_reachable(str(router.facts.get("metrics_address", ""))),
                 services=supervisor.services,
                 redis_url=endpoint.url,
                 run_dir=str(folder.path),
@@ -139,6 +149,24 @@ async def _seen(supervisor: Supervisor, mesh: "MeshView") -> None:
         )
 
 
+@asynccontextmanager
+async def _shown(supervisor: Supervisor, voice: Voice) -> AsyncIterator[None]:
+    """Shows the services, inside the block, as they become ready."""
+
+    async def show() -> None:
+        while True:
+            voice.show(supervisor.services, {})
+            await asyncio.sleep(REFRESH_START_S)
+
+    showing = asyncio.create_task(show()) if voice.live else None
+    try:
+        yield
+    finally:
+        if showing is not None:
+            showing.cancel()
+            await asyncio.wait({showing})
+
+
 async def _watch(
     supervisor: Supervisor, mesh: "MeshView", voice: Voice, stop: asyncio.Event
 ) -> None:
@@ -159,7 +187,9 @@ async def _until_signal(supervisor: Supervisor, voice: Voice) -> AsyncIterator[a
     """An event that the first signal sets; a second one kills. At the end all is stopped."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)  # Under nohup it is ignored, and stays so.
 
     def on_signal() -> None:
         if stop.is_set():

@@ -1,5 +1,6 @@
 """How `hasten up` speaks: a live table on a terminal, plain lines elsewhere, or JSON."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -95,13 +96,13 @@ class Voice(Protocol):
 
 
 class JsonVoice:
-    """One line of JSON when ready, on standard output; news on standard error."""
+    """One line of JSON when ready, on standard output; news, a line each, on standard error."""
 
     live = False
 
     def say(self, sentence: str) -> None:
         """On standard error."""
-        _write(sentence, sys.stderr)
+        _write(json.dumps({"said": sentence}), sys.stderr)
 
     def ready(self, summary: Summary) -> None:
         """The one line."""
@@ -171,7 +172,8 @@ class TerminalVoice:
         )
         if self._live is None:
             # Drawn on demand: a drawing thread would be alive when children are forked.
-            self._live = Live(shown, console=self._console, auto_refresh=False)
+            # Gone when closed, for what it shows would no longer be true.
+            self._live = Live(shown, console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         self._live.update(shown, refresh=True)
 
