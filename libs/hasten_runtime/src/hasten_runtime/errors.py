@@ -90,7 +90,7 @@ def status_code(reason: Reason) -> grpc.StatusCode:
 
 def trailers(refusal: Refusal) -> Trailers:
     """Trailing metadata of a refusal, for handlers that set the status themselves."""
-    details = status_details(refusal).SerializeToString()
+    details = _status_details(refusal).SerializeToString()
     retry_after_s = _retry_after_s(refusal)
     if retry_after_s is not None:
         pushback = str(math.ceil(retry_after_s * 1000.0))
@@ -101,7 +101,7 @@ def trailers(refusal: Refusal) -> Trailers:
     return ((DETAILS_KEY, details), (PUSHBACK_KEY, pushback))
 
 
-def status_details(refusal: Refusal) -> status_pb2.Status:
+def _status_details(refusal: Refusal) -> status_pb2.Status:
     """The refusal as `google.rpc.Status`."""
     reason = refusal.reason
     message = refusal.message[:MESSAGE_CHARS_MAX]
