@@ -18,7 +18,11 @@ from tests.support.processes import is_running
 from tests.support.waiting import eventually, eventually_sync
 from tests.unit.cli.mesh_process import MeshProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("local_mode"),  # they share one mesh
+]
 
 CONFIG = """\
 name: "{name}"

@@ -1,11 +1,8 @@
 """Both clients against a real server: what they send, what they return, when they retry."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,10 +11,7 @@ import numpy as np
 import pytest
 
 import hasten_client as hc
-from hasten.common.v1.load_pb2 import Load, ModelLoad, WorkerState
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten.router.v1 import router_service_pb2 as router_pb
-from hasten_client import InferRequest
 from tests.unit.client.scripted_server import TIMING, Fail, ScriptedServer
 
 CODES = grpc.StatusCode
@@ -255,136 +249,6 @@ async def test_an_answer_that_contradicts_itself_is_refused(
         await client.infer("m", X)
 
 
-async def test_a_stream_answers_in_order(client: Any) -> None:
-    requests = [InferRequest("m", {"x": [float(i)]}, request_id=str(i)) for i in range(20)]
-    results = [result async for result in client.stream_infer(requests)]
-    assert [result.id for result in results] == [str(i) for i in range(20)]
-    assert results[3]["x"].tolist() == [3.0]
-
-
-async def test_a_stream_ends_with_the_typed_error_of_the_first_failure(
-    client: Any, server: ScriptedServer
-) -> None:
-    server.script.extend([Fail(CODES.NOT_FOUND, "no m", reason="MODEL_NOT_FOUND")])
-    with pytest.raises(hc.NotFound, match="no m"):
-        [item async for item in client.stream_infer([InferRequest("m", X)])]
-
-
-async def test_a_failure_inside_the_stream_ends_it_too(client: Any, server: ScriptedServer) -> None:
-    server.script.extend([Fail(CODES.NOT_FOUND, "no m")])
-    with pytest.raises(hc.HastenError, match="no m"):
-        [item async for item in client.stream_infer([InferRequest("m", X)])]
-
-
-async def test_what_the_requests_raise_reaches_the_reader_after_the_answers(client: Any) -> None:
-    def requests() -> Iterator[InferRequest]:
-        yield InferRequest("m", X, request_id="good")
-        raise RuntimeError("the source ran dry")
-
-    results = client.stream_infer(requests())
-    assert (await anext(results)).id == "good"
-    with pytest.raises(RuntimeError, match="ran dry"):
-        await anext(results)
-
-
-async def test_a_request_that_cannot_be_sent_ends_the_stream(client: Any) -> None:
-    with pytest.raises(hc.InvalidArgument, match="'x'"):
-        [item async for item in client.stream_infer([InferRequest("m", {"x": [[1], [2, 3]]})])]
-
-
-@pytest.mark.usefixtures("no_leaked_tasks")
-async def test_leaving_a_stream_early_leaves_nothing(server: ScriptedServer) -> None:
-    async def endless() -> AsyncIterator[InferRequest]:
-        while True:
-            yield InferRequest("m", X)
-            await asyncio.sleep(0)
-
-    async with hc.AsyncClient(server.address) as client:
-        results = client.stream_infer(endless())
-        async for _ in results:
-            break
-        await results.aclose()
-
-
-async def test_the_other_calls_ask_and_read_what_the_protocol_says(
-    client: Any, server: ScriptedServer
-) -> None:
-    server.answers = {
-        "ServerLive": pb.ServerLiveResponse(live=True),
-        "ServerReady": pb.ServerReadyResponse(ready=False),
-        "ModelReady": pb.ModelReadyResponse(ready=True),
-        "ServerMetadata": pb.ServerMetadataResponse(name="hasten", version="1", extensions=["a"]),
-        "ModelMetadata": pb.ModelMetadataResponse(
-            name="m",
-            versions=["1"],
-            platform="onnx",
-            inputs=[
-                pb.ModelMetadataResponse.TensorMetadata(name="x", datatype="FP32", shape=[-1, 2])
-            ],
-        ),
-        "ModelConfig": pb.ModelConfigResponse(config={"name": "m", "max_batch_size": 8}),
-        "ModelStatistics": pb.ModelStatisticsResponse(model_stats=[{"name": "m"}]),
-        "RepositoryIndex": pb.RepositoryIndexResponse(
-            models=[
-                {"name": "b", "version": "10", "state": "READY"},
-                {"name": "b", "version": "9", "state": "READY"},
-                {"name": "a", "state": "UNAVAILABLE", "reason": "broken"},
-            ]
-        ),
-        "RepositoryModelLoad": pb.RepositoryModelLoadResponse(),
-        "RepositoryModelUnload": pb.RepositoryModelUnloadResponse(),
-    }
-    assert await client.live() is True
-    assert await client.ready() is False
-    assert await client.ready("m", "1") is True
-    assert (await client.server_metadata()).extensions == ("a",)
-    metadata = await client.metadata("m", deadline_s=5.0)
-    assert metadata.inputs == (hc.TensorMetadata("x", "FP32", (-1, 2)),)
-    assert (await client.config("m")).max_batch_size == 8
-    assert (await client.statistics())[0].name == "m"
-    index = await client.index(ready_only=True)
-    assert [(state.name, state.version) for state in index] == [("a", ""), ("b", "9"), ("b", "10")]
-    assert pb.RepositoryIndexRequest.FromString(server.requests["RepositoryIndex"]).ready
-    await client.load("m", config_json="{}", files={"1/model.onnx": b"onnx"})
-    load = pb.RepositoryModelLoadRequest.FromString(server.requests["RepositoryModelLoad"])
-    assert load.model_name == "m"
-    assert load.parameters["config"].string_param == "{}"
-    assert load.parameters["file:1/model.onnx"].bytes_param == b"onnx"
-    await client.unload("m", unload_dependents=True)
-    unload = pb.RepositoryModelUnloadRequest.FromString(server.requests["RepositoryModelUnload"])
-    assert unload.parameters["unload_dependents"].bool_param
-
-
-async def test_workers_are_listed_by_name_and_drained(client: Any, server: ScriptedServer) -> None:
-    state = WorkerState(
-        worker_id="w2",
-        address="127.0.0.1:1",
-        load=Load(depth=3, backlog_s=0.5),
-        models=[ModelLoad(name="m", version="1", ready=True)],
-    )
-    server.answers = {
-        "ListWorkers": router_pb.ListWorkersResponse(
-            workers=[
-                router_pb.WorkerView(state=state, standing="ready", in_flight=2),
-                router_pb.WorkerView(state=WorkerState(worker_id="w1"), standing="draining"),
-            ]
-        ),
-        "DrainWorker": router_pb.DrainWorkerResponse(abandoned=4),
-    }
-    first, second = await client.workers()
-    assert (first.worker_id, first.standing) == ("w1", "draining")
-    assert (second.depth, second.in_flight, second.backlog_s) == (3, 2, 0.5)
-    assert second.models == (hc.WorkerModel("m", "1", ready=True),)
-    assert await client.drain_worker("w2", patience_s=1.5) == 4
-    asked = router_pb.DrainWorkerRequest.FromString(server.requests["DrainWorker"])
-    assert (asked.worker_id, asked.patience_us) == ("w2", 1_500_000)
-
-
-async def test_a_call_that_the_server_does_not_offer_is_unimplemented(client: Any) -> None:
-    with pytest.raises(hc.Unimplemented):
-        await client.workers()
-
-
 def test_one_sync_client_serves_many_threads(server: ScriptedServer) -> None:
     with hc.Client(server.address) as client, ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda i: client.infer("m", {"x": [i]})["x"].tolist(), range(64)))
@@ -398,17 +262,3 @@ async def test_a_closed_client_connects_again(server: ScriptedServer) -> None:
     await client.close()
     await client.infer("m", X)
     await client.close()
-
-
-def test_calls_of_operators_need_no_numpy(server: ScriptedServer) -> None:
-    server.answers = {"ServerLive": pb.ServerLiveResponse(live=True)}
-    source = (
-        "import sys\n"
-        "from hasten_client import Client\n"
-        f"with Client({server.address!r}) as client: assert client.live()\n"
-        "sys.exit('numpy was loaded' if 'numpy' in sys.modules else 0)\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
