@@ -185,6 +185,7 @@ def test_an_address_in_use_is_named(worker: Service, models: Path) -> None:
     )
     assert ended.returncode == 1
     assert worker.address in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_repository_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -195,3 +196,4 @@ def test_a_repository_that_is_not_there_is_named(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert "nowhere" in ended.stderr
+    assert "Traceback" not in ended.stderr

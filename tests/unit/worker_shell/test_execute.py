@@ -1,7 +1,6 @@
 """The stream over which routers send calls, over a real connection."""
 
 import asyncio
-import dataclasses
 
 import grpc
 import numpy as np
@@ -17,7 +16,13 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_worker.execute import frames
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
-from tests.unit.worker_shell.harness import SMALL_BUFFER, WAIT_S, Router, running_worker
+from tests.unit.worker_shell.harness import (
+    SMALL_BUFFER,
+    WAIT_S,
+    Router,
+    running_worker,
+    worker_settings,
+)
 
 PAYLOAD = floats().SerializeToString()
 
@@ -289,10 +294,6 @@ def test_frames_put_together_by_hand_are_what_protobuf_would_write(
     assert (parsed.load.seq, parsed.HasField("state")) == (3, False)
 
 
-def test_link_limits_can_be_told_apart() -> None:
-    assert dataclasses.replace(SMALL_BUFFER, calls_max=1) != SMALL_BUFFER
-
-
 @pytest.mark.parametrize("count", [1, 8])
 async def test_many_streams_share_the_worker(count: int) -> None:
     async with running_worker() as bench:
@@ -307,3 +308,30 @@ async def test_many_streams_share_the_worker(count: int) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(count):
                 group.create_task(run())
+
+
+async def test_an_answer_larger_than_a_message_is_refused_and_the_stream_goes_on() -> None:
+    model = echo_of("FP32", (-1,))
+    settings = worker_settings(grpc={"message_bytes_max": 200_000})
+    async with running_worker(model, settings=settings) as bench, Router(bench) as router:
+        small = request_of({"IN0": ("FP32", np.zeros(10, np.float32))}, model="echo_fp32")
+        large = request_of({"IN0": ("FP32", np.zeros(40_000, np.float32))}, model="echo_fp32")
+        await router.send(*calls(1, payload=large.SerializeToString()))
+        assert (await router.reply(1)).failure.reason == "MESSAGE_TOO_LARGE"
+        await router.send(*calls(2, payload=small.SerializeToString()))
+        assert (await router.reply(2)).payload
+
+
+async def test_replies_share_a_message_up_to_a_size() -> None:
+    model = echo_of("FP32", (-1, -1), batch_max=16)
+    model.open.clear()
+    async with running_worker(model) as bench, Router(bench) as router:
+        array = np.zeros((1, 100_000), np.float32)
+        payload = request_of({"IN0": ("FP32", array)}, model="echo_fp32").SerializeToString()
+        for call_id in range(1, 11):
+            await router.send(*calls(call_id, payload=payload))
+        await eventually(lambda: bench.shell.unanswered == 10)
+        model.open.set()
+        for call_id in range(1, 11):
+            await router.reply(call_id)
+        assert max(len(message.replies) for message in router.messages) <= 2

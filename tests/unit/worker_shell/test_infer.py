@@ -11,7 +11,7 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_worker.model import TensorSpec
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
-from tests.unit.worker_shell.harness import Bench, reason_of, running_worker
+from tests.unit.worker_shell.harness import Bench, reason_of, running_worker, worker_settings
 
 
 def values_of(response: pb.ModelInferResponse) -> list[float]:
@@ -267,3 +267,22 @@ async def test_a_stream_that_breaks_off_cancels_what_it_has_in_flight() -> None:
         call.cancel()
         await eventually(lambda: bench.shell.unanswered == 0)
         model.open.set()
+
+
+async def test_bytes_that_are_no_request_are_an_error_in_the_stream() -> None:
+    async with running_worker() as bench:
+        call = bench.channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        stream = call(iter([b"\xff\xff", floats().SerializeToString()]))
+        messages = [pb.ModelStreamInferResponse.FromString(data) async for data in stream]
+        assert sorted(bool(message.error_message) for message in messages) == [False, True]
+
+
+async def test_a_response_larger_than_a_message_is_refused() -> None:
+    settings = worker_settings(grpc={"message_bytes_max": 200_000})
+    # The request is a little shorter than its answer, which names the model twice.
+    async with running_worker(echo_of("FP32", (-1,)), settings=settings) as bench:
+        values = np.zeros(49_900, np.float32)
+        request = request_of({"IN0": ("FP32", values)}, model="echo_fp32")
+        assert await refused(bench, request) == "MESSAGE_TOO_LARGE"
+        (message,) = await stream(bench, request)
+        assert "one message" in message.error_message

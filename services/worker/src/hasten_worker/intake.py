@@ -17,6 +17,8 @@ from hasten_worker.tensors.refusals import refuse
 
 HEAVY_BYTES: Final = 64 * 1024
 """Requests above this that must be decoded element by element leave the event loop."""
+STRING_BYTES: Final = 48
+"""What one decoded BYTES element takes in memory besides its content, about."""
 HEAVY_MAX: Final = 64
 """Such requests that may wait for the decoding thread at once."""
 

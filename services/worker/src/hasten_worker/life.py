@@ -7,8 +7,9 @@ from typing import Final, NoReturn
 
 from hasten_runtime import logs, process
 from hasten_runtime.discovery import Instance
+from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.settings import WorkerSettings
-from hasten_worker.wiring import SERVICES, MakeStore, Worker, open_worker
+from hasten_worker.wiring import SERVICES, CannotStart, MakeStore, Worker, open_worker
 
 EXIT_BROKEN: Final = 70
 """The worker could not trust itself any more and must be started anew."""
@@ -22,6 +23,9 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
     """Runs one worker until `stop` is set; returns the exit code.
 
     A worker that cannot trust itself any more ends the process with EXIT_BROKEN.
+
+    Raises:
+        CannotStart: An address or the model repository is not there.
     """
     async with open_worker(settings, make_store) as worker, asyncio.TaskGroup() as group:
         worker.shell.on_broken = stop.set
@@ -45,12 +49,19 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
 async def _loaded(worker: Worker, stop: asyncio.Event) -> bool:
     """Loads the models of the start; False when told to stop before that is done."""
     async with asyncio.TaskGroup() as group:
-        loading = group.create_task(worker.store.start(), name="loading")
+        loading = group.create_task(_load(worker), name="loading")
         stopping = group.create_task(stop.wait(), name="stopping")
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         loading.cancel()
     return not stop.is_set()
+
+
+async def _load(worker: Worker) -> None:
+    try:
+        await worker.store.start()
+    except ModelRefused as error:
+        raise CannotStart(str(error)) from error
 
 
 async def _announce(worker: Worker) -> None:

@@ -2,14 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from hasten_runtime import process
+from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_worker.engine.store import ModelStore
 from hasten_worker.life import live
 from hasten_worker.settings import WorkerSettings
-from hasten_worker.wiring import log_level_setter
+from hasten_worker.wiring import CannotStart, log_level_setter
+
+EXIT_CANNOT_START: Final = 1
+
+_log = logs.logger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,9 +23,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_level_setter(settings)(settings.telemetry.log_level)
 
     async def run(stop: asyncio.Event) -> int:
-        return await live(settings, stop, ModelStore)
+        try:
+            return await live(settings, stop, ModelStore)
+        except* CannotStart as faults:
+            _log.critical("worker.cannot_start", reasons=[str(each) for each in leaves(faults)])
+        return EXIT_CANNOT_START
 
     return process.run(run)
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The exceptions themselves, out of all groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from hasten_worker.execute.link import LinkLimits
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2
+PENDING_MESSAGES: Final = 4
+"""Largest messages that may wait for a router that does not read."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ANY_HOST: Final = frozenset({"0.0.0.0", "[::]", "*"})  # noqa: S104  (names of it, not a binding)
 
@@ -156,7 +158,10 @@ class WorkerSettings(ServiceSettings):
 
     def link_limits(self) -> LinkLimits:
         """For the routers' streams."""
-        return LinkLimits(pending_bytes_max=self.grpc.message_bytes_max)
+        return LinkLimits(
+            message_bytes_max=self.grpc.message_bytes_max,
+            pending_bytes_max=PENDING_MESSAGES * self.grpc.message_bytes_max,
+        )
 
     def discovery_settings(self) -> DiscoverySettings:
         """For `open_discovery`: leases live in the same Redis unless another is named."""

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 import grpc
 from prometheus_client import CollectorRegistry
@@ -37,6 +37,9 @@ from hasten_worker.shell.shell import Shell, ShellSettings
 from hasten_worker.tensors import NoRegions
 from hasten_worker.vitals import Vitals
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 SERVICES: Final = ("", PUBLIC_NAME, SERVICE_NAME)
 """What health speaks of; "" is the server as a whole."""
 
@@ -55,6 +58,10 @@ class Store(Control, Protocol):
     def release(self, model_key: str) -> None:
         """No call of a closed model version is left."""
         ...
+
+
+class CannotStart(Exception):  # noqa: N818  (the operator's settings, not a bug)
+    """The worker cannot start as it is set up; the message is one sentence."""
 
 
 MakeStore = Callable[[StoreSettings, Shell], Store]
@@ -116,14 +123,14 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         make_store: Makes the model store, its listener given.
 
     Raises:
-        OSError: An address cannot be listened at.
+        CannotStart: An address cannot be listened at.
     """
     async with AsyncExitStack() as stack:
         traces = telemetry.start("hasten-worker", instance=settings.worker_id())
         stack.push_async_callback(traces.stop)
         registry = metrics.registry("worker", settings.worker_id())
         core = _core(settings, make_store, registry, traces, stack)
-        endpoint = metrics.serve(settings.metrics_address, registry)
+        endpoint = _listening(metrics.serve, settings.metrics_address, registry)
         stack.callback(endpoint.close)
         discovery = open_discovery(settings.discovery_settings())
         stack.push_async_callback(discovery.close)
@@ -140,7 +147,8 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
             notice_s=settings.leave.notice_s,
             patience_s=settings.leave.patience_s,
         )
-        address = bind(server, settings.address)
+        stack.push_async_callback(server.stop, 0)
+        address = _listening(bind, server, settings.address)
         yield Worker(
             settings=settings,
             worker_id=core.worker_id,
@@ -155,6 +163,13 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
             address=address,
             metrics_address=endpoint.address,
         )
+
+
+def _listening(listen: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return listen(*args, **kwargs)
+    except OSError as error:
+        raise CannotStart(f"cannot listen: {error}") from error
 
 
 def _core(
@@ -246,13 +261,18 @@ def _serve(
     )
     servicer = WorkerServicer(setup, leaving.drain)
     parts = Parts(
-        inference=Inference(core.shell, core.intake, clock=core.clock, worker_id=core.worker_id),
+        inference=Inference(
+            core.shell,
+            core.intake,
+            clock=core.clock,
+            worker_id=core.worker_id,
+            message_bytes_max=settings.grpc.message_bytes_max,
+        ),
         shell=core.shell,
         store=core.store,
         regions=core.regions,
         ready=health.serving,
         log=LogSettings(log_level_setter(settings), settings.telemetry.log_level),
-        clock=core.clock,
     )
     server.add_generic_rpc_handlers((inference_service(parts), servicer.handler()))
     add_reflection(server, SERVICES[1:])

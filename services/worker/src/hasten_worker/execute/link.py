@@ -20,8 +20,11 @@ from hasten_worker.execute import frames
 from hasten_worker.intake import Intake, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
+from hasten_worker.tensors.encode import response_too_large
 
 PRIORITY_LOWEST: Final = 3
+ENVELOPE_BYTES: Final = 64 * 1024
+"""Room in a message for the load and the state beside the replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ class LinkLimits:
     """Bounds of one stream.
 
     Attributes:
+        message_bytes_max: Largest message; a reply that is larger is refused instead, as it
+            would break the stream.
+        coalesce_bytes_max: Replies share a message up to this size.
         pending_bytes_max: Replies waiting for a reader that does not read; more end the
             stream.
         calls_max: Unanswered calls on the stream; more end it. Far above any window.
@@ -36,7 +42,9 @@ class LinkLimits:
         state_period_s: Longest time between two states on the stream.
     """
 
-    pending_bytes_max: int = 64 * 1024 * 1024
+    message_bytes_max: int = 64 * 1024 * 1024
+    coalesce_bytes_max: int = 1024 * 1024
+    pending_bytes_max: int = 256 * 1024 * 1024
     calls_max: int = 10_000
     write_stall_s: float = 10.0
     state_period_s: float = 0.25
@@ -207,7 +215,10 @@ class Link:
         """Sends the answer, soon."""
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
-        self._send(frames.answer(call.wire_id, response, timing, service_s))
+        reply = frames.answer(call.wire_id, response, timing, service_s)
+        if len(reply) > self._limits.message_bytes_max - ENVELOPE_BYTES:
+            reply = frames.refusal(call.wire_id, response_too_large(len(reply)), timing)
+        self._send(reply)
 
     def refused(self, call: Call, refusal: Refusal) -> None:
         """Sends the refusal, soon."""
@@ -226,8 +237,7 @@ class Link:
         self.over.set()
 
     def _next_message(self) -> bytes:
-        replies, self._pending = self._pending, []
-        self._pending_bytes = 0
+        replies = self._next_replies()
         load = wire.load_to_wire(self._shell.load(self._link_id))
         load.received = self._received
         state = None
@@ -236,6 +246,24 @@ class Link:
             state = self._state(self._link_id)
             state.load.received = self._received
         return frames.message(replies, load, state)
+
+    def _next_replies(self) -> list[bytes]:
+        if self._pending_bytes <= self._limits.coalesce_bytes_max:
+            replies, self._pending = self._pending, []
+            self._pending_bytes = 0
+            return replies
+        count = size = 0
+        for reply in self._pending:
+            size += len(reply)
+            if count and size > self._limits.coalesce_bytes_max:
+                size -= len(reply)
+                break
+            count += 1
+        replies, self._pending = self._pending[:count], self._pending[count:]
+        self._pending_bytes -= size
+        if self._pending:
+            self._ready.set()
+        return replies
 
     def _send(self, reply: bytes) -> None:
         self._pending.append(reply)

@@ -6,17 +6,20 @@ from typing import Any, Final, Protocol
 from opentelemetry import trace
 
 from hasten.common.v1.timing_pb2 import Timing
-from hasten.inference.v2.inference_pb2 import ModelInferRequest, ModelInferResponse
+from hasten.inference.v2.inference_pb2 import ModelInferResponse
 from hasten_policy.reasons import Refusal
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
-from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
+from hasten_runtime.request_head import parse_parameters, time_left_s
 from hasten_worker.intake import Intake, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
+from hasten_worker.tensors.encode import response_too_large
 
 TIMING_TRAILER: Final = "hasten-timing-bin"
 """Trailing metadata that carries a Timing, when the request asks for it."""
+ENVELOPE_BYTES: Final = 1024
+"""Room in a stream's message around a response."""
 
 
 class Context(Protocol):
@@ -71,45 +74,43 @@ class Waiter:
 class Inference:
     """Runs requests of the public protocol."""
 
-    def __init__(self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str) -> None:
+    def __init__(
+        self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str, message_bytes_max: int
+    ) -> None:
         self._shell = shell
         self._intake = intake
         self._clock = clock
         self._worker_id = worker_id
+        self._response_bytes_max = message_bytes_max - ENVELOPE_BYTES
 
     async def model_infer(self, payload: bytes, context: Context) -> bytes:
         """Answers one request. Takes and gives serialised messages."""
-        arrived_s = self._clock.now_s()
-        request = parse(payload)
-        response, timing = await self.run(
-            request, len(payload), context.time_remaining(), arrived_s=arrived_s
-        )
+        response, timing = await self.run(payload, context.time_remaining())
         if timing is not None:
             context.set_trailing_metadata(((TIMING_TRAILER, timing.SerializeToString()),))
         return response.SerializeToString()
 
     async def run(
-        self,
-        request: ModelInferRequest,
-        payload_bytes: int,
-        rpc_left_s: float | None,
-        *,
-        arrived_s: float,
+        self, payload: bytes, rpc_left_s: float | None
     ) -> tuple[ModelInferResponse, Timing | None]:
         """The answer, and where its time went if the request asks.
 
         Raises:
             MeshError: There is no answer.
         """
+        arrived_s = self._clock.now_s()
         waiter = Waiter()
         try:
+            request = parse(payload)
             head = parse_parameters(request.parameters)
             call = self._intake.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
-            call.payload_bytes = payload_bytes
+            call.payload_bytes = len(payload)
+            call.time_left_s = time_left_s(head, rpc_left_s)
+            call.priority = head.priority_class
+            call.tenant = head.tenant
             span = trace.get_current_span()
             call.span = span if span.is_recording() else None
-            _apply(head, call, rpc_left_s)
-            if self._intake.is_heavy(request, payload_bytes):
+            if self._intake.is_heavy(request, len(payload)):
                 await self._intake.fill_aside(call, request)
             else:
                 self._intake.fill(call, request)
@@ -122,12 +123,8 @@ class Inference:
         except asyncio.CancelledError:
             self._shell.cancel(call)
             raise
+        if response.ByteSize() > self._response_bytes_max:
+            raise MeshError(response_too_large(response.ByteSize()))
         if not head.want_timing:
             return response, None
         return response, timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
-
-
-def _apply(head: RequestHead, call: Call, rpc_left_s: float | None) -> None:
-    call.time_left_s = time_left_s(head, rpc_left_s)
-    call.priority = head.priority_class
-    call.tenant = head.tenant

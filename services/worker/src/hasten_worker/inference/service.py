@@ -6,8 +6,6 @@ from typing import Any
 
 import grpc
 
-from hasten.inference.v2.inference_pb2 import ModelInferRequest
-from hasten_runtime.clock import Clock
 from hasten_runtime.inference_service import Method, inference_handler
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.models import ModelQuestions
@@ -30,7 +28,6 @@ class Parts:
         regions: Shared memory; None when switched off.
         ready: The worker takes new requests.
         log: The log settings.
-        clock: The worker's clock.
     """
 
     inference: Inference
@@ -39,7 +36,6 @@ class Parts:
     regions: SystemRegions | None
     ready: Callable[[], bool]
     log: LogSettings
-    clock: Clock
 
 
 def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
@@ -52,9 +48,9 @@ def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
     trace = TraceSettings(lambda name: any(entry.name == name for entry in parts.store.index()))
 
     async def model_stream_infer(
-        requests: AsyncIterator[ModelInferRequest], context: grpc.aio.ServicerContext[Any, Any]
+        requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
-        await Stream(parts.inference, context, parts.clock).run(requests)
+        await Stream(parts.inference, context).run(requests)
 
     return inference_handler(
         {
@@ -66,7 +62,7 @@ def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
             "ModelConfig": models.model_config,
             "ModelStatistics": models.model_statistics,
             "ModelInfer": Method(parts.inference.model_infer, raw_request=True, raw_response=True),
-            "ModelStreamInfer": model_stream_infer,
+            "ModelStreamInfer": Method(model_stream_infer, raw_request=True),
             "RepositoryIndex": repository.index,
             "RepositoryModelLoad": repository.load,
             "RepositoryModelUnload": repository.unload,

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol
 
+from google.protobuf.message import DecodeError
+
 from hasten.inference.v2.inference_pb2 import (
     ModelInferRequest,
     ModelInferResponse,
     ModelStreamInferResponse,
 )
-from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_worker.inference.infer import Inference
 
@@ -38,10 +39,9 @@ class StreamContext(Protocol):
 class Stream:
     """One ModelStreamInfer call."""
 
-    def __init__(self, inference: Inference, context: StreamContext, clock: Clock) -> None:
+    def __init__(self, inference: Inference, context: StreamContext) -> None:
         self._inference = inference
         self._context = context
-        self._clock = clock
         self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
         # gRPC allows one write at a time.
         self._writing = asyncio.Lock()
@@ -50,7 +50,7 @@ class Stream:
             for key, value in context.invocation_metadata() or ()
         )
 
-    async def run(self, requests: AsyncIterator[ModelInferRequest]) -> None:
+    async def run(self, requests: AsyncIterator[bytes]) -> None:
         """Answers until the client has sent its last request and got its last answer.
 
         Raises:
@@ -58,41 +58,41 @@ class Stream:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                async for request in requests:
+                async for payload in requests:
                     # Each answer holds its place until it is written: a client that does not
                     # read stops being read.
                     await self._places.acquire()
-                    group.create_task(self._answer(request, self._clock.now_s()))
+                    group.create_task(self._answer(payload))
         except* MeshError as errors:
             raise errors.exceptions[0] from None
 
-    async def _answer(self, request: ModelInferRequest, arrived_s: float) -> None:
+    async def _answer(self, payload: bytes) -> None:
         try:
-            message = await self._message(request, arrived_s)
+            message = await self._message(payload)
             async with self._writing:
                 await self._context.write(message)
         finally:
             self._places.release()
 
-    async def _message(
-        self, request: ModelInferRequest, arrived_s: float
-    ) -> ModelStreamInferResponse:
+    async def _message(self, payload: bytes) -> ModelStreamInferResponse:
         try:
-            response, _ = await self._inference.run(
-                request,
-                request.ByteSize(),
-                self._context.time_remaining(),
-                arrived_s=arrived_s,
-            )
+            response, _ = await self._inference.run(payload, self._context.time_remaining())
         except MeshError as error:
             if self._ends_on_error:
                 raise
             return ModelStreamInferResponse(
                 error_message=error.refusal.message,
-                # Clients match errors with requests by this id.
-                infer_response=ModelInferResponse(id=request.id, model_name=request.model_name),
+                # Clients match errors with requests by the id.
+                infer_response=ModelInferResponse(id=_id_of(payload)),
             )
         # Each request has one response, which is thus its last: a client that asked for an
         # empty last response gets the mark on this one, as from Triton.
         response.parameters[FINAL_RESPONSE].bool_param = True
         return ModelStreamInferResponse(infer_response=response)
+
+
+def _id_of(payload: bytes) -> str:
+    try:
+        return ModelInferRequest.FromString(payload).id
+    except DecodeError:
+        return ""
