@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.worker_engine.zoo import Repository
 
 from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.settings import IntakeLimits
+from tests.unit.worker_engine.zoo import Repository
 
 
 @pytest.fixture

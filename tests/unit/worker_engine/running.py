@@ -23,9 +23,7 @@ def make_runner(
     path.write_bytes(content)
     session = open_session(path, plan)
     written = NOTHING_WRITTEN if config is None else config_from_text(config)
-    completed = complete_config(
-        written, session_facts(session, frozenset()), batch_max_default=8
-    )
+    completed = complete_config(written, session_facts(session, frozenset()), batch_max_default=8)
     return OnnxRunner(session, plan, completed), completed
 
 

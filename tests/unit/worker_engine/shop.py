@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-from tests.unit.worker_engine.zoo import Repository
 
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.settings import IntakeLimits
 from hasten_worker.engine.store import ModelStore, StoreSettings
 from hasten_worker.model import Model
+from tests.unit.worker_engine.zoo import Repository
 
 
 class Listener:

@@ -5,6 +5,10 @@ from hasten_worker.engine.config_text import config_from_text
 from hasten_worker.engine.parameters import Parameters, read_parameters
 from hasten_worker.engine.refusal import ModelRefused
 
+ACCELERATOR = (
+    "optimization {{ execution_accelerators {{ {}_execution_accelerator {{ name: '{}' }} }} }}"
+)
+
 
 @pytest.mark.parametrize(
     ("text", "reason"),
@@ -58,11 +62,11 @@ def test_what_would_be_served_wrongly_is_refused_with_the_reason(text: str, reas
         ("optimization { gather_kernel_buffer_threshold: 1 }", "gather_kernel_buffer_threshold"),
         ("optimization { eager_batching: true }", "eager_batching"),
         (
-            "optimization { execution_accelerators { cpu_execution_accelerator { name: 'openvino' } } }",
+            ACCELERATOR.format("cpu", "openvino"),
             "'openvino' for CPU is ignored",
         ),
         (
-            "optimization { execution_accelerators { gpu_execution_accelerator { name: 'cutie' } } }",
+            ACCELERATOR.format("gpu", "cutie"),
             "'cutie' for GPU is ignored",
         ),
     ],
@@ -78,7 +82,7 @@ def test_what_is_honoured_needs_no_words() -> None:
         """
         name: "m" backend: "onnxruntime" platform: "onnxruntime_onnx" max_batch_size: 8
         version_policy { all { } }
-        input { name: "x" data_type: TYPE_FP32 dims: [ 2 ] reshape { shape: [ 1, 2 ] } optional: true }
+        input { name: "x" data_type: TYPE_FP32 dims: 2 reshape { shape: [ 1, 2 ] } optional: true }
         output { name: "y" data_type: TYPE_FP32 dims: [ 2 ] label_filename: "labels.txt" }
         instance_group { count: 2 kind: KIND_CPU name: "g" }
         default_model_filename: "m.onnx"

@@ -2,13 +2,12 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from onnx import TensorProto, helper
-from tests.support.waiting import eventually_sync
-from tests.unit.worker_engine import zoo
-from tests.unit.worker_engine.running import PLAN
+from onnx import TensorProto, helper, numpy_helper
 
 from hasten_worker.engine.config_text import config_from_text
 from hasten_worker.engine.facts import ModelFacts
@@ -16,6 +15,9 @@ from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import IntakeLimits
+from tests.support.waiting import eventually_sync
+from tests.unit.worker_engine import zoo
+from tests.unit.worker_engine.running import PLAN
 
 
 def task_of(
@@ -62,9 +64,7 @@ def test_a_scalar_is_told_from_a_missing_shape(intake: Intake, tmp_path: Path) -
     scalar = intake.examine(task_of(tmp_path, zoo.identity(TensorProto.FLOAT, ())))
     assert scalar.inputs[0].dims == ()
     config = 'max_batch_size: 2 input { name: "X" dims: 3 } output { name: "Y" dims: 3 }'
-    shapeless = intake.examine(
-        task_of(tmp_path, zoo.identity(TensorProto.FLOAT, None), config)
-    )
+    shapeless = intake.examine(task_of(tmp_path, zoo.identity(TensorProto.FLOAT, None), config))
     assert shapeless.inputs[0].dims is None
 
 
@@ -125,11 +125,18 @@ def test_external_data_inside_of_the_folder_are_loaded(intake: Intake, tmp_path:
 
 @pytest.mark.parametrize(
     "location",
-    ["../weights.bin", "/etc/passwd", "a/../../weights.bin", "", ".", "..", "./weights.bin", "a\\b"],
+    [
+        "../weights.bin",
+        "/etc/passwd",
+        "a/../../weights.bin",
+        "",
+        ".",
+        "..",
+        "./weights.bin",
+        "a\\b",
+    ],
 )
-def test_external_data_elsewhere_are_refused(
-    intake: Intake, tmp_path: Path, location: str
-) -> None:
+def test_external_data_elsewhere_are_refused(intake: Intake, tmp_path: Path, location: str) -> None:
     task = task_of(tmp_path, zoo.with_external_data(location))
     (tmp_path / "weights.bin").write_bytes(zoo.EXTERNAL_WEIGHTS)
     (tmp_path / "1" / "weights.bin").write_bytes(zoo.EXTERNAL_WEIGHTS)
@@ -182,7 +189,7 @@ def test_a_model_that_needs_other_inputs_may_skip_its_first_run(
     intake: Intake, tmp_path: Path
 ) -> None:
     nodes = [helper.make_node("Gather", ["T", "X"], ["Y"])]
-    table = zoo.numpy_helper.from_array(zoo.np.zeros((0, 2), zoo.np.float32), "T")
+    table = numpy_helper.from_array(np.zeros((0, 2), np.float32), "T")
     made = zoo.model(
         nodes, [zoo.value("X", ["n"], TensorProto.INT64)], [zoo.value("Y", ["n", 2])], [table]
     )
@@ -253,14 +260,13 @@ intake.main()
 
 
 @pytest.fixture
-def crashing() -> subprocess.Popen[bytes]:
+def crashing() -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-c", CRASHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     yield process
-    process.stdin.close()
-    process.stdout.close()
-    assert process.wait(timeout=10) == 0
+    process.communicate(timeout=10)
+    assert process.returncode == 0
 
 
 def test_whatever_happens_to_the_fork_is_an_answer(
@@ -277,6 +283,8 @@ def test_whatever_happens_to_the_fork_is_an_answer(
     ):
         task = task_of(tmp_path, None).to_json() | {"version": what}
         request = {"task": task, "timeout_s": 1, "cpu_s": 60, "memory_bytes": 2**33}
+        assert crashing.stdin is not None
+        assert crashing.stdout is not None
         crashing.stdin.write(json.dumps(request).encode() + b"\n")
         crashing.stdin.flush()
         answer = json.loads(crashing.stdout.readline())

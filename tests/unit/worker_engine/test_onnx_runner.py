@@ -1,19 +1,20 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
-from onnx import TensorProto
-from tests.unit.worker_engine import zoo
-from tests.unit.worker_engine.running import make_runner, run, settled
+from onnx import TensorProto, helper
 
 from hasten_worker.engine.datatypes import ELEMENT_TYPES, ElementType
 from hasten_worker.engine.onnx_model import OnnxRun
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.slots import IDLE_MAX, Place
 from hasten_worker.model import Array, ModelError
+from tests.unit.worker_engine import zoo
+from tests.unit.worker_engine.running import make_runner, run, settled
 
 NUMBERS = [element for element in ELEMENT_TYPES if element.name != "BYTES"]
 
@@ -33,7 +34,7 @@ def ends(element: ElementType) -> Array:
     if element.name == "BOOL":
         return np.array([[True, False, True]])
     whole = element.dtype.kind in "iu"
-    info = np.iinfo(element.dtype) if whole else ml_dtypes.finfo(element.dtype)
+    info: Any = (np.iinfo if whole else ml_dtypes.finfo)(element.dtype)
     row = np.empty((1, 3), element.dtype)
     row[0, 0], row[0, 1], row[0, 2] = info.min, 1, info.max
     return row
@@ -90,7 +91,7 @@ def test_later_batches_do_not_change_earlier_answers(tmp_path: Path, bound: bool
     for number in range(4, 8):
         run(runner, {"X": floats([number] * 3)})
     np.testing.assert_array_equal(answer, floats([1, 2, 3]))
-    answer += 1
+    np.add(answer, 1, out=answer)
     np.testing.assert_array_equal(member["X"], floats([1, 2, 3]))
 
 
@@ -192,7 +193,7 @@ def test_an_optional_input_may_be_left_out(tmp_path: Path) -> None:
 
 
 def test_a_model_that_mixes_rows_is_refused_with_the_output_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="output 'Y' .* fixed first dimension 1"):
+    with pytest.raises(ModelRefused, match=r"output 'Y' .* fixed first dimension 1"):
         make_runner(tmp_path, zoo.double_row_sum(), "max_batch_size: 4")
 
 
@@ -274,13 +275,19 @@ def test_buffers_on_a_device_are_filled_before_each_run(tmp_path: Path) -> None:
 
 def test_text_beside_bf16_is_refused_when_the_model_is_loaded(tmp_path: Path) -> None:
     nodes = [
-        zoo.helper.make_node("Identity", ["X"], ["Y"]),
-        zoo.helper.make_node("Identity", ["S"], ["T"]),
+        helper.make_node("Identity", ["X"], ["Y"]),
+        helper.make_node("Identity", ["S"], ["T"]),
     ]
     made = zoo.model(
         nodes,
-        [zoo.value("X", ["n", 1], TensorProto.BFLOAT16), zoo.value("S", ["n", 1], TensorProto.STRING)],
-        [zoo.value("Y", ["n", 1], TensorProto.BFLOAT16), zoo.value("T", ["n", 1], TensorProto.STRING)],
+        [
+            zoo.value("X", ["n", 1], TensorProto.BFLOAT16),
+            zoo.value("S", ["n", 1], TensorProto.STRING),
+        ],
+        [
+            zoo.value("Y", ["n", 1], TensorProto.BFLOAT16),
+            zoo.value("T", ["n", 1], TensorProto.STRING),
+        ],
     )
     with pytest.raises(ModelRefused, match="BYTES and BF16"):
         make_runner(tmp_path, made.SerializeToString())

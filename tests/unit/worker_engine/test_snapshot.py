@@ -3,11 +3,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.unit.worker_engine.zoo import Repository
 
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import FileLimits
 from hasten_worker.engine.snapshot import copy_version, private_folder, read_file, write_upload
+from tests.unit.worker_engine.zoo import Repository
 
 LIMITS = FileLimits()
 

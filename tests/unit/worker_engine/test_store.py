@@ -1,7 +1,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from hasten_policy.reasons import Reason
+from hasten_runtime.errors import MeshError
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.store import ModelStore
 from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.shop import (
     Listener,
@@ -12,11 +18,6 @@ from tests.unit.worker_engine.shop import (
     settings_of,
 )
 from tests.unit.worker_engine.zoo import Repository
-
-from hasten_policy.reasons import Reason
-from hasten_runtime.errors import MeshError
-from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.store import ModelStore
 
 ROW = (1.0, 2.0, 3.0, 4.0)
 ALL = "version_policy { all { } }"
@@ -73,11 +74,10 @@ async def test_a_model_says_what_the_machine_must_know(repository: Repository) -
 async def test_every_version_of_the_policy_serves_and_the_highest_unversioned(
     repository: Repository,
 ) -> None:
-    for version in (1, 2, 10):
-        repository.write("m", zoo.add(amount=version), version=version, config=ALL)
+    for number in (1, 2, 10):
+        repository.write("m", zoo.add(amount=number), version=number, config=ALL)
     async with open_store(repository) as (store, listener):
-        assert listener.take()[-3:] == ["+m/10*", "+m/2", "+m/1"] or listener.models.keys()
-        assert [spec.spec.serves_unversioned for spec in listener.models.values()].count(True) == 1
+        assert listener.take() == ["+m/10*", "+m/2", "+m/1"]
         for version in ("1", "2", "10"):
             assert answer(store.resolve("m", version), 0, 0, 0, 0)[0] == float(version)
         assert store.resolve("m", "").spec.version == "10"
@@ -99,7 +99,9 @@ async def test_a_bad_model_stops_nothing_and_says_why(repository: Repository) ->
         assert "names the model 'other', its folder is 'wrong'" in index["wrong/"]
         assert "ensembles are not served" in index["ensemble/"]
         assert "it has no version" in index["empty/"]
-        assert all(state.startswith("UNAVAILABLE") for key, state in index.items() if "good" not in key)
+        assert all(
+            state.startswith("UNAVAILABLE") for key, state in index.items() if "good" not in key
+        )
         with pytest.raises(MeshError) as caught:
             store.resolve("bad", "")
         reason, message = refusal(caught.value)
@@ -197,55 +199,54 @@ async def test_samples_of_the_configuration_replace_generated_inputs(
     repository.write("m", zoo.non_zero_rows(), config=config)
     warmup = repository.path / "m" / "warmup"
     warmup.mkdir()
-    (warmup / "x").write_bytes(zoo.np.array([5, 6, 7], zoo.np.float32).tobytes())
+    (warmup / "x").write_bytes(np.array([5, 6, 7], np.float32).tobytes())
     async with open_store(repository) as (store, _):
         assert lines(store) == {"m/1": "READY"}
         assert {rows for rows, _ in store.resolve("m", "").spec.profile} == {1, 2, 4}
 
 
-@pytest.mark.parametrize(
-    ("entry", "reason"),
-    [
-        ("data_type: TYPE_FP32 dims: 4 input_data_file: 'none'", "no file warmup/none"),
-        ("data_type: TYPE_FP32 dims: 4 input_data_file: '../x'", "no name of a file"),
-        ("data_type: TYPE_FP32 dims: 4 input_data_file: 'short'", "3 bytes, its shape takes 16"),
-        ("data_type: TYPE_INT8 dims: 4 zero_data: true", "another data_type"),
-        ("data_type: TYPE_FP32 dims: -1 zero_data: true", "dims of input 'X' must be given"),
-        ("data_type: TYPE_FP32 dims: 99999999999 zero_data: true", "too large"),
-    ],
-)
-async def test_a_sample_that_does_not_fit_is_refused(
-    repository: Repository, entry: str, reason: str
-) -> None:
-    config = f"max_batch_size: 2 model_warmup {{ inputs {{ key: 'X' value {{ {entry} }} }} }}"
-    repository.write("m", zoo.add(), config=config)
-    (repository.path / "m" / "warmup").mkdir()
-    (repository.path / "m" / "warmup" / "short").write_bytes(b"abc")
-    async with open_store(repository) as (store, _):
-        assert reason in lines(store)["m/1"]
+SAMPLES = [
+    ("data_type: TYPE_FP32 dims: 4 input_data_file: 'none'", "no file warmup/none"),
+    ("data_type: TYPE_FP32 dims: 4 input_data_file: '../x'", "no name of a file"),
+    ("data_type: TYPE_FP32 dims: 4 input_data_file: 'short'", "3 bytes, its shape takes 16"),
+    ("data_type: TYPE_INT8 dims: 4 zero_data: true", "another data_type"),
+    ("data_type: TYPE_FP32 dims: -1 zero_data: true", "dims of input 'X' must be given"),
+    ("data_type: TYPE_FP32 dims: 99999999999 zero_data: true", "too large"),
+]
 
 
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ("max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }", "5 is not between"),
-        (
-            'max_batch_size: 4 parameters { key: "hasten.batch_sizes" value { string_value: "5" } }',
-            "5 is not between 1 and max_batch_size 4",
-        ),
-        ("instance_group { count: -1 }", "instance_group.count is -1"),
-        ("instance_group { count: 1000000 }", "1000000 instances"),
-        ("instance_group { kind: KIND_CPU gpus: 0 }", "KIND_CPU lists gpus"),
-        ('output { name: "Y" label_filename: "none" }', "no label file 'none'"),
-        ('output { name: "Y" label_filename: "../l" }', "label_filename is '../l'"),
-    ],
-)
-async def test_a_configuration_that_makes_no_sense_is_refused(
-    repository: Repository, config: str, reason: str
-) -> None:
-    repository.write("m", zoo.add(), config=config)
+async def test_a_sample_that_does_not_fit_is_refused(repository: Repository) -> None:
+    for number, (entry, _) in enumerate(SAMPLES):
+        config = f"max_batch_size: 2 model_warmup {{ inputs {{ key: 'X' value {{ {entry} }} }} }}"
+        repository.write(f"m{number}", zoo.add(), config=config)
+        (repository.path / f"m{number}" / "warmup").mkdir()
+        (repository.path / f"m{number}" / "warmup" / "short").write_bytes(b"abc")
     async with open_store(repository) as (store, _):
-        assert reason in "".join(lines(store).values())
+        for number, (_, reason) in enumerate(SAMPLES):
+            assert reason in lines(store)[f"m{number}/1"]
+
+
+NONSENSE = [
+    ("max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }", "5 is not between"),
+    (
+        """max_batch_size: 4
+            parameters { key: "hasten.batch_sizes" value { string_value: "5" } }""",
+        "5 is not between 1 and max_batch_size 4",
+    ),
+    ("instance_group { count: -1 }", "instance_group.count is -1"),
+    ("instance_group { count: 1000000 }", "1000000 instances"),
+    ("instance_group { kind: KIND_CPU gpus: 0 }", "KIND_CPU lists gpus"),
+    ('output { name: "Y" label_filename: "none" }', "no label file 'none'"),
+    ('output { name: "Y" label_filename: "../l" }', "label_filename is '../l'"),
+]
+
+
+async def test_a_configuration_that_makes_no_sense_is_refused(repository: Repository) -> None:
+    for number, (config, _) in enumerate(NONSENSE):
+        repository.write(f"m{number}", zoo.add(), config=config)
+    async with open_store(repository) as (store, _):
+        for number, (_, reason) in enumerate(NONSENSE):
+            assert reason in lines(store)[f"m{number}/1"]
 
 
 async def test_a_file_that_cannot_be_read_is_a_reason(repository: Repository) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 FLOAT = TensorProto.FLOAT
 Dims = Sequence[int | str] | None
@@ -16,7 +16,7 @@ def value(name: str, dims: Dims, kind: int = FLOAT) -> ValueInfoProto:
 
 
 def model(
-    nodes: Sequence[object],
+    nodes: Sequence[NodeProto],
     inputs: Sequence[ValueInfoProto],
     outputs: Sequence[ValueInfoProto],
     initializers: Sequence[TensorProto] = (),
@@ -69,7 +69,11 @@ def loop(trips: int = 2**62) -> bytes:
             helper.make_node("Add", ["v", "v"], ["w"]),
         ],
         "body",
-        [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("v", ["n", 1])],
+        [
+            value("i", [], TensorProto.INT64),
+            value("go", [], TensorProto.BOOL),
+            value("v", ["n", 1]),
+        ],
         [value("go_on", [], TensorProto.BOOL), value("w", ["n", 1])],
     )
     nodes = [helper.make_node("Loop", ["T", "C", "X"], ["Y"], body=body)]
@@ -144,17 +148,13 @@ EXTERNAL_WEIGHTS = np.arange(4, dtype=np.float32).tobytes()
 def zip_map() -> bytes:
     """What scikit-learn's exporter writes without zipmap=False."""
     nodes = [
-        helper.make_node(
-            "ZipMap", ["X"], ["Y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2]
-        ),
+        helper.make_node("ZipMap", ["X"], ["Y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2]),
         helper.make_node("Identity", ["X"], ["Z"]),
     ]
     opaque = helper.make_value_info(
         "Y",
         helper.make_sequence_type_proto(
-            helper.make_map_type_proto(
-                TensorProto.INT64, helper.make_tensor_type_proto(FLOAT, [])
-            )
+            helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(FLOAT, []))
         ),
     )
     made = model(nodes, [value("X", ["n", 3])], [opaque, value("Z", ["n", 3])])

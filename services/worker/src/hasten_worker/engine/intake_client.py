@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.intake_task import Task
-from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.settings import IntakeLimits, cores_available
 
 GRACE_S: Final = 15.0
@@ -56,7 +56,8 @@ class Intake:
             if answer is None:
                 self._end(process)
         if answer is None:
-            raise ModelRefused("the process that tries models ended", passing=True)
+            why = GIVEN_UP if self._shut else "the process that tries models ended"
+            raise ModelRefused(why, passing=True)
         if "refused" in answer:
             raise ModelRefused(answer["refused"], passing=bool(answer.get("passing")))
         return ModelFacts.from_json(answer["facts"])
@@ -75,7 +76,7 @@ class Intake:
     def _running(self) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._shut:
-                raise ModelRefused("the load was given up", passing=True)
+                raise ModelRefused(GIVEN_UP, passing=True)
             if self._process is None or self._process.poll() is not None:
                 self._process = _spawn()
             return self._process

@@ -30,7 +30,7 @@ from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.parameters import Parameters, read_parameters
 from hasten_worker.engine.profiling import Profile, ProfileLimits, Profiler
 from hasten_worker.engine.providers import Planner
-from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.session import SessionPlan, open_session, session_options
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.snapshot import copy_version, private_folder, read_file
@@ -207,7 +207,7 @@ class Loader:
             self._opening = options
         try:
             if self._stop.is_set():
-                raise ModelRefused("the load was given up", passing=True)
+                raise ModelRefused(GIVEN_UP, passing=True)
             session = open_session(path, plan, options)
         finally:
             with self._lock:

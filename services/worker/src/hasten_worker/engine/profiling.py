@@ -6,7 +6,7 @@ from typing import Final
 
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
-from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.watchdog import Watchdog
 from hasten_worker.model import Array, ModelError, Run
 
@@ -72,7 +72,7 @@ class Profiler:
             ModelRefused: It failed, took too long, or the load was given up.
         """
         if self._watchdog.stopped:
-            raise ModelRefused("the load was given up", passing=True)
+            raise ModelRefused(GIVEN_UP, passing=True)
         run = self._new_run()
         self._watchdog.guard(run, self._limits.run_s_max)
         began_s = self._clock.now_s()
@@ -80,7 +80,7 @@ class Profiler:
             results = run.execute(members, rows)
         except ModelError as error:
             if self._watchdog.stopped:
-                raise ModelRefused("the load was given up", passing=True) from None
+                raise ModelRefused(GIVEN_UP, passing=True) from None
             why = (
                 f"took longer than {self._limits.run_s_max:g} s"
                 if error.terminated

@@ -1,5 +1,10 @@
 """A model that is not taken, and why."""
 
+from typing import Final
+
+GIVEN_UP: Final = "the load was given up"
+"""The reason when the worker stops while a model loads."""
+
 
 class ModelRefused(Exception):  # noqa: N818  (an outcome with a reason, not a bug)
     """This model or version is not loaded; the message is one sentence for its owner.

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.settings import FileLimits
 
 _PIECE_BYTES: Final = 4 * 2**20
@@ -158,7 +158,7 @@ class _Copier:
                 f"{name} takes the version over the limit of {self._limits.version_bytes_max} bytes"
             )
         if self._stop.is_set():
-            raise ModelRefused("the load was given up", passing=True)
+            raise ModelRefused(GIVEN_UP, passing=True)
 
 
 def _write_all(handle: int, piece: bytes) -> None:
