@@ -5,6 +5,7 @@ everything that the router sent.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -142,7 +143,9 @@ class FakeWorker:
     async def _report(self, outbox: asyncio.Queue[pb.ExecuteResponse]) -> None:
         while True:
             outbox.put_nowait(pb.ExecuteResponse(state=self._state(outbox)))
-            await asyncio.sleep(REPORT_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_S):
+                    await asyncio.Event().wait()
 
     def _answer(self, call: pb.Call, outbox: asyncio.Queue[pb.ExecuteResponse]) -> None:
         reply = pb.Reply(call_id=call.call_id, service_s=0.001)

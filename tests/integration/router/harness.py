@@ -102,6 +102,8 @@ async def router_over(
             "drain": {"notice_s": 0.0, "patience_s": 2.0},
             "link": {"backoff_s_min": 0.01, "backoff_s_max": 0.1},
             "seed": 1,
+            # Whoever joins second would otherwise get almost nothing for half a minute.
+            "policy": {"slow_start_s": 0.0},
             **settings,
         }
         router, address = await stack.enter_async_context(started(RouterSettings(**chosen)))

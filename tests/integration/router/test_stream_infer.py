@@ -162,3 +162,25 @@ async def test_no_more_requests_of_a_stream_are_inside_than_the_limit() -> None:
         await writing
     assert most <= 3
     assert sorted(await reading, key=int) == [str(n) for n in range(10)]
+
+
+async def test_a_client_that_does_not_read_stops_only_its_own_stream() -> None:
+    worker = FakeWorker()
+    data = bytes(256 * 1024)
+    async with router_over(worker, grpc={"message_bytes_max": 1024 * 1024}) as (client, _):
+        stream = open_stream(client, timeout_s=60.0)
+
+        async def write_all() -> None:
+            for n in range(200):
+                await send(stream, request(request_id=str(n), data=data))
+            await stream.done_writing()
+
+        writing = asyncio.create_task(write_all())
+        await eventually(lambda: len(worker.calls) > 5)
+        # Nobody reads the stream, and everybody else is served meanwhile.
+        for n in range(20):
+            assert (await client.infer(request(request_id=f"other {n}"))).id == f"other {n}"
+        assert len(worker.calls) < 200
+        ids = [(await stream.read()).infer_response.id for _ in range(200)]
+        await writing
+    assert sorted(ids, key=int) == [str(n) for n in range(200)]

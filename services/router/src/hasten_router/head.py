@@ -53,9 +53,8 @@ class Head(NamedTuple):
 def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call a field doubles its cost)
     """Reads model, version, id and parameters of a serialised ModelInferRequest.
 
-    Fields may come in any order; of a repeated scalar the last one counts, map entries merge,
-    unknown fields are skipped: all as a protobuf parser does it. Nothing inside the tensor
-    fields is looked at; the worker judges them.
+    Order, repeats and unknown fields are taken as a protobuf parser takes them. Nothing inside
+    the tensor fields is looked at; the worker judges them.
 
     Raises:
         MeshError: INVALID_REQUEST when the bytes are no protobuf message, a name is not
@@ -98,13 +97,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
     if at != end:
         raise _malformed("its last field is longer than the message")
     if not name:
-        raise MeshError(
-            Refusal(
-                Reason.INVALID_REQUEST,
-                "model_name must not be empty",
-                metadata=_field("model_name"),
-            )
-        )
+        raise _refused("model_name", "must not be empty")
     return Head(
         _text("model_name", name),
         _text("model_version", version) if version else "",
@@ -156,23 +149,17 @@ def _parameters(entries: list[bytes]) -> Mapping[str, InferParameter]:
 
 def _text(field: str, value: bytes) -> str:
     if len(value) > NAME_BYTES_MAX:
-        raise MeshError(
-            Refusal(
-                Reason.INVALID_REQUEST,
-                f"{field} must have at most {NAME_BYTES_MAX} bytes, not {len(value)}",
-                metadata=_field(field),
-            )
-        )
+        raise _refused(field, f"must have at most {NAME_BYTES_MAX} bytes, not {len(value)}")
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise MeshError(
-            Refusal(Reason.INVALID_REQUEST, f"{field} must be UTF-8", metadata=_field(field))
-        ) from None
+        raise _refused(field, "must be UTF-8") from None
 
 
-def _field(name: str) -> tuple[tuple[str, str], ...]:
-    return (("field", name),)
+def _refused(field: str, expectation: str) -> MeshError:
+    return MeshError(
+        Refusal(Reason.INVALID_REQUEST, f"{field} {expectation}", metadata=(("field", field),))
+    )
 
 
 def _malformed(fault: str) -> MeshError:

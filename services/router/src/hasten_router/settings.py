@@ -195,6 +195,7 @@ class RouterSettings(ServiceSettings):
         return FrontLimits(
             request_bytes_max=max(ENVELOPE_BYTES, self.grpc.message_bytes_max - ENVELOPE_BYTES),
             stream_in_flight_max=self.stream_in_flight_max,
+            stream_unread_bytes_max=self.grpc.message_bytes_max,
         )
 
     def discovery_settings(self) -> DiscoverySettings:

@@ -58,6 +58,7 @@ class Observer(Protocol):
 DRAINING = Refusal(
     Reason.DRAINING, "this router is shutting down; send elsewhere", retry_after_s=0.0
 )
+FAULT = Refusal(Reason.INTERNAL, "the router failed on this request; the log says how")
 ABANDONED = Refusal(Reason.CANCELLED, "the caller went away")
 
 
@@ -103,18 +104,23 @@ class Shell:
         call.call_id = call_id
         self._calls[call_id] = call
         self._idle.clear()
-        self._tell(
-            CallArrived(
-                call_id,
-                call.model,
-                call.version,
-                call.time_left_s,
-                call.priority,
-                call.tenant,
-                len(call.payload),
-                affinity=call.affinity,
+        try:
+            self._tell(
+                CallArrived(
+                    call_id,
+                    call.model,
+                    call.version,
+                    call.time_left_s,
+                    call.priority,
+                    call.tenant,
+                    len(call.payload),
+                    affinity=call.affinity,
+                )
             )
-        )
+        except Exception:
+            # A fault of ours: the caller hears of it, and nobody waits for this call.
+            self._end(call_id, FAULT)
+            raise
         call.admitted_s = self._clock.now_s()
         if call.outcome is None:
             self._observer.call_admitted(call)

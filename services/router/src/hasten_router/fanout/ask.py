@@ -62,13 +62,19 @@ async def ask(links: Sequence[ExecuteLink], question: Question[ResponseT]) -> An
 async def _ask_one(link: ExecuteLink, question: Question[ResponseT]) -> ResponseT | Refusal:
     if not link.connected:
         return Refusal(Reason.WORKER_LOST, "the router has no connection to it", retry_after_s=1.0)
-    call = link.channel.unary_unary(
+    method = link.channel.unary_unary(
         question.method,
         request_serializer=type(question.request).SerializeToString,
         response_deserializer=question.response_type.FromString,
     )
     try:
-        answer: ResponseT = await call(question.request, timeout=question.timeout_s)
+        answer: ResponseT = await method(question.request, timeout=question.timeout_s)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # The channel was closed while it was asked.
+        return Refusal(Reason.WORKER_LOST, "it left while it was asked")
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             return Refusal(Reason.WORKER_LOST, f"it did not answer within {question.timeout_s:g} s")

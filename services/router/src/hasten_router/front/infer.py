@@ -27,10 +27,12 @@ class FrontLimits:
             a worker, or it would break the link for everybody.
         stream_in_flight_max: Requests of one client stream inside the router at once; the
             stream is not read further meanwhile.
+        stream_unread_bytes_max: The same for answers that the client has not taken yet.
     """
 
     request_bytes_max: int
     stream_in_flight_max: int = 256
+    stream_unread_bytes_max: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,14 +59,17 @@ class StreamCall(Call):
 class Session:
     """One client stream.
 
-    The number of requests between being read and being written is bounded, so a client that
-    does not read its answers stops its own stream and nothing else.
+    What is between being read and being written is bounded by count and bytes, so a client
+    that does not read its answers stops its own stream and nothing else.
     """
 
     def __init__(self, desk: Desk, context: Context) -> None:
         self._desk = desk
         self._context = context
+        self._limits = desk.limits
         self._room = asyncio.Semaphore(desk.limits.stream_in_flight_max)
+        self._unread_bytes = 0
+        self._taken = asyncio.Event()
         self._open: set[StreamCall] = set()
         # What to write and whom it concerns; bounded by the semaphore.
         self._outbox: asyncio.Queue[tuple[bytes | Refusal, Subject] | None] = asyncio.Queue()
@@ -96,6 +99,8 @@ class Session:
         """A call has its outcome."""
         self._open.discard(call)
         assert call.outcome is not None, "ended without an outcome"  # noqa: S101  (set by end)
+        if isinstance(call.outcome, bytes):
+            self._unread_bytes += len(call.outcome)
         self._outbox.put_nowait((call.outcome, call.subject))
         self._finish_if_done()
 
@@ -107,6 +112,9 @@ class Session:
         try:
             while True:
                 await self._room.acquire()
+                while self._unread_bytes > self._limits.stream_unread_bytes_max:
+                    self._taken.clear()
+                    await self._taken.wait()
                 request = await self._context.read()
                 if not isinstance(request, bytes):
                     break
@@ -136,6 +144,8 @@ class Session:
     async def _write(self, outcome: bytes | Refusal, subject: Subject) -> None:
         if isinstance(outcome, bytes):
             await self._context.write(answer_message(outcome))
+            self._unread_bytes -= len(outcome)
+            self._taken.set()
         elif self._aborts:
             await errors.abort(cast("errors.Aborting", self._context), outcome)
         else:

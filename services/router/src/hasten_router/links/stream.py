@@ -13,7 +13,7 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_router.calls import Call
 from hasten_router.links import codec
 from hasten_router.transport import LinkListener
-from hasten_runtime import wire
+from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Stream = grpc.aio.StreamStreamCall[bytes, pb.ExecuteResponse]
 
 EXECUTE = "/hasten.worker.v1.WorkerService/Execute"
+
+_log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,9 @@ class ExecuteLink:
                 cause = f"no connection within {self._limits.connect_s_max} s"
             except ValueError as error:
                 cause = f"the worker sent what no worker can mean: {error}"
+            except Exception as error:  # noqa: BLE001  (a fault of ours must not end the router)
+                _log.error("link.crashed", worker_id=self.worker_id, exc_info=error)
+                cause = f"the router failed on what the worker sent: {error!r}"
             finally:
                 self._forget(cause)
             failures = 1 if self._heard > heard else failures + 1
