@@ -57,6 +57,18 @@ async def test_requests_that_wait_share_a_batch_and_get_their_own_answers() -> N
         assert len(model.batches_run) < 6
 
 
+async def test_hundreds_of_calls_at_once_over_one_connection_are_all_answered() -> None:
+    async with running_worker(EchoModel(spec=model_spec(queue_max=1000))) as bench:
+
+        async def caller() -> None:
+            for _ in range(5):
+                assert (await bench.public.ModelInfer(floats())).model_version == "1"
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(300):
+                group.create_task(caller())
+
+
 async def test_a_poisoned_request_fails_alone() -> None:
     model = EchoModel(fails_on=lambda member: bool((member["IN0"] < 0).any()))
     model.open.clear()

@@ -24,7 +24,9 @@ class ServerLimits:
     Attributes:
         message_bytes_max: Largest message, either way; a larger one ends its call with
             RESOURCE_EXHAUSTED.
-        streams_max: Calls that one connection may have open; further ones wait at the client.
+        streams_max: Calls that one connection may have open; further ones wait at the client. A
+            call that has ended counts until it is torn down, so a client that uses most of the
+            limit is turned away now and then: keep it several times what one client needs.
         calls_max: Calls open on the whole server; further ones are refused with
             RESOURCE_EXHAUSTED. None for no limit of its own.
         handshake_s: A connection that has not finished its handshake by then is closed.
@@ -37,7 +39,7 @@ class ServerLimits:
     """
 
     message_bytes_max: int = 64 * 1024 * 1024
-    streams_max: int = 100
+    streams_max: int = 1000
     calls_max: int | None = None
     handshake_s: float = 3.0
     metadata_bytes_max: int = 16 * 1024

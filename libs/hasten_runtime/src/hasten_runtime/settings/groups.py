@@ -29,7 +29,7 @@ class GrpcSettings(SettingsGroup):
         default=64 * MIB, ge=4096, le=2**31 - 1, description="Largest message, in bytes."
     )
     streams_max: int = Field(
-        default=100, ge=1, le=100_000, description="Calls that one connection may have open."
+        default=1000, ge=1, le=100_000, description="Calls that one connection may have open."
     )
     calls_max: int | None = Field(
         default=None, ge=1, description="Calls open on the whole server; none: no such limit."
