@@ -302,3 +302,20 @@ async def test_a_call_revoked_before_it_was_sent_is_sent_and_then_cancelled(
         await eventually(lambda: worker.cancelled == [1])
     assert [call.call_id for call in worker.calls] == [1]
     assert not worker.held
+
+
+async def test_a_fault_of_ours_costs_one_link_for_a_moment(worker: FakeWorker) -> None:
+    class Faulty(Record):
+        def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:
+            super().replied(worker_id, replies)
+            raise ZeroDivisionError
+
+    record = Faulty()
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        with capture_logs() as logs:
+            roster.links()[0].send(a_call(1), SystemClock().now_s() + 60.0)
+            await eventually(lambda: len(worker.hellos) == 2)
+        assert ("lost", "w") in record.heard
+        assert "link.crashed" in [log["event"] for log in logs]

@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from typing import get_args
 
+import pytest
+
 from hasten_policy.machines.router_events import (
     AttemptAnswered,
     AttemptRefused,
@@ -293,3 +295,18 @@ async def test_what_is_left_at_the_end_is_refused() -> None:
 def test_every_effect_is_carried_out_by_something() -> None:
     shell, _, _ = shell_with()
     assert set(shell._carry_out) == set(get_args(RouterEffect))
+
+
+async def test_a_fault_of_the_machine_leaves_no_call_behind() -> None:
+    def script(event: RouterEvent) -> list[RouterEffect]:
+        if isinstance(event, CallArrived):
+            raise ZeroDivisionError
+        return []
+
+    shell, _, _ = shell_with(script)
+    call = a_call()
+    with pytest.raises(ZeroDivisionError):
+        shell.begin(call)
+    assert isinstance(call.outcome, Refusal)
+    assert call.outcome.reason is Reason.INTERNAL
+    await shell.idle()
