@@ -11,7 +11,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_worker.model import Model
 from hasten_worker.shell.call import Call, Sink
-from hasten_worker.shell.shell import Shell
+from hasten_worker.shell.catalogue import Catalogue
 from hasten_worker.tensors import Regions
 from hasten_worker.tensors.refusals import refuse
 
@@ -34,9 +34,9 @@ class Models(Protocol):
 class Intake:
     """Decodes requests: small ones and plain numbers at once, the rest on a thread."""
 
-    def __init__(self, models: Models, shell: Shell, regions: Regions) -> None:
+    def __init__(self, models: Models, served: Catalogue, regions: Regions) -> None:
         self._models = models
-        self._shell = shell
+        self._served = served
         self._regions = regions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._heavy = 0
@@ -55,7 +55,7 @@ class Intake:
         """
         _check_names(request)
         model = self._models.resolve(request.model_name, request.model_version)
-        served = self._shell.served(model.spec.key)
+        served = self._served.get(model.spec.key)
         if served is None:
             raise MeshError(
                 Refusal(Reason.MODEL_LOADING, f"model {model.spec.key} is changing; try again")

@@ -201,12 +201,12 @@ def _core(
     stack.callback(shell.close)
     store = make_store(settings.store(), shell)
     shell.on_idle = store.release
-    intake = Intake(store, shell, readable)
+    intake = Intake(store, shell.models, readable)
     stack.callback(intake.close)
     counts.watch(
         waiting=lambda: machine.waiting,
         running=lambda: machine.running,
-        models_ready=lambda: shell.models_ready,
+        models_ready=lambda: len(shell.models),
     )
     vitals = Vitals(clock)
     stack.callback(vitals.close)
@@ -268,7 +268,7 @@ def _serve(
             worker_id=core.worker_id,
             message_bytes_max=settings.grpc.message_bytes_max,
         ),
-        shell=core.shell,
+        served=core.shell.models,
         store=core.store,
         regions=core.regions,
         ready=health.serving,

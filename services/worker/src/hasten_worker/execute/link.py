@@ -17,6 +17,7 @@ from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.telemetry import end_span
 from hasten_worker.execute import frames
+from hasten_worker.execute.outbox import Outbox
 from hasten_worker.intake import Intake, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
@@ -95,8 +96,7 @@ class Link:
         self._link_id = self._shell.link_opened(self._state_changed)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._received = 0
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
+        self._outbox = Outbox(self._limits.coalesce_bytes_max)
         self._state_due = True
         self._ready = asyncio.Event()
         self._ready.set()
@@ -115,12 +115,15 @@ class Link:
         self._finishing = True
         self._ready.set()
 
-    def close(self) -> None:
-        """Cancels what is unanswered. Idempotent only in that the shell forgets it all."""
-        self._timer.cancel()
+    def abandon(self) -> None:
+        """Gives up what is still being decoded."""
         for pending in self._calls.values():
             if isinstance(pending, asyncio.Task):
                 pending.cancel()
+
+    def close(self) -> None:
+        """Cancels what is unanswered. Called once, when nothing of the stream runs any more."""
+        self._timer.cancel()
         self._calls.clear()
         self._shell.link_closed(self._link_id, self._state_changed)
 
@@ -228,7 +231,7 @@ class Link:
 
     async def write(self, writer: Writer) -> None:
         """Sends what is ready, in one message for all that became ready meanwhile."""
-        while not (self._finishing and not self._pending):
+        while self._outbox or not self._finishing:
             await self._ready.wait()
             self._ready.clear()
             self._write_began_s = self._clock.now_s()
@@ -237,7 +240,9 @@ class Link:
         self.over.set()
 
     def _next_message(self) -> bytes:
-        replies = self._next_replies()
+        replies = self._outbox.take()
+        if self._outbox:
+            self._ready.set()
         load = wire.load_to_wire(self._shell.load(self._link_id))
         load.received = self._received
         state = None
@@ -247,31 +252,12 @@ class Link:
             state.load.received = self._received
         return frames.message(replies, load, state)
 
-    def _next_replies(self) -> list[bytes]:
-        if self._pending_bytes <= self._limits.coalesce_bytes_max:
-            replies, self._pending = self._pending, []
-            self._pending_bytes = 0
-            return replies
-        count = size = 0
-        for reply in self._pending:
-            size += len(reply)
-            if count and size > self._limits.coalesce_bytes_max:
-                size -= len(reply)
-                break
-            count += 1
-        replies, self._pending = self._pending[:count], self._pending[count:]
-        self._pending_bytes -= size
-        if self._pending:
-            self._ready.set()
-        return replies
-
     def _send(self, reply: bytes) -> None:
-        self._pending.append(reply)
-        self._pending_bytes += len(reply)
-        if self._pending_bytes > self._limits.pending_bytes_max:
+        self._outbox.put(reply)
+        if self._outbox.size_bytes > self._limits.pending_bytes_max:
             self._fail(
                 Reason.QUEUE_FULL,
-                f"{self._pending_bytes} bytes of replies wait to be read, expected at most "
+                f"{self._outbox.size_bytes} bytes of replies wait to be read, expected at most "
                 f"{self._limits.pending_bytes_max}: the reader is too slow",
             )
             return

@@ -72,6 +72,7 @@ class WorkerServicer:
                 await link.over.wait()
                 reading.cancel()
                 writing.cancel()
+                link.abandon()
         finally:
             self._links.discard(link)
             link.close()

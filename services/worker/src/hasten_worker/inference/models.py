@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
 from hasten_worker.model import Model, TensorSpec
-from hasten_worker.shell.shell import Shell
+from hasten_worker.shell.catalogue import Catalogue
 from hasten_worker.shell.statistics import Statistics, Total
 from hasten_worker.tensors.refusals import refuse
 
@@ -56,9 +56,9 @@ class Repository(Protocol):
 class ModelQuestions:
     """ModelReady, ModelMetadata, ModelConfig and ModelStatistics."""
 
-    def __init__(self, repository: Repository, shell: Shell) -> None:
+    def __init__(self, repository: Repository, served: Catalogue) -> None:
         self._repository = repository
-        self._shell = shell
+        self._served = served
 
     async def model_ready(self, request: pb.ModelReadyRequest, _: object) -> pb.ModelReadyResponse:
         """False, not an error, for a model that is not there."""
@@ -106,7 +106,7 @@ class ModelQuestions:
             ]
         return pb.ModelStatisticsResponse(
             model_stats=[
-                _statistics(model, self._shell.statistics(model.spec.key)) for model in models
+                _statistics(model, self._served.statistics(model.spec.key)) for model in models
             ]
         )
 

@@ -14,7 +14,7 @@ from hasten_worker.inference.repository import Control, RepositoryControl
 from hasten_worker.inference.server import LogSettings, ServerFacts, TraceSettings
 from hasten_worker.inference.stream import Stream
 from hasten_worker.shared_memory import SystemRegions
-from hasten_worker.shell.shell import Shell
+from hasten_worker.shell.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Parts:
 
     Attributes:
         inference: Runs requests.
-        shell: Owner of the statistics.
+        served: The models with their statistics.
         store: The models.
         regions: Shared memory; None when switched off.
         ready: The worker takes new requests.
@@ -31,7 +31,7 @@ class Parts:
     """
 
     inference: Inference
-    shell: Shell
+    served: Catalogue
     store: Control
     regions: SystemRegions | None
     ready: Callable[[], bool]
@@ -41,7 +41,7 @@ class Parts:
 def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
     """The service, for `Server.add_generic_rpc_handlers`."""
     facts = ServerFacts(ready=parts.ready, shared_memory=parts.regions is not None)
-    models = ModelQuestions(parts.store, parts.shell)
+    models = ModelQuestions(parts.store, parts.served)
     repository = RepositoryControl(parts.store)
     system = SystemMemory(parts.regions)
     cuda = CudaMemory()

@@ -33,13 +33,9 @@ from hasten_worker.model import Model
 from hasten_worker.shell.alarm import Alarm
 from hasten_worker.shell.batch import Batch, no_answer
 from hasten_worker.shell.call import Call
+from hasten_worker.shell.catalogue import Catalogue
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.observer import Observer
-from hasten_worker.shell.served import Served
-from hasten_worker.shell.statistics import Statistics
-
-STATISTICS_MAX = 4096
-"""Model versions whose totals are kept after they have gone."""
 
 CANCELLED = Refusal(Reason.CANCELLED, "nobody waits for the answer any more")
 
@@ -85,11 +81,10 @@ class Shell:
         self._observer = observer
         self._calls: dict[int, Call] = {}
         self._batches: dict[int, Batch] = {}
-        self._served: dict[str, Served] = {}
-        self._statistics: dict[str, Statistics] = {}
+        self.models = Catalogue()
+        """The model versions that take calls."""
         self._last_call_id = 0
         self._last_link_id = 0
-        self._last_generation = 0
         self._alarm = Alarm(clock, self._woke)
         self._on_change: list[Callable[[], None]] = []
         self.drained = asyncio.Event()
@@ -165,14 +160,6 @@ class Shell:
         """A request was refused before there was a call to tell the machine of."""
         self._observer.request_refused(refusal)
 
-    def served(self, model_key: str) -> Served | None:
-        """The model version that calls with this key run on now."""
-        return self._served.get(model_key)
-
-    def statistics(self, model_key: str) -> Statistics:
-        """What was counted for the version; zeros when nothing was."""
-        return self._statistics.get(model_key) or Statistics()
-
     # --- links -------------------------------------------------------------------------
 
     def link_opened(self, on_change: Callable[[], None]) -> int:
@@ -213,43 +200,20 @@ class Shell:
     # --- the model store's listener ----------------------------------------------------
 
     def opened(self, model: Model) -> None:
-        """A model version is warm."""
-        key = model.spec.key
-        statistics = self._statistics.get(key)
-        if statistics is None:
-            statistics = Statistics()
-            if len(self._statistics) >= STATISTICS_MAX:
-                self._drop_old_statistics()
-            self._statistics[key] = statistics
-        served = Served(model, statistics)
-        previous = self._served.get(key)
-        if previous is None or not served.takes_the_calls_of(previous):
-            self._last_generation += 1
-            served.generation = self._last_generation
-        else:
-            served.generation = previous.generation
-        self._served[key] = served
+        """A model version is warm; a known key replaces the earlier model."""
+        self.models.put(model)
         self._tell(ModelOpened(model.spec))
         self._changed()
 
     def closed(self, model_key: str) -> None:
         """A model version takes no new calls; `on_idle` follows."""
-        self._served.pop(model_key, None)
+        self.models.drop(model_key)
         self._tell(ModelClosed(model_key))
         self._changed()
-
-    def _drop_old_statistics(self) -> None:
-        for key in [key for key in self._statistics if key not in self._served]:
-            del self._statistics[key]
 
     def _changed(self) -> None:
         for on_change in self._on_change:
             on_change()
-
-    @property
-    def models_ready(self) -> int:
-        """Model versions that take calls."""
-        return len(self._served)
 
     # --- events and effects --------------------------------------------------------------
 
@@ -273,9 +237,7 @@ class Shell:
         for call in calls:
             call.formed_s = now_s
             call.batch_rows = effect.rows
-        served = self._served.get(effect.model_key)
-        if served is None or served.generation != calls[0].served.generation:
-            served = calls[0].served
+        served = self.models.running_for(effect.model_key, calls[0].served)
         batch = Batch(effect, calls, served)
         self._batches[effect.batch_id] = batch
         self._observer.batch_started(batch)
