@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 
 from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.session import CUDA
 from hasten_worker.engine.settings import IntakeLimits
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselects what needs a GPU where onnxruntime has none to offer."""
+    if CUDA in ort.get_available_providers():
+        return
+    out = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
 from tests.unit.worker_engine.zoo import Repository
 
 

@@ -51,6 +51,8 @@ async def test_a_model_comes_and_goes_on_request(repository: Repository) -> None
     repository.write("m", zoo.add())
     async with open_store(repository, control="explicit") as (store, listener):
         assert not store.ready("m", "")
+        with pytest.raises(MeshError, match="in the repository but not loaded"):
+            store.resolve("m", "")
         await store.load("m")
         assert answer(store.resolve("m", ""), *ROW) == [2, 3, 4, 5]
         model = store.resolve("m", "")

@@ -146,6 +146,7 @@ class BringUp:
         # A predecessor under the same key may still answer its last calls.
         await self._shelf.wait_gone(f"{entry.name}/{version}")
         entry.busy[version] = "LOADING"
+        _log.info("model_loading", model=entry.name, version=version)
         began_s = self._clock.now_s()
         try:
             model = await self._threads.load(self._loader.load, blueprint, version)

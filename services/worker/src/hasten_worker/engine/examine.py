@@ -1,6 +1,6 @@
 """The examination of one model file; runs in a process that may die of it."""
 
-import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -26,7 +26,6 @@ from hasten_worker.model import Array, ModelError
 FILE_BYTES_MAX: Final = 2**31 - 1
 """protobuf takes no larger message; larger models keep their weights in external data."""
 _SHAPE_MISSING: Final = "Field 'shape' of 'type' is required but missing"
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class RunTooLong(ModelRefused):
@@ -173,5 +172,7 @@ def _run_members(
 
 
 def _resident_bytes() -> int:
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * _PAGE_BYTES
+    """Memory of this process that is not a copy of a file: libraries do not count."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0

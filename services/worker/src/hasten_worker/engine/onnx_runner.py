@@ -88,9 +88,9 @@ class OnnxRunner:
         Raises:
             ModelError: The model failed, was terminated, or does not keep rows apart.
         """
+        if not self._batch_max and len(members) != 1:
+            raise ModelError(f"{len(members)} calls in one batch of a model that has none")
         try:
-            if not self._batch_max and len(members) != 1:
-                raise ModelError(f"{len(members)} calls in one batch of a model that has none")
             rows = padded_rows if self._batch_max else 1
             if self._text:
                 return self._run_text(members, rows, options)

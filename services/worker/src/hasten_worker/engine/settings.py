@@ -29,7 +29,7 @@ class FileLimits:
         versions_max: Versions of one model.
     """
 
-    files_max: int = 64
+    files_max: int = 4096
     version_bytes_max: int = 16 * GIB
     config_bytes_max: int = MIB
     side_file_bytes_max: int = 64 * MIB

@@ -181,6 +181,8 @@ class Shelf:
 
     def _refuse_unknown(self, name: str, version: str) -> NoReturn:
         entry = self.entries.get(name)
+        if entry is None and name in self.present:
+            refuse(Reason.MODEL_NOT_FOUND, f"model {name} is in the repository but not loaded")
         if entry is None:
             refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name[:200]!r}")
         loading = [key for key, state in entry.busy.items() if state == "LOADING"]
