@@ -85,6 +85,27 @@ def spinner() -> ModelProto:
     return helper.make_model(graph, opset_imports=OPSET, ir_version=8)
 
 
+def stubborn() -> ModelProto:
+    """One matrix product of the size INPUT asks for: nothing can stop it half way."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ConstantOfShape", ["INPUT"], ["square"]),
+            helper.make_node("MatMul", ["square", "square"], ["product"]),
+            helper.make_node("ReduceMax", ["product"], ["OUTPUT"], keepdims=0),
+        ],
+        "stubborn",
+        [helper.make_tensor_value_info("INPUT", TensorProto.INT64, [2])],
+        [helper.make_tensor_value_info("OUTPUT", TensorProto.FLOAT, [])],
+    )
+    return helper.make_model(graph, opset_imports=OPSET, ir_version=8)
+
+
+def write_stubborn(models: Path) -> None:
+    config = SPINNER.replace("spinner", "stubborn").replace('"200"', '"50"')
+    config += 'parameters { key: "intra_op_thread_count" value { string_value: "1" } }\n'
+    save(models, "stubborn", stubborn(), config)
+
+
 def write_repository(models: Path) -> None:
     for datatype, element in ECHOES.items():
         save(models, f"echo_{datatype.lower()}", echo(element))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import grpc
+import numpy as np
 import pytest
 
 from hasten.common.v1.load_pb2 import WorkerState
@@ -18,7 +19,9 @@ from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.settings import DiscoverySettings
+from hasten_worker.life import EXIT_BROKEN
 from tests.integration.worker.conftest import Start
+from tests.integration.worker.repository import write_stubborn
 from tests.integration.worker.test_deadlines import INFER, request_for
 from tests.support.ports import free_port
 from tests.support.servers import RedisServer
@@ -137,6 +140,22 @@ async def test_a_dead_redis_changes_nothing_but_the_log(start: Start, few_models
         assert log.read_text().count("report.store_lost") == 1
     os.kill(service.process.pid, signal.SIGTERM)
     assert await ended(service) == 0
+
+
+async def test_a_run_that_cannot_be_stopped_ends_the_process_with_its_own_code(
+    start: Start, few_models: Path
+) -> None:
+    write_stubborn(few_models)
+    service = start(few_models, {"kind": "memory"}, stop_grace_s="0.2")
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        request = pb.ModelInferRequest(model_name="stubborn")
+        request.inputs.add(name="INPUT", datatype="INT64", shape=[2])
+        request.raw_input_contents.append(np.array([5000, 5000], "<i8").tobytes())
+        call = channel.unary_unary(INFER)(request.SerializeToString())
+        code = asyncio.ensure_future(call.code())
+        assert await ended(service) == EXIT_BROKEN
+        assert await code is not grpc.StatusCode.OK
+    assert "lane.stuck" in service.process.log_tail
 
 
 async def test_a_refused_model_stops_nothing(start: Start, few_models: Path) -> None:

@@ -47,7 +47,7 @@ class Reporter:
     async def run(self) -> None:
         """Runs until closed."""
         while not self._closed.is_set():
-            self._vitals.sample()
+            await asyncio.to_thread(self._vitals.sample)  # GPU libraries take their time.
             if self._store is not None and not self._withdrawn:
                 await self._publish(self._store)
             with contextlib.suppress(TimeoutError):
