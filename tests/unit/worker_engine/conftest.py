@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.session import CUDA
 from hasten_worker.engine.settings import IntakeLimits
+from tests.unit.worker_engine.zoo import Repository
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -19,9 +21,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
-
-
-from tests.unit.worker_engine.zoo import Repository
 
 
 @pytest.fixture

@@ -289,3 +289,17 @@ def test_whatever_happens_to_the_fork_is_an_answer(
         crashing.stdin.flush()
         answer = json.loads(crashing.stdout.readline())
         assert reason in answer["refused"], what
+
+
+def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HASTEN_WORKER_REDIS_URL", "redis://:canary@nowhere")
+    made = Intake(IntakeLimits(timeout_s=60.0))
+    try:
+        assert made.examine(task_of(tmp_path, zoo.add())).inputs
+        process = made._process
+        assert process is not None
+        environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+        assert b"PATH=" in environment
+        assert b"canary" not in environment
+    finally:
+        made.close()

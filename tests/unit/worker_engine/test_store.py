@@ -6,6 +6,9 @@ import pytest
 
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
+from hasten_worker.engine.facts import ModelFacts
+from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.store import ModelStore
 from tests.unit.worker_engine import zoo
@@ -270,3 +273,20 @@ async def test_without_explicit_control_requests_to_load_are_refused(
                     await request
                 assert caught.value.refusal.reason is Reason.CONTROL_MODE
             assert store.ready("m", "")
+
+
+async def test_what_was_examined_is_what_is_loaded(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are exchanged the moment that the examination is over."""
+    path = repository.write("m", zoo.add(amount=1)) / "model.onnx"
+    examine = Intake.examine
+
+    def examine_then_exchange(intake: Intake, task: Task) -> ModelFacts:
+        facts = examine(intake, task)
+        path.write_bytes(b"not what was examined")
+        return facts
+
+    monkeypatch.setattr(Intake, "examine", examine_then_exchange)
+    async with open_store(repository) as (store, _):
+        assert answer(store.resolve("m", ""), 0, 0, 0, 0) == [1, 1, 1, 1]
