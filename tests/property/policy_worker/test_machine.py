@@ -20,6 +20,7 @@ from hasten_policy.machines.worker_events import (
     ModelClosed,
     ModelIdle,
     ModelOpened,
+    ModelSpec,
     Refuse,
     StartBatch,
     StopBatch,
@@ -77,7 +78,9 @@ class Worker(RuleBasedStateMachine):
         self.running: dict[int, StartBatch] = {}
         self.started_s: dict[int, float] = {}
         self.stopped: set[int] = set()
-        self.models: dict[str, int] = {}
+        self.ended_ids: tuple[int, ...] = ()
+        self.specs: dict[str, ModelSpec] = {}
+        self.failed_together: set[int] = set()
         self.idle: set[str] = set()
         self.next_id = 1
         self.draining = False
@@ -87,13 +90,15 @@ class Worker(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.send(ModelOpened(model("a")))
+        for key in MODELS:
+            self.send(ModelOpened(model(key[0])))
         self.send(LinkOpened(1))
 
     @rule(spec=specs)
-    def open_model(self, spec: object) -> None:
-        self.send(ModelOpened(spec))  # type: ignore[arg-type]  # built above
+    def open_model(self, spec: ModelSpec) -> None:
+        self.send(ModelOpened(spec))
 
+    @precondition(lambda self: self.next_id % 4 == 0)
     @rule(key=st.sampled_from(MODELS))
     def close_model(self, key: str) -> None:
         self.send(ModelClosed(key))
@@ -108,10 +113,20 @@ class Worker(RuleBasedStateMachine):
         if accepted is not None:
             self.deadline_s[event.call_id] = accepted.deadline_s
 
-    @rule(count=st.integers(2, 12), left_s=st.floats(0.02, 0.3))
-    def burst(self, count: int, left_s: float) -> None:
-        for _ in range(count):
-            self.arrive(new_call(0, left_s, link_id=1, payload_bytes=1))
+    @rule(
+        key=st.sampled_from(MODELS),
+        hurry=st.lists(st.tuples(st.floats(0.02, 0.3), st.integers(0, 3)), min_size=3, max_size=12),
+    )
+    def burst(self, key: str, hurry: list[tuple[float, int]]) -> None:
+        for left_s, priority in hurry:
+            arrival = new_call(0, left_s, model_key=key, priority=priority, payload_bytes=1)
+            self.arrive(arrival)
+
+    @precondition(lambda self: self.running)
+    @rule()
+    def fail_the_largest_batch(self) -> None:
+        batches = self.running.values()
+        self.end(max(batches, key=lambda batch: len(batch.call_ids)).batch_id, failed=True)
 
     @rule(back=st.integers(1, 30))
     def cancel(self, back: int) -> None:
@@ -140,6 +155,7 @@ class Worker(RuleBasedStateMachine):
     def open_link(self, link: int) -> None:
         self.send(LinkOpened(link))
 
+    @precondition(lambda self: self.next_id % 4 == 1)
     @rule(link=st.sampled_from(LINKS[1:]))
     def close_link(self, link: int) -> None:
         for call_id in [call_id for call_id, call in self.open.items() if call.link_id == link]:
@@ -154,14 +170,16 @@ class Worker(RuleBasedStateMachine):
 
     def end(self, batch_id: int, *, failed: bool) -> None:
         stopped = batch_id in self.stopped
-        del self.running[batch_id]
+        members = self.ended_ids = self.running.pop(batch_id).call_ids
+        if failed and len(members) > 1:
+            self.failed_together.update(members)
         took_s = self.now_s - self.started_s[batch_id]
         # A run that was asked to stop may still succeed, or end only later.
         self.send(BatchEnded(batch_id, took_s, failed, stopped))
 
     def send(self, event: WorkerEvent) -> None:
         if isinstance(event, ModelOpened):
-            self.models[event.spec.key] = event.spec.batch_max
+            self.specs[event.spec.key] = event.spec
             self.idle.discard(event.spec.key)
         effects = self.machine.on(event, now_s=self.now_s)
         self.log.append((self.now_s, event, effects))
@@ -175,12 +193,15 @@ class Worker(RuleBasedStateMachine):
             case Deliver(call_id=call_id) | Refuse(call_id=call_id):
                 assert call_id in self.open, "a call ends once"
                 del self.open[call_id]
+                if isinstance(effect, Deliver) and effect.failed:
+                    assert self.ended_ids == (call_id,), "blamed only when alone"
             case StartBatch():
                 self.check_start(effect)
             case StopBatch(batch_id=batch_id):
                 assert batch_id in self.running
                 assert batch_id not in self.stopped, "a batch is stopped once"
                 self.stopped.add(batch_id)
+                assert self.may_be_stopped(batch_id)
             case ModelIdle(key=key):
                 assert key not in self.idle
                 self.idle.add(key)
@@ -193,16 +214,26 @@ class Worker(RuleBasedStateMachine):
             case WakeAt(at_s=at_s):
                 self.wake_s = at_s
 
+    def may_be_stopped(self, batch_id: int) -> bool:
+        """Nobody waits for it, all its deadlines have passed, or it overstays."""
+        waits = [self.deadline_s[i] for i in self.running[batch_id].call_ids if i in self.open]
+        limit_s = self.machine._lanes._running[batch_id].limit_s
+        return self.now_s >= limit_s or max(waits, default=-inf) < self.now_s
+
     def known_calls(self) -> list[CallArrived]:
         return [self.open[call_id] for call_id in self.machine._book.calls if call_id in self.open]
 
     def check_start(self, batch: StartBatch) -> None:
         assert batch.batch_id not in self.started_s
+        spec = self.specs[batch.model_key]
+        same = [other for other in self.running.values() if other.model_key == batch.model_key]
+        assert len(same) < spec.instances
+        assert len(batch.call_ids) == 1 or not self.failed_together & set(batch.call_ids)
         calls = [self.open[call_id] for call_id in batch.call_ids]
         assert {call.model_key for call in calls} == {batch.model_key}
         assert len({call.shape_key for call in calls}) == 1
         assert sum(call.rows for call in calls) == batch.rows <= batch.padded_rows
-        assert batch.padded_rows <= self.models[batch.model_key]
+        assert batch.padded_rows <= self.specs[batch.model_key].batch_max
         in_batches = {call_id for other in self.running.values() for call_id in other.call_ids}
         # A member that failed with others is run again only after that batch has ended.
         assert not in_batches & set(batch.call_ids)
@@ -229,7 +260,7 @@ class Worker(RuleBasedStateMachine):
                 if members[0].solo:
                     continue
                 left_s = call.deadline_s - self.now_s - POLICY.finish_margin_s
-                full = batch.rows + 1 > batch.padded_rows == self.models[batch.model_key]
+                full = batch.rows + 1 > batch.padded_rows == self.specs[batch.model_key].batch_max
                 later = [member for member in members if member.order_s > call.order_s]
                 beyond = predictor.predict_s(batch.rows, 0.95) > left_s - 1e-9
                 assert beyond or (full and any(member.rows > 1 for member in later))
@@ -252,6 +283,7 @@ class Worker(RuleBasedStateMachine):
         assert set(book.calls) == set(self.open)
         waiting = [call for call in book.calls.values() if call.queue is not None]
         assert self.machine.waiting == len(waiting)
+        assert all(call.deadline_s > self.now_s - 0.001 for call in waiting), "shed in time"
         assert book.waiting_bytes == sum(call.payload_bytes for call in waiting)
         assert self.machine.running == len(self.running)
         # Members of a failed batch return to the queue beyond the bound.

@@ -222,6 +222,20 @@ def test_a_much_earlier_deadline_beats_a_more_urgent_class() -> None:
     assert starts(pretended.send(BatchEnded(1, 0.011)))[0].call_ids == (2,)
 
 
+def test_a_call_due_before_a_more_urgent_head_joins_only_if_it_shrinks_nothing() -> None:
+    pretended = worker(policy=PATIENT)
+    pretended.send(call(1, 1.0))
+    for call_id in range(2, 22):
+        pretended.send(call(call_id, 0.080))
+    pretended.send(call(22, 0.070, priority=3))
+    pretended.send(call(23, 0.060, priority=3))
+    pretended.now_s = 0.030
+    effects = pretended.send(BatchEnded(1, 0.030))
+    # 22 rows take 32 ms: one of the two has 39 ms left, the other 29 ms.
+    assert set(starts(effects)[0].call_ids) == {*range(2, 22), 22}
+    assert pretended.machine.waiting == 1
+
+
 # --- preferred sizes ----------------------------------------------------------------------
 
 WAITS = {"preferred_sizes": (4, 8), "queue_delay_max_s": 0.05}
