@@ -300,8 +300,43 @@ async def test_a_call_revoked_before_it_was_sent_is_sent_and_then_cancelled(
         link.send(a_call(1), SystemClock().now_s() + 60.0)
         link.revoke(1)
         await eventually(lambda: worker.cancelled == [1])
-    assert [call.call_id for call in worker.calls] == [1]
-    assert not worker.held
+        assert [call.call_id for call in worker.calls] == [1]
+        assert not worker.held
+        # A cancelled call has no reply; nobody waits for one.
+        async with asyncio.timeout(5.0):
+            await link.quiet()
+
+
+async def test_cancels_do_not_wait_for_a_pause_between_calls(worker: FakeWorker) -> None:
+    record = Record()
+    worker.holds = True
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        link = roster.links()[0]
+        link.send(a_call(1), SystemClock().now_s() + 60.0)
+        await eventually(lambda: len(worker.calls) == 1)
+        link.revoke(1)
+        link.send(a_call(2), SystemClock().now_s() + 60.0)
+        await eventually(lambda: len(worker.calls) == 2)
+        assert worker.cancelled == [1]
+    assert worker.messages == 2
+
+
+async def test_a_call_that_cannot_be_written_costs_one_link_for_a_moment(
+    worker: FakeWorker,
+) -> None:
+    record = Record()
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        impossible = a_call(1)
+        impossible.priority = -1
+        roster.links()[0].send(impossible, SystemClock().now_s() + 60.0)
+        await eventually(lambda: len(worker.hellos) == 2)
+        await eventually(lambda: record.heard.count(("joined", worker.address)) == 2)
+        roster.links()[0].send(a_call(2), SystemClock().now_s() + 60.0)
+        await eventually(lambda: ("replied", "w") in record.heard)
 
 
 async def test_a_fault_of_ours_costs_one_link_for_a_moment(worker: FakeWorker) -> None:

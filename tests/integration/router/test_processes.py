@@ -99,3 +99,15 @@ async def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=f"cannot listen at {worker.address}"):
         await asyncio.to_thread(opening.__enter__)
     await worker.stop()
+
+
+@pytest.mark.parametrize("setting", ["address", "metrics_address"])
+async def test_one_process_says_so_too(tmp_path: Path, setting: str) -> None:
+    worker = FakeWorker()
+    await worker.start()
+    environ = router_environ({"kind": "static"}, **{setting: worker.address})
+    opening = running_service("hasten_router.main", environ, log_path=tmp_path / "router.log")
+    with pytest.raises(RuntimeError, match=rf"(?s)ended with 1.*at {worker.address}") as raised:
+        await asyncio.to_thread(opening.__enter__)
+    assert "Traceback" not in str(raised.value)
+    await worker.stop()

@@ -12,6 +12,9 @@ from hasten_router.settings import RouterSettings
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 
+_log = logs.logger(__name__)
+
+EXIT_CANNOT_LISTEN: Final = 1
 GC_THRESHOLDS: Final = (50_000, 20, 20)
 """Requests leave almost nothing to collect; looking for it often costs more than it frees."""
 
@@ -31,10 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
-    async def run(stop: asyncio.Event) -> int | None:
-        if settings.processes > 1:
-            return await Supervisor(settings, arguments).run(stop)
-        return await live(settings, stop)
+    async def run(stop: asyncio.Event) -> int:
+        code = EXIT_CANNOT_LISTEN
+        try:
+            if settings.processes > 1:
+                code = await Supervisor(settings, arguments).run(stop)
+            else:
+                code = await live(settings, stop)
+        except* OSError as errors:
+            for error in errors.exceptions:
+                _log.critical("router.cannot_listen", reason=str(error))
+        return code
 
     return process.run(run)
 

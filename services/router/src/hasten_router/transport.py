@@ -67,7 +67,15 @@ class FrontServer(Protocol):
     """Where clients come in: turns their requests into calls at a CallDoor."""
 
     async def start(self) -> str:
-        """Begins to listen; returns "host:port" with the real port."""
+        """Begins to listen; returns "host:port" with the real port. Raises OSError."""
+        ...
+
+    def set_ready(self, ready: bool) -> None:  # noqa: FBT001  (reads as a sentence)
+        """Says whether some worker takes calls."""
+        ...
+
+    def announce_leaving(self) -> None:
+        """Tells those who ask that they should go elsewhere; calls are still taken."""
         ...
 
     async def stop(self, grace_s: float) -> None:

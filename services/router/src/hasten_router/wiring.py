@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
 
+from prometheus_client import CollectorRegistry
+
 from hasten_policy.machines.router import RouterMachine, WorkerView
 from hasten_router.fanout.crew import Crew
 from hasten_router.front.infer import Desk
@@ -18,6 +20,7 @@ from hasten_router.links.stream import ExecuteLink, LinkContext
 from hasten_router.observing import Meter
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
+from hasten_router.transport import FrontServer
 from hasten_runtime import metrics, telemetry
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
@@ -63,7 +66,7 @@ class Router:
     """
 
     shell: Shell
-    front: GrpcFront
+    front: FrontServer
     roster: Roster
     keeper: Keeper
     outlook: Outlook
@@ -85,7 +88,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     counts = metrics.RouterMetrics(registry, models_max=settings.telemetry.models_max)
     shell = Shell(machine, clock, Meter(counts, traces))
     discovery = open_discovery(settings.discovery_settings())
-    endpoint = metrics.serve(settings.metrics_address, registry)
+    endpoint = _serve_metrics(settings.metrics_address, registry)
     roster = Roster(
         discovery, shell, _link_opener(settings, shell, clock, rng), settings.link.roster_limits()
     )
@@ -109,6 +112,13 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         await discovery.close()
         await traces.stop()
         endpoint.close()
+
+
+def _serve_metrics(address: str, registry: CollectorRegistry) -> metrics.MetricsEndpoint:
+    try:
+        return metrics.serve(address, registry)
+    except OSError as error:
+        raise OSError(f"cannot serve metrics at {address}: {error.strerror}") from error
 
 
 @asynccontextmanager
@@ -138,7 +148,7 @@ def _front(
     roster: Roster,
     outlook: Outlook,
     traces: telemetry.Telemetry,
-) -> GrpcFront:
+) -> FrontServer:
     crew = Crew(roster.links, shell, settings.fanout.crew_limits())
     return GrpcFront(
         settings.address,

@@ -1,7 +1,6 @@
 """The link to one worker: an Execute stream that is opened again whenever it breaks."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -104,7 +103,7 @@ class ExecuteLink:
     def revoke(self, call_id: int) -> None:
         """Tells the worker, soon, that nobody waits for this call.
 
-        A call that is still in the outbox is sent all the same, and cancelled by the same
+        A call that is still in the outbox is sent all the same, and cancelled by the next
         message: the worker's count of received calls must match what was sent.
         """
         self._cancels.append(call_id)
@@ -131,7 +130,7 @@ class ExecuteLink:
             try:
                 await self._connect()
                 await self._serve()
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, ConnectionError) as error:
                 cause = _cause(error)
             except TimeoutError:
                 cause = f"no connection within {self._limits.connect_s_max} s"
@@ -164,15 +163,27 @@ class ExecuteLink:
             await stream.write(self._hello)
             self.connected = True
             self._listener.joined(self)
-            writer = asyncio.create_task(self._write(stream), name=f"write-{self.worker_id}")
-            try:
-                await self._read(stream)
-            finally:
-                writer.cancel()
-                with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
-                    await writer
+            await self._exchange(stream)
         finally:
             stream.cancel()
+
+    async def _exchange(self, stream: Stream) -> None:
+        """Reads and writes until either ends; raises what ended it."""
+        tasks = (
+            asyncio.create_task(self._read(stream), name=f"read-{self.worker_id}"),
+            asyncio.create_task(self._write(stream), name=f"write-{self.worker_id}"),
+        )
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            # gRPC ends its own operations like this; it must not look as if we were cancelled.
+            if task.cancelled():
+                raise ConnectionError("the stream was cut")
+            await task
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
@@ -230,22 +241,31 @@ class ExecuteLink:
     def _next_message(self) -> bytes:
         now_s = self._clock.now_s()
         parts: list[bytes] = []
+        if self._cancels:
+            self._add_cancels(parts)
         size = taken = 0
         for call, deadline_s in self._outbox:
             part = codec.encode_call(call, deadline_s, now_s)
-            if parts and size + len(part) > self._limits.message_bytes_max:
+            if taken and size + len(part) > self._limits.message_bytes_max:
                 break
             parts.append(part)
             size += len(part)
             taken += 1
             self._sent_s[call.call_id] = now_s
         del self._outbox[:taken]
-        # Workers look at a message's cancels before its calls, and a cancel must not overtake
-        # its call: those of calls not sent before this message wait for the next one.
-        if self._cancels and not self._outbox and not taken:
-            parts.append(codec.encode_cancels(self._cancels))
-            self._cancels.clear()
         return b"".join(parts) if len(parts) > 1 else parts[0]
+
+    def _add_cancels(self, parts: list[bytes]) -> None:
+        """Cancels what was sent before; a cancel must not overtake its call, and workers look
+        at a message's cancels before its calls.
+        """
+        unsent = {call.call_id for call, _ in self._outbox}
+        now = [call_id for call_id in self._cancels if call_id not in unsent]
+        self._cancels = [call_id for call_id in self._cancels if call_id in unsent]
+        if now:
+            parts.append(codec.encode_cancels(now))
+            for call_id in now:
+                self._sent_s.pop(call_id, None)
 
 
 def _cause(error: BaseException) -> str:
