@@ -32,6 +32,7 @@ async def experiment(address: str) -> tuple[list[Outcome], int]:
     payload = serialised("slow", "INPUT", np.zeros((1, 4), np.float32))
     async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
         before = (await executed_of(address, "slow")).batches
+        await channel.channel_ready()
         infer = open_infer(channel)
         due_s = time.monotonic()
         outcomes = await asyncio.gather(
