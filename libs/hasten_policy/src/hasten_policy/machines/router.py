@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
 
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_admission import arrive
@@ -45,6 +45,9 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.pick import pick_other
 from hasten_policy.routing.records import WorkerRecord
+
+if TYPE_CHECKING:
+    from random import Random
 
 REJECTING_S = 1.0
 """No hedges for this long after a refusal: spare capacity there is none."""
@@ -90,7 +93,7 @@ class RouterMachine:
 
     __slots__ = ("_state", "_wake_s")
 
-    def __init__(self, settings: RouterPolicy, *, rng: Random) -> None:
+    def __init__(self, settings: RouterPolicy, *, rng: "Random") -> None:
         self._state = RouterState(settings, rng)
         self._wake_s: float | None = None
 

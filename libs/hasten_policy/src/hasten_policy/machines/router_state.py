@@ -3,7 +3,7 @@
 Every move keeps the tables consistent; which move to make is decided elsewhere.
 """
 
-from random import Random
+from typing import TYPE_CHECKING
 
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_events import (
@@ -21,6 +21,9 @@ from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
 from hasten_policy.routing.registry import Registry
 from hasten_policy.routing.retry_budget import RetryBudget
+
+if TYPE_CHECKING:
+    from random import Random
 
 TIMER_CALL = 0
 TIMER_SILENCE = 1
@@ -59,7 +62,7 @@ class RouterState:
         "window_open",
     )
 
-    def __init__(self, policy: RouterPolicy, rng: Random) -> None:
+    def __init__(self, policy: RouterPolicy, rng: "Random") -> None:
         self.policy = policy
         self.rng = rng
         self.registry = Registry(policy)
