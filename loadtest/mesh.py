@@ -1,6 +1,7 @@
 """Starts a local mesh for a measurement and stops it afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -56,7 +57,11 @@ def running_mesh(
     command += ["--metrics-port", "0", "--models", str(models)]
     command += ["--workers", str(workers), "--processes", str(processes), "--control", control]
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+        # Under explicit control nothing is loaded unless it is named.
+        environ = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*"}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=said, text=True, env=environ
+        )
         try:
             assert process.stdout is not None  # noqa: S101 (asked for above)
             line = process.stdout.readline()
@@ -72,3 +77,5 @@ def running_mesh(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
