@@ -31,7 +31,7 @@ def test_depth_and_backlog_count_batches_not_calls() -> None:
         pretended.send(call(call_id, 50.0))
     load = pretended.machine.load(0, now_s=0.0)
     cautious = pretended.machine.predictor("m/1").predict_s
-    assert load.depth == 34
+    assert (load.depth, load.waiting) == (34, 33)
     # One runs; 33 wait: a full batch and one more.
     wanted_s = cautious(1, 0.95) + cautious(32, 0.95) + cautious(1, 0.95)
     assert load.backlog_s == pytest.approx(wanted_s)

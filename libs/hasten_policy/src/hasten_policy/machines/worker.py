@@ -142,6 +142,7 @@ class WorkerMachine:
             received=self._links.received(link_id),
             window=0 if self._book.draining else self._links.share(link_id, total, now_s),
             service_s=self._service_s,
+            waiting=self._book.waiting,
         )
 
     def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
