@@ -8,9 +8,13 @@ import os
 import sys
 from typing import Any, Literal, TextIO
 
-import structlog
 from opentelemetry import trace
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from hasten_runtime.lean_imports import absent
+
+with absent("rich"):  # For tracebacks, of which ours are plain.
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Format = Literal["auto", "json", "console"]
 

@@ -4,10 +4,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Final
-
-from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING, Final
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
@@ -15,6 +12,9 @@ from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, bounded, open_redis
 from hasten_runtime.redis_store.leased_map import LeasedMap
+
+if TYPE_CHECKING:
+    from redis.asyncio.client import PubSub
 
 _log = logs.logger(__name__)
 
@@ -82,7 +82,7 @@ class RedisReader:
     """Polls one service's leases; a nudge makes it poll at once."""
 
     def __init__(
-        self, service: str, leases: LeasedMap, nudges: PubSub, channel: str, *, poll_s: float
+        self, service: str, leases: LeasedMap, nudges: "PubSub", channel: str, *, poll_s: float
     ) -> None:
         self._service = service
         self._leases = leases
@@ -112,8 +112,9 @@ class RedisReader:
 
     async def close(self) -> None:
         """Gives the nudges' connection back."""
-        with suppress(RedisError, OSError):
-            await self._nudges.aclose()  # type: ignore[no-untyped-call]  # redis-py left it out
+        with suppress(StoreUnavailable):
+            async with bounded():
+                await self._nudges.aclose()  # type: ignore[no-untyped-call]  # redis-py left it out
 
     async def _subscribe(self) -> None:
         await self.close()

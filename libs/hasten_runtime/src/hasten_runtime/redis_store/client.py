@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
-
+from hasten_runtime.lean_imports import absent
 from hasten_runtime.load_store import StoreUnavailable
+
+with absent("opentelemetry.sdk"):  # For redis-py's own metrics, which we do not collect.
+    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError
+    from redis.maint_notifications import MaintNotificationsConfig
 
 CONNECT_TIMEOUT_S: Final = 1.0
 CONNECTIONS_MAX: Final = 8
