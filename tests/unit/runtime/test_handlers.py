@@ -35,8 +35,10 @@ async def test_a_refusal_raised_by_a_unary_handler_is_told(serving: Serving) -> 
 
 
 async def test_a_refusal_after_some_answers_ends_the_stream(serving: Serving) -> None:
-    async def some(_: AsyncIterator[bytes], __: object) -> AsyncIterator[bytes]:
+    async def some(requests: AsyncIterator[bytes], _: object) -> AsyncIterator[bytes]:
         yield b"one"
+        # Were the client still sending, gRPC could tell it of a broken stream instead.
+        assert [request async for request in requests] == [b""]
         raise MeshError(REFUSAL)
 
     handler = grpc.stream_stream_rpc_method_handler(some)
@@ -49,6 +51,7 @@ async def test_a_refusal_after_some_answers_ends_the_stream(serving: Serving) ->
 async def test_a_refusal_of_a_handler_that_reads_and_writes_is_told(serving: Serving) -> None:
     async def chat(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         await context.write(await context.read())
+        assert await context.read() is grpc.aio.EOF
         raise MeshError(REFUSAL)
 
     handler = grpc.stream_stream_rpc_method_handler(chat)
