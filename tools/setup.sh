@@ -8,6 +8,8 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 UV_VERSION=0.13.8
+# make puts .venv/bin first on PATH; an environment must not be built upon itself.
+PATH=$(printf '%s' "$PATH" | sed "s|$PWD/.venv/bin:||g")
 
 find_python() {
     for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
