@@ -61,7 +61,16 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
 fi
 
 say "preparing .venv with $python and onnxruntime for $accelerator (first time: about 300 MB)"
-UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --python "$python" --extra "$accelerator" --extra local ||
+sync() {
+    UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --python "$python" \
+        --extra "$accelerator" --extra local "$@"
+}
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+# Behind a proxy with a certificate of its own only the system's certificates know the index.
+if ! sync 2>"$said" && ! sync --system-certs 2>"$said"; then
+    cat "$said" >&2
     fail "cannot fetch the locked packages. The lines above name the one that failed; check the network or the package index settings and run make again."
+fi
 printf '%s' "$wanted" > "$stamp"
 say "ready"
