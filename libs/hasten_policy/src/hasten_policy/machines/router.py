@@ -175,7 +175,7 @@ class RouterMachine:
         try:
             thetas = json.loads(value)["theta"]
             found = {str(name): [float(v) for v in values] for name, values in thetas.items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return
         for name, values in found.items():
             self._state.registry.theta_of(name).restore(values)
@@ -248,12 +248,11 @@ class RouterMachine:
     def _hedge(self, call: CallRecord, now_s: float) -> None:
         """Sends a slow call a second time, to another worker, within the budget."""
         state = self._state
-        first = call.first
-        if call.held or first is None or call.second is not None:
+        if call.held or call.first is None or call.second is not None:
             return
         if now_s - state.refused_at_s < REJECTING_S:
             return
-        other = pick_other(call.view.open, state.rng, frozenset({first.worker.worker_id}))
+        other = pick_other(call.view.open, state.rng, call.been)
         if other is None or now_s + other.batch_s(1) > call.deadline_s:
             return
         if state.hedges.try_spend(now_s):

@@ -7,6 +7,9 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.records import ModelEntry, ModelView
 
+PROTECTED_MAX = 64
+"""Most held calls that are looked at before one is let in ahead of them."""
+
 
 def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     """Sends, holds or refuses a new call."""
@@ -54,7 +57,7 @@ def _admit(
                         need_s, entry = other_s, other
     else:
         need_s = _finish_from_hold_s(state, call, now_s)
-    if need_s > allowed_s:
+    if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
         call.ended = True
@@ -84,6 +87,23 @@ def _finish_from_hold_s(state: RouterState, call: CallRecord, now_s: float) -> f
         own_s += entry.batch_s((worker.window + 1) // 2)
     count = len(view.open)
     return ahead_s + (busy_s + own_s) / count
+
+
+def _breaks_a_promise(state: RouterState, call: CallRecord, need_s: float, now_s: float) -> bool:
+    """Whether the call would push a held one behind it past its deadline.
+
+    Only equally or more urgent ones are protected: otherwise raising the priority of a request
+    could turn its admission into a refusal.
+    """
+    view = call.view
+    shift_s = view.open[0].cost_s / view.lanes
+    finish_s = now_s + need_s + state.net.value + shift_s
+    for held in view.held.following(call.order_s, PROTECTED_MAX):
+        late = finish_s > held.deadline_s
+        if late and finish_s - shift_s <= held.deadline_s and held.priority <= call.priority:
+            return True
+        finish_s += held.cost_s / view.lanes
+    return False
 
 
 def _take_in(state: RouterState, call: CallRecord, entry: ModelEntry | None, now_s: float) -> None:

@@ -84,10 +84,10 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
             and call.attempts < state.policy.attempts_max
             and state.retries.try_spend(now_s)
         )
-        if not hedge_runs and not (
-            may_retry and redispatch(state, call, frozenset({event.worker_id}), now_s)
-        ):
+        if not hedge_runs and not (may_retry and redispatch(state, call, now_s)):
             state.out.append(Deliver(call.call_id, event.worker_id))
+            if not event.refusal.started:
+                state.tenants.charge(call.tenant, -call.cost_s)
             state.end(call, now_s, missed=True if reason in TOO_LATE else None)
     if state.held_views:
         state.freed.append(worker)

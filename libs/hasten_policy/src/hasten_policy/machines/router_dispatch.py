@@ -7,6 +7,8 @@ from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
 
 INFINITY = float("inf")
+LOOK_AHEAD = 16
+"""Held calls of one model that are looked at for a worker that frees a credit."""
 
 
 def choose(state: RouterState, view: ModelView, affinity: str) -> ModelEntry | None:
@@ -48,33 +50,53 @@ def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
 
     A call that could no longer finish in time there is shed instead.
     """
+    worker_id = worker.worker_id
     while state.held_views and len(worker.calls) < worker.window and worker.open:
         best: CallRecord | None = None
-        for view in state.held_views.values():
-            if worker.worker_id in view.by_worker:
-                head = view.held.head()
-                if best is None or (head.order_s, head.call_id) < (best.order_s, best.call_id):
-                    best = head
+        for view in list(state.held_views.values()):
+            entry = view.by_worker.get(worker_id)
+            if entry is not None:
+                call = _first_for(state, view, entry, now_s)
+                if call is not None and (best is None or call.precedes(best)):
+                    best = call
         if best is None:
             return
-        entry = best.view.by_worker[worker.worker_id]
-        if now_s + best.view.best_s > best.deadline_s:
-            shed(state, best, now_s)
-            continue
-        if now_s + entry.best_s > best.deadline_s:
-            return  # a faster worker can still make it
-        if best.affinity and pick_affine(best.view.open, best.affinity) is not entry:
-            return
         state.unhold(best)
-        begin(state, best, entry, now_s)
+        begin(state, best, best.view.by_worker[worker_id], now_s)
 
 
-def redispatch(state: RouterState, call: CallRecord, avoid: frozenset[str], now_s: float) -> bool:
-    """Tries a call whose attempt came to nothing on another worker; False if there is none."""
-    others = [e for e in call.view.open if e.worker.worker_id not in avoid]
-    if not others or now_s + call.view.best_s > call.deadline_s:
+def _first_for(
+    state: RouterState, view: ModelView, entry: ModelEntry, now_s: float
+) -> CallRecord | None:
+    """The first held call that this worker may have, among the first few.
+
+    One that waits for another worker (a sequence's own, or a faster one), or has been here, is
+    passed over.
+    """
+    for call in view.held.first(LOOK_AHEAD):
+        if now_s + view.best_s > call.deadline_s:
+            shed(state, call, now_s)
+            continue
+        if now_s + entry.best_s > call.deadline_s or entry.worker.worker_id in call.been:
+            continue
+        own = pick_affine(view.open, call.affinity) if call.affinity and not call.been else entry
+        if own is entry:
+            return call
+    return None
+
+
+def has_elsewhere(call: CallRecord, now_s: float) -> bool:
+    """Some open worker has not had the call yet, and there is time."""
+    if now_s + call.view.best_s > call.deadline_s:
         return False
-    entry = pick_other(call.view.open, state.rng, avoid)
+    return any(entry.worker.worker_id not in call.been for entry in call.view.open)
+
+
+def redispatch(state: RouterState, call: CallRecord, now_s: float) -> bool:
+    """Tries a call whose attempt came to nothing on another worker; False if there is none."""
+    if not has_elsewhere(call, now_s):
+        return False
+    entry = pick_other(call.view.open, state.rng, call.been)
     if entry is not None:
         state.send(call, entry, now_s)
     elif state.held_count < state.policy.hold_calls_max:

@@ -146,8 +146,8 @@ class Send:
     Attributes:
         call_id: The call.
         worker_id: Where to.
-        deadline_s: Absolute, on the machine's clock; the shell sends what is left of it.
-            math.inf for none.
+        deadline_s: When the worker must be done, absolute, on the machine's clock: the call's
+            deadline less the way back. The shell sends what is left of it. math.inf for none.
         attempt: 1 for the first, 2 for a retry, rescue or hedge.
     """
 

@@ -25,6 +25,9 @@ from hasten_policy.routing.retry_budget import RetryBudget
 if TYPE_CHECKING:
     from random import Random
 
+WAY_BACK_SHARE_MAX = 0.1
+"""At most this share of the time left is kept for the way back."""
+
 TIMER_CALL = 0
 TIMER_SILENCE = 1
 TIMER_RAMP = 2
@@ -91,12 +94,24 @@ class RouterState:
         worker.queue += 1
         entry.in_flight += 1
         call.attempts += 1
-        call.sent_s = now_s
+        call.been |= {worker.worker_id}
         if call.first is None:
             call.first = entry
+            call.sent_s = now_s
         else:
             call.second = entry
-        self.out.append(Send(call.call_id, worker.worker_id, call.deadline_s, call.attempts))
+        self.out.append(
+            Send(call.call_id, worker.worker_id, self._due_s(call, now_s), call.attempts)
+        )
+
+    def _due_s(self, call: CallRecord, now_s: float) -> float:
+        """When the worker must be done: the answer still has to travel back. Were this left
+        out, runs would end just in time for nobody.
+        """
+        left_s = call.deadline_s - now_s
+        if left_s == float("inf"):
+            return call.deadline_s
+        return call.deadline_s - min(self.net.value, WAY_BACK_SHARE_MAX * max(0.0, left_s))
 
     def detach(self, call: CallRecord, entry: ModelEntry) -> None:
         """Ends an attempt; a hedge that is left becomes the first."""
@@ -146,6 +161,8 @@ class RouterState:
         """
         if call.held:
             self.unhold(call)
+        if not call.attempts:
+            self.tenants.charge(call.tenant, -call.cost_s)
         while call.first is not None:
             self.revoke(call, call.first)
         call.ended = True

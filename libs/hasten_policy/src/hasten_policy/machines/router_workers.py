@@ -1,6 +1,6 @@
 """Workers come, report, fall silent, fail and go."""
 
-from hasten_policy.machines.router_dispatch import redispatch
+from hasten_policy.machines.router_dispatch import has_elsewhere, redispatch
 from hasten_policy.machines.router_events import StandingChanged, WorkerJoined, WorkerReported
 from hasten_policy.machines.router_state import (
     TIMER_RAMP,
@@ -10,7 +10,6 @@ from hasten_policy.machines.router_state import (
     RouterState,
 )
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.outliers import (
     eject_s,
     ejectable,
@@ -46,13 +45,18 @@ def reported(state: RouterState, event: WorkerReported, now_s: float) -> None:
     before = worker.standing
     known = worker.report
     if known is not None and known.incarnation != event.report.incarnation:
+        _forget_calls(state, worker, now_s)
         worker.forget_incarnation()
     worker.suspect = False
     worker.take_load(event.report.load, now_s)
     if known is None:
         worker.ready_since_s = now_s
-        # The share of a newcomer ramps up, but only where others carry the load meanwhile.
-        if any(other.open for other in state.registry.workers.values()):
+        # The share of a newcomer ramps up, but only where others carry the load meanwhile; in a
+        # pool that starts together nobody is a newcomer.
+        established_s = now_s - state.policy.slow_start_s
+        if any(
+            w.open and w.ready_since_s <= established_s for w in state.registry.workers.values()
+        ):
             _begin_ramp(state, worker, now_s)
     changed = state.registry.report(worker, event.report)
     if before == "suspect":
@@ -70,16 +74,9 @@ def lost(state: RouterState, worker_id: str, now_s: float) -> None:
     worker = state.registry.workers.get(worker_id)
     if worker is None:
         return
-    orphans = list(worker.calls.values())
     state.registry.leave(worker)
     worker.quiesced = True
-    for call in orphans:
-        entry = call.entry_on(worker_id)
-        if entry is None:
-            continue
-        state.detach(call, entry)
-        if call.first is None and not _rescue(state, call, worker_id, now_s):
-            state.refuse(call, _lost(worker_id), now_s, missed=None)
+    _forget_calls(state, worker, now_s)
     state.out.append(_gone(worker_id))
     _refuse_orphans(state, now_s)
 
@@ -127,10 +124,10 @@ def check_silence(state: RouterState, worker: WorkerRecord, now_s: float) -> Non
         if entry is None or call.second is not None or not may_move:
             continue
         # Only taken away when somebody else can have it: the answer may yet come.
-        others = [e for e in call.view.open if e.worker is not worker]
-        if others and now_s + call.view.best_s <= call.deadline_s:
+        if has_elsewhere(call, now_s):
             state.revoke(call, entry)
-            redispatch(state, call, frozenset({worker.worker_id}), now_s)
+            if not redispatch(state, call, now_s):
+                state.refuse(call, _lost(worker.worker_id), now_s, missed=None)
 
 
 def restore_if_suspect(state: RouterState, worker: WorkerRecord) -> None:
@@ -210,8 +207,7 @@ def _eject(state: RouterState, worker: WorkerRecord, now_s: float, cause: str) -
     known = [other for other in state.registry.workers.values() if other.report is not None]
     if not worker.open or ejectable(known, state.policy) < 1:
         return
-    # Never the only one that has a model.
-    if any(len(state.registry.views[e.name].open) == 1 for e in worker.entries):
+    if state.registry.needs(worker):
         return
     length_s = eject_s(worker, state.policy)
     worker.ejections += 1
@@ -224,18 +220,27 @@ def _eject(state: RouterState, worker: WorkerRecord, now_s: float, cause: str) -
 # --- orphans --------------------------------------------------------------------------
 
 
-def _rescue(state: RouterState, call: CallRecord, worker_id: str, now_s: float) -> bool:
-    may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
-    return may_move and redispatch(state, call, frozenset({worker_id}), now_s)
+def _forget_calls(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+    """The worker's process is gone, and its calls with it: they go elsewhere or are refused."""
+    for call in list(worker.calls.values()):
+        entry = call.entry_on(worker.worker_id)
+        if entry is None:
+            continue
+        state.detach(call, entry)
+        may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
+        if call.first is None and not (may_move and redispatch(state, call, now_s)):
+            state.refuse(call, _lost(worker.worker_id), now_s, missed=None)
 
 
 def _refuse_orphans(state: RouterState, now_s: float) -> None:
-    """Held calls whose model nobody has any more are refused, not kept waiting for nothing."""
+    """Held calls that nobody is left for are refused, not kept waiting for nothing."""
     for view in list(state.held_views.values()):
-        if not view.entries:
-            for call in view.held.calls():
+        reporters = {entry.worker.worker_id for entry in view.entries}
+        for call in view.held.calls():
+            if reporters <= call.been:
                 refusal = Refusal(Reason.NO_WORKER, "the last worker with this model left", 1.0)
                 state.refuse(call, refusal, now_s, missed=None)
+        state.registry.forget_unreported([view])
 
 
 def _lost(worker_id: str) -> Refusal:

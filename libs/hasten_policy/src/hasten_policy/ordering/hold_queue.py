@@ -39,9 +39,9 @@ class HoldQueue(Generic[W]):
         self._calls[call.call_id] = call
         self.cost_s += call.cost_s
 
-    def head(self) -> W:
-        """The call that goes first. The queue is not empty."""
-        return self._calls[self._keys[0][1]]
+    def first(self, count: int) -> list[W]:
+        """The calls that go first, at most `count` of them."""
+        return [self._calls[call_id] for _, call_id in self._keys[:count]]
 
     def remove(self, call: W) -> None:
         """Takes out a call that is in the queue."""
@@ -56,6 +56,11 @@ class HoldQueue(Generic[W]):
             return 0.0
         rank = bisect_left(self._keys, (order_s, 1 << 62))
         return self.cost_s * rank / len(self._keys)
+
+    def following(self, order_s: float, most: int) -> list[W]:
+        """At most `most` calls that a new one with this key would go before, in order."""
+        rank = bisect_left(self._keys, (order_s, 1 << 62))
+        return [self._calls[call_id] for _, call_id in self._keys[rank : rank + most]]
 
     def calls(self) -> list[W]:
         """The calls in order."""

@@ -19,7 +19,9 @@ class CallRecord:
         first: Its attempt; None while held.
         second: A hedge that runs beside it.
         attempts: Attempts begun.
-        sent_s: When the newest attempt was sent.
+        been: Workers it was sent to; none gets it twice, so that a late answer of an earlier
+            attempt is never taken for that of a later one.
+        sent_s: When its attempt was sent; a hedge does not change it.
         held: It waits in its view's hold queue.
         ended: It was delivered, refused or abandoned.
     """
@@ -28,6 +30,7 @@ class CallRecord:
         "affinity",
         "arrived_s",
         "attempts",
+        "been",
         "bytes",
         "call_id",
         "cost_s",
@@ -61,9 +64,14 @@ class CallRecord:
         self.first: ModelEntry | None = None
         self.second: ModelEntry | None = None
         self.attempts = 0
+        self.been: frozenset[str] = frozenset()
         self.sent_s = now_s
         self.held = False
         self.ended = False
+
+    def precedes(self, other: "CallRecord") -> bool:
+        """It goes first out of the hold queue."""
+        return (self.order_s, self.call_id) < (other.order_s, other.call_id)
 
     def entry_on(self, worker_id: str) -> "ModelEntry | None":
         """The live attempt on that worker."""

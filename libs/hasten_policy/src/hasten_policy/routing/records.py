@@ -8,6 +8,7 @@ from hasten_policy.prediction.quantile_tracker import QuantileTracker
 if TYPE_CHECKING:
     from hasten_policy.admission.calibration import Theta
     from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+    from hasten_policy.machines.router_policy import RouterPolicy
     from hasten_policy.routing.calls import CallRecord
 
 
@@ -17,6 +18,7 @@ class WorkerRecord:
     Attributes:
         worker_id: Its name.
         weight: Operator's weight.
+        rank: Its place in the order in which this router draws subsets.
         report: Its newest full report; None before the first.
         seq: Of the newest load sample.
         load_at_s: When that came.
@@ -47,13 +49,13 @@ class WorkerRecord:
         "failed",
         "failures_in_a_row",
         "heard_s",
-        "in_subset",
         "inverse_share",
         "lanes",
         "load_at_s",
         "queue",
         "quiesced",
         "ramping",
+        "rank",
         "ready_since_s",
         "received",
         "report",
@@ -70,8 +72,9 @@ class WorkerRecord:
         "worker_id",
     )
 
-    def __init__(self, worker_id: str, weight: float, now_s: float) -> None:
+    def __init__(self, worker_id: str, weight: float, now_s: float, rank: int = 0) -> None:
         self.worker_id = worker_id
+        self.rank = rank
         self.weight = weight
         self.report: WorkerReport | None = None
         self.entries: list[ModelEntry] = []
@@ -101,7 +104,6 @@ class WorkerRecord:
         self.suspect = False
         self.quiesced = False
         self.ramping = False
-        self.in_subset = True
 
     def take_load(self, load: "LoadSample", now_s: float) -> None:
         """Takes a load sample over unless a newer one is known."""
@@ -154,7 +156,6 @@ class WorkerRecord:
         """It may get new calls."""
         return (
             self.report is not None
-            and self.in_subset
             and not self.suspect
             and not self.draining
             and self.ejected_until_s == 0
@@ -293,9 +294,17 @@ class ModelView:
         self.default_timeout_s = 0.0
         self.latency = QuantileTracker(0.0, 0.95)
 
-    def refresh_open(self) -> None:
-        """Recomputes who may get calls, after a standing or the set of entries changed."""
+    def refresh_open(self, policy: "RouterPolicy") -> None:
+        """Recomputes who may get calls, after a standing or the set of entries changed.
+
+        Of very many workers a subset is used: that of the highest ranks.
+        """
         self.open = [entry for entry in self.entries if entry.worker.open]
+        if len(self.open) > policy.subset_above:
+            ranks = sorted((entry.worker.rank for entry in self.open), reverse=True)
+            least = ranks[policy.subset_size - 1] if policy.subset_size < len(ranks) else 0
+            chosen = [entry for entry in self.open if entry.worker.rank >= least]
+            self.open = chosen[: policy.subset_size]
         self.by_worker = {entry.worker.worker_id: entry for entry in self.open}
         among = self.open or self.entries
         self.best_s = min((entry.best_s for entry in among), default=0.0)

@@ -4,7 +4,7 @@ from hasten_policy.admission.calibration import Theta
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
-from hasten_policy.routing.subset import subset_of
+from hasten_policy.routing.subset import affinity_score
 
 
 class Registry:
@@ -20,9 +20,9 @@ class Registry:
 
     def join(self, worker_id: str, weight: float, now_s: float) -> WorkerRecord:
         """Adds a worker, in place of one of the same name. Weight is > 0."""
-        record = WorkerRecord(worker_id, weight, now_s)
+        rank = affinity_score(self._policy.router_id, worker_id)
+        record = WorkerRecord(worker_id, weight, now_s, rank)
         self.workers[worker_id] = record
-        self._draw_subset()
         return record
 
     def leave(self, worker: WorkerRecord) -> None:
@@ -31,9 +31,8 @@ class Registry:
         touched = self._views_of(worker)
         self._take_out(worker, touched)
         for view in touched:
-            view.refresh_open()
-        self._draw_subset()
-        self._forget_unreported(touched)
+            view.refresh_open(self._policy)
+        self.forget_unreported(touched)
 
     def report(self, worker: WorkerRecord, report: WorkerReport) -> bool:
         """Takes a full report over. True if who can get which calls has changed."""
@@ -43,19 +42,20 @@ class Registry:
         worker.lanes = max(1, report.lanes)
         if before is not None and self._same_models(before, report):
             ready = [model for model in report.models if model.ready]
+            faster = False
             for entry, load in zip(worker.entries, ready, strict=True):
+                faster = faster or entry.best_s != load.best_s
                 entry.refresh(load)
-            if was_open == worker.open:
-                return False
-            self.refresh_open_of(worker)
-            return True
+            if faster or was_open != worker.open:
+                self.refresh_open_of(worker)
+            return was_open != worker.open
         self._rebuild(worker, report)
         return True
 
     def refresh_open_of(self, worker: WorkerRecord) -> None:
         """After the worker's standing has changed."""
         for view in self._views_of(worker):
-            view.refresh_open()
+            view.refresh_open(self._policy)
 
     # --- models -----------------------------------------------------------------------
 
@@ -82,6 +82,20 @@ class Registry:
             if worker.report is not None
             for load in worker.report.models
         )
+
+    def needs(self, worker: WorkerRecord) -> bool:
+        """Something that may be asked for has no other open worker."""
+        return any(
+            all(entry.worker is worker for entry in view.open)
+            for view in self._views_of(worker)
+            if view.open
+        )
+
+    def forget_unreported(self, views: list[ModelView]) -> None:
+        """Forgets those views that no worker reports any more and no held call needs."""
+        for view in views:
+            if not view.reporters and not view.held:
+                self.views.pop(view.key, None)
 
     # --- inner ------------------------------------------------------------------------
 
@@ -117,8 +131,8 @@ class Registry:
                 each.default_timeout_s = load.default_timeout_s
         for view in touched:
             view.entries.sort(key=lambda entry: entry.worker.worker_id)
-            view.refresh_open()
-        self._forget_unreported(touched)
+            view.refresh_open(self._policy)
+        self.forget_unreported(touched)
 
     @staticmethod
     def _take_out(worker: WorkerRecord, views: list[ModelView]) -> None:
@@ -149,20 +163,3 @@ class Registry:
         for entry in worker.entries:
             keys += (f"{entry.name}/{entry.version}", entry.name)
         return [self.views[key] for key in dict.fromkeys(keys) if key in self.views]
-
-    def _forget_unreported(self, views: list[ModelView]) -> None:
-        for view in views:
-            if not view.reporters and not view.held:
-                self.views.pop(view.key, None)
-
-    def _draw_subset(self) -> None:
-        if len(self.workers) <= self._policy.subset_above:
-            chosen = None
-        else:
-            policy = self._policy
-            chosen = subset_of(self.workers, policy.router_id, policy.subset_size)
-        for worker in self.workers.values():
-            inside = chosen is None or worker.worker_id in chosen
-            if inside != worker.in_subset:
-                worker.in_subset = inside
-                self.refresh_open_of(worker)
