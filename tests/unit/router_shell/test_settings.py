@@ -76,3 +76,12 @@ def test_children_share_the_address_and_have_names_and_metrics_of_their_own() ->
     assert (child.processes, child.shared_port) == (1, True)
     anywhere = RouterSettings(metrics_address="127.0.0.1:0")
     assert "--metrics-address=127.0.0.1:0" in child_flags(anywhere, 3, "127.0.0.1:1")
+
+
+@pytest.mark.parametrize("message_bytes_max", [4096, 100_000, 1024 * 1024])
+def test_calls_that_share_a_message_fit_into_it_with_what_is_beside_them(
+    message_bytes_max: int,
+) -> None:
+    settings = RouterSettings.model_validate({"grpc": {"message_bytes_max": message_bytes_max}})
+    assert settings.link_limits().message_bytes_max < message_bytes_max
+    assert settings.front_limits().request_bytes_max < message_bytes_max

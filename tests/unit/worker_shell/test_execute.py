@@ -335,3 +335,20 @@ async def test_replies_share_a_message_up_to_a_size() -> None:
         for call_id in range(1, 11):
             await router.reply(call_id)
         assert max(len(message.replies) for message in router.messages) <= 2
+
+
+async def test_replies_that_share_a_message_leave_room_for_the_load_beside_them() -> None:
+    model = echo_of("FP32", (-1, -1), batch_max=16)
+    model.open.clear()
+    settings = worker_settings(grpc={"message_bytes_max": 200_000})
+    async with running_worker(model, settings=settings) as bench, Router(bench) as router:
+        # Eight of these answers are a hair below the largest message.
+        array = np.zeros((1, 6_230), np.float32)
+        payload = request_of({"IN0": ("FP32", array)}, model="echo_fp32").SerializeToString()
+        for call_id in range(1, 17):
+            await router.send(*calls(call_id, payload=payload))
+        await eventually(lambda: bench.shell.unanswered == 16)
+        model.open.set()
+        for call_id in range(1, 17):
+            assert (await router.reply(call_id)).payload
+        assert max(message.ByteSize() for message in router.messages) < 200_000

@@ -55,13 +55,13 @@ class LinkSettings(SettingsGroup):
         default=60.0, ge=0, le=3600, description="Longest wait for its last answers after that."
     )
 
-    def link_limits(self) -> LinkLimits:
-        """For each link."""
+    def link_limits(self, payload_bytes_max: int) -> LinkLimits:
+        """For each link, over which messages may carry payload_bytes_max."""
         return LinkLimits(
             connect_s_max=self.connect_s_max,
             backoff_s_min=self.backoff_s_min,
             backoff_s_max=self.backoff_s_max,
-            message_bytes_max=self.coalesce_bytes_max,
+            message_bytes_max=min(self.coalesce_bytes_max, payload_bytes_max),
         )
 
     def roster_limits(self) -> RosterLimits:
@@ -190,10 +190,22 @@ class RouterSettings(ServiceSettings):
         group: _PolicyGroup = self.policy
         return group.policy(self.id)
 
+    @property
+    def payload_bytes_max(self) -> int:
+        """What the calls in one message to a worker may take: room is left for what is beside
+        them.
+        """
+        largest = self.grpc.message_bytes_max
+        return max(largest - ENVELOPE_BYTES, largest // 2)
+
+    def link_limits(self) -> LinkLimits:
+        """Bounds of each link to a worker."""
+        return self.link.link_limits(self.payload_bytes_max)
+
     def front_limits(self) -> FrontLimits:
         """Bounds of what clients send."""
         return FrontLimits(
-            request_bytes_max=max(ENVELOPE_BYTES, self.grpc.message_bytes_max - ENVELOPE_BYTES),
+            request_bytes_max=self.payload_bytes_max,
             stream_in_flight_max=self.stream_in_flight_max,
             stream_unread_bytes_max=self.grpc.message_bytes_max,
         )

@@ -134,7 +134,7 @@ async def _open_store(settings: RouterSettings) -> AsyncIterator[LoadStore]:
 
 def _link_opener(settings: RouterSettings, shell: Shell, clock: Clock, rng: Random) -> OpenLink:
     channel_limits = settings.grpc.channel_limits()
-    shared = LinkContext(shell, clock, settings.id, settings.link.link_limits(), rng)
+    shared = LinkContext(shell, clock, settings.id, settings.link_limits(), rng)
 
     def open_link(worker_id: str, address: str) -> ExecuteLink:
         return ExecuteLink(worker_id, address, make_channel(address, limits=channel_limits), shared)

@@ -35,7 +35,8 @@ class LinkLimits:
     Attributes:
         message_bytes_max: Largest message; a reply that is larger is refused instead, as it
             would break the stream.
-        coalesce_bytes_max: Replies share a message up to this size.
+        coalesce_bytes_max: Replies share a message up to this size, or less where messages
+            are smaller.
         pending_bytes_max: Replies waiting for a reader that does not read; more end the
             stream.
         calls_max: Unanswered calls on the stream; more end it. Far above any window.
@@ -49,6 +50,11 @@ class LinkLimits:
     calls_max: int = 10_000
     write_stall_s: float = 10.0
     state_period_s: float = 0.25
+
+    @property
+    def replies_bytes_max(self) -> int:
+        """What the replies in one message may take, so that the rest of it fits beside them."""
+        return max(self.message_bytes_max - ENVELOPE_BYTES, self.message_bytes_max // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class Link:
         self._link_id = self._shell.link_opened(self._state_changed)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._received = 0
-        self._outbox = Outbox(self._limits.coalesce_bytes_max)
+        self._outbox = Outbox(min(self._limits.coalesce_bytes_max, self._limits.replies_bytes_max))
         self._state_due = True
         self._ready = asyncio.Event()
         self._ready.set()
@@ -219,7 +225,7 @@ class Link:
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
         reply = frames.answer(call.wire_id, response, timing, service_s)
-        if len(reply) > self._limits.message_bytes_max - ENVELOPE_BYTES:
+        if len(reply) > self._limits.replies_bytes_max:
             reply = frames.refusal(call.wire_id, response_too_large(len(reply)), timing)
         self._send(reply)
 
