@@ -1,0 +1,58 @@
+"""The demonstration and the measurements run by themselves and end well."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(*words: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_the_demonstration_shows_answers_timing_and_overload() -> None:
+    said = run("examples.demo", "--seconds", "1")
+    for model in ("digits", "risk", "tickets"):
+        assert model in said
+    for part in ("right", "admission", "compute", "answered in time", "refused early", "in vain"):
+        assert part in said
+
+
+def test_of_twenty_late_callers_three_are_run() -> None:
+    found = json.loads(run("loadtest.late_callers", "--json"))
+    assert found["executed"] <= 3
+    assert len(found["answered_ms"]) == found["executed"]
+    assert len(found["answered_ms"]) + len(found["refused_ms"]) == 20
+
+
+def test_the_hop_is_measured_for_every_variant() -> None:
+    cells = json.loads(run("loadtest.hop", "--rounds", "1", "--seconds", "0.1", "--json"))
+    assert {cell["variant"] for cell in cells} == {"in-process", "bare", "direct", "router"}
+    assert {(cell["payload"], cell["callers"]) for cell in cells} == {
+        (payload, callers) for payload in ("tiny", "600kB") for callers in (1, 8, 64)
+    }
+
+
+def test_the_overload_sweep_covers_every_load() -> None:
+    found = json.loads(run("loadtest.overload", "--seconds", "0.3", "--json"))
+    assert list(found) == ["0.5", "1.0", "1.5", "2.0", "4.0", "10.0"]
+
+
+def test_the_cost_of_a_decision_is_printed_for_every_pool() -> None:
+    found = json.loads(run("loadtest.bench_decision", "--calls", "2000", "--json"))
+    assert list(found) == ["4", "16", "64", "256", "1024"]
