@@ -10,8 +10,8 @@ def absent(*modules: str) -> Iterator[None]:
     """Inside the block, imports act as if these modules were not installed.
 
     For a library that imports an optional dependency merely because it is there: Rich and the
-    OpenTelemetry SDK cost a start of a service a quarter of a second of one core. A module that is
-    imported already is left as it is, and after the block all can be imported again.
+    OpenTelemetry SDK are a sixth of what the start of a service costs. A module that is imported
+    already is left as it is, and after the block all can be imported again.
 
     For use while modules are imported, before other threads import theirs.
     """
