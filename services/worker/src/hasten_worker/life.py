@@ -73,7 +73,10 @@ async def _announce(worker: Worker) -> None:
             service="worker",
             instance_id=worker.worker_id,
             address=worker.settings.advertised(worker.address),
-            meta={"metrics": worker.metrics_address, "pid": str(os.getpid())},
+            meta={
+                "metrics": worker.settings.advertised(worker.metrics_address),
+                "pid": str(os.getpid()),
+            },
         )
     )
     process.announce_ready(

@@ -129,7 +129,7 @@ class WorkerSettings(ServiceSettings):
         return self.address.rpartition(":")[0] in LOOPBACK
 
     def advertised(self, bound: str) -> str:
-        """The address for routers, from the one that was bound."""
+        """The address for others to call, from the one that was bound."""
         host, _, port = bound.rpartition(":")
         if self.advertise_host:
             host = self.advertise_host
