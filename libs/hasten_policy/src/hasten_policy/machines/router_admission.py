@@ -32,7 +32,7 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     policy = state.policy
     ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
     call.order_s = now_s + ordered_s * (1.0 - policy.order_bias[call.priority])
-    entry = choose(state, view, call.affinity)
+    entry = choose(state, view, call.affinity, now_s, left_s)
     if left_s != INFINITY:
         entry = _admit(state, call, entry, left_s, now_s)
         if call.ended:

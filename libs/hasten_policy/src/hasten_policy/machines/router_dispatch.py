@@ -3,22 +3,30 @@
 from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
+from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other, pick_together
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
 
 INFINITY = float("inf")
+GATHER_SHARE = 0.5
+"""Share of its slack that a call may be predicted to need where calls of its model gather."""
 LOOK_AHEAD = 16
 """Held calls of one model that are looked at for a worker that frees a credit."""
 
 
-def choose(state: RouterState, view: ModelView, affinity: str) -> ModelEntry | None:
-    """The worker for a new call; None when every open one is full."""
+def choose(
+    state: RouterState, view: ModelView, affinity: str, now_s: float, left_s: float
+) -> ModelEntry | None:
+    """The worker for a new call with `left_s` of slack; None when every open one is full."""
     if affinity:
         found = pick_affine(view.open, affinity)
         return found if found and len(found.worker.calls) < found.worker.window else None
     if state.blind:
         return pick_blind(view.open, state.rng)
-    return pick(view.open, state.rng)
+    best = pick(view.open, state.rng)
+    if best is None or best.in_flight >= len(best.worker.calls) or left_s == INFINITY:
+        return best
+    # It would mix with other models there: rather add to a batch of its own, if time allows.
+    return pick_together(view.open, now_s, GATHER_SHARE * left_s) or best
 
 
 def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
