@@ -156,6 +156,14 @@ def test_knobs_reach_the_services() -> None:
     assert services["worker"]["volumes"] == ["/srv/models:/models:ro"]
 
 
+def test_the_script_that_tries_the_file_stands_in_for_the_images_that_it_names() -> None:
+    script = (compose.ROOT / "tools" / "compose_try.sh").read_text()
+    images = {k: v for k, v in compose.variables_of(compose.BASE).items() if k.endswith("_IMAGE")}
+    assert len(images) == 3
+    for image in images.values():
+        assert f"--tag {image} " in script
+
+
 def test_the_gpu_layer_changes_only_the_worker_and_reserves_a_gpu() -> None:
     (path,) = compose.LAYERS
     layer = compose.services(path)
