@@ -136,6 +136,21 @@ def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth()
     assert misses / 20_000 == pytest.approx(0.01, abs=0.005)
 
 
+def test_the_first_misses_move_theta_most_and_a_restored_one_is_settled() -> None:
+    policy = RouterPolicy()
+    theta = Theta(policy)
+    steps = []
+    for _ in range(10):
+        before = theta.values[0]
+        theta.learn(0, missed=True)
+        steps.append(before - theta.values[0])
+    assert steps == sorted(steps, reverse=True)
+    assert steps[0] > 5 * policy.gamma
+    theta.restore([0.9] * 4)
+    theta.learn(0, missed=True)
+    assert theta.values[0] == pytest.approx(0.9 - policy.gamma * 0.99)
+
+
 def test_max_goodput_does_not_steer() -> None:
     theta = Theta(RouterPolicy(mode=MAX_GOODPUT))
     theta.learn(0, missed=True)
@@ -187,3 +202,23 @@ def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
     after.machine.restore(b'{"theta": {"m": [1' + b"0" * 400 + b",1,1,1]}}")
     after.machine.restore(made.machine.checkpoint())
     assert after.machine.checkpoint() == made.machine.checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mode", "fast"),
+        ("epsilon", (0.01,)),
+        ("theta_min", 2.0),
+        ("order_bias", (0.6, 0.0, 0.0, 0.0)),
+        ("gamma_first", 0.001),
+        ("gamma_settle_misses", 0.0),
+        ("cost_alpha", 0.0),
+        ("hold_s_max", -1.0),
+        ("hold_s_max", nan),
+        ("attempts_max", 0),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        RouterPolicy(**{field: value})  # type: ignore[arg-type]  # wrong on purpose

@@ -2,7 +2,9 @@
 
 Online conformal control (adaptive conformal inference, Gibbs and Candès, 2021): after each
 outcome of an admitted request theta <- theta - gamma * (err - epsilon). In the long run the
-share of admitted requests that miss is epsilon, however wrong the predictor is.
+share of admitted requests that miss is epsilon, however wrong the predictor is. The step gamma
+decays with the misses seen, as in online conformal prediction with decaying step sizes
+(Angelopoulos, Barber and Bates, 2024), but to a floor: loads change.
 """
 
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
@@ -13,11 +15,12 @@ CLASSES = 4
 class Theta:
     """The thetas of one model, one for each priority class."""
 
-    __slots__ = ("_policy", "_steered", "values")
+    __slots__ = ("_misses", "_policy", "_steered", "values")
 
     def __init__(self, policy: RouterPolicy) -> None:
         self._policy = policy
         self._steered = policy.mode != MAX_GOODPUT
+        self._misses = [0.0] * CLASSES
         self.values: list[float] = list(policy.theta_start) if self._steered else [1.0] * CLASSES
 
     def of(self, priority: int) -> float:
@@ -36,7 +39,10 @@ class Theta:
             return
         policy = self._policy
         err = 1.0 if missed else 0.0
-        theta = self.values[priority] - policy.gamma * (err - policy.epsilon[priority])
+        self._misses[priority] += err
+        first = policy.gamma_settle_misses / (policy.gamma_settle_misses + self._misses[priority])
+        gamma = policy.gamma + first * (policy.gamma_first - policy.gamma)
+        theta = self.values[priority] - gamma * (err - policy.epsilon[priority])
         self.values[priority] = min(policy.theta_max, max(policy.theta_min, theta))
 
     def restore(self, values: list[float]) -> None:
@@ -44,3 +50,4 @@ class Theta:
         if self._steered and len(values) == CLASSES:
             policy = self._policy
             self.values = [min(policy.theta_max, max(policy.theta_min, v)) for v in values]
+            self._misses = [float("inf")] * CLASSES

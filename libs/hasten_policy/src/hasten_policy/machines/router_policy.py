@@ -17,7 +17,10 @@ class RouterPolicy:
         theta_min: theta is never steered below this.
         theta_max: Nor above this.
         epsilon: Wanted P(miss | admitted) of each class.
-        gamma: Step of the steering for one outcome.
+        gamma: Step of the steering for one outcome, in the long run.
+        gamma_first: The same before the first miss; larger, so that theta is near its place
+            after a few misses, not after hundreds.
+        gamma_settle_misses: After so many misses the step is half way from the first to gamma.
         order_bias: Share of its slack by which a call of each class is put forward in the
             hold queue; at most 0.5, so that the deadline dominates.
         no_deadline_order_s: A call without a deadline is ordered as if it had this one.
@@ -61,6 +64,8 @@ class RouterPolicy:
     theta_max: float = 1.1
     epsilon: tuple[float, ...] = (0.01, 0.01, 0.02, 0.05)
     gamma: float = 0.004
+    gamma_first: float = 0.04
+    gamma_settle_misses: float = 10.0
     order_bias: tuple[float, ...] = (0.5, 0.25, 0.1, 0.0)
     no_deadline_order_s: float = 30.0
     hold_calls_max: int = 10_000
@@ -103,8 +108,6 @@ class RouterPolicy:
         for name in ("theta_start", "epsilon", "order_bias"):
             if len(getattr(self, name)) != 4:
                 raise ValueError(f"{name} needs one value for each of the 4 priority classes")
-        if not 0 < self.theta_min <= self.theta_max:
-            raise ValueError("theta_min must be positive and at most theta_max")
         if any(not 0 <= bias <= 0.5 for bias in self.order_bias):
             raise ValueError("order_bias must lie between 0 and 0.5")
         if not 0 < self.cost_alpha <= 1:
@@ -115,3 +118,10 @@ class RouterPolicy:
                 raise ValueError(f"{field.name} must not be negative, is {value}")
         if self.hold_calls_max < 1 or self.attempts_max < 1 or self.subset_size < 1:
             raise ValueError("hold_calls_max, attempts_max and subset_size must be at least 1")
+        self._check_steering()
+
+    def _check_steering(self) -> None:
+        if not 0 < self.theta_min <= self.theta_max:
+            raise ValueError("theta_min must be positive and at most theta_max")
+        if self.gamma_first < self.gamma or not self.gamma_settle_misses > 0:
+            raise ValueError("gamma_first must be at least gamma, and gamma_settle_misses positive")
