@@ -3,3 +3,9 @@
 Start at `store.ModelStore`; `loader` is the way of one version from its folder to a running
 session, `intake` the child process that touches a file first.
 """
+
+import os
+
+# onnxruntime's wheels can report usage to their maker; a serving process calls nobody. It reads
+# this when it is first imported, so it has to be said before.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
