@@ -1,0 +1,185 @@
+"""Clients that mean harm. `python -m tests.faults.hostile_clients` shows what they cost a mesh."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import numpy as np
+import psutil
+
+from hasten.inference.v2 import inference_pb2 as pb
+from loadtest.mesh import Mesh, running_mesh
+from loadtest.repository import write_synthetic
+
+SERVICE = "/inference.GRPCInferenceService/"
+MIB = 2**20
+ATTACK_S_MAX = 40.0
+OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
+NO_LIMIT = ("grpc.max_send_message_length", -1)
+
+Attack = Callable[[str], Awaitable[None]]
+
+
+def write_models(models: Path) -> None:
+    """`quick` for the honest; `hog` takes ten times as long and does not batch."""
+    write_synthetic(models, "quick", alpha_ms=2, beta_ms=0, batch_max=8)
+    write_synthetic(models, "hog", alpha_ms=20, beta_ms=0, batch_max=1)
+
+
+def request(model: str, width: int = 4) -> bytes:
+    message = pb.ModelInferRequest(model_name=model)
+    message.inputs.add(name="INPUT", datatype="FP32", shape=[1, width])
+    message.raw_input_contents.append(np.ones(width, "<f4").tobytes())
+    return message.SerializeToString()
+
+
+async def refused(call: Awaitable[bytes]) -> grpc.StatusCode:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+async def oversized(address: str) -> None:
+    """Messages of 80 MiB."""
+    data = request("quick", 20 * MIB)
+    async with grpc.aio.insecure_channel(address, options=[NO_LIMIT]) as channel:
+        for _ in range(3):
+            code = await refused(channel.unary_unary(SERVICE + "ModelInfer")(data, timeout=30))
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def gzip_bombs(address: str) -> None:
+    """80 KiB on the wire, 80 MiB when unpacked, on connections of their own."""
+    data = request("quick", 20 * MIB)
+
+    async def bomb() -> None:
+        options = [NO_LIMIT, OWN_CONNECTION]
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            call = channel.unary_unary(SERVICE + "ModelInfer")
+            code = await refused(call(data, timeout=30, compression=grpc.Compression.Gzip))
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    for _ in range(3):
+        await asyncio.gather(bomb(), bomb())
+
+
+async def half_open(address: str) -> None:
+    """1000 connections that never say a word: the server must be the one to hang up."""
+    host, _, port = address.rpartition(":")
+    opened = await asyncio.gather(
+        *(asyncio.open_connection(host, int(port)) for _ in range(1000)), return_exceptions=True
+    )
+    streams = [pair for pair in opened if not isinstance(pair, BaseException)]
+    assert len(streams) == 1000
+    try:
+        for reader, _ in streams:
+            with contextlib.suppress(ConnectionError):
+                while await reader.read(65536):
+                    pass
+    finally:
+        for _, writer in streams:
+            writer.close()
+
+
+async def garbage(address: str) -> None:
+    """Bytes that are no HTTP/2, and HTTP/2 that goes wrong after its greeting."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    host, _, port = address.rpartition(":")
+    for start in (b"", b"GET / HTTP/1.1\r\n\r\n", preface, preface + b"\0\0\0\4\0\0\0\0\0"):
+        for _ in range(25):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            with contextlib.suppress(ConnectionError):
+                writer.write(start + os.urandom(4096))
+                await writer.drain()
+                while await reader.read(65536):
+                    pass
+            writer.close()
+
+
+async def never_reads(address: str) -> None:
+    """A stream with 500 requests, each with an answer of 64 KiB, and nobody who reads them."""
+    data = request("quick", 16 * 1024)
+    async with grpc.aio.insecure_channel(address, options=[OWN_CONNECTION]) as channel:
+        stream = channel.stream_stream(SERVICE + "ModelStreamInfer")(timeout=5)
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            for _ in range(500):
+                await stream.write(data)
+            await stream.done_writing()
+        assert await stream.code() is not grpc.StatusCode.OK
+
+
+VANISHING = """
+import os, sys, grpc
+from tests.faults.hostile_clients import OWN_CONNECTION, SERVICE, request
+for number in range(200):
+    channel = grpc.insecure_channel(sys.argv[1], options=[OWN_CONNECTION])
+    call = channel.unary_unary(SERVICE + "ModelInfer").future(request("hog"), timeout=60)
+    if number == 199:
+        grpc.channel_ready_future(channel).result(20)
+os.kill(os.getpid(), 9)
+"""
+
+
+async def vanish(address: str) -> None:
+    """200 clients, each with a call under way, that are gone without a word."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", VANISHING, address, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    )
+    assert await process.wait() == -9
+
+
+async def cancels(address: str) -> None:
+    """1000 calls of which ten are answered and the rest cancelled: waiting, sent, running."""
+    data = request("hog")
+
+    async def answer(infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]) -> bytes:
+        return await infer(data, timeout=60)
+
+    async with grpc.aio.insecure_channel(address) as channel:
+        infer = channel.unary_unary(SERVICE + "ModelInfer")
+        for _ in range(10):
+            calls = [asyncio.ensure_future(answer(infer)) for _ in range(100)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+
+ATTACKS: tuple[Attack, ...] = (
+    oversized,
+    gzip_bombs,
+    half_open,
+    garbage,
+    never_reads,
+    vanish,
+    cancels,
+)
+
+
+def row(name: str, pids: tuple[int, ...]) -> str:
+    resident = (psutil.Process(pid).memory_info().rss / MIB for pid in pids)
+    return f"{name:12} {' '.join(f'{size_mib:8.0f}' for size_mib in resident)}"
+
+
+async def _shown(mesh: Mesh) -> None:
+    pids = (mesh.router_pid, mesh.worker_pids[0])
+    rows = ["               router   worker  MiB resident", row("before", pids)]
+    for attack in ATTACKS:
+        await asyncio.wait_for(attack(mesh.router), ATTACK_S_MAX)
+        rows.append(row(attack.__name__, pids))
+    sys.stdout.write("\n".join([*rows, ""]))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        write_models(Path(folder))
+        with running_mesh(Path(folder), workers=2) as running:
+            asyncio.run(_shown(running))

@@ -1,0 +1,101 @@
+"""Clients that mean harm: the honest are answered meanwhile, and nothing is left of the others."""
+
+import asyncio
+import re
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import hasten_client as hc
+from loadtest.mesh import Mesh, running_mesh
+from tests.faults import hostile_clients
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("hostile")]
+
+CALLERS = 2
+HONEST_DEADLINE_S = 2.0
+SETTLED_S_MAX = 15.0
+SPARE_FILES_MAX = 20
+"""Files that a process may have open for reasons of its own: links, connections being closed."""
+GROWTH_BYTES_MAX = 1024 * hostile_clients.MIB
+"""Far above what is ever seen; the script of hostile_clients prints that."""
+X = np.ones((1, 4), np.float32)
+GAUGES = re.compile(r"^hasten_router_(?:held|in_flight)_calls(?:{.*})? (\S+)$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    models: Path = tmp_path_factory.mktemp("models")
+    hostile_clients.write_models(models)
+    with running_mesh(models, workers=2) as running:
+        yield running
+
+
+@asynccontextmanager
+async def honest_load(client: hc.AsyncClient) -> AsyncIterator[list[str]]:
+    """Callers that call without a pause inside the block; what went wrong is in the list."""
+    failed: list[str] = []
+    answered = 0
+    over = asyncio.Event()
+
+    async def caller() -> None:
+        nonlocal answered
+        while not over.is_set():
+            try:
+                await client.infer("quick", {"INPUT": X}, deadline_s=HONEST_DEADLINE_S)
+                answered += 1
+            except hc.HastenError as error:
+                failed.append(repr(error))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(caller())
+        await eventually(lambda: answered > CALLERS, what="the honest are answered")
+        try:
+            yield failed
+        finally:
+            over.set()
+
+
+def scraped(address: str) -> str:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+async def nothing_is_left(mesh: Mesh, client: hc.AsyncClient, files_before: int) -> bool:
+    gauges = GAUGES.findall(await asyncio.to_thread(scraped, mesh.metrics))
+    assert gauges == ["0.0", "0.0"]
+    workers = await client.workers()
+    assert [worker.in_flight for worker in workers] == [0, 0]
+    assert [worker.depth for worker in workers] == [0, 0]
+    files = psutil.Process(mesh.router_pid).num_fds()
+    assert files <= files_before + SPARE_FILES_MAX
+    return True
+
+
+def resident(mesh: Mesh) -> int:
+    return sum(
+        psutil.Process(pid).memory_info().rss for pid in (mesh.router_pid, *mesh.worker_pids)
+    )
+
+
+@pytest.mark.parametrize("attack", hostile_clients.ATTACKS, ids=lambda attack: attack.__name__)
+async def test_the_honest_are_answered_and_nothing_is_left(
+    mesh: Mesh, attack: hostile_clients.Attack
+) -> None:
+    async with hc.AsyncClient(mesh.router, retry=hc.RetryPolicy(attempts_max=1)) as client:
+        files = psutil.Process(mesh.router_pid).num_fds()
+        before = resident(mesh)
+        async with honest_load(client) as failed:
+            await asyncio.wait_for(attack(mesh.router), hostile_clients.ATTACK_S_MAX)
+        assert failed == []
+        await eventually(lambda: nothing_is_left(mesh, client, files), SETTLED_S_MAX)
+        assert resident(mesh) < before + GROWTH_BYTES_MAX
+        assert {psutil.pid_exists(pid) for pid in (mesh.router_pid, *mesh.worker_pids)} == {True}
