@@ -1,36 +1,15 @@
 """Whatever a client sends, it gets a status, a reason and a sentence, and the worker lives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 
 from hasten.inference.v2 import inference_pb2 as pb
-from loadtest.mesh import Mesh, running_mesh
-from loadtest.repository import write_mean, write_synthetic
+from tests.faults.asking import WIDTH, answers, good, info_of, send
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("bad-input")]
-
-INFER = "/inference.GRPCInferenceService/ModelInfer"
-WIDTH = 4
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    models: Path = tmp_path_factory.mktemp("models")
-    write_mean(models, "mean", width=WIDTH)
-    write_synthetic(models, "slow", alpha_ms=50, beta_ms=0, batch_max=2)
-    with running_mesh(models) as running:
-        yield running
-
-
-@pytest.fixture(params=["router", "worker"])
-def address(request: pytest.FixtureRequest, mesh: Mesh) -> str:
-    return mesh.router if request.param == "router" else mesh.workers[0]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("asked-mesh")]
 
 
 @dataclass(frozen=True)
@@ -42,13 +21,6 @@ class Case:
     status: str
     reason: str
     says: str
-
-
-def good(model: str = "mean") -> pb.ModelInferRequest:
-    request = pb.ModelInferRequest(model_name=model)
-    request.inputs.add(name="INPUT", datatype="FP32", shape=[1, WIDTH])
-    request.raw_input_contents.append(np.ones(WIDTH, "<f4").tobytes())
-    return request
 
 
 def reshape(*shape: int) -> Callable[[pb.ModelInferRequest], object]:
@@ -200,6 +172,41 @@ CASES = [
         "priority",
     ),
     Case(
+        "timeout beyond what is a time",
+        parameter("timeout", "uint64_param", 2**64 - 1),
+        INVALID,
+        "INVALID_PARAMETER",
+        "timeout",
+    ),
+    Case(
+        "priority as a number with a point",
+        parameter("priority", "double_param", float("inf")),
+        INVALID,
+        "INVALID_PARAMETER",
+        "priority",
+    ),
+    Case(
+        "priority in words",
+        parameter("priority", "string_param", "first"),
+        INVALID,
+        "INVALID_PARAMETER",
+        "priority",
+    ),
+    Case(
+        "an endless tenant",
+        parameter("tenant", "string_param", "x" * 10_000),
+        INVALID,
+        "INVALID_PARAMETER",
+        "tenant",
+    ),
+    Case(
+        "too many parameters",
+        lambda r: [parameter(f"p{n}", "bool_param", True)(r) for n in range(100)],
+        INVALID,
+        "INVALID_PARAMETER",
+        "100",
+    ),
+    Case(
         "a reserved parameter",
         parameter("triton_future", "bool_param", True),
         INVALID,
@@ -218,26 +225,6 @@ CASES = [
         "none",
     ),
 ]
-
-
-def send(address: str, request: bytes, timeout_s: float | None = 20) -> bytes:
-    with grpc.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
-        answer: bytes = channel.unary_unary(INFER)(request, timeout=timeout_s)
-    return answer
-
-
-def info_of(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
-    info = error_details_pb2.ErrorInfo()
-    for key, value in error.trailing_metadata():
-        if key == "grpc-status-details-bin":
-            for detail in status_pb2.Status.FromString(value).details:
-                detail.Unpack(info)
-    return info
-
-
-def answers(address: str) -> None:
-    response = pb.ModelInferResponse.FromString(send(address, good().SerializeToString()))
-    assert np.frombuffer(response.raw_output_contents[0], "<f4").tolist() == [1.0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -294,3 +281,24 @@ def test_less_time_than_the_model_needs_is_refused_with_the_least_that_works(add
     info = info_of(raised.value)
     assert info.reason == "DEADLINE_INFEASIBLE"
     assert float(info.metadata["min_ms"]) >= 50
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("timeout", "int64_param", 2**63 - 1),
+        ("timeout", "int64_param", 0),
+        ("priority", "uint64_param", 2**64 - 1),
+        ("priority", "int64_param", 0),
+    ],
+)
+def test_the_largest_and_the_least_number_that_has_a_meaning_is_taken(
+    address: str, name: str, kind: str, value: int
+) -> None:
+    request = good()
+    parameter(name, kind, value)(request)
+    send(address, request.SerializeToString())
+
+
+def test_a_deadline_of_decades_is_taken(address: str) -> None:
+    send(address, good().SerializeToString(), timeout_s=1e9)

@@ -134,4 +134,7 @@ async def test_a_handler_on_a_thread_is_left_as_it_is(serving: Serving) -> None:
 async def test_a_method_that_is_not_there_is_unimplemented(serving: Serving) -> None:
     async with serving() as channel:
         refusal = await heard(channel.unary_unary("/t.T/Nothing")(b""))
-    assert refusal.reason is Reason.UNIMPLEMENTED
+    assert (refusal.reason, refusal.message) == (
+        Reason.UNIMPLEMENTED,
+        "there is no method /t.T/Nothing",
+    )

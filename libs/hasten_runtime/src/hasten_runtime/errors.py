@@ -20,6 +20,8 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 STARTED_KEY: Final = "started"
 """ErrorInfo metadata key, value "true": the model had begun to run the request."""
+REASON_PARAMETER: Final = "hasten_reason"
+"""Response parameter of an error inside of a stream: the refusal's reason."""
 
 # A peer may take no more than 8 KiB of metadata, and the message travels twice.
 MESSAGE_CHARS_MAX: Final = 1000

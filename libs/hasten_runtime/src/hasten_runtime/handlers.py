@@ -16,6 +16,8 @@ from hasten_runtime import errors, logs
 
 HANDLERS_MAX: Final = 256
 """Handlers whose guarded form is remembered; more than all methods of all services."""
+METHOD_CHARS_MAX: Final = 200
+"""Of a method's name that a caller made up, so much is said back."""
 
 if TYPE_CHECKING:  # Generic for the type checker only.
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -75,11 +77,11 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """The inner handler, guarded."""
+    ) -> Handler:
+        """The inner handler, guarded; one that refuses where there is none."""
         handler = await continuation(handler_call_details)
         if handler is None:
-            return None
+            return _nowhere(str(handler_call_details.method))
         known = self._guarded.get(id(handler))
         if known is not None:
             return known[1]
@@ -87,6 +89,15 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
         if len(self._guarded) < HANDLERS_MAX:
             self._guarded[id(handler)] = (handler, guarded)
         return guarded
+
+
+def _nowhere(method: str) -> Handler:
+    async def refuse(_: object, context: Context) -> None:
+        refusal = Refusal(Reason.UNIMPLEMENTED, f"there is no method {method[:METHOD_CHARS_MAX]}")
+        await errors.abort(cast("errors.Aborting", context), refusal)
+
+    # As a stream, so that nothing of what the caller sends need be read first.
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def guard(handler: Handler, method: str) -> Handler:

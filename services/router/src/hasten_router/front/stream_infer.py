@@ -9,6 +9,7 @@ from hasten_policy.reasons import Refusal
 from hasten_router import fields
 from hasten_router.calls import Call
 from hasten_router.front.infer import Desk, read_metadata
+from hasten_router.head import read_head
 from hasten_runtime import errors
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
@@ -16,8 +17,6 @@ from hasten_runtime.handlers import Context
 GRPC_ERROR_KEY: Final = "triton_grpc_error"
 GRPC_ERROR_VALUES: Final = frozenset({"true", "True"})
 """Request metadata: "true" asks for a real status, which ends the stream, on the first error."""
-REASON_PARAMETER: Final = "hasten_reason"
-"""Response parameter of an error inside the stream: the refusal's reason."""
 
 _INFER_RESPONSE_KEY: Final = fields.key(pb.ModelStreamInferResponse.INFER_RESPONSE_FIELD_NUMBER)
 # Serialised messages that are joined are merged: this adds a parameter to an answer.
@@ -125,18 +124,16 @@ class Session:
 
     def _take(self, request: bytes) -> None:
         arrived_s = self._desk.clock.now_s()
-        subject = Subject()
         try:
             head, wishes = self._desk.read(request)
             call = StreamCall(
                 head.model_name, head.model_version, request, arrived_s=arrived_s, session=self
             )
             call.request_id = head.request_id
-            subject = call.subject
             left_s = self._context.time_remaining()
             self._desk.fill_in(call, wishes, left_s, self._traceparent)
         except MeshError as error:
-            self._outbox.put_nowait((error.refusal, subject))
+            self._outbox.put_nowait((error.refusal, subject_of(request)))
             return
         self._open.add(call)
         self._desk.door.begin(call)
@@ -152,6 +149,15 @@ class Session:
             await self._context.write(error_message(outcome, subject))
 
 
+def subject_of(request: bytes) -> Subject:
+    """Whom a refused request concerns, as far as its head can be read."""
+    try:
+        head = read_head(request)
+    except MeshError:
+        return Subject()
+    return Subject(head.model_name, head.request_id)
+
+
 def answer_message(answer: bytes) -> bytes:
     """A ModelStreamInferResponse around a serialised answer, marked as the request's last."""
     return b"".join((_INFER_RESPONSE_KEY, fields.varint(len(answer) + len(_FINAL)), answer, _FINAL))
@@ -164,7 +170,9 @@ def error_message(refusal: Refusal, subject: Subject) -> bytes:
         infer_response=pb.ModelInferResponse(
             model_name=subject.model,
             id=subject.request_id,
-            parameters={REASON_PARAMETER: pb.InferParameter(string_param=refusal.reason.name)},
+            parameters={
+                errors.REASON_PARAMETER: pb.InferParameter(string_param=refusal.reason.name)
+            },
         ),
     ).SerializeToString()
 

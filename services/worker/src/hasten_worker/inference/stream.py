@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError
@@ -11,7 +12,8 @@ from hasten.inference.v2.inference_pb2 import (
     ModelInferResponse,
     ModelStreamInferResponse,
 )
-from hasten_runtime.errors import MeshError
+from hasten_policy.reasons import Refusal
+from hasten_runtime.errors import REASON_PARAMETER, MeshError
 from hasten_worker.inference.infer import Inference
 
 IN_FLIGHT_MAX: Final = 256
@@ -82,8 +84,7 @@ class Stream:
                 raise
             return ModelStreamInferResponse(
                 error_message=error.refusal.message,
-                # Clients match errors with requests by the id.
-                infer_response=ModelInferResponse(id=_id_of(payload)),
+                infer_response=_failed(payload, error.refusal),
             )
         # Each request has one response, which is thus its last: a client that asked for an
         # empty last response gets the mark on this one, as from Triton.
@@ -91,8 +92,11 @@ class Stream:
         return ModelStreamInferResponse(infer_response=response)
 
 
-def _id_of(payload: bytes) -> str:
-    try:
-        return ModelInferRequest.FromString(payload).id
-    except DecodeError:
-        return ""
+def _failed(payload: bytes, refusal: Refusal) -> ModelInferResponse:
+    """Clients match errors with requests by the id."""
+    response = ModelInferResponse()
+    response.parameters[REASON_PARAMETER].string_param = refusal.reason.name
+    with suppress(DecodeError):
+        request = ModelInferRequest.FromString(payload)
+        response.model_name, response.id = request.model_name, request.id
+    return response
