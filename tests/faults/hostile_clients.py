@@ -93,22 +93,25 @@ async def garbage(address: str) -> None:
     """Bytes that are no HTTP/2, and HTTP/2 that goes wrong after its greeting."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     host, _, port = address.rpartition(":")
+
+    async def talk(start: bytes) -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with contextlib.suppress(ConnectionError):
+            writer.write(start + os.urandom(4096))
+            await writer.drain()
+            while await reader.read(65536):
+                pass
+        writer.close()
+
     for start in (b"", b"GET / HTTP/1.1\r\n\r\n", preface, preface + b"\0\0\0\4\0\0\0\0\0"):
-        for _ in range(25):
-            reader, writer = await asyncio.open_connection(host, int(port))
-            with contextlib.suppress(ConnectionError):
-                writer.write(start + os.urandom(4096))
-                await writer.drain()
-                while await reader.read(65536):
-                    pass
-            writer.close()
+        await asyncio.gather(*(talk(start) for _ in range(25)))
 
 
 async def never_reads(address: str) -> None:
     """A stream with 500 requests, each with an answer of 64 KiB, and nobody who reads them."""
     data = request("quick", 16 * 1024)
     async with grpc.aio.insecure_channel(address, options=[OWN_CONNECTION]) as channel:
-        stream = channel.stream_stream(SERVICE + "ModelStreamInfer")(timeout=5)
+        stream = channel.stream_stream(SERVICE + "ModelStreamInfer")(timeout=3)
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
             for _ in range(500):
                 await stream.write(data)
