@@ -1,0 +1,1 @@
+"""The shipped machines in virtual time: what would happen if."""

@@ -1,0 +1,218 @@
+"""What is simulated, resolved: plain values that the event loop reads.
+
+Workload files (`hasten_sim.workload`) become a Scenario; so do measured model profiles. The
+simulated mesh knows nothing of either.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTimes:
+    """Seconds that a batch takes on a worker of speed 1, before noise.
+
+    Attributes:
+        alpha_s: Fixed part of the line alpha_s + beta_s * rows.
+        beta_s: Seconds a row.
+        points: Measured (rows, seconds), ascending in rows; when given, they replace the line.
+            Between two points the time is interpolated, beyond the last it grows in proportion.
+    """
+
+    alpha_s: float = 0.0
+    beta_s: float = 0.0
+    points: tuple[tuple[int, float], ...] = ()
+
+    def seconds(self, rows: int) -> float:
+        """Seconds of a batch of `rows` >= 1 rows."""
+        if not self.points:
+            return self.alpha_s + self.beta_s * rows
+        at = bisect_left(self.points, (rows, 0.0))
+        if at == len(self.points):
+            last_rows, last_s = self.points[-1]
+            return last_s * rows / last_rows
+        upper_rows, upper_s = self.points[at]
+        if upper_rows == rows or at == 0:
+            return upper_s
+        lower_rows, lower_s = self.points[at - 1]
+        return lower_s + (upper_s - lower_s) * (rows - lower_rows) / (upper_rows - lower_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How runs differ from `BatchTimes`.
+
+    Attributes:
+        cv: Coefficient of variation of a log-normal factor of mean 1; 0 for none.
+        tail_share: Share of runs that take `tail_factor` times as long on top.
+        tail_factor: See tail_share.
+    """
+
+    cv: float = 0.0
+    tail_share: float = 0.0
+    tail_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """One model.
+
+    Attributes:
+        name: Unique.
+        times: Seconds of a batch.
+        batch_max: Most rows in a batch.
+        share: Its share of the arrivals, relative to the others'.
+        noise: How runs differ.
+        profiled_factor: The load-time profile is this times the truth: an estimator that starts
+            biased. 1 for an honest one.
+        replicas: Workers that hold it; 0 for all.
+        memory_mb: What it takes on a worker.
+        load_s: Seconds until a worker that begins to load it is warm.
+    """
+
+    name: str
+    times: BatchTimes
+    batch_max: int = 1
+    share: float = 1.0
+    noise: Noise = Noise()
+    profiled_factor: float = 1.0
+    replicas: int = 0
+    memory_mb: float = 0.0
+    load_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What lies between routers and workers.
+
+    Attributes:
+        latency_s: One way.
+        jitter_s: Mean of an exponential addition to it; messages of a link stay in order.
+        report_period_s: Between two full reports of a worker.
+        report_loss: Share of full reports that are lost.
+    """
+
+    latency_s: float = 0.0002
+    jitter_s: float = 0.0
+    report_period_s: float = 0.25
+    report_loss: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeshShape:
+    """Routers and workers.
+
+    Attributes:
+        routers: Routers; arrivals are spread over them in turn.
+        workers: Workers.
+        lanes: Batches that each worker runs at once.
+        speeds: Speed of each worker, repeated in turn; 2 is twice as fast.
+        weights_known: Routers are given the speeds as operators' weights.
+        memory_mb: Memory of each worker for models; 0 for no limit.
+        network: Between them.
+    """
+
+    routers: int = 1
+    workers: int = 1
+    lanes: int = 1
+    speeds: tuple[float, ...] = (1.0,)
+    weights_known: bool = False
+    memory_mb: float = 0.0
+    network: Network = Network()
+
+
+FaultKind = Literal["crash", "hang", "slow", "partition", "store_loss", "join"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong.
+
+    Attributes:
+        kind: crash (the process dies and its link breaks), hang (it stands still, the link stays),
+            slow (runs take `factor` times as long, silently), partition (messages between it and
+            the routers are kept until it heals), store_loss (routers start without a checkpoint
+            and learn anew), join (the worker is not there before `at_s`).
+        at_s: When it begins.
+        for_s: How long; inf for good. A crashed worker starts again after that, and loads its
+            models anew.
+        worker: Index of the worker; None where it concerns none.
+        factor: Of slow.
+    """
+
+    kind: FaultKind
+    at_s: float
+    for_s: float = float("inf")
+    worker: int | None = None
+    factor: float = 1.0
+
+
+class Arrival(NamedTuple):
+    """One request as it reaches a router.
+
+    Attributes:
+        at_s: When.
+        model: Index into `Scenario.models`.
+        slack_s: Seconds until its deadline; inf for none.
+        priority: Class 0 (most urgent) to 3.
+        tenant: Index into `Scenario.tenants`.
+        rows: Rows that it brings.
+        payload_bytes: Its size.
+    """
+
+    at_s: float
+    model: int
+    slack_s: float
+    priority: int
+    tenant: int
+    rows: int
+    payload_bytes: int
+
+
+Arrivals = Callable[[int], Iterator[Arrival]]
+"""A seed to the arrivals in order of time; a fresh, lazy iterator for each call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """All that a run needs beside policies and a seed.
+
+    Attributes:
+        name: What reports call it.
+        duration_s: Arrivals come for so long.
+        warmup_s: Arrivals before this are not counted in the figures.
+        mesh: Routers and workers.
+        models: Models.
+        arrivals: Requests, by seed. Ends at or before `duration_s`.
+        tenants: Names; the index is what `Arrival.tenant` says.
+        faults: What goes wrong.
+        callers_leave: A caller cancels at its deadline, as gRPC clients do.
+        offered_per_s: Mean arrivals a second, for reports.
+    """
+
+    name: str
+    duration_s: float
+    warmup_s: float
+    mesh: MeshShape
+    models: tuple[ModelShape, ...]
+    arrivals: Arrivals = field(repr=False, compare=False)
+    tenants: tuple[str, ...] = ("",)
+    faults: tuple[Fault, ...] = ()
+    callers_leave: bool = True
+    offered_per_s: float = 0.0
+
+
+def capacity_per_s(mesh: MeshShape, models: tuple[ModelShape, ...]) -> float:
+    """Requests of one row a second when every lane runs full batches of the models in their shares.
+
+    The load 1.0 of reports and workload files.
+    """
+    total = sum(model.share for model in models)
+    busy_s = sum(
+        model.share / total * model.times.seconds(model.batch_max) / model.batch_max
+        for model in models
+    )
+    speed = sum(mesh.speeds[index % len(mesh.speeds)] for index in range(mesh.workers))
+    return mesh.lanes * speed / busy_s
