@@ -1,0 +1,51 @@
+"""One request on its way through the simulated mesh."""
+
+
+class Ask:
+    """One request.
+
+    Attributes:
+        call_id: At its router.
+        at_s: When it arrived.
+        deadline_s: Absolute; inf for none.
+        model: Index into the scenario's models.
+        priority: Class 0 to 3.
+        tenant: Index into the scenario's tenants.
+        rows: Rows it brings.
+        payload_bytes: Its size.
+        measured: It counts in the figures: it arrived after the warm-up.
+    """
+
+    __slots__ = (
+        "at_s",
+        "call_id",
+        "deadline_s",
+        "measured",
+        "model",
+        "payload_bytes",
+        "priority",
+        "rows",
+        "tenant",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917  (one a field; built once a request)
+        self,
+        call_id: int,
+        at_s: float,
+        deadline_s: float,
+        model: int,
+        priority: int,
+        tenant: int,
+        rows: int,
+        payload_bytes: int,
+        measured: bool,  # noqa: FBT001  (as above)
+    ) -> None:
+        self.call_id = call_id
+        self.at_s = at_s
+        self.deadline_s = deadline_s
+        self.model = model
+        self.priority = priority
+        self.tenant = tenant
+        self.rows = rows
+        self.payload_bytes = payload_bytes
+        self.measured = measured

@@ -1,0 +1,216 @@
+"""A router in virtual time, and its callers: the second shell around RouterMachine."""
+
+from dataclasses import replace
+from math import inf
+from random import Random
+
+from hasten_policy.machines.router import RouterMachine
+from hasten_policy.machines.router_events import (
+    AttemptAnswered,
+    AttemptRefused,
+    CallAbandoned,
+    CallArrived,
+    Deliver,
+    Refuse,
+    Revoke,
+    RouterEvent,
+    Send,
+    WakeAt,
+    Woke,
+    WorkerJoined,
+    WorkerLost,
+    WorkerReported,
+)
+from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_sim.ask import Ask
+from hasten_sim.link import Link, Reply, ToRouter, ToWorker
+from hasten_sim.loop import Loop
+from hasten_sim.scenario import Arrival, Scenario
+from hasten_sim.tally import Tally
+
+
+class SimRouter:
+    """One router and those who call it.
+
+    Attributes:
+        index: Its number.
+        links: To each worker, by the worker's name.
+        events: Events that its machine handled.
+        leave_at_deadline: Callers cancel at their deadline. Where the machine itself ends calls
+            at their deadlines nobody can tell the difference, and the events are saved.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        scenario: Scenario,
+        policy: RouterPolicy,
+        loop: Loop,
+        tally: Tally,
+        seed: int,
+    ) -> None:
+        self.index = index
+        self.links: dict[str, Link] = {}
+        self.events = 0
+        self.leave_at_deadline = scenario.callers_leave and not getattr(
+            policy, "keeps_deadlines", True
+        )
+        self._scenario = scenario
+        self._loop = loop
+        self._tally = tally
+        named = replace(policy, router_id=f"router{index}")
+        self._machine = RouterMachine(named, rng=Random(f"{seed}/router/{index}"))
+        self._asks: dict[int, Ask] = {}
+        self._last_call_id = 0
+        self._wake_s = inf
+        self._out: dict[str, ToWorker] = {}
+        self._reply: Reply | None = None
+        self._arriving = 0
+
+    # --- callers --------------------------------------------------------------------------
+
+    def ask(self, arrival: Arrival) -> None:
+        """A request comes in, now."""
+        at_s = self._loop.now_s
+        self._last_call_id = call_id = self._last_call_id + 1
+        ask = Ask(
+            call_id,
+            at_s,
+            at_s + arrival.slack_s,
+            arrival.model,
+            arrival.priority,
+            arrival.tenant,
+            arrival.rows,
+            arrival.payload_bytes,
+            at_s >= self._scenario.warmup_s,
+        )
+        self._asks[call_id] = ask
+        self._tally.arrived(ask)
+        self._arriving = call_id
+        self._tell(
+            CallArrived(
+                call_id,
+                self._scenario.models[arrival.model].name,
+                "",
+                arrival.slack_s,
+                arrival.priority,
+                self._scenario.tenants[arrival.tenant],
+                arrival.payload_bytes,
+            )
+        )
+        self._arriving = 0
+        self._flush()
+        if self.leave_at_deadline and call_id in self._asks and ask.deadline_s != inf:
+            self._loop.at(ask.deadline_s, self._leave, call_id)
+
+    def _leave(self, call_id: int) -> None:
+        ask = self._asks.pop(call_id, None)
+        if ask is not None:
+            self._tally.left(ask)
+            self._tell(CallAbandoned(call_id))
+            self._flush()
+
+    @property
+    def asking(self) -> int:
+        """Requests that have not ended."""
+        return len(self._asks)
+
+    def give_up(self) -> None:
+        """The run is over: whoever still waits has heard nothing."""
+        for ask in self._asks.values():
+            self._tally.left(ask)
+        self._asks.clear()
+
+    # --- links ------------------------------------------------------------------------------
+
+    def joined(self, link: Link) -> None:
+        """A stream to a worker opened."""
+        mesh = self._scenario.mesh
+        speed = mesh.speeds[link.worker.index % len(mesh.speeds)] if mesh.weights_known else 1.0
+        self._tell(WorkerJoined(link.worker.worker_id, speed))
+        self._flush()
+
+    def lost(self, link: Link) -> None:
+        """The stream broke."""
+        self._tell(WorkerLost(link.worker.worker_id))
+        self._flush()
+
+    def receive(self, link: Link, message: ToRouter) -> None:
+        """A worker's message came."""
+        worker_id = link.worker.worker_id
+        for reply in message.replies:
+            self._reply = reply
+            event = (
+                AttemptAnswered(
+                    reply.call_id, worker_id, message.load, reply.service_s, reply.server_s
+                )
+                if reply.refusal is None
+                else AttemptRefused(reply.call_id, worker_id, message.load, reply.refusal)
+            )
+            self._tell(event)
+        if message.report is not None:
+            self._tell(WorkerReported(worker_id, message.report))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Sends what was decided together in one message a worker, as the real links do."""
+        if not self._out:
+            return
+        out, self._out = self._out, {}
+        for worker_id, message in out.items():
+            self.links[worker_id].to_worker(message)
+
+    # --- events and effects -------------------------------------------------------------------
+
+    def _tell(self, event: RouterEvent) -> None:
+        self.events += 1
+        now_s = self._loop.now_s
+        for effect in self._machine.on(event, now_s=now_s):
+            if isinstance(effect, Send):
+                message = self._out.get(effect.worker_id)
+                if message is None:
+                    message = self._out[effect.worker_id] = ToWorker()
+                left_s = max(0.0, effect.deadline_s - now_s)
+                message.calls.append((self._asks[effect.call_id], left_s))
+            elif isinstance(effect, Deliver):
+                self._deliver(effect)
+            elif isinstance(effect, Refuse):
+                self._refuse(effect.call_id, effect.refusal.reason.label)
+            elif isinstance(effect, WakeAt):
+                self._wake_s = effect.at_s
+                self._loop.at(max(effect.at_s, now_s), self._wake)
+            elif isinstance(effect, Revoke):
+                self._revoke(effect)
+
+    def _deliver(self, effect: Deliver) -> None:
+        reply = self._reply
+        if reply is None:
+            raise RuntimeError("Deliver outside a reply: the machine broke its contract")
+        if reply.refusal is not None:
+            self._refuse(effect.call_id, reply.refusal.reason.label)
+            return
+        ask = self._asks.pop(effect.call_id, None)
+        if ask is not None:
+            self._tally.answered(ask, self._loop.now_s, reply.service_s)
+
+    def _refuse(self, call_id: int, label: str) -> None:
+        ask = self._asks.pop(call_id, None)
+        if ask is not None:
+            self._tally.refused(ask, self._loop.now_s, label, at_the_door=call_id == self._arriving)
+
+    def _revoke(self, effect: Revoke) -> None:
+        link = self.links[effect.worker_id]
+        if not link.up:
+            return
+        message = self._out.setdefault(effect.worker_id, ToWorker())
+        # A cancel must not overtake its call: one that has not left is taken back instead.
+        unsent = [sent for sent in message.calls if sent[0].call_id != effect.call_id]
+        if len(unsent) == len(message.calls):
+            message.cancels.append(effect.call_id)
+        message.calls = unsent
+
+    def _wake(self, _: object) -> None:
+        if self._loop.now_s >= self._wake_s:
+            self._wake_s = inf
+            self._tell(Woke())
+            self._flush()

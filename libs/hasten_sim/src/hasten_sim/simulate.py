@@ -1,0 +1,88 @@
+"""One run: the machines of the services, joined by a pretended network, in virtual time."""
+
+from random import Random
+from typing import Final
+
+from hasten_policy.registry import PolicySet
+from hasten_sim import faults
+from hasten_sim.figures import Figures
+from hasten_sim.link import Air, Discovery, Link
+from hasten_sim.loop import Loop
+from hasten_sim.placing import placed
+from hasten_sim.router import SimRouter
+from hasten_sim.scenario import Scenario
+from hasten_sim.tally import Tally
+from hasten_sim.worker import SimWorker
+
+MEET_S: Final = 1.0
+"""The mesh is up this long before the first arrival: routers have heard of all workers."""
+SETTLE_S: Final = 60
+"""After the last arrival a run goes on for at most this long, so that every request can end."""
+
+
+def simulate(scenario: Scenario, policies: PolicySet, seed: int, *, load: float = 0.0) -> Figures:
+    """Runs a scenario under a set of policies.
+
+    The same arguments give the same figures, on any machine and in any process.
+
+    Args:
+        scenario: Mesh, models, arrivals, faults.
+        policies: Parameters of the machines.
+        seed: Of everything that is drawn: arrivals, noise, tie-breaks.
+        load: What the figures say of the offered load; changes nothing.
+
+    Raises:
+        ValueError: The models do not fit the workers.
+    """
+    loop = Loop(-MEET_S)
+    tally = Tally(scenario)
+    mesh = scenario.mesh
+    routers = [
+        SimRouter(index, scenario, policies.router, loop, tally, seed)
+        for index in range(mesh.routers)
+    ]
+    workers = [
+        SimWorker(index, scenario, policies.worker, loop, tally) for index in range(mesh.workers)
+    ]
+    discovery = Discovery()
+    air = Air(loop, mesh.network, discovery)
+    for worker in workers:
+        for router in routers:
+            rng = Random(f"{seed}/link/{router.index}/{worker.index}")
+            link = Link(air, rng, router, worker)
+            worker.links.append(link)
+            router.links[worker.worker_id] = link
+    _start(scenario, workers, seed)
+    faults.schedule(scenario.faults, loop, workers, discovery)
+    _offer(scenario, loop, routers, seed)
+    _settle(scenario, loop, routers)
+    handled = sum(router.events for router in routers) + sum(worker.events for worker in workers)
+    return tally.figures(policy=policies.name, load=load, seed=seed, events=handled)
+
+
+def _start(scenario: Scenario, workers: list[SimWorker], seed: int) -> None:
+    """Loads all workers; those that are there from the start serve at once, warm."""
+    later = faults.absent_at_first(scenario.faults)
+    for worker, models in zip(workers, placed(scenario), strict=True):
+        worker.load(models, seed)
+        if worker.index not in later:
+            worker.start()
+
+
+def _offer(scenario: Scenario, loop: Loop, routers: list[SimRouter], seed: int) -> None:
+    """Lets the arrivals come, one by one, so that they are never all in memory."""
+    count = len(routers)
+    for number, arrival in enumerate(scenario.arrivals(seed)):
+        loop.run_before(arrival.at_s)
+        routers[number % count].ask(arrival)
+    loop.run_before(scenario.duration_s)
+
+
+def _settle(scenario: Scenario, loop: Loop, routers: list[SimRouter]) -> None:
+    """Lets what is under way end."""
+    for second in range(1, SETTLE_S + 1):
+        if not any(router.asking for router in routers):
+            return
+        loop.run_before(scenario.duration_s + second)
+    for router in routers:
+        router.give_up()

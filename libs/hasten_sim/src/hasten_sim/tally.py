@@ -1,0 +1,215 @@
+"""Counts what becomes of the requests, in bounded memory."""
+
+from collections import Counter
+from math import exp, log
+from typing import TYPE_CHECKING, Final
+
+from hasten_sim.figures import Figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hasten_sim.ask import Ask
+    from hasten_sim.scenario import Scenario
+
+GROWTH: Final = log(1.005)
+"""Buckets of the latency histogram grow by half a per cent: quantiles are that exact."""
+LEAST_MS: Final = 1e-4
+QUANTILES: Final = (
+    ("p50", 0.5),
+    ("p90", 0.9),
+    ("p99", 0.99),
+    ("p99.9", 0.999),
+    ("p99.99", 0.9999),
+)
+SECONDS_MAX: Final = 3600
+NAMED_MAX: Final = 64
+
+
+class Histogram:
+    """Milliseconds, by logarithmic buckets."""
+
+    __slots__ = ("_buckets", "_count", "_total_ms")
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+        self._count = 0
+        self._total_ms = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Counts one value."""
+        ms = seconds * 1e3
+        self._count += 1
+        self._total_ms += ms
+        self._buckets[int(log(ms / LEAST_MS) / GROWTH) if ms > LEAST_MS else 0] += 1
+
+    def summary(self) -> dict[str, float]:
+        """The quantiles by name, and the mean; zeros of nothing."""
+        found = dict.fromkeys((name for name, _ in QUANTILES), 0.0)
+        if not self._count:
+            return {**found, "mean": 0.0}
+        ordered = sorted(self._buckets.items())
+        for name, q in QUANTILES:
+            rank = q * self._count
+            seen = 0
+            for bucket, count in ordered:
+                seen += count
+                if seen >= rank:
+                    found[name] = LEAST_MS * exp((bucket + 0.5) * GROWTH) if bucket else 0.0
+                    break
+        return {**found, "mean": self._total_ms / self._count}
+
+
+class _Shares:
+    """Offered and in time, by a small number of names."""
+
+    __slots__ = ("good", "offered")
+
+    def __init__(self, count: int) -> None:
+        self.offered = [0] * count
+        self.good = [0] * count
+
+    def attainment(self, names: "Iterable[str]") -> dict[str, float]:
+        """In time / offered of those that were offered anything."""
+        return {
+            name: good / offered
+            for name, good, offered in zip(names, self.good, self.offered, strict=False)
+            if offered
+        }
+
+
+class Tally:
+    """What became of each request; see `Figures` for the meanings."""
+
+    def __init__(self, scenario: "Scenario") -> None:
+        self._scenario = scenario
+        self._models = _Shares(min(NAMED_MAX, len(scenario.models)))
+        self._tenants = _Shares(len(scenario.tenants))
+        self._classes = _Shares(4)
+        seconds = min(SECONDS_MAX, int(scenario.duration_s) + 1)
+        self._offered_by_s = [0] * seconds
+        self._good_by_s = [0] * seconds
+        self._busy_by_worker = [0.0] * scenario.mesh.workers
+        self._latency = Histogram()
+        self._refusal = Histogram()
+        self._refused: Counter[str] = Counter()
+        self._offered = self._in_time = self._late = self._abandoned = 0
+        self._turned_away = self._executed_late = 0
+        self._busy_s = self._useful_s = 0.0
+        self._batches = self._rows = 0
+
+    # --- on the way -------------------------------------------------------------------
+
+    def arrived(self, ask: "Ask") -> None:
+        """A request was offered."""
+        second = int(ask.at_s)
+        if second < len(self._offered_by_s):
+            self._offered_by_s[second] += 1
+        if ask.measured:
+            self._offered += 1
+            self._classes.offered[ask.priority] += 1
+            self._tenants.offered[ask.tenant] += 1
+            if ask.model < NAMED_MAX:
+                self._models.offered[ask.model] += 1
+
+    def answered(self, ask: "Ask", now_s: float, service_s: float) -> None:
+        """The caller has its answer, of which lanes had `service_s`."""
+        in_time = now_s <= ask.deadline_s
+        second = int(ask.at_s)
+        if in_time and second < len(self._good_by_s):
+            self._good_by_s[second] += 1
+        if not ask.measured:
+            return
+        if not in_time:
+            self._late += 1
+            return
+        self._in_time += 1
+        self._useful_s += service_s
+        self._latency.add(now_s - ask.at_s)
+        self._classes.good[ask.priority] += 1
+        self._tenants.good[ask.tenant] += 1
+        if ask.model < NAMED_MAX:
+            self._models.good[ask.model] += 1
+
+    def refused(self, ask: "Ask", now_s: float, label: str, *, at_the_door: bool) -> None:
+        """The caller heard a refusal."""
+        if ask.measured:
+            self._refused[label] += 1
+            self._refusal.add(now_s - ask.at_s)
+            self._turned_away += at_the_door
+
+    def left(self, ask: "Ask") -> None:
+        """The caller left at its deadline without having heard anything."""
+        self._abandoned += ask.measured
+
+    # --- on the lanes -----------------------------------------------------------------
+
+    def began(self, asks: "Iterable[Ask]", now_s: float) -> None:
+        """A batch of these began."""
+        self._batches += 1
+        for ask in asks:
+            self._rows += ask.rows
+            if now_s > ask.deadline_s and ask.measured:
+                self._executed_late += 1
+
+    def ran(self, asks: "Iterable[Ask]", worker: int, took_s: float) -> None:
+        """A batch of these took a lane for `took_s`."""
+        rows = measured = 0
+        for ask in asks:
+            rows += ask.rows
+            measured += ask.rows if ask.measured else 0
+        busy_s = took_s * measured / rows if rows else 0.0
+        self._busy_s += busy_s
+        self._busy_by_worker[worker] += busy_s
+
+    # --- at the end -------------------------------------------------------------------
+
+    def figures(self, *, policy: str, load: float, seed: int, events: int) -> Figures:
+        """The figures of the run."""
+        scenario = self._scenario
+        mesh = scenario.mesh
+        measured_s = scenario.duration_s - scenario.warmup_s
+        tenants = self._tenants.attainment(scenario.tenants)
+        admitted = self._offered - self._turned_away
+        busy_s = sum(self._busy_by_worker)
+        return Figures(
+            scenario=scenario.name,
+            policy=policy,
+            load=load,
+            seed=seed,
+            measured_s=measured_s,
+            offered=self._offered,
+            in_time=self._in_time,
+            late=self._late,
+            refused=dict(sorted(self._refused.items())),
+            abandoned=self._abandoned,
+            admitted=admitted,
+            missed=admitted - self._in_time,
+            executed_late=self._executed_late,
+            busy_s=self._busy_s,
+            wasted_s=max(0.0, self._busy_s - self._useful_s),
+            lane_s=mesh.workers * mesh.lanes * measured_s,
+            latency_ms=self._latency.summary(),
+            refusal_ms=self._refusal.summary(),
+            batch_rows_mean=self._rows / self._batches if self._batches else 0.0,
+            fairness=jain(list(tenants.values())),
+            attainment_by_model=self._models.attainment(m.name for m in scenario.models),
+            attainment_by_tenant=tenants,
+            attainment_by_priority=self._classes.attainment("0123"),
+            goodput_by_s=tuple(self._good_by_s),
+            offered_by_s=tuple(self._offered_by_s),
+            share_by_worker=tuple(
+                worker_s / busy_s if busy_s else 0.0
+                for worker_s in self._busy_by_worker[:NAMED_MAX]
+            ),
+            events=events,
+        )
+
+
+def jain(values: list[float]) -> float:
+    """Jain's fairness index, (sum x)^2 / (n sum x^2).
+
+    1 when all fare alike, 1/n when one of n has all.
+    """
+    squares = sum(value * value for value in values)
+    return sum(values) ** 2 / (len(values) * squares) if squares else 1.0

@@ -1,0 +1,306 @@
+"""A worker in virtual time: the second shell around WorkerMachine."""
+
+from dataclasses import dataclass, replace
+from math import inf
+from random import Random
+from typing import Any, Final
+
+from hasten_policy.load import WorkerReport
+from hasten_policy.machines.worker import WorkerMachine
+from hasten_policy.machines.worker_events import (
+    BatchEnded,
+    CallArrived,
+    CallCancelled,
+    Deliver,
+    LinkClosed,
+    LinkOpened,
+    ModelOpened,
+    Refuse,
+    StartBatch,
+    StopBatch,
+    WakeAt,
+    Woke,
+    WorkerEvent,
+)
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_sim.ask import Ask
+from hasten_sim.link import BREAKS_S, Link, Reply, ToRouter, ToWorker
+from hasten_sim.loop import Act, Loop
+from hasten_sim.runs import RunTimes, spec_of
+from hasten_sim.scenario import Scenario
+from hasten_sim.tally import Tally
+
+STOP_S: Final = 0.001
+"""Seconds until a terminated run has ended."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call here: whose it is, over which link, since when."""
+
+    ask: Ask
+    link: Link
+    got_s: float
+
+
+@dataclass(slots=True)
+class _Run:
+    """One batch on a lane."""
+
+    members: list[Ask]
+    began_s: float
+
+
+class SimWorker:
+    """One worker. What it is told while it hangs waits until it goes on.
+
+    Attributes:
+        index: Its number; its name at the routers is "w" and this.
+        links: One to each router.
+        serving: Its process runs and its models are loaded.
+        events: Events that its machine handled.
+    """
+
+    def __init__(
+        self, index: int, scenario: Scenario, policy: WorkerPolicy, loop: Loop, tally: Tally
+    ) -> None:
+        self.index = index
+        self.worker_id = f"w{index:04d}"
+        self.links: list[Link] = []
+        self.serving = False
+        self.events = 0
+        self._scenario = scenario
+        # How many lanes a worker has is a fact of the mesh, not a policy.
+        self._policy = replace(policy, lanes=scenario.mesh.lanes)
+        self._loop = loop
+        self._tally = tally
+        self._times: dict[str, RunTimes] = {}
+        self._slowness = 1.0
+        self._hung = False
+        self._delayed: list[tuple[Act, Any]] = []
+        self._incarnation = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._machine = WorkerMachine(self._policy)
+        self._calls: dict[int, _Call] = {}
+        self._ids: dict[tuple[int, int], int] = {}
+        self._running: dict[int, _Run] = {}
+        self._last_call_id = 0
+        self._wake_s = inf
+        self._incarnation += 1
+        self._told: dict[int, ToRouter] = {}
+
+    # --- its life -------------------------------------------------------------------------
+
+    def load(self, models: list[int], seed: int) -> None:
+        """Gives it its models and starts it, warm, at once."""
+        mesh = self._scenario.mesh
+        speed = mesh.speeds[self.index % len(mesh.speeds)]
+        for number in models:
+            shape = self._scenario.models[number]
+            rng = Random(f"{seed}/runs/{self.index}/{number}")
+            self._times[f"{shape.name}/1"] = RunTimes(shape, speed, rng)
+
+    def start(self, _: object = None) -> None:
+        """Opens its models and links."""
+        for times in self._times.values():
+            self._tell(ModelOpened(spec_of(times, self._scenario.mesh)))
+        self.serving = True
+        for link in self.links:
+            link.open()
+        self._report(self._incarnation)
+
+    def crash(self) -> None:
+        """The process dies: all that it had is lost, and its links break."""
+        self.serving = False
+        self._hung = False
+        self._delayed.clear()
+        for run in self._running.values():
+            self._tally.ran(run.members, self.index, self._loop.now_s - run.began_s)
+        for link in self.links:
+            link.breaks()
+        self._begin_anew()
+
+    def restart(self) -> None:
+        """A new process begins to load its models, one after the other."""
+        load_s = sum(times.shape.load_s for times in self._times.values())
+        self._loop.at(self._loop.now_s + load_s, self.start)
+
+    def hang(self) -> None:
+        """Stands still; peers give its links up after a while."""
+        self._hung = True
+        self._loop.at(self._loop.now_s + BREAKS_S, self._given_up, self._incarnation)
+
+    def resume(self) -> None:
+        """Goes on with all that came meanwhile."""
+        if not self._hung:
+            return
+        self._hung = False
+        delayed, self._delayed = self._delayed, []
+        for act, payload in delayed:
+            act(payload)
+        for link in self.links:
+            link.open()
+
+    def slow(self, factor: float) -> None:
+        """Runs that begin from now on take `factor` times as long."""
+        self._slowness = factor
+
+    def _given_up(self, incarnation: int) -> None:
+        if self._hung and incarnation == self._incarnation:
+            for link in self.links:
+                link.breaks()
+
+    # --- links ------------------------------------------------------------------------------
+
+    def link_opened(self, link: Link) -> None:
+        """A router's stream opened."""
+        self._tell(LinkOpened(link.link_id))
+        link.to_router(ToRouter(report=self._state(link)))
+
+    def link_closed(self, link: Link) -> None:
+        """A router's stream closed."""
+        if not self.serving:
+            return
+        if self._hung:
+            self._delayed.append((self._close, link))
+        else:
+            self._close(link)
+
+    def _close(self, link: Link) -> None:
+        gone = [call_id for call_id, call in self._calls.items() if call.link is link]
+        for call_id in gone:
+            call = self._calls.pop(call_id)
+            self._ids.pop((link.link_id, call.ask.call_id), None)
+        self._tell(LinkClosed(link.link_id))
+
+    def receive(self, link: Link, message: ToWorker) -> None:
+        """A router's message came."""
+        if self._hung:
+            self._delayed.append((lambda sent: self.receive(link, sent), message))
+            return
+        for call_id in message.cancels:
+            known = self._ids.pop((link.link_id, call_id), None)
+            if known is not None:
+                del self._calls[known]
+                self._tell(CallCancelled(known))
+        now_s = self._loop.now_s
+        last = len(message.calls) - 1
+        for index, (ask, left_s) in enumerate(message.calls):
+            self._last_call_id = call_id = self._last_call_id + 1
+            self._calls[call_id] = _Call(ask, link, now_s)
+            self._ids[link.link_id, ask.call_id] = call_id
+            shape = self._scenario.models[ask.model]
+            self._tell(
+                CallArrived(
+                    call_id,
+                    link.link_id,
+                    f"{shape.name}/1",
+                    ask.rows,
+                    0,
+                    left_s,
+                    ask.priority,
+                    self._scenario.tenants[ask.tenant],
+                    ask.payload_bytes,
+                    more_follow=index != last,
+                )
+            )
+        self._flush()
+
+    def _flush(self) -> None:
+        """Sends what ended together in one message, as the real stream does."""
+        if not self._told:
+            return
+        told, self._told = self._told, {}
+        for link in self.links:
+            message = told.get(link.link_id)
+            if message is not None:
+                message.load = self._machine.load(link.link_id, now_s=self._loop.now_s)
+                link.to_router(message)
+
+    # --- reports ----------------------------------------------------------------------------
+
+    def _report(self, incarnation: int) -> None:
+        if incarnation != self._incarnation or not self.serving:
+            return
+        if not self._hung:
+            for link in self.links:
+                if link.up:
+                    link.report(self._state(link))
+        period_s = self._scenario.mesh.network.report_period_s
+        self._loop.at(self._loop.now_s + period_s, self._report, incarnation)
+
+    def _state(self, link: Link) -> WorkerReport:
+        return self._machine.report(
+            link.link_id, now_s=self._loop.now_s, incarnation=str(self._incarnation)
+        )
+
+    # --- events and effects -------------------------------------------------------------------
+
+    def _tell(self, event: WorkerEvent) -> None:
+        self.events += 1
+        for effect in self._machine.on(event, now_s=self._loop.now_s):
+            if isinstance(effect, StartBatch):
+                self._start_batch(effect)
+            elif isinstance(effect, Deliver):
+                self._end(effect.call_id, effect.service_s, None)
+            elif isinstance(effect, Refuse):
+                self._end(effect.call_id, 0.0, effect)
+            elif isinstance(effect, WakeAt):
+                self._wake_s = effect.at_s
+                self._loop.at(max(effect.at_s, self._loop.now_s), self._wake, self._incarnation)
+            elif isinstance(effect, StopBatch):
+                self._loop.at(
+                    self._loop.now_s + STOP_S, self._stopped, (self._incarnation, effect.batch_id)
+                )
+
+    def _wake(self, incarnation: int) -> None:
+        if incarnation != self._incarnation or self._loop.now_s < self._wake_s:
+            return
+        if self._hung:
+            self._delayed.append((self._wake, incarnation))
+            return
+        self._wake_s = inf
+        self._tell(Woke())
+        self._flush()
+
+    def _start_batch(self, effect: StartBatch) -> None:
+        now_s = self._loop.now_s
+        members = [self._calls[call_id].ask for call_id in effect.call_ids]
+        self._running[effect.batch_id] = _Run(members, now_s)
+        self._tally.began(members, now_s)
+        took_s = self._times[effect.model_key].seconds(effect.padded_rows) * self._slowness
+        self._loop.at(now_s + took_s, self._ended, (self._incarnation, effect.batch_id, took_s))
+
+    def _ended(self, ended: tuple[int, int, float]) -> None:
+        incarnation, batch_id, took_s = ended
+        if incarnation != self._incarnation or batch_id not in self._running:
+            return
+        if self._hung:
+            self._delayed.append((self._ended, ended))
+            return
+        run = self._running.pop(batch_id)
+        self._tally.ran(run.members, self.index, took_s)
+        self._tell(BatchEnded(batch_id, self._loop.now_s - run.began_s))
+        self._flush()
+
+    def _stopped(self, stopped: tuple[int, int]) -> None:
+        incarnation, batch_id = stopped
+        run = self._running.pop(batch_id, None) if incarnation == self._incarnation else None
+        if run is None:
+            return
+        took_s = self._loop.now_s - run.began_s
+        self._tally.ran(run.members, self.index, took_s)
+        self._tell(BatchEnded(batch_id, took_s, failed=True, terminated=True))
+        self._flush()
+
+    def _end(self, call_id: int, service_s: float, refused: Refuse | None) -> None:
+        call = self._calls.pop(call_id, None)
+        if call is None:
+            return
+        link = call.link
+        self._ids.pop((link.link_id, call.ask.call_id), None)
+        refusal = refused.refusal if refused is not None else None
+        reply = Reply(call.ask.call_id, refusal, service_s, self._loop.now_s - call.got_s)
+        self._told.setdefault(link.link_id, ToRouter()).replies.append(reply)
