@@ -133,8 +133,8 @@ class Fault:
     Attributes:
         kind: crash (the process dies and its link breaks), hang (it stands still, the link stays),
             slow (runs take `factor` times as long, silently), partition (messages between it and
-            the routers are kept until it heals), store_loss (discovery loses its store: nobody new is
-            found until it is back), join (the worker is not there before `at_s`).
+            the routers are kept until it heals), store_loss (discovery loses its store: nobody
+            new is found until it is back), join (the worker is not there before `at_s`).
         at_s: When it begins.
         for_s: How long; inf for good. A crashed worker starts again after that, and loads its
             models anew.
