@@ -4,7 +4,7 @@ from math import inf, nan
 
 import pytest
 
-from hasten_policy.admission.calibration import Theta
+from hasten_policy.admission.calibration import FALL_PER_S, Peers, Theta
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 from hasten_policy.reasons import Reason
@@ -76,7 +76,7 @@ def test_a_model_that_became_faster_may_have_shorter_deadlines() -> None:
 
 def test_what_waits_at_the_worker_delays_a_call_by_a_row_not_by_a_batch() -> None:
     made = router("w")
-    made.report("w", depth=20, waiting=10, backlog_s=0.08)
+    made.report("w", depth=20, waiting=10, waiting_of=((0, 10),), backlog_s=0.08)
     assert sends(made.call(1, 0.09, priority=0)) == [(1, "w")]
     made.report("w", depth=20, waiting=0, backlog_s=0.08)
     assert refusals(made.call(2, 0.09, priority=0)) == {2: Reason.OVERLOADED}
@@ -115,14 +115,14 @@ def test_the_hold_queue_is_bounded_in_calls_bytes_and_seconds(
 def test_theta_follows_the_misses_of_its_class_and_stays_in_its_bounds() -> None:
     policy = RouterPolicy()
     theta = Theta(policy)
-    for _ in range(1000):
-        theta.learn(1, missed=True)
-    assert theta.values[1] == policy.theta_min
+    for number in range(1000):
+        theta.learn(1, 0.01 * number, missed=True)
+    assert theta.values[1] == pytest.approx(policy.theta_min)
     assert theta.values[0] == policy.theta_start[0]
-    for _ in range(100_000):
-        theta.learn(1, missed=False)
+    for number in range(100_000):
+        theta.learn(1, 10.0 + 0.01 * number, missed=False)
     assert theta.values[1] == policy.theta_max
-    assert theta.of(1) == policy.theta_start[0], "never above a more urgent class"
+    assert theta.of(1, 1010.0) == policy.theta_start[0], "never above a more urgent class"
 
 
 def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth() -> None:
@@ -130,9 +130,10 @@ def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth()
     misses = 0
     for number in range(20_000):
         # Needs between 0.5 and 1.4 of what was predicted; admitted by theta.
-        missed = (0.5 + 0.9 * (number * 0.6180339887 % 1.0)) * theta.of(0) > 1.0
+        now_s = 0.01 * number
+        missed = (0.5 + 0.9 * (number * 0.6180339887 % 1.0)) * theta.of(0, now_s) > 1.0
         misses += missed
-        theta.learn(0, missed=missed)
+        theta.learn(0, now_s, missed=missed)
     assert misses / 20_000 == pytest.approx(0.01, abs=0.005)
 
 
@@ -140,20 +141,56 @@ def test_the_first_misses_move_theta_most_and_a_restored_one_is_settled() -> Non
     policy = RouterPolicy()
     theta = Theta(policy)
     steps = []
-    for _ in range(10):
+    for number in range(10):
         before = theta.values[0]
-        theta.learn(0, missed=True)
+        theta.learn(0, float(number), missed=True)
         steps.append(before - theta.values[0])
     assert steps == sorted(steps, reverse=True)
     assert steps[0] > 5 * policy.gamma
     theta.restore([0.9] * 4)
-    theta.learn(0, missed=True)
+    theta.learn(0, 10.0, missed=True)
     assert theta.values[0] == pytest.approx(0.9 - policy.gamma * 0.99)
+
+
+def test_a_burst_of_misses_costs_little_and_half_of_it_is_made_good_soon() -> None:
+    policy = RouterPolicy()
+    theta = Theta(policy)
+    now_s = 0.0
+    for _ in range(500):
+        now_s += 0.01
+        theta.learn(1, now_s, missed=False)
+    before = theta.values[1]
+    for _ in range(200):
+        theta.learn(1, now_s, missed=True)
+    fallen = theta.values[1]
+    assert before - fallen == pytest.approx(FALL_PER_S), "all at once, so only by so much"
+    for _ in range(2000):
+        now_s += 0.01
+        theta.learn(1, now_s, missed=False)
+    assert theta.values[1] >= (before + fallen) / 2.0
+    plain = 2 * policy.gamma * policy.epsilon[1] * 2000
+    assert theta.values[1] - fallen > plain, "faster than by its usual steps"
+
+
+def test_an_unlucky_model_returns_to_its_peers_without_outcomes_of_its_own() -> None:
+    policy = RouterPolicy()
+    peers = Peers(policy)
+    unlucky = Theta(policy, peers)
+    for number in range(100):
+        unlucky.learn(1, 0.1 * number, missed=True)
+    low = unlucky.of(1, 10.0)
+    assert low == pytest.approx(policy.theta_min, abs=0.1)
+    busy = Theta(policy, peers)
+    for number in range(3000):
+        busy.learn(1, 10.0 + 0.01 * number, missed=False)
+    assert unlucky.of(1, 40.0) > low + 0.3
+    unlucky.of(1, 1e6)
+    assert unlucky.values[1] == pytest.approx(peers.means[1])
 
 
 def test_max_goodput_does_not_steer() -> None:
     theta = Theta(RouterPolicy(mode=MAX_GOODPUT))
-    theta.learn(0, missed=True)
+    theta.learn(0, 1.0, missed=True)
     theta.restore([0.5] * 4)
     assert theta.values == [1.0] * 4
 
@@ -195,7 +232,7 @@ def test_a_bucket_saves_up_no_more_than_its_burst() -> None:
 def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
     made = router("w")
     theta = made.machine._state.registry.theta_of("m")
-    theta.learn(0, missed=True)
+    theta.learn(0, 1.0, missed=True)
     after = router("w")
     for bad in (b"", b"[]", b"\xff", b'{"theta": 3}', b'{"theta": {"m": ["x"]}}', b"[" * 10):
         after.machine.restore(bad)

@@ -158,18 +158,3 @@ def test_blind_choice_keeps_to_credits_and_prefers_the_less_loaded() -> None:
     assert {pick_blind(entries, rng).worker.worker_id for _ in range(50)} == {"b"}  # type: ignore[union-attr]  # b has credits
     made.report("b", window=3)
     assert pick_blind(entries, rng) is None
-
-
-def test_calls_of_one_model_gather_where_they_would_else_mix_with_others() -> None:
-    both = (model("m"), model("n"))
-    made = Router()
-    made.join("a", *both)
-    made.join("b", *both)
-    ((_, home),) = sends(made.call(1, 1.0))
-    ((_, other),) = sends(made.call(2, 1.0, model="n"))
-    assert home != other
-    made.report(other, *both, depth=1, backlog_s=0.01, received=1)
-    made.report(home, *both, depth=4, waiting=1, backlog_s=0.03, received=1)
-    assert sends(made.call(3, 1.0)) == [(3, home)]
-    assert sends(made.call(4, 0.05)) == [(4, other)], "unless time is too short"
-    assert sends(made.call(5, model="n")) == [(5, other)]

@@ -16,6 +16,9 @@ class LoadSample:
         window: Calls that the receiver may have unanswered at this worker at once.
         service_s: Measured busy seconds per call of the model last answered; 0 if unknown.
         waiting: Calls accepted and not yet begun, from all routers.
+        waiting_of: The same by model: (place in the models of the newest full report, calls),
+            those with most of at most 32 models.
+        arrived: Calls received so far from all routers.
     """
 
     seq: int
@@ -26,6 +29,8 @@ class LoadSample:
     window: int
     service_s: float
     waiting: int = 0
+    waiting_of: tuple[tuple[int, int], ...] = ()
+    arrived: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class ModelLoad:
         depth: Calls of this model waiting in the worker.
         default_timeout_s: Deadline of requests that bring none; 0 for none.
         ready: Loaded and serving.
+        batch_rows: Rows of its batches of late; 0 before the first.
     """
 
     name: str
@@ -58,6 +64,7 @@ class ModelLoad:
     depth: int
     default_timeout_s: float
     ready: bool
+    batch_rows: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

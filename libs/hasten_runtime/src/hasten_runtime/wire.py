@@ -34,6 +34,9 @@ def load_to_wire(load: LoadSample) -> load_pb2.Load:
         window=load.window,
         service_s=_outgoing(load.service_s, "service_s"),
         waiting=load.waiting,
+        waiting_places=[place for place, _ in load.waiting_of],
+        waiting_calls=[calls for _, calls in load.waiting_of],
+        arrived=load.arrived,
     )
 
 
@@ -48,6 +51,8 @@ def load_from_wire(message: load_pb2.Load) -> LoadSample:
         window=message.window,
         service_s=_incoming(message.service_s, "load.service_s"),
         waiting=message.waiting,
+        waiting_of=tuple(zip(message.waiting_places, message.waiting_calls, strict=False)),
+        arrived=message.arrived,
     )
 
 
@@ -65,6 +70,7 @@ def model_to_wire(model: ModelLoad) -> load_pb2.ModelLoad:
         depth=model.depth,
         default_timeout_s=_outgoing(model.default_timeout_s, "default_timeout_s"),
         ready=model.ready,
+        batch_rows=_outgoing(model.batch_rows, "batch_rows"),
     )
 
 
@@ -84,6 +90,7 @@ def model_from_wire(message: load_pb2.ModelLoad) -> ModelLoad:
         depth=message.depth,
         default_timeout_s=_incoming(message.default_timeout_s, "models.default_timeout_s"),
         ready=message.ready,
+        batch_rows=_incoming(message.batch_rows, "models.batch_rows"),
     )
 
 

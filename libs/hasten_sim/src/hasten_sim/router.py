@@ -11,6 +11,7 @@ from hasten_policy.machines.router_events import (
     CallAbandoned,
     CallArrived,
     Deliver,
+    LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
@@ -148,6 +149,8 @@ class SimRouter:
                 else AttemptRefused(reply.call_id, worker_id, message.load, reply.refusal)
             )
             self._tell(event)
+        if message.load is not None and not message.replies:
+            self._tell(LoadTold(worker_id, message.load))
         if message.report is not None:
             self._tell(WorkerReported(worker_id, message.report))
         self._flush()

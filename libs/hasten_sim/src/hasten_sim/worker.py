@@ -18,6 +18,7 @@ from hasten_policy.machines.worker_events import (
     Refuse,
     StartBatch,
     StopBatch,
+    TellLoad,
     WakeAt,
     Woke,
     WorkerEvent,
@@ -250,6 +251,8 @@ class SimWorker:
             elif isinstance(effect, WakeAt):
                 self._wake_s = effect.at_s
                 self._loop.at(max(effect.at_s, self._loop.now_s), self._wake, self._incarnation)
+            elif isinstance(effect, TellLoad):
+                self._told.setdefault(effect.link_id, ToRouter())
             elif isinstance(effect, StopBatch):
                 self._loop.at(
                     self._loop.now_s + STOP_S, self._stopped, (self._incarnation, effect.batch_id)

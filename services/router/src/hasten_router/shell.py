@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from hasten_policy.load import WorkerReport
+from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_events import (
     AttemptAnswered,
@@ -13,6 +13,7 @@ from hasten_policy.machines.router_events import (
     CallAbandoned,
     CallArrived,
     Deliver,
+    LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
@@ -172,6 +173,10 @@ class Shell:
             else:
                 self._tell(AttemptRefused(reply.call_id, worker_id, reply.load, reply.refusal))
         self._reply = None
+
+    def told(self, worker_id: str, load: LoadSample) -> None:
+        """A worker told its load alone."""
+        self._tell(LoadTold(worker_id, load))
 
     def quiesced(self, worker_id: str) -> None:
         """A worker should get no new calls."""

@@ -8,7 +8,7 @@ but these protocols.
 from collections.abc import Iterable
 from typing import Protocol
 
-from hasten_policy.load import WorkerReport
+from hasten_policy.load import LoadSample, WorkerReport
 from hasten_router.calls import Call, Reply
 
 
@@ -40,6 +40,10 @@ class LinkListener(Protocol):
 
     def reported(self, worker_id: str, report: WorkerReport) -> None:
         """The worker told its whole state."""
+        ...
+
+    def told(self, worker_id: str, load: LoadSample) -> None:
+        """The worker told its load alone."""
         ...
 
     def quiesced(self, worker_id: str) -> None:

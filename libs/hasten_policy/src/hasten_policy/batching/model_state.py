@@ -12,6 +12,9 @@ from hasten_policy.prediction.sorted_ring import SortedRing
 SLACK_REFRESH_CALLS: Final = 16
 """Admissions after which the target batch is computed again."""
 
+BATCH_WEIGHT: Final = 0.2
+"""Weight of one batch in the mean of rows per batch."""
+
 
 class ModelState:
     """One model version: its predictor and its running totals.
@@ -27,6 +30,7 @@ class ModelState:
             other busy ones, so that idleness earns no credit.
         service_s: Busy seconds per call, exponentially weighted; 0 before the first.
         rows_mean: Rows per call, exponentially weighted; 0 before the first.
+        batch_rows: Rows per batch, exponentially weighted; 0 before the first.
     """
 
     __slots__ = (
@@ -39,6 +43,7 @@ class ModelState:
         "_target_rows",
         "_targets_version",
         "_window_rows",
+        "batch_rows",
         "charged_s",
         "closing",
         "open_calls",
@@ -65,6 +70,7 @@ class ModelState:
         self.charged_s = 0.0
         self.service_s = 0.0
         self.rows_mean = 0.0
+        self.batch_rows = 0.0
         self.open(spec, prediction)
 
     def open(self, spec: ModelSpec, prediction: PredictionPolicy) -> None:
@@ -94,6 +100,11 @@ class ModelState:
         if self._slack_count < SLACK_REFRESH_CALLS or not self._slack_count % SLACK_REFRESH_CALLS:
             self.slack_median_s = self._slack.median()
             self._targets_version = -1
+
+    def began(self, rows: int) -> None:
+        """Counts a batch of `rows` rows."""
+        weight = BATCH_WEIGHT if self.batch_rows else 1.0
+        self.batch_rows += weight * (rows - self.batch_rows)
 
     def clear_s(self, rows: int) -> float:
         """Typical seconds of one lane for `rows` rows: full batches and the rest."""

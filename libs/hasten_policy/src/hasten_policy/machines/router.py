@@ -13,6 +13,7 @@ from hasten_policy.machines.router_events import (
     AttemptRefused,
     CallAbandoned,
     CallArrived,
+    LoadTold,
     RouterEffect,
     RouterEvent,
     WakeAt,
@@ -40,6 +41,7 @@ from hasten_policy.machines.router_workers import (
     ramp,
     reported,
     restore,
+    told,
 )
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
@@ -184,11 +186,13 @@ class RouterMachine:
 
     def _on_worker(
         self,
-        event: WorkerReported | WorkerJoined | WorkerLost | WorkerQuiesced,
+        event: LoadTold | WorkerReported | WorkerJoined | WorkerLost | WorkerQuiesced,
         now_s: float,
     ) -> None:
         state = self._state
-        if isinstance(event, WorkerReported):
+        if isinstance(event, LoadTold):
+            told(state, event, now_s)
+        elif isinstance(event, WorkerReported):
             reported(state, event, now_s)
         elif isinstance(event, WorkerJoined):
             joined(state, event, now_s)

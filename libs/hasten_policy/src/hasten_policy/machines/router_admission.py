@@ -28,11 +28,14 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     if quota_s > 0:
         state.out.append(Refuse(event.call_id, _over_quota(event.tenant, quota_s)))
         return
+    view.arrivals += 1
+    if now_s >= state.homes.due_s:
+        state.homes.renew(state.registry.views, now_s)
     call = CallRecord(event, view, now_s, now_s + left_s)
     policy = state.policy
     ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
     call.order_s = now_s + ordered_s * (1.0 - policy.order_bias[call.priority])
-    entry = choose(state, view, call.affinity, now_s, left_s)
+    entry = choose(state, view, call.affinity, left_s)
     if left_s != INFINITY:
         entry = _admit(state, call, entry, left_s, now_s)
         if call.ended:
@@ -45,18 +48,18 @@ def _admit(
 ) -> ModelEntry | None:
     """The worker to send to, None to hold; sets call.ended when it refused."""
     view = call.view
-    allowed_s = view.theta.of(call.priority) * left_s - state.net.value
+    allowed_s = view.theta.of(call.priority, now_s) * left_s - state.net.value
     if entry is not None:
         need_s = entry.finish_in_s(now_s)
         if need_s > allowed_s and not call.affinity:
             # The balancer's choice is too slow for this one: is any other fast enough?
-            for other in view.open:
+            for other in view.homes or view.open:
                 if len(other.worker.calls) < other.worker.window:
                     other_s = other.finish_in_s(now_s)
                     if other_s < need_s:
                         need_s, entry = other_s, other
     else:
-        need_s = _finish_from_hold_s(state, call, now_s)
+        need_s = _finish_from_hold_s(call, now_s)
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
@@ -64,19 +67,20 @@ def _admit(
     return entry
 
 
-def _finish_from_hold_s(state: RouterState, call: CallRecord, now_s: float) -> float:
-    """Predicted seconds until a held call would be done: the work on the open workers, the held
-    work that goes first, and the batch that the call will be part of.
+def _finish_from_hold_s(call: CallRecord, now_s: float) -> float:
+    """Predicted seconds until a held call would be done: the work on the workers it is at home on,
+    the held work that goes first, and the batch that the call will be part of.
+
+    Other routers hold work for the same workers. As every router gets a fair sample of the calls,
+    theirs is taken to stand to ours as their calls on the workers to our calls there.
     """
     view = call.view
-    ahead_s = view.held.ahead_s(call.order_s) / view.lanes
-    if len(state.held_views) > 1:
-        all_ahead_s = sum(v.held.ahead_s(call.order_s) for v in state.held_views.values())
-        lanes = sum(w.lanes for w in state.registry.workers.values() if w.open)
-        ahead_s = max(ahead_s, all_ahead_s / max(1, lanes))
+    entries = view.homes or view.open
+    lanes = sum(entry.home for entry in entries) or view.lanes
     busy_s = 0.0
     own_s = 0.0
-    for entry in view.open:
+    crowd = 0.0
+    for entry in entries:
         worker = entry.worker
         backlog_s = worker.backlog_s - (now_s - worker.load_at_s)
         unseen = worker.sent - worker.received
@@ -85,7 +89,10 @@ def _finish_from_hold_s(state: RouterState, call: CallRecord, now_s: float) -> f
         if unseen > 0:
             busy_s += unseen * entry.cost_s / worker.lanes
         own_s += entry.batch_s((worker.window + 1) // 2)
-    count = len(view.open)
+        calls = len(worker.calls)
+        crowd += max(calls, worker.queue) / calls if calls else 1.0
+    count = len(entries)
+    ahead_s = crowd / count * view.held.ahead_s(call.order_s) / lanes
     return ahead_s + (busy_s + own_s) / count
 
 
@@ -176,7 +183,7 @@ def _over_quota(tenant: str, wait_s: float) -> Refusal:
 
 
 def _overloaded(state: RouterState, call: CallRecord, need_s: float, left_s: float) -> Refusal:
-    theta = call.view.theta.of(call.priority)
+    theta = call.view.theta.of(call.priority, call.arrived_s)
     net_s = state.net.value
     wait_s = max(0.0, need_s + net_s - theta * left_s) * state.rng.uniform(1.0, 1.5)
     fits = wait_s + call.view.best_s + net_s <= left_s

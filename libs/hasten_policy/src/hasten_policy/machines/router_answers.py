@@ -23,7 +23,14 @@ TRY_ELSEWHERE = frozenset(
 INFRASTRUCTURE = frozenset({Reason.INTERNAL, Reason.WORKER_LOST})
 """These speak against the worker, not against the call."""
 
-TOO_LATE = frozenset({Reason.DEADLINE_INFEASIBLE, Reason.SHED_BEFORE_START, Reason.DEADLINE_PASSED})
+TOO_LATE = frozenset(
+    {
+        Reason.DEADLINE_INFEASIBLE,
+        Reason.OVERLOADED,
+        Reason.SHED_BEFORE_START,
+        Reason.DEADLINE_PASSED,
+    }
+)
 """An admitted call that ends so was admitted wrongly."""
 
 

@@ -3,19 +3,15 @@
 from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other, pick_together
+from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
 
 INFINITY = float("inf")
-GATHER_SHARE = 0.5
-"""Share of its slack that a call may be predicted to need where calls of its model gather."""
 LOOK_AHEAD = 16
 """Held calls of one model that are looked at for a worker that frees a credit."""
 
 
-def choose(
-    state: RouterState, view: ModelView, affinity: str, now_s: float, left_s: float
-) -> ModelEntry | None:
+def choose(state: RouterState, view: ModelView, affinity: str, left_s: float) -> ModelEntry | None:
     """The worker for a new call with `left_s` of slack; None when every open one is full."""
     if affinity:
         found = pick_affine(view.open, affinity)
@@ -23,10 +19,10 @@ def choose(
     if state.blind:
         return pick_blind(view.open, state.rng)
     best = pick(view.open, state.rng)
-    if best is None or best.in_flight >= len(best.worker.calls) or left_s == INFINITY:
+    if best is None or best.home or not best.worker.queue or left_s == INFINITY or not view.homes:
         return best
-    # It would mix with other models there: rather add to a batch of its own, if time allows.
-    return pick_together(view.open, now_s, GATHER_SHARE * left_s) or best
+    # It would mix with other models there: rather fill a batch at home, if time allows.
+    return pick(view.homes, state.rng)
 
 
 def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
@@ -54,23 +50,36 @@ def use_freed_credits(state: RouterState, now_s: float) -> None:
 
 
 def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
-    """Sends held calls to a worker that has credits, earliest deadline first over its models.
+    """Sends held calls to a worker that has credits: first of the models that are at home there,
+    earliest deadline first; when it would stand idle, of any.
 
     A call that could no longer finish in time there is shed instead.
     """
-    worker_id = worker.worker_id
     while state.held_views and len(worker.calls) < worker.window and worker.open:
-        best: CallRecord | None = None
-        for view in list(state.held_views.values()):
-            entry = view.by_worker.get(worker_id)
+        best = _earliest(state, [view for _, view in worker.homes], worker, now_s)
+        if best is None:
+            if worker.homes and worker.queue:
+                return
+            best = _earliest(state, list(state.held_views.values()), worker, now_s)
+        if best is None:
+            return
+        state.unhold(best)
+        begin(state, best, best.view.by_worker[worker.worker_id], now_s)
+
+
+def _earliest(
+    state: RouterState, views: list[ModelView], worker: WorkerRecord, now_s: float
+) -> CallRecord | None:
+    """The held call of these views with the earliest deadline that the worker may have."""
+    best: CallRecord | None = None
+    for view in views:
+        if view.held:
+            entry = view.by_worker.get(worker.worker_id)
             if entry is not None:
                 call = _first_for(state, view, entry, now_s)
                 if call is not None and (best is None or call.precedes(best)):
                     best = call
-        if best is None:
-            return
-        state.unhold(best)
-        begin(state, best, best.view.by_worker[worker_id], now_s)
+    return best
 
 
 def _first_for(

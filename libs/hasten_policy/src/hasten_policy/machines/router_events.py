@@ -35,6 +35,14 @@ class WorkerReported:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadTold:
+    """A worker told its load although it had nothing to answer."""
+
+    worker_id: str
+    load: LoadSample
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerLost:
     """The link broke or the worker left; its unanswered attempts will not answer."""
 
@@ -131,6 +139,7 @@ RouterEvent = (
     | CallAbandoned
     | WorkerJoined
     | WorkerReported
+    | LoadTold
     | WorkerLost
     | WorkerQuiesced
     | Woke

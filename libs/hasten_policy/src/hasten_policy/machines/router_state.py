@@ -18,6 +18,7 @@ from hasten_policy.machines.timers import Timers
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
 from hasten_policy.reasons import Refusal
 from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.homes import Homes
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
 from hasten_policy.routing.registry import Registry
 from hasten_policy.routing.retry_budget import RetryBudget
@@ -53,6 +54,7 @@ class RouterState:
         "held_bytes",
         "held_count",
         "held_views",
+        "homes",
         "net",
         "out",
         "policy",
@@ -71,6 +73,7 @@ class RouterState:
         self.registry = Registry(policy)
         self.calls: dict[int, CallRecord] = {}
         self.held_views: dict[str, ModelView] = {}
+        self.homes = Homes()
         self.held_count = 0
         self.held_bytes = 0
         self.timers: Timers[Subject] = Timers()
@@ -90,8 +93,7 @@ class RouterState:
         """Begins an attempt. The worker has a free credit, or the call must go there."""
         worker = entry.worker
         worker.calls[call.call_id] = call
-        worker.sent += 1
-        worker.queue += 1
+        worker.sends(entry)
         entry.in_flight += 1
         call.attempts += 1
         call.been |= {worker.worker_id}
@@ -168,7 +170,7 @@ class RouterState:
         call.ended = True
         del self.calls[call.call_id]
         if missed is not None and call.deadline_s - now_s != float("inf"):
-            call.view.theta.learn(call.priority, missed=missed)
+            call.view.theta.learn(call.priority, now_s, missed=missed)
 
     def refuse(
         self, call: CallRecord, refusal: Refusal, now_s: float, *, missed: bool | None

@@ -1,7 +1,12 @@
 """Workers come, report, fall silent, fail and go."""
 
 from hasten_policy.machines.router_dispatch import has_elsewhere, redispatch
-from hasten_policy.machines.router_events import StandingChanged, WorkerJoined, WorkerReported
+from hasten_policy.machines.router_events import (
+    LoadTold,
+    StandingChanged,
+    WorkerJoined,
+    WorkerReported,
+)
 from hasten_policy.machines.router_state import (
     TIMER_RAMP,
     TIMER_RESTORE,
@@ -48,7 +53,6 @@ def reported(state: RouterState, event: WorkerReported, now_s: float) -> None:
         _forget_calls(state, worker, now_s)
         worker.forget_incarnation()
     worker.suspect = False
-    worker.take_load(event.report.load, now_s)
     if known is None:
         worker.ready_since_s = now_s
         # The share of a newcomer ramps up, but only where others carry the load meanwhile; in a
@@ -59,12 +63,25 @@ def reported(state: RouterState, event: WorkerReported, now_s: float) -> None:
         ):
             _begin_ramp(state, worker, now_s)
     changed = state.registry.report(worker, event.report)
+    worker.take_load(event.report.load, now_s)
     if before == "suspect":
         state.registry.refresh_open_of(worker)
     if worker.standing != before:
         state.say_standing(worker, "reported")
     if changed:
         _refuse_orphans(state, now_s)
+    if state.held_views:
+        state.freed.append(worker)
+
+
+def told(state: RouterState, event: LoadTold, now_s: float) -> None:
+    """A worker told its load alone."""
+    worker = state.registry.workers.get(event.worker_id)
+    if worker is None:
+        return
+    worker.take_load(event.load, now_s)
+    if worker.suspect:
+        restore_if_suspect(state, worker)
     if state.held_views:
         state.freed.append(worker)
 

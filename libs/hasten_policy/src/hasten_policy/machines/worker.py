@@ -22,6 +22,7 @@ from hasten_policy.machines.worker_events import (
     Refuse,
     StartBatch,
     StopBatch,
+    TellLoad,
     WakeAt,
     WorkerEffect,
     WorkerEvent,
@@ -29,7 +30,7 @@ from hasten_policy.machines.worker_events import (
 from hasten_policy.machines.worker_lanes import Lanes, RunningBatch, Stop
 from hasten_policy.machines.worker_links import Links
 from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.machines.worker_report import model_load
+from hasten_policy.machines.worker_report import model_load, waiting_of
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
 
@@ -113,6 +114,8 @@ class WorkerMachine:
                 return effects
         elif isinstance(event, BatchEnded):
             self._ended(event, now_s)
+            if len(self._links) > 1:
+                effects += [TellLoad(link_id) for link_id in self._links.to_tell(now_s)]
         elif isinstance(event, CallCancelled):
             self._cancelled(event.call_id, now_s)
         else:
@@ -129,6 +132,7 @@ class WorkerMachine:
     def load(self, link_id: int, *, now_s: float) -> LoadSample:
         """Load now, as told to the other end of a link (0: callers served directly)."""
         self._seq += 1
+        self._links.told(link_id, now_s)
         lanes = self._lanes
         work_s = self._batcher.clear_cautious_s() + lanes.residuals_cautious_s(now_s)
         policy = self._policy
@@ -143,6 +147,8 @@ class WorkerMachine:
             window=0 if self._book.draining else self._links.share(link_id, total, now_s),
             service_s=self._service_s,
             waiting=self._book.waiting,
+            arrived=self._links.arrived,
+            waiting_of=waiting_of(self._book.models.values()) if self._book.waiting else (),
         )
 
     def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
@@ -264,6 +270,7 @@ class WorkerMachine:
                 live=len(formed.calls),
             )
         )
+        model.began(formed.rows)
         weight = WINDOW_WEIGHT if batch_id > 1 else 1.0
         self._window_calls += weight * (model.window_calls() - self._window_calls)
         self._book.effects.append(

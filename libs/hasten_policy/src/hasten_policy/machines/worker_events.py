@@ -224,4 +224,11 @@ class WakeAt:
     at_s: float
 
 
-WorkerEffect = StartBatch | StopBatch | Deliver | Refuse | ModelIdle | Drained | WakeAt
+@dataclass(frozen=True, slots=True)
+class TellLoad:
+    """Tell the other end of this link the load, soon, even if there is nothing to answer."""
+
+    link_id: int
+
+
+WorkerEffect = StartBatch | StopBatch | Deliver | Refuse | ModelIdle | Drained | WakeAt | TellLoad

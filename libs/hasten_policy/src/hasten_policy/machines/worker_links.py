@@ -1,13 +1,18 @@
-"""Streams that carry calls here, and how many calls each may have open."""
+"""Streams that carry calls here: how many calls each may have open, and who hears of the load."""
 
-from math import ceil
+from math import ceil, inf
+from typing import Final
+
+TELL_S: Final = 0.01
+"""A busy link that has heard the load more recently needs not hear it after a batch."""
 
 
 class _Link:
-    __slots__ = ("last_s", "received")
+    __slots__ = ("last_s", "received", "told_s")
 
     def __init__(self, now_s: float) -> None:
         self.received = 0
+        self.told_s = -inf
         self.last_s = now_s
 
 
@@ -16,13 +21,17 @@ class Links:
 
     Args:
         idle_s: A link without calls for this long leaves its share to the others.
+
+    Attributes:
+        arrived: Calls that came over all links, those that have closed included.
     """
 
-    __slots__ = ("_idle_s", "_links")
+    __slots__ = ("_idle_s", "_links", "arrived")
 
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
         self._links: dict[int, _Link] = {}
+        self.arrived = 0
 
     def __len__(self) -> int:
         return len(self._links)
@@ -40,7 +49,27 @@ class Links:
         link = self._links.get(link_id)
         if link is not None:
             link.received += 1
+            self.arrived += 1
             link.last_s = now_s
+
+    def told(self, link_id: int, now_s: float) -> None:
+        """The link is being told the load."""
+        link = self._links.get(link_id)
+        if link is not None:
+            link.told_s = now_s
+
+    def to_tell(self, now_s: float) -> list[int]:
+        """Busy links that have not heard the load of late.
+
+        A batch has ended and the next begun: what waits here has changed for all routers, not
+        only for those that get an answer. Knowing it is worth most with several of them, as none
+        sees what the others send.
+        """
+        return [
+            link_id
+            for link_id, link in self._links.items()
+            if now_s - link.last_s < self._idle_s and now_s - link.told_s >= TELL_S
+        ]
 
     def received(self, link_id: int) -> int:
         """Calls that came over the link; 0 for an unknown one."""

@@ -1,8 +1,21 @@
 """What a worker says of each model in its report."""
 
+from collections.abc import Iterable
+
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.load import ModelLoad
 from hasten_policy.machines.worker_policy import WorkerPolicy
+
+NAMED_MAX = 32
+"""Models whose waiting calls a load sample tells."""
+
+
+def waiting_of(models: Iterable[ModelState]) -> tuple[tuple[int, int], ...]:
+    """(place, waiting calls) of the models with most, for `LoadSample.waiting_of`."""
+    found = [(place, model.waiting) for place, model in enumerate(models) if model.waiting]
+    if len(found) > NAMED_MAX:
+        found = sorted(found, key=lambda pair: (-pair[1], pair[0]))[:NAMED_MAX]
+    return tuple(found)
 
 
 def model_load(
@@ -29,4 +42,5 @@ def model_load(
         depth=model.waiting,
         default_timeout_s=spec.default_timeout_s,
         ready=not (model.closing or draining),
+        batch_rows=model.batch_rows,
     )

@@ -39,25 +39,6 @@ def pick(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:
     return best
 
 
-def pick_together(entries: list[ModelEntry], now_s: float, within_s: float) -> ModelEntry | None:
-    """The worker with a free credit on which most of our calls are of this model.
-
-    A call that joins a batch of its own model costs a row, one that begins a batch costs that and
-    the batch's fixed part, which under load comes to a multiple. So models that share workers
-    gather, as long as the call is predicted to be done `within_s` seconds.
-    """
-    best: ModelEntry | None = None
-    best_share = 0.0
-    for entry in entries:
-        worker = entry.worker
-        if entry.in_flight and len(worker.calls) < worker.window and not worker.ramping:
-            share = entry.in_flight / len(worker.calls)
-            if share > best_share and entry.finish_in_s(now_s) <= within_s:
-                best_share = share
-                best = entry
-    return best
-
-
 def pick_other(
     entries: list[ModelEntry], rng: "Random", avoid: frozenset[str]
 ) -> ModelEntry | None:

@@ -1,6 +1,6 @@
 """All workers and all models that a router knows, kept consistent with each other."""
 
-from hasten_policy.admission.calibration import Theta
+from hasten_policy.admission.calibration import Peers, Theta
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
@@ -15,6 +15,7 @@ class Registry:
         self.workers: dict[str, WorkerRecord] = {}
         self.views: dict[str, ModelView] = {}
         self.thetas: dict[str, Theta] = {}
+        self._peers = Peers(policy)
 
     # --- workers ----------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class Registry:
         """The model's calibration, kept even while no worker has the model."""
         found = self.thetas.get(model)
         if found is None:
-            found = self.thetas[model] = Theta(self._policy)
+            found = self.thetas[model] = Theta(self._policy, self._peers)
         return found
 
     def knows_name(self, model: str) -> bool:
@@ -113,6 +114,7 @@ class Registry:
         kept = {(entry.name, entry.version): entry for entry in worker.entries}
         touched = self._views_of(worker)
         self._take_out(worker, touched)
+        worker.places = []
         for load in report.models:
             view = self._view(f"{load.name}/{load.version}", load.name)
             named = [view, self._view(load.name, load.name)]
@@ -120,12 +122,14 @@ class Registry:
                 each.reporters.add(worker.worker_id)
                 if each not in touched:
                     touched.append(each)
+            worker.places.append(None)
             if not load.ready:
                 continue
             entry = kept.get((load.name, load.version)) or ModelEntry(worker, load)
             entry.refresh(load)
             self._begin_at_the_median(entry, view)
             worker.entries.append(entry)
+            worker.places[-1] = entry
             for each in named if load.serves_unversioned else named[:1]:
                 each.entries.append(entry)
                 each.default_timeout_s = load.default_timeout_s

@@ -211,6 +211,8 @@ class ExecuteLink:
             if message.HasField("state"):
                 self.state = message.state
                 self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
+            elif not message.replies and message.HasField("load"):
+                self._listener.told(self.worker_id, wire.load_from_wire(message.load))
 
     def _take_replies(self, message: pb.ExecuteResponse) -> None:
         load = wire.load_from_wire(message.load) if message.HasField("load") else None

@@ -99,7 +99,7 @@ class Link:
         self._worker_id = setup.worker_id
         self._state = setup.state
         self._start_span = setup.start_span
-        self._link_id = self._shell.link_opened(self._state_changed)
+        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._received = 0
         self._outbox = Outbox(min(self._limits.coalesce_bytes_max, self._limits.replies_bytes_max))
@@ -271,6 +271,9 @@ class Link:
 
     def _state_changed(self) -> None:
         self._state_due = True
+        self._ready.set()
+
+    def _tell_load(self) -> None:
         self._ready.set()
 
     def _state_period(self) -> None:

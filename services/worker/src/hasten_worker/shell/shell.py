@@ -22,6 +22,7 @@ from hasten_policy.machines.worker_events import (
     Refuse,
     StartBatch,
     StopBatch,
+    TellLoad,
     WakeAt,
     Woke,
     WorkerEvent,
@@ -87,6 +88,7 @@ class Shell:
         self._last_link_id = 0
         self._alarm = Alarm(clock, self._woke)
         self._on_change: list[Callable[[], None]] = []
+        self._tell_load: dict[int, Callable[[], None]] = {}
         self.drained = asyncio.Event()
         """Draining, and the last call has ended."""
         self.broken = False
@@ -103,6 +105,7 @@ class Shell:
             ModelIdle: self._model_idle,
             Drained: self._drained,
             WakeAt: self._wake_at,
+            TellLoad: self._told_load,
         }
 
     def open(self) -> None:
@@ -162,16 +165,20 @@ class Shell:
 
     # --- links -------------------------------------------------------------------------
 
-    def link_opened(self, on_change: Callable[[], None]) -> int:
-        """A stream opened; `on_change` is called when its state should be told anew."""
+    def link_opened(self, on_change: Callable[[], None], tell_load: Callable[[], None]) -> int:
+        """A stream opened; `on_change` is called when its state should be told anew, `tell_load`
+        when its load should.
+        """
         self._last_link_id += 1
         self._on_change.append(on_change)
+        self._tell_load[self._last_link_id] = tell_load
         self._tell(LinkOpened(self._last_link_id))
         return self._last_link_id
 
     def link_closed(self, link_id: int, on_change: Callable[[], None]) -> None:
         """A stream closed; its unanswered calls are cancelled."""
         self._on_change.remove(on_change)
+        del self._tell_load[link_id]
         for call in [call for call in self._calls.values() if call.link_id == link_id]:
             del self._calls[call.call_id]
             self._forget(call, CANCELLED)
@@ -312,6 +319,11 @@ class Shell:
 
     def _model_idle(self, effect: ModelIdle) -> None:
         self.on_idle(effect.key)
+
+    def _told_load(self, effect: TellLoad) -> None:
+        tell = self._tell_load.get(effect.link_id)
+        if tell is not None:
+            tell()
 
     def _drained(self, _: Drained) -> None:
         self.drained.set()

@@ -32,6 +32,9 @@ class Load(_message.Message):
     WINDOW_FIELD_NUMBER: _builtins.int
     SERVICE_S_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    WAITING_PLACES_FIELD_NUMBER: _builtins.int
+    WAITING_CALLS_FIELD_NUMBER: _builtins.int
+    ARRIVED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Grows by one with each report of one incarnation; an older report is ignored."""
     depth: _builtins.int
@@ -48,6 +51,16 @@ class Load(_message.Message):
     """Measured busy seconds per call at the recent batch regime, of the model last answered."""
     waiting: _builtins.int
     """Calls accepted and not yet begun, from all routers."""
+    arrived: _builtins.int
+    """Calls received so far from all routers."""
+    @_builtins.property
+    def waiting_places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Models of which calls wait, by their place in WorkerState.models; the 32 with most."""
+
+    @_builtins.property
+    def waiting_calls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Calls of each of waiting_places that wait, in the same order."""
+
     def __init__(
         self,
         *,
@@ -59,10 +72,13 @@ class Load(_message.Message):
         window: _builtins.int = ...,
         service_s: _builtins.float = ...,
         waiting: _builtins.int = ...,
+        waiting_places: _abc.Iterable[_builtins.int] | None = ...,
+        waiting_calls: _abc.Iterable[_builtins.int] | None = ...,
+        arrived: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -85,6 +101,7 @@ class ModelLoad(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     DEFAULT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
+    BATCH_ROWS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Model name."""
     version: _builtins.str
@@ -107,6 +124,8 @@ class ModelLoad(_message.Message):
     """Deadline for requests that bring none, in seconds; 0 means none."""
     ready: _builtins.bool
     """False while the model is loading or leaving."""
+    batch_rows: _builtins.float
+    """Rows of its batches of late, exponentially weighted; 0 before the first."""
     def __init__(
         self,
         *,
@@ -121,10 +140,11 @@ class ModelLoad(_message.Message):
         depth: _builtins.int = ...,
         default_timeout_s: _builtins.float = ...,
         ready: _builtins.bool = ...,
+        batch_rows: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "name", b"name", "ready", b"ready", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "name", b"name", "ready", b"ready", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

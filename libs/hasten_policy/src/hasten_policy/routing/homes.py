@@ -1,0 +1,128 @@
+"""Which workers a model is at home on, so that under load its calls meet and fill batches.
+
+A batch costs its fixed part once. Calls of many models that are spread over all workers meet few of
+their own kind in each queue; where the same calls are kept to a share of the workers that fits
+their demand, batches come out as full as one central queue would make them. The models are laid
+along the workers in a fixed order, each over as much of them as its share of the demand takes, as
+in the duty cycles of Nexus (Shen et al., SOSP 2019) but refreshed every second and never binding:
+a worker that would stand idle takes what it can get.
+
+Every router sees a fair sample of the calls, and the order is the same for all, so routers come to
+nearly the same layout without talking to each other.
+"""
+
+from typing import Final
+
+from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.routing.subset import affinity_score
+
+PERIOD_S: Final = 1.0
+"""Between two layouts."""
+FIRST_PERIOD_S: Final = 0.25
+"""After the first call; the periods double until they are PERIOD_S."""
+WEIGHT: Final = 0.25
+"""Of the newest period in the demand."""
+LEAST_SHARE: Final = 0.25
+"""Of a worker: a smaller place is not worth the batches that it breaks."""
+ROUNDING: Final = 1e-9
+
+
+class Homes:
+    """The layout of the models on the workers.
+
+    Attributes:
+        due_s: When it is to be made again.
+    """
+
+    __slots__ = ("_began_s", "_period_s", "due_s")
+
+    def __init__(self) -> None:
+        self.due_s = float("-inf")
+        self._began_s = float("-inf")
+        self._period_s = FIRST_PERIOD_S
+
+    def renew(self, views: dict[str, ModelView], now_s: float) -> None:
+        """Takes the calls since the last time into the demand and lays the models out anew."""
+        if self._began_s == float("-inf"):
+            self._began_s = now_s
+            self.due_s = now_s + self._period_s
+            return
+        passed_s = max(now_s - self._began_s, 1e-3)
+        self._began_s = now_s
+        self._period_s = min(PERIOD_S, 2.0 * self._period_s)
+        self.due_s = now_s + self._period_s
+        asked: list[ModelView] = []
+        for view in views.values():
+            rate = view.arrivals / passed_s
+            view.arrivals = 0
+            view.demand_per_s += (WEIGHT if view.demand_per_s else 1.0) * (rate - view.demand_per_s)
+            if view.demand_per_s < 1e-3:
+                view.demand_per_s = 0.0
+            view.homes = []
+            if view.demand_per_s and view.open:
+                asked.append(view)
+        lay_out(asked)
+
+
+def lay_out(views: list[ModelView]) -> None:
+    """Gives each view its homes, in proportion to its demand."""
+    views = sorted(views, key=_place)
+    workers: dict[str, WorkerRecord] = {}
+    wanted_s = 0.0
+    for view in views:
+        wanted_s += view.demand_per_s * _mean_cost_s(view)
+        for entry in view.open:
+            entry.home = 0.0
+            workers[entry.worker.worker_id] = entry.worker
+    lanes = 0.0
+    for worker in workers.values():
+        worker.homes = []
+        worker.home_lanes = 0.0
+        lanes += worker.lanes
+    if not wanted_s:
+        return
+    scale = lanes / wanted_s
+    left = {worker_id: float(worker.lanes) for worker_id, worker in workers.items()}
+    for view in views:
+        _settle(view, scale, left)
+
+
+def _settle(view: ModelView, scale: float, left: dict[str, float]) -> None:
+    """Takes as many lanes as the view's demand needs, worker by worker, in their order."""
+    calls = view.demand_per_s
+    for entry in view.open:
+        worker = entry.worker
+        free = left[worker.worker_id]
+        need = calls * entry.full_cost_s * scale
+        least = LEAST_SHARE * worker.lanes
+        if free + ROUNDING < min(need, least):
+            continue
+        taken = need if need - free < least else free
+        left[worker.worker_id] = free - taken
+        view.homes.append(entry)
+        _live(view, entry, taken)
+        if taken == need:
+            return
+        calls -= taken / (entry.full_cost_s * scale)
+    # No worker that holds it has room: they are all too small for what is asked of them.
+    crowded = view.homes or view.open
+    view.homes = list(crowded)
+    for entry in crowded:
+        _live(view, entry, calls * entry.full_cost_s * scale / len(crowded))
+
+
+def _live(view: ModelView, entry: ModelEntry, lanes: float) -> None:
+    if not entry.home:
+        entry.worker.homes.append((entry, view))
+    entry.home += lanes
+    entry.worker.home_lanes += lanes
+
+
+def _place(view: ModelView) -> tuple[int, str]:
+    """Its place in the order, the same in every router; versions of a model are neighbours."""
+    name = view.key.partition("/")[0]
+    return affinity_score(name, ""), view.key
+
+
+def _mean_cost_s(view: ModelView) -> float:
+    return sum(entry.full_cost_s for entry in view.open) / len(view.open)
