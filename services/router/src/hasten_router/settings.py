@@ -3,6 +3,7 @@
 import inspect
 import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, create_model, model_validator
@@ -14,6 +15,8 @@ from hasten_router.front.infer import FrontLimits
 from hasten_router.links.roster import RosterLimits
 from hasten_router.links.stream import LinkLimits
 from hasten_runtime.settings import (
+    MIB,
+    RECORD_BYTES_MAX,
     CommaSeparated,
     DiscoverySettings,
     GrpcSettings,
@@ -166,6 +169,12 @@ class RouterSettings(ServiceSettings):
         default=10.0, gt=0, le=3600, description="Time between checkpoints of what was learnt."
     )
     seed: int | None = Field(default=None, description="Makes random choices repeatable.")
+    record: Path | None = Field(
+        default=None, description="Folder for the log of the machine's events; none: no log."
+    )
+    record_bytes_max: int = Field(
+        default=RECORD_BYTES_MAX, ge=MIB, description="Size at which such a log ends."
+    )
     stream_in_flight_max: int = Field(
         default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
     )

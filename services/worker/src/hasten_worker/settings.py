@@ -10,6 +10,8 @@ from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_runtime.settings import (
+    MIB,
+    RECORD_BYTES_MAX,
     CommaSeparated,
     DiscoverySettings,
     GrpcSettings,
@@ -99,6 +101,12 @@ class WorkerSettings(ServiceSettings):
         ge=0.1,
         le=600,
         description="A run that ignores its termination for this long ends the worker.",
+    )
+    record: Path | None = Field(
+        default=None, description="Folder for the log of the machine's events; none: no log."
+    )
+    record_bytes_max: int = Field(
+        default=RECORD_BYTES_MAX, ge=MIB, description="Size at which such a log ends."
     )
     leave: LeaveSettings = Field(default=LeaveSettings(), description="Leaving.")
     grpc: GrpcSettings = Field(default=GrpcSettings(), description="gRPC bounds.")

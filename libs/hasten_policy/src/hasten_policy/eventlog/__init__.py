@@ -6,7 +6,7 @@ from hasten_policy.eventlog.asked import (
     Raised,
     ReportAsked,
 )
-from hasten_policy.eventlog.codec import Decoder, Outcome, encode, encode_line, shown
+from hasten_policy.eventlog.codec import Decoder, Json, Outcome, encode, encode_line, parse, shown
 from hasten_policy.eventlog.header import FORMAT, Header, decode_header, encode_header, policy_of
 from hasten_policy.eventlog.kinds import KINDS, Kind
 
@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointRestored",
     "Decoder",
     "Header",
+    "Json",
     "Kind",
     "LoadAsked",
     "Outcome",
@@ -25,6 +26,7 @@ __all__ = [
     "encode",
     "encode_header",
     "encode_line",
+    "parse",
     "policy_of",
     "shown",
 ]

@@ -9,6 +9,8 @@ from hasten_runtime.grpc_server import ServerLimits
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
 
 MIB = 1024 * 1024
+RECORD_BYTES_MAX = 256 * MIB
+"""Default size at which an event log ends."""
 
 
 def _host_port(value: str) -> str:
