@@ -3,7 +3,6 @@
 import inspect
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, create_model, model_validator
@@ -21,6 +20,7 @@ from hasten_runtime.settings import (
     DiscoverySettings,
     GrpcSettings,
     HostPort,
+    RecordFolder,
     ServiceSettings,
     SettingsGroup,
     TelemetrySettings,
@@ -169,7 +169,7 @@ class RouterSettings(ServiceSettings):
         default=10.0, gt=0, le=3600, description="Time between checkpoints of what was learnt."
     )
     seed: int | None = Field(default=None, description="Makes random choices repeatable.")
-    record: Path | None = Field(
+    record: RecordFolder = Field(
         default=None, description="Folder for the log of the machine's events; none: no log."
     )
     record_bytes_max: int = Field(

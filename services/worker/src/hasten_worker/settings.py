@@ -16,6 +16,7 @@ from hasten_runtime.settings import (
     DiscoverySettings,
     GrpcSettings,
     HostPort,
+    RecordFolder,
     ServiceSettings,
     SettingsGroup,
     TelemetrySettings,
@@ -102,7 +103,7 @@ class WorkerSettings(ServiceSettings):
         le=600,
         description="A run that ignores its termination for this long ends the worker.",
     )
-    record: Path | None = Field(
+    record: RecordFolder = Field(
         default=None, description="Folder for the log of the machine's events; none: no log."
     )
     record_bytes_max: int = Field(

@@ -11,6 +11,7 @@ from hasten_runtime.settings.groups import (
     DiscoverySettings,
     GrpcSettings,
     HostPort,
+    RecordFolder,
     TelemetrySettings,
 )
 from hasten_runtime.settings.loading import SettingsFault, load, read
@@ -22,6 +23,7 @@ __all__ = [
     "DiscoverySettings",
     "GrpcSettings",
     "HostPort",
+    "RecordFolder",
     "ServiceSettings",
     "SettingsFault",
     "SettingsGroup",
