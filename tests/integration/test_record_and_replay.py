@@ -103,4 +103,4 @@ def test_each_of_many_processes_has_a_log_and_one_that_is_killed_loses_little(
 
 def readable(folder: Path) -> list[ReplayOutcome]:
     """Replays of those logs whose header has been written."""
-    return [replay(path) for path in logs_of(folder, "router") if path.stat().st_size > 2000]
+    return [replay(path) for path in logs_of(folder, "router") if path.stat().st_size]

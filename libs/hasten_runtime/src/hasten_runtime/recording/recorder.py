@@ -118,16 +118,16 @@ class Recorder:
 
     def _write_until_the_end(self) -> None:
         stopped = False
-        while not stopped:
-            stopped = self._stop.wait(self._limits.flush_s)
-            if not self._write_waiting():
-                self._ended = True
-                self._finish("bytes_max")
-                self._say_ended(f"the log has reached {self._limits.bytes_max} bytes")
+        while self._write_waiting():
+            if stopped:
+                self._finish(self._why or "closed")
+                if self._why:
+                    self._say_ended(self._why)
                 return
-        self._finish(self._why or "closed")
-        if self._why:
-            self._say_ended(self._why)
+            stopped = self._stop.wait(self._limits.flush_s)
+        self._ended = True
+        self._finish("bytes_max")
+        self._say_ended(f"the log has reached {self._limits.bytes_max} bytes")
 
     def _write_waiting(self) -> bool:
         """Writes the lines that wait; False when the file has no room for them."""
