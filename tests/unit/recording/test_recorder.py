@@ -13,6 +13,7 @@ from hasten_policy.machines.router_events import WakeAt, WorkerLost
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_runtime.recording import Recorder, open_recorder
 from hasten_runtime.recording import open as opening
+from hasten_runtime.recording import recorder as recording
 from hasten_runtime.recording.recorder import RecorderLimits
 from hasten_sim.replay import replay
 from tests.support.waiting import eventually_sync
@@ -61,6 +62,21 @@ def test_it_is_written_while_the_service_runs(tmp_path: Path) -> None:
     assert outcome.truncated
     recorder.close()
     assert not replay(path).truncated
+
+
+def test_a_long_log_has_a_checksum_every_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MEMBER_BYTES", 10_000)
+    monkeypatch.setattr(recording, "BLOCK_CHARS", 1000)
+    path = tmp_path / "log"
+    recorder = router_recorder(path)
+    fill(recorder, 2000)
+    recorder.close()
+    assert path.read_bytes().count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00") > 5
+    outcome = replay(path)
+    assert outcome.same
+    assert outcome.events == 2000
 
 
 def test_it_ends_at_its_bound_and_says_so_once(tmp_path: Path, said: list[Any]) -> None:
