@@ -38,7 +38,7 @@ def test_the_same_is_exit_code_zero(log: Path) -> None:
     assert result.exit_code == 0
     first, second = result.stdout.splitlines()
     began = "2031-04-05T06:07:08.009+00:00"
-    assert first == f"router-it.hlog: router it, recorded from {began} by Hasten 0.1.0"
+    assert first == f"router-it.hlog: log of router 'it', begun {began} by Hasten 0.1.0"
     events = len(lines_of(log)) - 2
     assert second.startswith(f"same: {events} events over ")
     assert second.endswith(" effects, every one bit for bit")

@@ -48,7 +48,7 @@ def _facts(path: Path, outcome: ReplayOutcome) -> dict[str, Any]:
 def _sentences(path: Path, outcome: ReplayOutcome) -> Iterator[str]:
     about = outcome.about
     written = f"{about.get('began', 'an unknown time')} by Hasten {about.get('hasten', '?')}"
-    yield f"{path.name}: {outcome.kind} {about.get('id', '?')}, recorded from {written}"
+    yield f"{path.name}: log of {outcome.kind} {about.get('id', '?')!r}, begun {written}"
     yield from (f"note: {note}" for note in outcome.notes)
     if outcome.first_difference is not None:
         yield from _difference(outcome.first_difference, outcome)
