@@ -20,6 +20,7 @@ SETTINGS = settings(
     max_examples=30,
     stateful_step_count=40,
     deadline=None,
+    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
 
