@@ -11,11 +11,14 @@ from structlog.testing import capture_logs
 from hasten_policy.eventlog import encode_header
 from hasten_policy.machines.router_events import WakeAt, WorkerLost
 from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_router.settings import RouterSettings
 from hasten_runtime.recording import Recorder, open_recorder
 from hasten_runtime.recording import open as opening
 from hasten_runtime.recording import recorder as recording
 from hasten_runtime.recording.recorder import RecorderLimits
+from hasten_runtime.settings import load
 from hasten_sim.replay import replay
+from hasten_worker.settings import WorkerSettings
 from tests.support.waiting import eventually_sync
 from tests.unit.recording.harness import StuckFile, lines_of, router_recorder
 
@@ -186,3 +189,24 @@ def test_a_service_that_starts_for_ever_does_not_fill_the_folder(
     assert opened(tmp_path, "c") is None
     assert said[-1]["reason"] == "the folder holds 2 logs already; move some away"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags"), [(RouterSettings, ()), (WorkerSettings, ("--models-dir", "m"))]
+)
+def test_a_service_records_only_when_told_where(
+    settings: type[RouterSettings] | type[WorkerSettings],
+    flags: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prefix = settings.model_config["env_prefix"]
+    assert load(settings, flags).record is None
+    # As compose files set what the user has not.
+    monkeypatch.setenv(f"{prefix}RECORD", "")
+    assert load(settings, flags).record is None
+    monkeypatch.setenv(f"{prefix}RECORD", "/var/log/hasten")
+    assert load(settings, flags).record == Path("/var/log/hasten")
+    assert load(settings, flags).record_bytes_max == 256 * MIB
+    assert load(settings, (*flags, "--record", "here")).record == Path("here")
+    with pytest.raises(SystemExit):
+        load(settings, (*flags, "--record-bytes-max", "1000"))

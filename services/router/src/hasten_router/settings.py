@@ -13,14 +13,12 @@ from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import FrontLimits
 from hasten_router.links.roster import RosterLimits
 from hasten_router.links.stream import LinkLimits
+from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
-    MIB,
-    RECORD_BYTES_MAX,
     CommaSeparated,
     DiscoverySettings,
     GrpcSettings,
     HostPort,
-    RecordFolder,
     ServiceSettings,
     SettingsGroup,
     TelemetrySettings,
@@ -169,12 +167,6 @@ class RouterSettings(ServiceSettings):
         default=10.0, gt=0, le=3600, description="Time between checkpoints of what was learnt."
     )
     seed: int | None = Field(default=None, description="Makes random choices repeatable.")
-    record: RecordFolder = Field(
-        default=None, description="Folder for the log of the machine's events; none: no log."
-    )
-    record_bytes_max: int = Field(
-        default=RECORD_BYTES_MAX, ge=MIB, description="Size at which such a log ends."
-    )
     stream_in_flight_max: int = Field(
         default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
     )
@@ -193,6 +185,8 @@ class RouterSettings(ServiceSettings):
     telemetry: TelemetrySettings = Field(
         default_factory=TelemetrySettings, description="Logs and metrics."
     )
+    record: RecordFolder = None
+    record_bytes_max: RecordBytes = RECORD_BYTES_MAX
 
     def router_policy(self) -> RouterPolicy:
         """For the machine."""

@@ -9,14 +9,12 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
-    MIB,
-    RECORD_BYTES_MAX,
     CommaSeparated,
     DiscoverySettings,
     GrpcSettings,
     HostPort,
-    RecordFolder,
     ServiceSettings,
     SettingsGroup,
     TelemetrySettings,
@@ -103,12 +101,6 @@ class WorkerSettings(ServiceSettings):
         le=600,
         description="A run that ignores its termination for this long ends the worker.",
     )
-    record: RecordFolder = Field(
-        default=None, description="Folder for the log of the machine's events; none: no log."
-    )
-    record_bytes_max: int = Field(
-        default=RECORD_BYTES_MAX, ge=MIB, description="Size at which such a log ends."
-    )
     leave: LeaveSettings = Field(default=LeaveSettings(), description="Leaving.")
     grpc: GrpcSettings = Field(default=GrpcSettings(), description="gRPC bounds.")
     discovery: DiscoverySettings = Field(
@@ -117,6 +109,8 @@ class WorkerSettings(ServiceSettings):
     telemetry: TelemetrySettings = Field(
         default=TelemetrySettings(), description="Logs and metrics."
     )
+    record: RecordFolder = None
+    record_bytes_max: RecordBytes = RECORD_BYTES_MAX
 
     def worker_id(self) -> str:
         """The name in effect."""

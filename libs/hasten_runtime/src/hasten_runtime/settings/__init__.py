@@ -6,24 +6,18 @@ variable with the service's prefix, an unknown flag, a value out of range.
 
 from hasten_runtime.settings.base import CommaSeparated, ServiceSettings, SettingsGroup
 from hasten_runtime.settings.groups import (
-    MIB,
-    RECORD_BYTES_MAX,
     DiscoverySettings,
     GrpcSettings,
     HostPort,
-    RecordFolder,
     TelemetrySettings,
 )
 from hasten_runtime.settings.loading import SettingsFault, load, read
 
 __all__ = [
-    "MIB",
-    "RECORD_BYTES_MAX",
     "CommaSeparated",
     "DiscoverySettings",
     "GrpcSettings",
     "HostPort",
-    "RecordFolder",
     "ServiceSettings",
     "SettingsFault",
     "SettingsGroup",

@@ -1,17 +1,14 @@
 """Groups of settings that several services share."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
 
 MIB = 1024 * 1024
-RECORD_BYTES_MAX = 256 * MIB
-"""Default size at which an event log ends."""
 
 
 def _host_port(value: str) -> str:
@@ -23,9 +20,6 @@ def _host_port(value: str) -> str:
 
 HostPort = Annotated[str, AfterValidator(_host_port)]
 """An address to listen at or to call."""
-
-RecordFolder = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
-"""Where event logs go; an empty variable, as compose files make them, means nowhere."""
 
 
 class GrpcSettings(SettingsGroup):
