@@ -190,17 +190,7 @@ def _core(
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    recorder = open_recorder(
-        settings.record,
-        settings.policy(),
-        service="worker",
-        name=settings.worker_id(),
-        bytes_max=settings.record_bytes_max,
-    )
-    machine = WorkerMachine(settings.policy())
-    if recorder is not None:
-        machine = RecordedWorkerMachine(settings.policy(), recorder=recorder)
-        stack.push_async_callback(asyncio.to_thread, recorder.close)
+    machine, recorder = _machine(settings, stack)
     counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
@@ -229,6 +219,24 @@ def _core(
     return _Core(
         settings.worker_id(), clock, shell, meter, intake, regions, store, vitals, recorder
     )
+
+
+def _machine(
+    settings: WorkerSettings, stack: AsyncExitStack
+) -> tuple[WorkerMachine, Recorder | None]:
+    """The machine, and what records it, if that is asked for."""
+    policy = settings.policy()
+    recorder = open_recorder(
+        settings.record,
+        policy,
+        service="worker",
+        name=settings.worker_id(),
+        bytes_max=settings.record_bytes_max,
+    )
+    if recorder is None:
+        return WorkerMachine(policy), None
+    stack.push_async_callback(asyncio.to_thread, recorder.close)
+    return RecordedWorkerMachine(policy, recorder=recorder), recorder
 
 
 def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:
