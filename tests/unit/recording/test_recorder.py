@@ -113,6 +113,7 @@ def test_a_full_disk_ends_the_log_and_nothing_else(said: list[Any]) -> None:
     (line,) = said
     assert line["event"] == "recording.ended"
     assert line["reason"] == "the disk refused: No space left on device"
+    assert (line["events"], line["bytes"]) == (0, 0)
 
 
 def test_a_disk_that_does_not_answer_holds_nobody_up(tmp_path: Path, said: list[Any]) -> None:

@@ -58,7 +58,7 @@ def _sentences(path: Path, outcome: ReplayOutcome) -> Iterator[str]:
         f"{outcome.effects:,} effects, every one bit for bit"
     )
     if outcome.truncated:
-        yield "note: the log has no end: its service was killed, or is still writing it"
+        yield "note: the log has no end: its service was killed, its disk was full, or it still writes"
     elif outcome.end != "closed":
         yield f"note: recording ended early: {outcome.end}"
 

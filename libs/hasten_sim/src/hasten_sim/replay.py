@@ -69,7 +69,8 @@ class ReplayOutcome:
         seconds: Time between the first and the last of these events.
         first_difference: None when every effect is the same. The replay ends at it: from there
             on, the two machines have different pasts.
-        truncated: The log lacks its end: its service was killed, or still writes it.
+        truncated: The log lacks its end: its service was killed, its disk was full, or
+            it still writes.
         end: Why recording ended, as "closed" or "bytes_max"; "" when truncated or not reached.
     """
 

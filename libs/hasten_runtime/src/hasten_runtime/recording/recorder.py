@@ -73,6 +73,7 @@ class Recorder:
         self._member_bytes = 0
         self._bytes = 0
         self._events = -1  # The header is none.
+        self._flushed = (0, 0)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -161,17 +162,19 @@ class Recorder:
     def _flush(self, how: int) -> None:
         self._bytes += self._file.write(self._gzip.flush(how))
         self._file.flush()
+        self._flushed = (self._events, self._bytes)
 
     def _finish(self, end: str) -> None:
         self._write((encode({"end": end, "events": self._events}) + "\n").encode("ascii"))
         self._flush(zlib.Z_FINISH)
 
     def _say_ended(self, why: str) -> None:
+        events, size = self._flushed
         _log.error(
             "recording.ended",
             reason=why,
             log=self._name,
-            events=self._events,
-            bytes=self._bytes,
+            events=events,
+            bytes=size,
             help="the service goes on; the log can be replayed up to here",
         )
