@@ -17,6 +17,7 @@ from hasten_sim.replay import Difference, ReplayOutcome, replay
 
 EFFECTS_SHOWN_MAX: Final = 20
 """Effects of the differing event that are printed; JSON has them all."""
+NO_END: Final = "its service was killed, or its disk full, or it still writes"
 
 
 def run(path: Path, *, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def _sentences(path: Path, outcome: ReplayOutcome) -> Iterator[str]:
         f"{outcome.effects:,} effects, every one bit for bit"
     )
     if outcome.truncated:
-        yield "note: the log has no end: its service was killed, its disk was full, or it still writes"
+        yield f"note: the log has no end: {NO_END}"
     elif outcome.end != "closed":
         yield f"note: recording ended early: {outcome.end}"
 
