@@ -19,6 +19,7 @@ from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.settings import DiscoverySettings
+from hasten_sim.replay import replay
 from hasten_worker.life import EXIT_BROKEN
 from tests.integration.worker.conftest import Start
 from tests.integration.worker.repository import write_stubborn
@@ -143,10 +144,11 @@ async def test_a_dead_redis_changes_nothing_but_the_log(start: Start, few_models
 
 
 async def test_a_run_that_cannot_be_stopped_ends_the_process_with_its_own_code(
-    start: Start, few_models: Path
+    start: Start, few_models: Path, tmp_path: Path
 ) -> None:
     write_stubborn(few_models)
-    service = start(few_models, {"kind": "memory"}, stop_grace_s="0.2")
+    logs = tmp_path / "logs"
+    service = start(few_models, {"kind": "memory"}, stop_grace_s="0.2", record=str(logs))
     async with grpc.aio.insecure_channel(service.address) as channel:
         request = pb.ModelInferRequest(model_name="stubborn")
         request.inputs.add(name="INPUT", datatype="INT64", shape=[2])
@@ -156,6 +158,11 @@ async def test_a_run_that_cannot_be_stopped_ends_the_process_with_its_own_code(
         assert await ended(service) == EXIT_BROKEN
         assert await code is not grpc.StatusCode.OK
     assert "lane.stuck" in service.process.log_tail
+    # The log of the last moments is whole: they are the ones that matter.
+    (log,) = logs.iterdir()
+    recorded = replay(log)
+    assert recorded.same
+    assert recorded.end == "closed"
 
 
 async def test_a_refused_model_stops_nothing(start: Start, few_models: Path) -> None:

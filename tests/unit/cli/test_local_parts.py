@@ -53,6 +53,18 @@ def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) 
     assert service_environ(ENVIRON, "", tmp_path).keys() == {"PATH", "PYTHONUNBUFFERED", "TMPDIR"}
 
 
+def test_event_logs_are_asked_for_only_when_the_user_does(tmp_path: Path) -> None:
+    for record in (None, tmp_path / "logs"):
+        options = UpOptions(models=tmp_path, workers=1, record=record)
+        (worker,) = worker_specs(
+            options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={}
+        )
+        router = router_spec(options, redis_url=URL, folder=tmp_path, environ={})
+        asked = str(record) if record else None
+        assert worker.environ.get("HASTEN_WORKER_RECORD") == asked
+        assert router.environ.get("HASTEN_ROUTER_RECORD") == asked
+
+
 def test_the_password_of_redis_is_on_no_command_line(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path)
     specs = worker_specs(options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={})

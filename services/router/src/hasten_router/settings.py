@@ -13,6 +13,7 @@ from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import FrontLimits
 from hasten_router.links.roster import RosterLimits
 from hasten_router.links.stream import LinkLimits
+from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     CommaSeparated,
     DiscoverySettings,
@@ -184,6 +185,8 @@ class RouterSettings(ServiceSettings):
     telemetry: TelemetrySettings = Field(
         default_factory=TelemetrySettings, description="Logs and metrics."
     )
+    record: RecordFolder = None
+    record_bytes_max: RecordBytes = RECORD_BYTES_MAX
 
     def router_policy(self) -> RouterPolicy:
         """For the machine."""

@@ -1,5 +1,7 @@
 """Puts one router process together and takes it apart in order."""
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.load_store import LoadStore
+from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
 
 READY_STANDINGS = frozenset({"ready", "slow_start"})
@@ -81,16 +84,24 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         OSError: The metrics address cannot be listened at.
     """
     clock = SystemClock()
-    rng = Random(settings.seed)  # noqa: S311  (spreads load; no secret)
-    machine = RouterMachine(settings.router_policy(), rng=rng)
     traces = telemetry.start("hasten-router", instance=settings.id)
     registry = metrics.registry("router", settings.id)
     counts = metrics.RouterMetrics(registry, models_max=settings.telemetry.models_max)
+    endpoint = _serve_metrics(settings.metrics_address, registry)
+    seed = settings.seed if settings.seed is not None else secrets.randbits(63)
+    recorder = open_recorder(
+        settings.record,
+        settings.router_policy(),
+        service="router",
+        name=settings.id,
+        seed=seed,
+        bytes_max=settings.record_bytes_max,
+    )
+    machine = _machine(settings, seed, recorder)
     shell = Shell(machine, clock, Meter(counts, traces))
     discovery = open_discovery(settings.discovery_settings())
-    endpoint = _serve_metrics(settings.metrics_address, registry)
     roster = Roster(
-        discovery, shell, _link_opener(settings, shell, clock, rng), settings.link.roster_limits()
+        discovery, shell, _link_opener(settings, shell, clock, seed), settings.link.roster_limits()
     )
     counts.watch(
         held=lambda: machine.held,
@@ -112,6 +123,15 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         await discovery.close()
         await traces.stop()
         endpoint.close()
+        if recorder is not None:
+            await asyncio.to_thread(recorder.close)
+
+
+def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:
+    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
+    if recorder is None:
+        return RouterMachine(settings.router_policy(), rng=rng)
+    return RecordedRouterMachine(settings.router_policy(), rng=rng, recorder=recorder)
 
 
 def _serve_metrics(address: str, registry: CollectorRegistry) -> metrics.MetricsEndpoint:
@@ -132,8 +152,10 @@ async def _open_store(settings: RouterSettings) -> AsyncIterator[LoadStore]:
         await store.close()
 
 
-def _link_opener(settings: RouterSettings, shell: Shell, clock: Clock, rng: Random) -> OpenLink:
+def _link_opener(settings: RouterSettings, shell: Shell, clock: Clock, seed: int) -> OpenLink:
     channel_limits = settings.grpc.channel_limits()
+    # Of its own: only what the machine draws can be replayed from its log.
+    rng = Random(f"{seed}/links")  # noqa: S311  (spreads reconnects; no secret)
     shared = LinkContext(shell, clock, settings.id, settings.link_limits(), rng)
 
     def open_link(worker_id: str, address: str) -> ExecuteLink:

@@ -93,5 +93,8 @@ async def _break_off(worker: Worker) -> NoReturn:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_S):
             await worker.presence.withdraw()
+    if worker.recorder is not None:
+        # Its last events are the ones that matter.
+        await asyncio.to_thread(worker.recorder.close)
     _log.critical("worker.broken", exit_code=EXIT_BROKEN, help="start it anew")
     os._exit(EXIT_BROKEN)

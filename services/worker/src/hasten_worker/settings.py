@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     CommaSeparated,
     DiscoverySettings,
@@ -108,6 +109,8 @@ class WorkerSettings(ServiceSettings):
     telemetry: TelemetrySettings = Field(
         default=TelemetrySettings(), description="Logs and metrics."
     )
+    record: RecordFolder = None
+    record_bytes_max: RecordBytes = RECORD_BYTES_MAX
 
     def worker_id(self) -> str:
         """The name in effect."""

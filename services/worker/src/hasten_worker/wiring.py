@@ -1,5 +1,6 @@
 """Puts one worker together and takes it apart in order."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.grpc_server import Health, add_health, add_reflection, bind, make_server
 from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.execute.link import LinkSetup
@@ -84,6 +86,7 @@ class Worker:
         leaving: How it leaves.
         address: Where it listens.
         metrics_address: Where metrics are served.
+        recorder: Of the machine's events; None when they are not recorded.
     """
 
     settings: WorkerSettings
@@ -98,6 +101,7 @@ class Worker:
     leaving: Leaving
     address: str
     metrics_address: str
+    recorder: Recorder | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class _Core:
     regions: SystemRegions | None
     store: Store
     vitals: Vitals
+    recorder: Recorder | None
 
 
 @asynccontextmanager
@@ -162,6 +167,7 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
             leaving=leaving,
             address=address,
             metrics_address=endpoint.address,
+            recorder=core.recorder,
         )
 
 
@@ -184,7 +190,7 @@ def _core(
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    machine = WorkerMachine(settings.policy())
+    machine, recorder = _machine(settings, stack)
     counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
@@ -210,7 +216,27 @@ def _core(
     )
     vitals = Vitals(clock)
     stack.callback(vitals.close)
-    return _Core(settings.worker_id(), clock, shell, meter, intake, regions, store, vitals)
+    return _Core(
+        settings.worker_id(), clock, shell, meter, intake, regions, store, vitals, recorder
+    )
+
+
+def _machine(
+    settings: WorkerSettings, stack: AsyncExitStack
+) -> tuple[WorkerMachine, Recorder | None]:
+    """The machine, and what records it, if that is asked for."""
+    policy = settings.policy()
+    recorder = open_recorder(
+        settings.record,
+        policy,
+        service="worker",
+        name=settings.worker_id(),
+        bytes_max=settings.record_bytes_max,
+    )
+    if recorder is None:
+        return WorkerMachine(policy), None
+    stack.push_async_callback(asyncio.to_thread, recorder.close)
+    return RecordedWorkerMachine(policy, recorder=recorder), recorder
 
 
 def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:

@@ -42,6 +42,14 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             "command; none: load all once."
         ),
     ] = Control.POLL,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Record event logs of router and workers there, for `hasten simulate --replay`.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole mesh on this machine until Ctrl-C.
@@ -65,5 +73,6 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             metrics_port=metrics_port,
             processes=processes,
             control=control.value,
+            record=record.absolute() if record is not None else None,
         )
         raise SystemExit(asyncio.run(run(options, voice(as_json=as_json))))

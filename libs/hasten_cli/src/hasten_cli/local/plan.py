@@ -33,6 +33,7 @@ class UpOptions:
         metrics_port: Port of the router's metrics; 0 for a free one.
         processes: Processes of the router.
         control: How the workers' model repository is controlled: poll, explicit or none.
+        record: Folder for the event logs of router and workers; None for none.
     """
 
     models: Path | None
@@ -42,6 +43,7 @@ class UpOptions:
     metrics_port: int = 8002
     processes: int = 1
     control: str = "poll"
+    record: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def worker_specs(
                 "HASTEN_WORKER_DISCOVERY__KIND": "redis",
                 "HASTEN_WORKER_DISCOVERY__ADDRESS": redis_url,
                 "HASTEN_WORKER_REDIS_URL": redis_url,
+                **_recorded(options, "HASTEN_WORKER_"),
             },
             stop_s_max=SERVICE_STOP_S,
         )
@@ -132,9 +135,14 @@ def router_spec(
             "HASTEN_ROUTER_DISCOVERY__KIND": "redis",
             "HASTEN_ROUTER_DISCOVERY__ADDRESS": redis_url,
             "HASTEN_ROUTER_REDIS_URL": redis_url,
+            **_recorded(options, "HASTEN_ROUTER_"),
         },
         stop_s_max=SERVICE_STOP_S,
     )
+
+
+def _recorded(options: UpOptions, prefix: str) -> dict[str, str]:
+    return {} if options.record is None else {f"{prefix}RECORD": str(options.record)}
 
 
 def host_port(host: str, port: int) -> str:

@@ -131,6 +131,23 @@ class WorkerMachine:
 
     def load(self, link_id: int, *, now_s: float) -> LoadSample:
         """Load now, as told to the other end of a link (0: callers served directly)."""
+        return self._sample(link_id, now_s)
+
+    def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
+        """All that a router needs to know, as told to the other end of a link."""
+        draining = self._book.draining
+        return WorkerReport(
+            incarnation=incarnation,
+            draining=draining,
+            lanes=self._policy.lanes,
+            load=self._sample(link_id, now_s),
+            models=tuple(
+                model_load(model, self._policy, draining=draining, now_s=now_s)
+                for model in self._book.models.values()
+            ),
+        )
+
+    def _sample(self, link_id: int, now_s: float) -> LoadSample:
         self._seq += 1
         self._links.told(link_id, now_s)
         lanes = self._lanes
@@ -149,20 +166,6 @@ class WorkerMachine:
             waiting=self._book.waiting,
             arrived=self._links.arrived,
             waiting_of=waiting_of(self._book.models.values()) if self._book.waiting else (),
-        )
-
-    def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
-        """All that a router needs to know, as told to the other end of a link."""
-        draining = self._book.draining
-        return WorkerReport(
-            incarnation=incarnation,
-            draining=draining,
-            lanes=self._policy.lanes,
-            load=self.load(link_id, now_s=now_s),
-            models=tuple(
-                model_load(model, self._policy, draining=draining, now_s=now_s)
-                for model in self._book.models.values()
-            ),
         )
 
     def _on_rare(self, event: WorkerEvent, now_s: float) -> None:

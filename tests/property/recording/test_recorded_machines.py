@@ -1,0 +1,79 @@
+"""Whatever happens to a machine: its log gives the same effects again."""
+
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, settings
+
+from hasten_policy.eventlog import encode_header
+from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_runtime.recording import RecordedRouterMachine, RecordedWorkerMachine, Recorder
+from hasten_runtime.recording.recorder import RecorderLimits
+from hasten_sim.replay import replay
+from tests.property.policy_router import test_machine as routers
+from tests.property.policy_worker import test_machine as workers
+
+SEED = 7
+SETTINGS = settings(
+    max_examples=30,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Log:
+    """A log in a folder of its own."""
+
+    def __init__(self, policy: RouterPolicy | WorkerPolicy) -> None:
+        self._folder = TemporaryDirectory()
+        self._path = Path(self._folder.name) / "log"
+        header = encode_header(policy, seed=SEED, about={})
+        limits = RecorderLimits(bytes_max=10**7)
+        self.recorder = Recorder(self._path.open("wb"), "log", header, limits)
+
+    def check(self, events_min: int) -> None:
+        """It is whole, and every effect comes out as it was."""
+        self.recorder.close()
+        outcome = replay(self._path)
+        assert outcome.first_difference is None
+        assert outcome.end == "closed"
+        assert outcome.events >= events_min
+        self._folder.cleanup()
+
+
+class RecordedRouter(routers.Router):
+    """Any events at any time, recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded = Log(routers.POLICY)
+        self.machine = RecordedRouterMachine(
+            routers.POLICY, rng=Random(SEED), recorder=self.recorded.recorder
+        )
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.recorded.check(len(self.log))
+
+
+class RecordedWorker(workers.Worker):
+    """Any events at any time, recorded; the invariants ask for the load after each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded = Log(workers.POLICY)
+        self.machine = RecordedWorkerMachine(workers.POLICY, recorder=self.recorded.recorder)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.recorded.check(len(self.log))
+
+
+RecordedRouter.TestCase.settings = SETTINGS
+RecordedWorker.TestCase.settings = SETTINGS
+TestRecordedRouter = RecordedRouter.TestCase
+TestRecordedWorker = RecordedWorker.TestCase
