@@ -1,0 +1,115 @@
+"""What was simulated, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hasten_sim.report.plot import Band
+from hasten_sim.report.words import number
+from hasten_sim.scenario import Fault, MeshShape, ModelShape, Scenario, capacity_per_s
+
+MODELS_NAMED_MAX: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a report says beside its figures.
+
+    Attributes:
+        title: Of the page.
+        description: What the workload is for, in its author's words.
+        command: Runs the same again, with its seeds.
+        facts: Pairs of a name and what is to be said under it.
+        faults: What goes wrong, as spans of time.
+    """
+
+    title: str
+    description: str
+    command: str
+    facts: tuple[tuple[str, str], ...]
+    faults: tuple[Band, ...]
+
+
+def about(scenario: Scenario, *, description: str, command: str, seeds: Sequence[int]) -> About:
+    """Of a scenario as its workload says it, and the command that ran it."""
+    capacity = capacity_per_s(scenario.mesh, scenario.models)
+    arrivals = (
+        f"{number(scenario.offered_per_s)} requests a second on average "
+        f"({scenario.offered_per_s / capacity:.2g}\N{MULTIPLICATION SIGN} the capacity) for "
+        f"{scenario.duration_s:g} s, of which the first {scenario.warmup_s:g} s are not counted"
+    )
+    facts = [
+        ("mesh", _mesh(scenario.mesh)),
+        ("network", _network(scenario.mesh)),
+        ("models", _models(scenario.models)),
+        ("arrivals", arrivals),
+        ("capacity", f"{number(capacity)} requests a second, with every batch full"),
+    ]
+    if len(scenario.tenants) > 1:
+        facts.append(("tenants", ", ".join(scenario.tenants[:MODELS_NAMED_MAX])))
+    if scenario.faults:
+        facts.append(("faults", "; ".join(_fault(fault) for fault in scenario.faults)))
+    facts.append(("seeds", _seeds(seeds)))
+    return About(
+        title=scenario.name,
+        description=description,
+        command=command,
+        facts=tuple(facts),
+        faults=tuple(
+            Band(fault.at_s, min(fault.at_s + fault.for_s, scenario.duration_s), _fault(fault))
+            for fault in scenario.faults
+        ),
+    )
+
+
+def _mesh(mesh: MeshShape) -> str:
+    said = f"{_count(mesh.routers, 'router')}, {_count(mesh.workers, 'worker')}"
+    if mesh.lanes > 1:
+        said += f" of {mesh.lanes} lanes"
+    if len(set(mesh.speeds)) > 1:
+        known = "known to the routers" if mesh.weights_known else "unknown to the routers"
+        speeds = ", ".join(f"{speed:g}" for speed in mesh.speeds[:MODELS_NAMED_MAX])
+        said += f"; speeds {speeds} in turn, {known}"
+    return said
+
+
+def _network(mesh: MeshShape) -> str:
+    network = mesh.network
+    said = f"{network.latency_s * 1e3:g} ms one way"
+    if network.jitter_s:
+        said += f" and {network.jitter_s * 1e3:g} ms of jitter"
+    said += f", full reports every {network.report_period_s * 1e3:g} ms"
+    if network.report_loss:
+        said += f", {network.report_loss * 100:g} % of them lost"
+    return said
+
+
+def _models(models: Sequence[ModelShape]) -> str:
+    said = [_model(model) for model in models[:MODELS_NAMED_MAX]]
+    more = len(models) - MODELS_NAMED_MAX
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
+def _model(model: ModelShape) -> str:
+    one = f"{model.name}: {number(model.times.seconds(1) * 1e3)} ms a batch of 1"
+    if model.batch_max > 1:
+        most_ms = model.times.seconds(model.batch_max) * 1e3
+        one += f", {number(most_ms)} ms of {model.batch_max}"
+    return one
+
+
+def _fault(fault: Fault) -> str:
+    who = "" if fault.worker is None else f" of worker {fault.worker}"
+    what = fault.kind.replace("_", " ")
+    factor = f" {fault.factor:g}\N{MULTIPLICATION SIGN}" if fault.kind == "slow" else ""
+    span = "for good" if fault.for_s == float("inf") else f"for {fault.for_s:g} s"
+    return f"{what}{who}{factor} at {fault.at_s:g} s {span}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    first, last = seeds[0], seeds[-1]
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
