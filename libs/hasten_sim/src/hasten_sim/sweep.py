@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
-from hasten_sim.scenario import Scenario, capacity_per_s
+from hasten_sim.scenario import Scenario
 from hasten_sim.simulate import simulate
 
 END_S_MAX: Final = 5.0
@@ -21,7 +21,10 @@ END_S_MAX: Final = 5.0
 
 
 class Source(Protocol):
-    """Makes scenarios; a plain value, so that it can go to another process."""
+    """Makes scenarios; a plain value, so that it can go to another process.
+
+    A `hasten_sim.workload.Workload` is one; so is a `hasten_sim.whatif.Question`.
+    """
 
     def scenario(
         self,
@@ -30,7 +33,10 @@ class Source(Protocol):
         workers: int | None = None,
         routers: int | None = None,
     ) -> Scenario:
-        """The scenario with some of it changed. Raises ValueError where that cannot be."""
+        """The scenario with some of it changed; load 1.0 is the capacity.
+
+        Raises ValueError where that cannot be.
+        """
         ...
 
 
@@ -101,21 +107,28 @@ def scenario_at(source: Source, point: Point) -> Scenario:
         changed = source.scenario(workers=point.workers, routers=point.routers)
         if abs(changed.offered_per_s - as_said.offered_per_s) <= 1e-9 * as_said.offered_per_s:
             return changed
-        load = as_said.offered_per_s / capacity_per_s(changed.mesh, changed.models)
+        load = as_said.offered_per_s / capacity_at(source, point)
     return source.scenario(load=load, workers=point.workers, routers=point.routers)
 
 
-def load_of(scenario: Scenario) -> float:
-    """Offered load as a multiple of the capacity."""
-    capacity = capacity_per_s(scenario.mesh, scenario.models)
-    # Six digits: a load that was asked for comes back as it was asked for.
-    return round(scenario.offered_per_s / capacity, 6) if capacity else 0.0
+def capacity_at(source: Source, point: Point) -> float:
+    """Requests a second that are the load 1.0 there."""
+    full = source.scenario(load=1.0, workers=point.workers, routers=point.routers)
+    return full.offered_per_s
+
+
+def load_at(source: Source, point: Point, scenario: Scenario) -> float:
+    """Offered load of the scenario of that point, as a multiple of the capacity."""
+    if point.load is not None:
+        return point.load
+    # Six digits: what was worked out by division reads as what it stands for.
+    return round(scenario.offered_per_s / capacity_at(source, point), 6)
 
 
 def run(job: Job) -> Figures:
     """Carries out one job, in this process."""
     scenario = scenario_at(job.source, job.point)
-    load = job.point.load if job.point.load is not None else load_of(scenario)
+    load = load_at(job.source, job.point, scenario)
     return simulate(scenario, resolve(job.policy), job.seed, load=load)
 
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from hasten_sim.report.plot import Band
 from hasten_sim.report.words import number
-from hasten_sim.scenario import Fault, MeshShape, ModelShape, Scenario, capacity_per_s
+from hasten_sim.scenario import Fault, MeshShape, ModelShape
+from hasten_sim.sweep import Point, Source, capacity_at
 
 MODELS_NAMED_MAX: Final = 8
 
@@ -30,9 +31,10 @@ class About:
     faults: tuple[Band, ...]
 
 
-def about(scenario: Scenario, *, description: str, command: str, seeds: Sequence[int]) -> About:
-    """Of a scenario as its workload says it, and the command that ran it."""
-    capacity = capacity_per_s(scenario.mesh, scenario.models)
+def about(source: Source, *, description: str, command: str, seeds: Sequence[int]) -> About:
+    """Of a workload as it says itself, and the command that ran it."""
+    scenario = source.scenario()
+    capacity = capacity_at(source, Point())
     arrivals = (
         f"{number(scenario.offered_per_s)} requests a second on average "
         f"({scenario.offered_per_s / capacity:.2g}\N{MULTIPLICATION SIGN} the capacity) for "
