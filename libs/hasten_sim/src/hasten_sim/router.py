@@ -126,8 +126,9 @@ class SimRouter:
     def joined(self, link: Link) -> None:
         """A stream to a worker opened."""
         mesh = self._scenario.mesh
-        speed = mesh.speeds[link.worker.index % len(mesh.speeds)] if mesh.weights_known else 1.0
-        self._tell(WorkerJoined(link.worker.worker_id, speed))
+        weights = (mesh.weights or mesh.speeds) if mesh.weights_known else (1.0,)
+        weight = weights[link.worker.index % len(weights)]
+        self._tell(WorkerJoined(link.worker.worker_id, weight))
         self._flush()
 
     def lost(self, link: Link) -> None:
