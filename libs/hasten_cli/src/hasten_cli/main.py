@@ -2,7 +2,7 @@
 
 import typer
 
-from hasten_cli.commands import infer, models, up, workers
+from hasten_cli.commands import infer, models, simulate, up, workers
 from hasten_cli.failures import reported
 from hasten_cli.options import AsJson
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(infer.infer)
+app.command()(simulate.simulate)
 app.add_typer(models.app, name="models")
 app.add_typer(workers.app, name="workers")
 

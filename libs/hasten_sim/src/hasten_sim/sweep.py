@@ -7,14 +7,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isclose
 from multiprocessing.context import SpawnProcess
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
 from hasten_sim.scenario import Scenario
 from hasten_sim.simulate import simulate
+
+if TYPE_CHECKING:
+    from hasten_sim.workload import Workload
 
 END_S_MAX: Final = 5.0
 """Longest wait for a process that was told to end, before it is killed."""
@@ -23,7 +27,7 @@ END_S_MAX: Final = 5.0
 class Source(Protocol):
     """Makes scenarios; a plain value, so that it can go to another process.
 
-    A `hasten_sim.workload.Workload` is one; so is a `hasten_sim.whatif.Question`.
+    `Lasting` is one; so is a `hasten_sim.whatif.Question`.
     """
 
     def scenario(
@@ -38,6 +42,31 @@ class Source(Protocol):
         Raises ValueError where that cannot be.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A workload that lasts longer or shorter than its file says; a `Source`.
+
+    Attributes:
+        workload: Which.
+        duration_s: How long; None for as long as it says.
+    """
+
+    workload: "Workload"
+    duration_s: float | None = None
+
+    def scenario(
+        self,
+        *,
+        load: float | None = None,
+        workers: int | None = None,
+        routers: int | None = None,
+    ) -> Scenario:
+        """As `Source`."""
+        return self.workload.scenario(
+            load=load, workers=workers, routers=routers, duration_s=self.duration_s
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +130,18 @@ def scenario_at(source: Source, point: Point) -> Scenario:
     More or fewer workers meet the same offered rate: a workload that gives its rate as a
     multiple of the capacity is not offered more because there are more workers.
     """
-    load = point.load
-    if load is None and point.workers is not None:
+    if point.load is None and point.workers is not None:
         as_said = source.scenario(routers=point.routers)
         changed = source.scenario(workers=point.workers, routers=point.routers)
-        if abs(changed.offered_per_s - as_said.offered_per_s) <= 1e-9 * as_said.offered_per_s:
+        if isclose(changed.offered_per_s, as_said.offered_per_s):
             return changed
-        load = as_said.offered_per_s / capacity_at(source, point)
-    return source.scenario(load=load, workers=point.workers, routers=point.routers)
+        point = at_rate(source, as_said.offered_per_s, point)
+    return source.scenario(load=point.load, workers=point.workers, routers=point.routers)
+
+
+def at_rate(source: Source, rate_per_s: float, point: Point) -> Point:
+    """The point with the load that is this rate there."""
+    return replace(point, load=rate_per_s / capacity_at(source, point))
 
 
 def capacity_at(source: Source, point: Point) -> float:
