@@ -77,7 +77,7 @@ class RouterPolicy:
     keeps_deadlines: bool = True
     late_binding: bool = True
     fixed_limit_factor: float = 1.5
-    partition_share: float = 0.25
+    partition_share: float = 0.5
     mode: str = STRICT
     theta_start: tuple[float, ...] = (1.0, 0.95, 0.8, 0.6)
     theta_min: float = 0.4
