@@ -52,9 +52,7 @@ class SimRouter:
         self.index = index
         self.links: dict[str, Link] = {}
         self.events = 0
-        self.leave_at_deadline = scenario.callers_leave and not getattr(
-            policy, "keeps_deadlines", True
-        )
+        self.leave_at_deadline = scenario.callers_leave and not policy.keeps_deadlines
         self._scenario = scenario
         self._loop = loop
         self._tally = tally

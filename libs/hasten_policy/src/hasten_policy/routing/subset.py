@@ -9,4 +9,9 @@ from zlib import crc32
 
 def affinity_score(key: str, worker_id: str) -> int:
     """Rank of a worker for a key; the highest win."""
-    return crc32(f"{key}\0{worker_id}".encode())
+    mixed = crc32(f"{key}\0{worker_id}".encode())
+    # A CRC is linear: two keys' ranks differ by the same bits for all workers, so that some workers
+    # would win twice as often as others. Murmur3's finaliser takes that away.
+    mixed = ((mixed ^ mixed >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
+    mixed = ((mixed ^ mixed >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
+    return mixed ^ mixed >> 16
