@@ -242,6 +242,8 @@ def answer(
     if not outage_s or number is None:
         return Answer(question, asking.slo, found, number, runs)
     death, dead = _deaths(question.with_death(outage_s), asking, number, most + 1)
+    if death.workers is not None and death.workers not in runs:
+        try_number(death.workers)
     return Answer(question, asking.slo, found, number, runs, death, dead)
 
 

@@ -38,6 +38,7 @@ _WHAT_IF = "What-if, from measured profiles"
 Workload = Annotated[
     str | None,
     typer.Argument(
+        metavar="[WORKLOAD]",
         help="Workload file, or the name of a shipped one.",
         autocompletion=_workload_names,
         show_default=False,
@@ -72,6 +73,7 @@ Sweeps = Annotated[
 Duration = Annotated[
     float | None,
     typer.Option(
+        "--duration",
         parser=duration_s,
         metavar="DURATION",
         help="Length of each run, as 10s.",
@@ -167,7 +169,7 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
     """
     from hasten_cli.simulating import verb
 
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), verb.ended_in_order():
         asked = verb.Asked(
             workload=workload,
             policies=tuple(policy or ()),

@@ -36,6 +36,7 @@ def compare(options: WorkloadOptions, report: Path | None, *, as_json: bool) -> 
         description=asked.workload.description,
         command=asked.command,
         seeds=options.seeds.all(),
+        points=asked.points,
     )
     if report is not None:
         report.write_text(page(summary, told), encoding="utf-8")

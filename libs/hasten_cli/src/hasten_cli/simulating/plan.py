@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hasten_cli.durations import format_duration
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.simulating import shipped, sweeps
 
@@ -95,11 +94,7 @@ def plan(options: WorkloadOptions, *, sweep: bool = True) -> Plan:
     policies = checked(options.policies or workload.policies or (DEFAULT_POLICY,))
     swept = _swept(options, workload.sweep if sweep else {})
     points = tuple(sweeps.points(swept))
-    for point in points:
-        try:
-            source.scenario(load=point.load, workers=point.workers, routers=point.routers)
-        except ValueError as error:
-            raise CommandError(f"{workload.name} at {point}: {error}", code=USAGE) from None
+    _check(source, points, workload.name)
     jobs = tuple(
         Job(source, policy, seed, point)
         for policy in policies
@@ -107,6 +102,23 @@ def plan(options: WorkloadOptions, *, sweep: bool = True) -> Plan:
         for seed in options.seeds.all()
     )
     return Plan(workload, source, policies, points, jobs, _command(options, policies, swept))
+
+
+def _check(source: "Lasting", points: "Sequence[Point]", name: str) -> None:
+    """Raises CommandError where the workload cannot be run so, or would not show its faults."""
+    for point in points:
+        try:
+            found = source.scenario(load=point.load, workers=point.workers, routers=point.routers)
+        except ValueError as error:
+            raise CommandError(f"{name} at {point}: {error}", code=USAGE) from None
+        late = [fault for fault in found.faults if fault.at_s >= found.duration_s]
+        if late:
+            raise CommandError(
+                f"{name}: the {late[0].kind} at {late[0].at_s:g} s would not happen in "
+                f"{found.duration_s:g} s",
+                next_step="give more time: --duration",
+                code=USAGE,
+            )
 
 
 def read(path: Path) -> "Workload":
@@ -174,6 +186,6 @@ def _command(options: WorkloadOptions, policies: Sequence[str], swept: sweeps.Sw
         else:
             words += ["--sweep", sweeps.text_of(axis, values)]
     if options.duration_s is not None:
-        words += ["--duration", format_duration(options.duration_s).replace(" ", "")]
+        words += ["--duration", f"{options.duration_s:g}s"]
     words += ["--seeds", str(options.seeds.count), "--seed", str(options.seeds.first)]
     return shlex.join(words)

@@ -1,8 +1,12 @@
 """Which of the things that `hasten simulate` can do was asked for."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from types import FrameType
 
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.simulating.plan import DEFAULT_POLICY, Seeds, WorkloadOptions
@@ -37,6 +41,20 @@ class Asked:
     only: tuple[str, ...]
     outage_s: float | None
     as_json: bool
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM inside the block ends it as Ctrl-C does: no process is left."""
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def carry_out(asked: Asked) -> None:

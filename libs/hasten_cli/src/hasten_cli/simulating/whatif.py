@@ -81,7 +81,7 @@ def what_if(options: WhatIfOptions, *, as_json: bool) -> None:
     for sentence in said.sentences(found):
         print(sentence)
     print()
-    print_table(said.COLUMNS, said.rows(found), empty="")
+    print_table(said.columns(found), said.rows(found), empty="")
     for note in notes:
         print(f"\nnote: {note}")
 

@@ -9,7 +9,7 @@ from hasten_sim.report.words import number
 from hasten_sim.scenario import Fault, MeshShape, ModelShape
 from hasten_sim.sweep import Point, Source, capacity_at
 
-MODELS_NAMED_MAX: Final = 8
+NAMED_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,15 @@ class About:
     faults: tuple[Band, ...]
 
 
-def about(source: Source, *, description: str, command: str, seeds: Sequence[int]) -> About:
-    """Of a workload as it says itself, and the command that ran it."""
+def about(
+    source: Source,
+    *,
+    description: str,
+    command: str,
+    seeds: Sequence[int],
+    points: Sequence[Point] = (),
+) -> About:
+    """Of a workload as it says itself, what was changed in it, and the command that ran it."""
     scenario = source.scenario()
     capacity = capacity_at(source, Point())
     arrivals = (
@@ -48,7 +55,10 @@ def about(source: Source, *, description: str, command: str, seeds: Sequence[int
         ("capacity", f"{number(capacity)} requests a second, with every batch full"),
     ]
     if len(scenario.tenants) > 1:
-        facts.append(("tenants", ", ".join(scenario.tenants[:MODELS_NAMED_MAX])))
+        facts.append(("tenants", ", ".join(scenario.tenants[:NAMED_MAX])))
+    changed = [str(point) for point in points if point != Point()]
+    if changed:
+        facts.append(("run with", _some(changed)))
     if scenario.faults:
         facts.append(("faults", "; ".join(_fault(fault) for fault in scenario.faults)))
     facts.append(("seeds", _seeds(seeds)))
@@ -70,7 +80,7 @@ def _mesh(mesh: MeshShape) -> str:
         said += f" of {mesh.lanes} lanes"
     if len(set(mesh.speeds)) > 1:
         known = "known to the routers" if mesh.weights_known else "unknown to the routers"
-        speeds = ", ".join(f"{speed:g}" for speed in mesh.speeds[:MODELS_NAMED_MAX])
+        speeds = ", ".join(f"{speed:g}" for speed in mesh.speeds[:NAMED_MAX])
         said += f"; speeds {speeds} in turn, {known}"
     return said
 
@@ -87,17 +97,32 @@ def _network(mesh: MeshShape) -> str:
 
 
 def _models(models: Sequence[ModelShape]) -> str:
-    said = [_model(model) for model in models[:MODELS_NAMED_MAX]]
-    more = len(models) - MODELS_NAMED_MAX
-    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+    """By how long they take; those that take the same are told once."""
+    alike: dict[str, list[str]] = {}
+    for model in models:
+        alike.setdefault(_times(model), []).append(model.name)
+    return _some(
+        [
+            f"{names[0]} and {len(names) - 1} alike: {times}"
+            if len(names) > 1
+            else f"{names[0]}: {times}"
+            for times, names in alike.items()
+        ]
+    )
 
 
-def _model(model: ModelShape) -> str:
-    one = f"{model.name}: {number(model.times.seconds(1) * 1e3)} ms a batch of 1"
+def _times(model: ModelShape) -> str:
+    said = f"{number(model.times.seconds(1) * 1e3)} ms a batch of 1"
     if model.batch_max > 1:
         most_ms = model.times.seconds(model.batch_max) * 1e3
-        one += f", {number(most_ms)} ms of {model.batch_max}"
-    return one
+        said += f", {number(most_ms)} ms of {model.batch_max}"
+    return said
+
+
+def _some(said: Sequence[str]) -> str:
+    """The first few of many."""
+    more = len(said) - NAMED_MAX
+    return "; ".join(said[:NAMED_MAX]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _fault(fault: Fault) -> str:

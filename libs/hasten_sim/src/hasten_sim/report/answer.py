@@ -3,19 +3,20 @@
 from statistics import fmean
 from typing import Any, Final
 
+from hasten_sim.figures import Figures
 from hasten_sim.report.statistics import interval
 from hasten_sim.report.words import number, percent, with_interval
 from hasten_sim.whatif import Answer, Question
 
-COLUMNS: Final = (
+_COLUMNS: Final = (
     "workers>",
     "in time %>",
     "p50 ms>",
     "p99 ms>",
     "refused %>",
     "busy %>",
-    "while one is dead %>",
 )
+_DEAD: Final = "while one is dead %>"
 
 
 def sentences(answer: Answer) -> list[str]:
@@ -31,29 +32,34 @@ def sentences(answer: Answer) -> list[str]:
     return said
 
 
+def columns(answer: Answer) -> tuple[str, ...]:
+    """Of the rows; a name that ends in ">" is of numbers."""
+    return (*_COLUMNS, _DEAD) if answer.dead else _COLUMNS
+
+
 def rows(answer: Answer) -> list[tuple[str, ...]]:
     """One row a number of workers that was tried."""
     found: list[tuple[str, ...]] = []
     for workers in sorted({*answer.runs, *answer.dead}):
-        dead = answer.dead.get(workers)
-        dead_says = "-" if dead is None else f"{dead * 100:.1f}"
-        runs = answer.runs.get(workers)
-        if runs is None:
-            found.append((str(workers), "-", "-", "-", "-", "-", dead_says))
-            continue
-        refused = fmean(sum(run.refused.values()) / max(1, run.offered) for run in runs)
-        found.append(
-            (
-                str(workers),
-                with_interval(interval([run.attainment for run in runs]), scale=100.0),
-                number(fmean(run.latency_ms["p50"] for run in runs)),
-                number(fmean(run.latency_ms["p99"] for run in runs)),
-                f"{refused * 100:.1f}",
-                f"{fmean(run.utilisation for run in runs) * 100:.0f}",
-                dead_says,
-            )
-        )
+        row = (str(workers), *_figures(answer.runs.get(workers)))
+        if answer.dead:
+            dead = answer.dead.get(workers)
+            row = (*row, "-" if dead is None else f"{dead * 100:.1f}")
+        found.append(row)
     return found
+
+
+def _figures(runs: tuple[Figures, ...] | None) -> tuple[str, ...]:
+    if runs is None:
+        return ("-",) * (len(_COLUMNS) - 1)
+    refused = fmean(sum(run.refused.values()) / max(1, run.offered) for run in runs)
+    return (
+        with_interval(interval([run.attainment for run in runs]), scale=100.0),
+        number(fmean(run.latency_ms["p50"] for run in runs)),
+        number(fmean(run.latency_ms["p99"] for run in runs)),
+        f"{refused * 100:.1f}",
+        f"{fmean(run.utilisation for run in runs) * 100:.0f}",
+    )
 
 
 def as_json(answer: Answer) -> dict[str, Any]:

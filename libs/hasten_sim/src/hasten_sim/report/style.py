@@ -29,7 +29,7 @@ dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
-th,td{padding:5px 14px 5px 0;border-bottom:1px solid var(--line);text-align:left;
+th,td{padding:5px 12px 5px 0;border-bottom:1px solid var(--line);text-align:left;
 white-space:nowrap;vertical-align:top}
 th{color:var(--soft);font-weight:600}
 .number{text-align:right}
@@ -50,8 +50,8 @@ pre{background:var(--panel);border:1px solid var(--line);border-radius:8px;paddi
 white-space:pre-wrap;overflow-wrap:anywhere}
 .grid{stroke:var(--line);fill:none}
 .base{stroke:var(--soft);fill:none}
-.tick{fill:var(--soft);font-size:13px}
-.axis{fill:var(--ink);font-size:13px}
+.tick{fill:var(--soft);font-size:14px}
+.axis{fill:var(--ink);font-size:14px}
 .band{fill:var(--band)}
 .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
 .whisker{fill:none;stroke-width:1.3}

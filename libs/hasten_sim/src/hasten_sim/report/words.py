@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import floor
 
 from hasten_sim.report.statistics import Interval
-from hasten_sim.report.summary import AXES, Cell, Comparison, GoodUpTo, Summary
+from hasten_sim.report.summary import AXES, Cell, GoodUpTo, Summary
 from hasten_sim.sweep import Point
 
 NAMED_MAX = 4
@@ -59,8 +59,12 @@ def place(summary: Summary, cell: Cell) -> str:
     """Where the cell lies, as a sentence begins."""
     if summary.axis == "load":
         return f"At {cell.load:g}\N{MULTIPLICATION SIGN} the capacity"
-    value = int(summary.x(cell))
-    return f"With {value} {summary.axis if value != 1 else summary.axis[:-1]}"
+    return f"With {_counted(int(summary.x(cell)), summary.axis)}"
+
+
+def _counted(count: int, axis: str) -> str:
+    """8 workers, 1 worker."""
+    return f"{count} {axis if count != 1 else axis.removesuffix('s')}"
 
 
 def _of_loads(summary: Summary) -> str:
@@ -110,22 +114,8 @@ def point_label(point: Point, load: float) -> str:
     """A point for a table: every value that was set, and the load it means."""
     said = [f"load {load:g}"]
     said += [
-        f"{axis} {getattr(point, axis)}"
+        _counted(getattr(point, axis), axis)
         for axis in AXES
         if axis != "load" and getattr(point, axis) is not None
     ]
     return ", ".join(said)
-
-
-def comparison_sentence(comparison: Comparison, load: float) -> str:
-    """What the paired comparison allows to say."""
-    where = point_label(comparison.point, load)
-    difference = comparison.attainment.difference
-    figures = f"{difference.mean * 100:+.1f}"
-    if difference.half is not None:
-        figures += f" \N{PLUS-MINUS SIGN}{difference.half * 100:.1f}"
-    names = f"{comparison.policy} against {comparison.against} at {where}"
-    if comparison.attainment.verdict == "one seed":
-        return f"{names}: {figures} percentage points in time (one seed: chance is not ruled out)"
-    said = {"better": "better", "worse": "worse", "no difference": "no difference shown"}
-    return f"{names}: {said[comparison.attainment.verdict]}, {figures} percentage points in time"
