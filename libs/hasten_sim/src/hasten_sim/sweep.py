@@ -5,91 +5,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import isclose
+from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
-from hasten_sim.scenario import Scenario
+from hasten_sim.points import AS_SAID, Point, Source, load_at, scenario_at
 from hasten_sim.simulate import simulate
-
-if TYPE_CHECKING:
-    from hasten_sim.workload import Workload
 
 END_S_MAX: Final = 5.0
 """Longest wait for a process that was told to end, before it is killed."""
-
-
-class Source(Protocol):
-    """Makes scenarios; a plain value, so that it can go to another process.
-
-    `Lasting` is one; so is a `hasten_sim.whatif.Question`.
-    """
-
-    def scenario(
-        self,
-        *,
-        load: float | None = None,
-        workers: int | None = None,
-        routers: int | None = None,
-    ) -> Scenario:
-        """The scenario with some of it changed; load 1.0 is the capacity.
-
-        Raises ValueError where that cannot be.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Lasting:
-    """A workload that lasts longer or shorter than its file says; a `Source`.
-
-    Attributes:
-        workload: Which.
-        duration_s: How long; None for as long as it says.
-    """
-
-    workload: "Workload"
-    duration_s: float | None = None
-
-    def scenario(
-        self,
-        *,
-        load: float | None = None,
-        workers: int | None = None,
-        routers: int | None = None,
-    ) -> Scenario:
-        """As `Source`."""
-        return self.workload.scenario(
-            load=load, workers=workers, routers=routers, duration_s=self.duration_s
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """What a run changes in its scenario; None keeps what the scenario says.
-
-    Attributes:
-        load: Offered load as a multiple of the capacity.
-        workers: Workers. Without `load` the offered rate stays what it was.
-        routers: Routers.
-    """
-
-    load: float | None = None
-    workers: int | None = None
-    routers: int | None = None
-
-    def __str__(self) -> str:
-        said = [
-            f"{value:g}x load" if name == "load" else f"{value} {name}"
-            for name in ("load", "workers", "routers")
-            if (value := getattr(self, name)) is not None
-        ]
-        return ", ".join(said) or "as the workload says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +34,7 @@ class Job:
     source: Source
     policy: str
     seed: int
-    point: Point = Point()
+    point: Point = AS_SAID
 
     def __str__(self) -> str:
         return f"{self.policy} at {self.point}, seed {self.seed}"
@@ -117,52 +45,27 @@ class JobError(Exception):
 
     Attributes:
         job: Which.
+        why: What it raised.
     """
 
-    def __init__(self, job: Job, error: BaseException) -> None:
-        super().__init__(f"the run of {job} failed: {type(error).__name__}: {error}")
+    def __init__(self, job: Job, why: str) -> None:
+        # The arguments as they are: it goes from one process to another.
+        super().__init__(job, why)
         self.job = job
+        self.why = why
 
-
-def scenario_at(source: Source, point: Point) -> Scenario:
-    """The scenario at a point.
-
-    More or fewer workers meet the same offered rate: a workload that gives its rate as a
-    multiple of the capacity is not offered more because there are more workers.
-    """
-    if point.load is None and point.workers is not None:
-        as_said = source.scenario(routers=point.routers)
-        changed = source.scenario(workers=point.workers, routers=point.routers)
-        if isclose(changed.offered_per_s, as_said.offered_per_s):
-            return changed
-        point = at_rate(source, as_said.offered_per_s, point)
-    return source.scenario(load=point.load, workers=point.workers, routers=point.routers)
-
-
-def at_rate(source: Source, rate_per_s: float, point: Point) -> Point:
-    """The point with the load that is this rate there."""
-    return replace(point, load=rate_per_s / capacity_at(source, point))
-
-
-def capacity_at(source: Source, point: Point) -> float:
-    """Requests a second that are the load 1.0 there."""
-    full = source.scenario(load=1.0, workers=point.workers, routers=point.routers)
-    return full.offered_per_s
-
-
-def load_at(source: Source, point: Point, scenario: Scenario) -> float:
-    """Offered load of the scenario of that point, as a multiple of the capacity."""
-    if point.load is not None:
-        return point.load
-    # Six digits: what was worked out by division reads as what it stands for.
-    return round(scenario.offered_per_s / capacity_at(source, point), 6)
+    def __str__(self) -> str:
+        return f"the run of {self.job} failed: {self.why}"
 
 
 def run(job: Job) -> Figures:
-    """Carries out one job, in this process."""
-    scenario = scenario_at(job.source, job.point)
-    load = load_at(job.source, job.point, scenario)
-    return simulate(scenario, resolve(job.policy), job.seed, load=load)
+    """Carries out one job, in this process. Raises JobError."""
+    try:
+        scenario = scenario_at(job.source, job.point)
+        load = load_at(job.source, job.point, scenario)
+        return simulate(scenario, resolve(job.policy), job.seed, load=load)
+    except Exception as error:
+        raise JobError(job, f"{type(error).__name__}: {error}") from error
 
 
 def run_all(
@@ -209,10 +112,7 @@ def _nobody(_job: Job, _figures: Figures) -> None:
 
 
 def _run_here(job: Job, told: Callable[[Job, Figures], None]) -> Figures:
-    try:
-        figures = run(job)
-    except Exception as error:
-        raise JobError(job, error) from error
+    figures = run(job)
     told(job, figures)
     return figures
 
@@ -220,8 +120,8 @@ def _run_here(job: Job, told: Callable[[Job, Figures], None]) -> Figures:
 def _figures(future: "Future[Figures]", job: Job) -> Figures:
     try:
         return future.result()
-    except Exception as error:
-        raise JobError(job, error) from error
+    except BrokenExecutor as error:
+        raise JobError(job, "a process of the pool died, perhaps for want of memory") from error
 
 
 @contextmanager

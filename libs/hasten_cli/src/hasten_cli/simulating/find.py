@@ -62,7 +62,8 @@ def _search(
     asked: Plan, policy: str, options: WorkloadOptions, slo: float, shown: "Bar", *, quiet: bool
 ) -> "Found":
     from hasten_sim.least import WORKERS_MAX, least_workers
-    from hasten_sim.sweep import Job, Point, at_rate
+    from hasten_sim.points import Point, at_rate
+    from hasten_sim.sweep import Job
 
     (said,) = asked.points
     base = asked.source.scenario(load=said.load, routers=said.routers)

@@ -10,7 +10,8 @@ from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.simulating import shipped, sweeps
 
 if TYPE_CHECKING:
-    from hasten_sim.sweep import Job, Lasting, Point
+    from hasten_sim.points import Lasting, Point
+    from hasten_sim.sweep import Job
     from hasten_sim.workload import Workload
 
 DEFAULT_POLICY: Final = "hasten"
@@ -86,7 +87,8 @@ def plan(options: WorkloadOptions, *, sweep: bool = True) -> Plan:
     Raises:
         CommandError: With exit status 2.
     """
-    from hasten_sim.sweep import Job, Lasting
+    from hasten_sim.points import Lasting
+    from hasten_sim.sweep import Job
 
     path = shipped.find(options.workload)
     workload = read(path)

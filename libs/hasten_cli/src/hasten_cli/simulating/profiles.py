@@ -20,7 +20,7 @@ from hasten_cli.local.plan import service_environ
 
 if TYPE_CHECKING:
     from hasten_client import WorkerModel
-    from hasten_sim.whatif import Profile
+    from hasten_sim.question import Profile
 
 ANSWER_S_MAX: Final = 10.0
 STOP_S_MAX: Final = 15.0
@@ -110,8 +110,8 @@ def _reported(name: str, models: "Sequence[WorkerModel]") -> "Profile":
     """Of the medians over the workers; their noise out of how far the reported line is above
     the median run.
     """
+    from hasten_sim.question import Profile
     from hasten_sim.scenario import BatchTimes
-    from hasten_sim.whatif import Profile
 
     alpha_s, beta_s, best_s = (
         median(getattr(model, what) for model in models) for what in ("alpha_s", "beta_s", "best_s")
@@ -218,8 +218,8 @@ def _failed(status: int, log: IO[bytes]) -> CommandError:
 
 def _profiled(facts: Mapping[str, Any]) -> "Profile":
     """Median of each size, made rising; noise out of the median deviation from them."""
+    from hasten_sim.question import Profile
     from hasten_sim.scenario import BatchTimes
-    from hasten_sim.whatif import Profile
 
     sizes: dict[int, list[float]] = {}
     for rows, seconds in facts["profile"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hasten_cli.failures import USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_sim.sweep import Point
+    from hasten_sim.points import Point
 
 AXES: Final = ("load", "workers", "routers")
 VALUES_MAX: Final = 200
@@ -49,7 +49,7 @@ def check(axis: str, number: float, where: str) -> None:
 
 def points(swept: Mapping[str, Sequence[float]]) -> "list[Point]":
     """Every combination of the values, in order; one that changes nothing when there are none."""
-    from hasten_sim.sweep import Point
+    from hasten_sim.points import Point
 
     axes = [axis for axis in AXES if axis in swept]
     found = []

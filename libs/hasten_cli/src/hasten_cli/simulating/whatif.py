@@ -53,8 +53,9 @@ class WhatIfOptions:
 
 def what_if(options: WhatIfOptions, *, as_json: bool) -> None:
     """Measures, simulates, answers."""
+    from hasten_sim.question import Question
     from hasten_sim.report import answer as said
-    from hasten_sim.whatif import Asking, Question, answer
+    from hasten_sim.whatif import Asking, answer
 
     checked([options.policy])
     measured = profiles.chosen(_measured(options, quiet=as_json), options.only)

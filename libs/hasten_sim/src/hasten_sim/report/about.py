@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hasten_sim.points import AS_SAID, Point, Source, capacity_at
 from hasten_sim.report.plot import Band
 from hasten_sim.report.words import number
 from hasten_sim.scenario import Fault, MeshShape, ModelShape
-from hasten_sim.sweep import Point, Source, capacity_at
 
 NAMED_MAX: Final = 8
 
@@ -41,7 +41,7 @@ def about(
 ) -> About:
     """Of a workload as it says itself, what was changed in it, and the command that ran it."""
     scenario = source.scenario()
-    capacity = capacity_at(source, Point())
+    capacity = capacity_at(source, AS_SAID)
     arrivals = (
         f"{number(scenario.offered_per_s)} requests a second on average "
         f"({scenario.offered_per_s / capacity:.2g}\N{MULTIPLICATION SIGN} the capacity) for "
@@ -56,7 +56,7 @@ def about(
     ]
     if len(scenario.tenants) > 1:
         facts.append(("tenants", ", ".join(scenario.tenants[:NAMED_MAX])))
-    changed = [str(point) for point in points if point != Point()]
+    changed = [str(point) for point in points if point != AS_SAID]
     if changed:
         facts.append(("run with", _some(changed)))
     if scenario.faults:

@@ -4,9 +4,10 @@ from statistics import fmean
 from typing import Any, Final
 
 from hasten_sim.figures import Figures
+from hasten_sim.question import Question
 from hasten_sim.report.statistics import interval
 from hasten_sim.report.words import number, percent, with_interval
-from hasten_sim.whatif import Answer, Question
+from hasten_sim.whatif import Answer
 
 _COLUMNS: Final = (
     "workers>",

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from hasten_sim.points import Point
 from hasten_sim.report.about import About
 from hasten_sim.report.summary import METRICS, Cell, Summary
 from hasten_sim.report.words import headline
-from hasten_sim.sweep import Point
 
 
 def document(summary: Summary, about: About) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from hasten_sim.figures import Figures
+from hasten_sim.points import Point
 from hasten_sim.report.statistics import Interval, Paired, highest_x_with, interval, paired
-from hasten_sim.sweep import Job, Point
+from hasten_sim.sweep import Job
 
 AXES: Final = ("load", "workers", "routers")
 GOOD: Final = 0.99

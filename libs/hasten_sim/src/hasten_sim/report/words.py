@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from math import floor
 
+from hasten_sim.points import Point
 from hasten_sim.report.statistics import Interval
 from hasten_sim.report.summary import AXES, Cell, GoodUpTo, Summary
-from hasten_sim.sweep import Point
 
 NAMED_MAX = 4
 """Policies that the headline names."""
