@@ -54,6 +54,8 @@ def _step(low: float, high: float) -> float:
 def tick_text(value: float, shown: Sequence[float]) -> str:
     """A tick with as many decimals as tell it from its neighbours."""
     step = min((b - a for a, b in pairwise(shown)), default=1.0)
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:g}M"
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"
     decimals = max(0, -floor(log10(step) + 1e-9)) if step > 0 else 0

@@ -9,7 +9,7 @@ from hasten_sim.report.axis import Scale, tick_text, ticks
 
 WIDTH: Final = 640
 HEIGHT: Final = 300
-LEFT: Final = 64
+LEFT: Final = 72
 RIGHT: Final = 18
 TOP: Final = 14
 BOTTOM: Final = 48
@@ -78,8 +78,8 @@ class Axes:
 
 
 def line_plot(axes: Axes, series: Sequence[Series], bands: Sequence[Band] = ()) -> str:
-    """Lines with intervals over a common x. At least one series has a value."""
-    dots = [dot for one in series for dot in one.dots]
+    """Lines with intervals over a common x; an empty frame of nothing."""
+    dots = [dot for one in series for dot in one.dots] or [Dot(0.0, 0.0, 0.0, 0.0, "")]
     y_ticks = ticks(0.0, axes.y_max or max(dot.high for dot in dots) or 1.0)
     x_ticks = _x_ticks(axes, [dot.x for dot in dots])
     x = Scale(x_ticks[0], x_ticks[-1], LEFT, WIDTH - RIGHT)
@@ -164,6 +164,8 @@ def _band(band: Band, x: Scale) -> str:
 
 
 def _line(series: Series, index: int, x: Scale, y: Scale, *, markers: bool) -> str:
+    if not series.dots:
+        return ""
     look = index % LOOKS
     places = [(x.at(dot.x), y.at(dot.y)) for dot in series.dots]
     path = "L".join(f"{px:.1f} {py:.1f}" for px, py in places)
