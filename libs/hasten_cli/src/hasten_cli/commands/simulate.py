@@ -9,7 +9,7 @@ from hasten_cli.failures import reported
 from hasten_cli.options import AsJson, duration_s
 
 
-def _workload_names(incomplete: str) -> list[str]:
+def workload_names(incomplete: str) -> list[str]:
     """For shell completion: shipped names, and TOML files and folders that begin so."""
     from hasten_cli.simulating import shipped
 
@@ -21,7 +21,7 @@ def _workload_names(incomplete: str) -> list[str]:
     return [name for name in shipped.names() if name.startswith(incomplete)] + paths
 
 
-def _policy_texts(incomplete: str) -> list[str]:
+def policy_texts(incomplete: str) -> list[str]:
     """For shell completion: bundles, then ",kind=" and the kind's names."""
     from hasten_policy.registry import KINDS, names
 
@@ -40,7 +40,7 @@ Workload = Annotated[
     typer.Argument(
         metavar="[WORKLOAD]",
         help="Workload file, or the name of a shipped one.",
-        autocompletion=_workload_names,
+        autocompletion=workload_names,
         show_default=False,
     ),
 ]
@@ -49,7 +49,7 @@ Policies = Annotated[
     typer.Option(
         "--policy",
         metavar="TEXT",
-        autocompletion=_policy_texts,
+        autocompletion=policy_texts,
         help="BUNDLE[,kind=name][,router.FIELD=value]...; again for more. The first is the one "
         "that others are compared with. [default: those of the workload, else hasten]",
         show_default=False,
