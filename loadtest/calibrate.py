@@ -1,0 +1,86 @@
+"""What a mesh on this machine adds to the times that models are said to take.
+
+The simulator knows neither processes nor sockets. Two figures stand for them: what an idle mesh
+adds to a call, and what a lane adds to a batch.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+import grpc
+
+from hasten_sim.scenario import BatchTimes, ModelShape, Scenario
+from loadtest.call import OPTIONS, open_infer
+from loadtest.executed import executed_of
+from loadtest.mesh import Mesh
+
+CALLS: Final = 50
+BATCHES: Final = 12
+PATIENCE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Seconds that this machine adds.
+
+    Attributes:
+        batch_s: To each batch: waking up late from sleep, and the way to the next batch.
+        call_s: To a call of an idle mesh, beside that: client, router, worker and back.
+    """
+
+    batch_s: float
+    call_s: float
+
+
+async def measured(mesh: Mesh, model: ModelShape, payload: bytes) -> Overhead:
+    """Measures an idle mesh with one of its models; `payload` asks for one row of it."""
+    batch_s = await _batch_s(mesh.workers[0], model, payload)
+    call_s = await _call_s(mesh.router, payload) - model.times.seconds(1) - batch_s
+    return Overhead(max(0.0, batch_s), max(0.0, call_s))
+
+
+async def _call_s(address: str, payload: bytes) -> float:
+    """Median seconds of a call that meets nobody."""
+    took: list[float] = []
+    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        infer = open_infer(channel)
+        for _ in range(CALLS):
+            sent_s = time.monotonic()
+            await infer(payload, timeout=PATIENCE_S)
+            took.append(time.monotonic() - sent_s)
+    return median(took)
+
+
+async def _batch_s(worker: str, model: ModelShape, payload: bytes) -> float:
+    """Seconds a batch beyond what the model takes, when one worker has batch upon batch to do."""
+    async with grpc.aio.insecure_channel(worker, options=OPTIONS) as channel:
+        infer = open_infer(channel)
+        await infer(payload, timeout=PATIENCE_S)
+        before = await executed_of(worker, model.name)
+        sent_s = time.monotonic()
+        calls = (infer(payload, timeout=PATIENCE_S) for _ in range(BATCHES * model.batch_max))
+        await asyncio.gather(*calls)
+        took_s = time.monotonic() - sent_s
+    after = await executed_of(worker, model.name)
+    batches, rows = after.batches - before.batches, after.rows - before.rows
+    told_s = batches * model.times.alpha_s + rows * model.times.beta_s
+    return (took_s - told_s) / batches
+
+
+def calibrated(scenario: Scenario, overhead: Overhead) -> Scenario:
+    """The scenario with this machine's additions, the same requests at the same times."""
+    network = replace(scenario.mesh.network, latency_s=overhead.call_s / 2)
+    models = tuple(_slower(model, overhead.batch_s) for model in scenario.models)
+    return replace(scenario, mesh=replace(scenario.mesh, network=network), models=models)
+
+
+def _slower(model: ModelShape, batch_s: float) -> ModelShape:
+    times = BatchTimes(model.times.alpha_s + batch_s, model.times.beta_s)
+    # Workers profile a synthetic model by what it is told to take.
+    full = model.batch_max
+    return replace(
+        model, times=times, profiled_factor=model.times.seconds(full) / times.seconds(full)
+    )

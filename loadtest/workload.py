@@ -1,0 +1,210 @@
+"""Offers a workload file to a mesh on this machine, and says what came of it.
+
+The requests are the very ones that the simulator would be given, at the same times. With
+--compare it is given them, and both are shown side by side.
+
+    python -m loadtest.workload loadtest/workloads/local.toml [--load 1.1] [--sweep 0.5,0.8,1.1,1.5]
+        [--duration 20] [--workers 2] [--seed 1] [--compare] [--json]
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hasten_policy.registry import PolicySet
+from hasten_sim.scenario import Scenario
+from hasten_sim.simulate import simulate
+from hasten_sim.workload import Workload, WorkloadError
+from hasten_sim.workload import load as load_file
+from loadtest import open_loop
+from loadtest.calibrate import Overhead, calibrated, measured
+from loadtest.mesh import running_mesh
+from loadtest.offering import Payloads, busiest, impossible, planned, write_models
+from loadtest.summary import Summary, quantile, summarise
+
+QUANTILES = (0.5, 0.9, 0.99, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of one load. Requests before the end of the warm-up do not count.
+
+    Attributes:
+        load: Offered, as a multiple of the capacity.
+        measured_s: Length of what counts.
+        summary: Outcomes.
+        answer_ms: Quantiles of the answers.
+        refusal_ms: Quantiles of all else.
+        sender_late_ms: p99 of how much too late this process sent: what it adds by itself.
+        overhead: Measured before the run, with --compare.
+        simulated: Attainment in the simulator, with --compare.
+    """
+
+    load: float
+    measured_s: float
+    summary: Summary
+    answer_ms: dict[str, float]
+    refusal_ms: dict[str, float]
+    sender_late_ms: float
+    overhead: Overhead | None
+    simulated: float | None
+
+    @property
+    def attainment(self) -> float:
+        """Share of the offered requests that were answered in time."""
+        return self.summary.answered / self.summary.offered if self.summary.offered else 1.0
+
+    @property
+    def gap_pp(self) -> float | None:
+        """Simulated less real, in percentage points."""
+        return None if self.simulated is None else (self.simulated - self.attainment) * 100
+
+    def as_json(self) -> dict[str, object]:
+        """All of it."""
+        return {
+            **asdict(self),
+            "attainment": self.attainment,
+            "goodput_per_s": self.summary.answered / self.measured_s,
+            "gap_pp": self.gap_pp,
+        }
+
+
+def offer(workload: Workload, scenario: Scenario, seed: int, *, compare: bool) -> Found:
+    """Starts a fresh mesh, so that nothing is left of earlier loads, and offers one load."""
+    payloads = Payloads(workload, scenario)
+    mesh_shape = scenario.mesh
+    with tempfile.TemporaryDirectory() as folder:
+        write_models(scenario, Path(folder))
+        with running_mesh(
+            Path(folder),
+            workers=mesh_shape.workers,
+            processes=mesh_shape.routers,
+            lanes=mesh_shape.lanes,
+        ) as mesh:
+            overhead = None
+            if compare:
+                model = busiest(scenario)
+                probe = payloads.of(model, 1, 0, 0)
+                overhead = asyncio.run(measured(mesh, scenario.models[model], probe))
+            calls = planned(scenario, payloads, seed)
+            outcomes = asyncio.run(open_loop.run(mesh.router, calls))
+    counted = [
+        outcome
+        for outcome, arrival in zip(outcomes, scenario.arrivals(seed), strict=True)
+        if arrival.at_s >= scenario.warmup_s
+    ]
+    simulated = None
+    if overhead is not None:
+        simulated = simulate(calibrated(scenario, overhead), PolicySet(), seed).attainment
+    return Found(
+        load=scenario.offered_per_s / workload.capacity_per_s(workers=mesh_shape.workers),
+        measured_s=scenario.duration_s - scenario.warmup_s,
+        summary=summarise(counted),
+        answer_ms=_quantiles([o.took_s for o in counted if o.answered]),
+        refusal_ms=_quantiles([o.took_s for o in counted if not o.answered]),
+        sender_late_ms=quantile([o.late_s for o in counted], 0.99) * 1e3,
+        overhead=overhead,
+        simulated=simulated,
+    )
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    return {f"p{q * 100:g}": quantile(seconds, q) * 1e3 for q in QUANTILES}
+
+
+def table(found: Sequence[Found]) -> str:
+    """All loads as text."""
+    compare = found[0].simulated is not None
+    lines = [
+        "load   offered/s  in time/s  attainment  answer p50/p99   refusal p99  sent late p99"
+        + ("   simulated    gap" if compare else "")
+    ]
+    for one in found:
+        line = (
+            f"{one.load:>4.2f}x {one.summary.offered / one.measured_s:>10.0f}"
+            f" {one.summary.answered / one.measured_s:>10.0f} {one.attainment:>11.2%}"
+            f" {one.answer_ms['p50']:>7.1f}/{one.answer_ms['p99']:>5.1f} ms"
+            f" {one.refusal_ms['p99']:>10.1f} ms {one.sender_late_ms:>11.1f} ms"
+        )
+        if one.simulated is not None:
+            line += f" {one.simulated:>11.2%} {one.gap_pp:>+5.1f}pp"
+        lines.append(line)
+    for one in found:
+        refused = ", ".join(f"{count} {reason}" for reason, count in one.summary.refused.items())
+        lines.append(f"{one.load:>4.2f}x not in time: {refused or 'none'}")
+    gaps = [abs(one.gap_pp) for one in found if one.gap_pp is not None]
+    if gaps:
+        for one in found:
+            if one.overhead is not None:
+                lines.append(
+                    f"{one.load:>4.2f}x measured before it: {one.overhead.call_s * 1e3:.2f} ms a "
+                    f"call, {one.overhead.batch_s * 1e3:.2f} ms a batch"
+                )
+        lines.append(f"gap: mean {sum(gaps) / len(gaps):.2f} pp, max {max(gaps):.2f} pp")
+    return "\n".join(lines)
+
+
+def _loads(text: str) -> list[float]:
+    loads = [float(part) for part in text.split(",")]
+    if not all(0.0 < load < float("inf") for load in loads):
+        raise ValueError
+    return loads
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", type=Path, help="workload file; see docs/workloads.md")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--load", dest="loads", type=_loads, help="multiple of the capacity")
+    which.add_argument(
+        "--sweep", dest="loads", type=_loads, metavar="LOAD,LOAD", help="several, one by one"
+    )
+    parser.add_argument("--duration", type=float, metavar="S", help="seconds of each load")
+    parser.add_argument("--workers", type=int, help="number of workers")
+    parser.add_argument("--seed", type=int, default=1, help="of the requests")
+    parser.add_argument("--compare", action="store_true", help="simulate the same as well")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    said = _arguments()
+    try:
+        workload = load_file(said.file)
+        scenarios = [
+            workload.scenario(load=load, workers=said.workers, duration_s=said.duration)
+            for load in said.loads or [None]
+        ]
+    except WorkloadError as error:
+        print(error, file=sys.stderr)
+        return 2
+    cannot = impossible(workload)
+    if cannot:
+        print(*(f"{said.file}: {reason}" for reason in cannot), sep="\n", file=sys.stderr)
+        return 2
+    found: list[Found] = []
+    try:
+        for scenario in scenarios:
+            print(
+                f"{workload.name}: {scenario.offered_per_s:.0f}/s for {scenario.duration_s:g} s",
+                file=sys.stderr,
+            )
+            found.append(offer(workload, scenario, said.seed, compare=said.compare))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    if said.json:
+        print(json.dumps([one.as_json() for one in found]))
+    else:
+        print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
