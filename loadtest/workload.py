@@ -139,12 +139,12 @@ def table(found: Sequence[Found]) -> str:
         lines.append(f"{one.load:>4.2f}x not in time: {refused or 'none'}")
     gaps = [abs(one.gap_pp) for one in found if one.gap_pp is not None]
     if gaps:
-        for one in found:
-            if one.overhead is not None:
-                lines.append(
-                    f"{one.load:>4.2f}x measured before it: {one.overhead.call_s * 1e3:.2f} ms a "
-                    f"call, {one.overhead.batch_s * 1e3:.2f} ms a batch"
-                )
+        lines += [
+            f"{one.load:>4.2f}x measured before it: {one.overhead.call_s * 1e3:.2f} ms a call, "
+            f"{one.overhead.batch_s * 1e3:.2f} ms a batch"
+            for one in found
+            if one.overhead is not None
+        ]
         lines.append(f"gap: mean {sum(gaps) / len(gaps):.2f} pp, max {max(gaps):.2f} pp")
     return "\n".join(lines)
 
