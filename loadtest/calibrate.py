@@ -1,13 +1,13 @@
 """What a mesh on this machine adds to the times that models are said to take.
 
-The simulator knows neither processes nor sockets. Two figures stand for them: what an idle mesh
-adds to a call, and what a lane adds to a batch.
+The simulator knows neither processes nor sockets. Three figures stand for them: what an idle
+mesh adds to a call, how much that varies, and what a lane adds to a batch.
 """
 
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import mean
 from typing import Final
 
 import grpc
@@ -28,30 +28,39 @@ class Overhead:
 
     Attributes:
         batch_s: To each batch: waking up late from sleep, and the way to the next batch.
-        call_s: To a call of an idle mesh, beside that: client, router, worker and back.
+        call_s: To a call of an idle mesh, beside that: client, router, worker and back, at best.
+        jitter_s: Mean of what comes on top of call_s.
     """
 
     batch_s: float
     call_s: float
+    jitter_s: float
 
 
 async def measured(mesh: Mesh, model: ModelShape, payload: bytes) -> Overhead:
     """Measures an idle mesh with one of its models; `payload` asks for one row of it."""
-    batch_s = await _batch_s(mesh.workers[0], model, payload)
-    call_s = await _call_s(mesh.router, payload) - model.times.seconds(1) - batch_s
-    return Overhead(max(0.0, batch_s), max(0.0, call_s))
+    batch_s = max(0.0, await _batch_s(mesh.workers[0], model, payload))
+    took_s = await _calls_s(mesh.router, payload)
+    least_s = min(took_s)
+    return Overhead(
+        batch_s=batch_s,
+        call_s=max(0.0, least_s - model.times.seconds(1) - batch_s),
+        jitter_s=mean(took_s) - least_s,
+    )
 
 
-async def _call_s(address: str, payload: bytes) -> float:
-    """Median seconds of a call that meets nobody."""
+async def _calls_s(address: str, payload: bytes) -> list[float]:
+    """Seconds of calls that meet nobody."""
     took: list[float] = []
     async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
         infer = open_infer(channel)
+        # The first ones open connections.
+        await infer(payload, timeout=PATIENCE_S)
         for _ in range(CALLS):
             sent_s = time.monotonic()
             await infer(payload, timeout=PATIENCE_S)
             took.append(time.monotonic() - sent_s)
-    return median(took)
+    return took
 
 
 async def _batch_s(worker: str, model: ModelShape, payload: bytes) -> float:
@@ -72,7 +81,9 @@ async def _batch_s(worker: str, model: ModelShape, payload: bytes) -> float:
 
 def calibrated(scenario: Scenario, overhead: Overhead) -> Scenario:
     """The scenario with this machine's additions, the same requests at the same times."""
-    network = replace(scenario.mesh.network, latency_s=overhead.call_s / 2)
+    network = replace(
+        scenario.mesh.network, latency_s=overhead.call_s / 2, jitter_s=overhead.jitter_s / 2
+    )
     models = tuple(_slower(model, overhead.batch_s) for model in scenario.models)
     return replace(scenario, mesh=replace(scenario.mesh, network=network), models=models)
 

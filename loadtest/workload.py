@@ -140,8 +140,8 @@ def table(found: Sequence[Found]) -> str:
     gaps = [abs(one.gap_pp) for one in found if one.gap_pp is not None]
     if gaps:
         lines += [
-            f"{one.load:>4.2f}x measured before it: {one.overhead.call_s * 1e3:.2f} ms a call, "
-            f"{one.overhead.batch_s * 1e3:.2f} ms a batch"
+            f"{one.load:>4.2f}x measured before it: a call {one.overhead.call_s * 1e3:.2f} + "
+            f"{one.overhead.jitter_s * 1e3:.2f} ms, a batch {one.overhead.batch_s * 1e3:.2f} ms"
             for one in found
             if one.overhead is not None
         ]
