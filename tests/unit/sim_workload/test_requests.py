@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter
-from math import inf, isinf
+from math import inf, isinf, nan
 from statistics import mean, stdev
 
 import pytest
@@ -176,6 +176,13 @@ def test_a_fault_of_a_worker_that_was_taken_away_is_refused() -> None:
     found = workload("[mesh]\nworkers = 3\n[[faults]]\nkind='hang'\nat_s=1\nworker=2")
     with pytest.raises(WorkloadError, match=r"test: faults\[0\].worker: found 2, expected less"):
         found.scenario(workers=2)
+
+
+@pytest.mark.parametrize("key", ["load", "workers", "routers", "duration_s"])
+@pytest.mark.parametrize("value", [0, -1, nan, inf])
+def test_what_a_scenario_is_asked_for_must_be_above_0(key: str, value: float) -> None:
+    with pytest.raises(WorkloadError, match=f"test: {key}: found {value}, expected a number above"):
+        workload().scenario(**{key: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_sweeps_and_policies_are_handed_on() -> None:
