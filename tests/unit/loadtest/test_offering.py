@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_sim.workload import load, parse
-from loadtest.calibrate import Overhead, calibrated
+from loadtest.calibrate import Overhead, calibrated, with_arrivals_of
 from loadtest.offering import Payloads, busiest, impossible, planned, write_models
 from tests.unit.sim_workload.texts import WORKLOADS
 
@@ -108,3 +108,9 @@ def test_what_was_measured_is_added_to_the_times_and_to_nothing_else() -> None:
     assert [model.times.seconds(4) for model in found.models] == pytest.approx([0.016, 0.022])
     assert [model.profiled_factor for model in found.models] == pytest.approx([18 / 20, 20 / 22])
     assert list(found.arrivals(1)) == list(scenario.arrivals(1))
+
+
+def test_the_requests_can_be_kept_while_the_seed_decides_the_rest() -> None:
+    scenario = parse(TEXT, "test.toml").scenario()
+    kept = with_arrivals_of(scenario, 3)
+    assert list(kept.arrivals(1)) == list(kept.arrivals(2)) == list(scenario.arrivals(3))

@@ -15,8 +15,8 @@ SUMMARY = Summary(200, 150, {"OVERLOADED": 40, "SHED_BEFORE_START": 10}, (1, 2),
 TIMES = {"p50": 1.0, "p90": 1.5, "p99": 2.0, "p99.9": 3.0}
 
 
-def found(simulated: float | None) -> Found:
-    overhead = None if simulated is None else Overhead(0.001, 0.002, 0.003)
+def found(*simulated: float) -> Found:
+    overhead = Overhead(0.001, 0.002, 0.003) if simulated else None
     return Found(1.5, 10.0, SUMMARY, TIMES, TIMES, 0.5, overhead, simulated)
 
 
@@ -26,15 +26,15 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_attainment_counts_refusals_as_misses_and_the_gap_is_in_points() -> None:
-    one = found(0.77)
+    one = found(0.76, 0.78)
     assert one.attainment == 0.75
     assert one.gap_pp == pytest.approx(2.0)
     assert one.as_json()["goodput_per_s"] == 15.0
-    assert found(None).gap_pp is None
+    assert found().gap_pp is None
 
 
 def test_the_table_names_reasons_and_with_a_comparison_the_gap() -> None:
-    plain = table([found(None)])
+    plain = table([found()])
     assert "40 OVERLOADED, 10 SHED_BEFORE_START" in plain
     assert "gap" not in plain
     compared = table([found(0.77), found(0.74)])
