@@ -13,10 +13,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean
 
 from hasten_policy.registry import PolicySet
 from hasten_sim.scenario import Scenario
@@ -24,57 +21,14 @@ from hasten_sim.simulate import simulate
 from hasten_sim.workload import Workload, WorkloadError
 from hasten_sim.workload import load as load_file
 from loadtest import open_loop
-from loadtest.calibrate import Overhead, calibrated, measured, with_arrivals_of
+from loadtest.attainment import Found, table
+from loadtest.calibrate import calibrated, measured, with_arrivals_of
 from loadtest.mesh import running_mesh
 from loadtest.offering import Payloads, busiest, impossible, planned, write_models
-from loadtest.summary import Summary, quantile, summarise
+from loadtest.summary import quantile, summarise
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 SIMULATIONS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What came of one load. Requests before the end of the warm-up do not count.
-
-    Attributes:
-        load: Offered, as a multiple of the capacity.
-        measured_s: Length of what counts.
-        summary: Outcomes.
-        answer_ms: Quantiles of the answers.
-        refusal_ms: Quantiles of all else.
-        sender_late_ms: p99 of how much too late this process sent: what it adds by itself.
-        overhead: Measured before the run, with --compare.
-        simulated: Attainment in each run of the simulator, with --compare.
-    """
-
-    load: float
-    measured_s: float
-    summary: Summary
-    answer_ms: dict[str, float]
-    refusal_ms: dict[str, float]
-    sender_late_ms: float
-    overhead: Overhead | None
-    simulated: tuple[float, ...]
-
-    @property
-    def attainment(self) -> float:
-        """Share of the offered requests that were answered in time."""
-        return self.summary.answered / self.summary.offered if self.summary.offered else 1.0
-
-    @property
-    def gap_pp(self) -> float | None:
-        """Simulated, on average, less real; in percentage points."""
-        return (mean(self.simulated) - self.attainment) * 100 if self.simulated else None
-
-    def as_json(self) -> dict[str, object]:
-        """All of it."""
-        return {
-            **asdict(self),
-            "attainment": self.attainment,
-            "goodput_per_s": self.summary.answered / self.measured_s,
-            "gap_pp": self.gap_pp,
-        }
 
 
 def offer(workload: Workload, scenario: Scenario, seed: int, *, compare: bool) -> Found:
@@ -125,39 +79,6 @@ def simulations(scenario: Scenario) -> tuple[float, ...]:
 
 def _quantiles(seconds: list[float]) -> dict[str, float]:
     return {f"p{q * 100:g}": quantile(seconds, q) * 1e3 for q in QUANTILES}
-
-
-def table(found: Sequence[Found]) -> str:
-    """All loads as text."""
-    compare = bool(found[0].simulated)
-    lines = [
-        "load   offered/s  in time/s  attainment  answer p50/p99   refusal p99  sent late p99"
-        + ("   simulated (least - most)    gap" if compare else "")
-    ]
-    for one in found:
-        line = (
-            f"{one.load:>4.2f}x {one.summary.offered / one.measured_s:>10.0f}"
-            f" {one.summary.answered / one.measured_s:>10.0f} {one.attainment:>11.2%}"
-            f" {one.answer_ms['p50']:>7.1f}/{one.answer_ms['p99']:>5.1f} ms"
-            f" {one.refusal_ms['p99']:>10.1f} ms {one.sender_late_ms:>11.1f} ms"
-        )
-        if one.simulated:
-            least, most = min(one.simulated), max(one.simulated)
-            line += f" {mean(one.simulated):>8.2%} ({least:.2%} - {most:.2%}) {one.gap_pp:>+5.1f}pp"
-        lines.append(line)
-    for one in found:
-        refused = ", ".join(f"{count} {reason}" for reason, count in one.summary.refused.items())
-        lines.append(f"{one.load:>4.2f}x not in time: {refused or 'none'}")
-    gaps = [abs(one.gap_pp) for one in found if one.gap_pp is not None]
-    if gaps:
-        lines += [
-            f"{one.load:>4.2f}x measured before it: a call {one.overhead.call_s * 1e3:.2f} + "
-            f"{one.overhead.jitter_s * 1e3:.2f} ms, a batch {one.overhead.batch_s * 1e3:.2f} ms"
-            for one in found
-            if one.overhead is not None
-        ]
-        lines.append(f"gap: mean {sum(gaps) / len(gaps):.2f} pp, max {max(gaps):.2f} pp")
-    return "\n".join(lines)
 
 
 def _loads(text: str) -> list[float]:

@@ -1,14 +1,15 @@
 """The command that offers a workload file; see tests/integration for a whole run."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loadtest import workload
+from loadtest.attainment import Found, table
 from loadtest.calibrate import Overhead
 from loadtest.summary import Summary
-from loadtest.workload import Found, table
 from tests.unit.sim_workload.texts import WORKLOADS
 
 SUMMARY = Summary(200, 150, {"OVERLOADED": 40, "SHED_BEFORE_START": 10}, (1, 2), (3, 4))
@@ -42,6 +43,15 @@ def test_the_table_names_reasons_and_with_a_comparison_the_gap() -> None:
     assert "-1.0pp" in compared
     assert "gap: mean 1.50 pp, max 2.00 pp" in compared
     assert "a call 2.00 + 3.00 ms, a batch 1.00 ms" in compared
+
+
+def test_rows_during_which_the_sender_was_late_itself_are_marked_and_left_out_once() -> None:
+    calm, late = found(0.76), replace(found(0.95), sender_late_ms=50.0)
+    said = table([calm, late])
+    assert "1.50x!" in said
+    assert "gap: mean 10.50 pp, max 20.00 pp" in said
+    assert "gap without these rows: mean 1.00 pp, max 1.00 pp" in said
+    assert "!" not in table([calm])
 
 
 def test_a_faulty_file_ends_with_its_faults_and_status_2(
