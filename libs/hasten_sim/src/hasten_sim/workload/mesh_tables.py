@@ -1,7 +1,7 @@
 """Tables that say what there is: routers, workers, models, and what befalls them."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,6 +9,7 @@ from hasten_sim.workload.base import (
     Count,
     Index,
     NotNegative,
+    Number,
     Positive,
     Share,
     Switch,
@@ -67,9 +68,7 @@ class NoiseTable(Table):
         default=0.0, description="Coefficient of variation of a log-normal factor of mean 1."
     )
     tail_share: Share = Field(default=0.0, description="Share of runs that take far longer.")
-    tail_factor: Annotated[Positive, Field(ge=1)] = Field(
-        default=1.0, description="So many times as long."
-    )
+    tail_factor: Number = Field(default=1.0, ge=1, description="So many times as long.")
 
 
 class ModelTable(Table):

@@ -1,6 +1,7 @@
 """A checked workload, and the scenarios that it makes."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s
@@ -77,9 +78,18 @@ class Workload:
             duration_s: Length; the warm-up keeps its proportion, all else keeps its time.
 
         Raises:
-            WorkloadError: A fault befalls a worker that is not there.
+            WorkloadError: An argument is not above 0, or a fault befalls a worker that is not
+                there.
         """
         table = self.table
+        asked = {"load": load, "workers": workers, "routers": routers, "duration_s": duration_s}
+        wrong = [
+            f"{self.name}: {key}: found {value}, expected a number above 0"
+            for key, value in asked.items()
+            if value is not None and not 0 < value < inf
+        ]
+        if wrong:
+            raise WorkloadError(wrong)
         mesh = shapes.mesh_shape(table.mesh, workers=workers, routers=routers)
         absent = [f"{self.name}: {fault}" for fault in worker_faults(table, mesh.workers)]
         if absent:
