@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from hasten_policy.ordering.hold_queue import HoldQueue
-from hasten_policy.ordering.orders import ORDERS
+from hasten_policy.ordering.orders import LIFO_ABOVE, ORDERS
 from hasten_policy.registry import names
 from tests.unit.policy_router.harness import router, sends
 
@@ -24,8 +24,9 @@ class Held:
 
 
 held_calls = st.lists(
-    st.tuples(st.floats(-100.0, 100.0), st.floats(0.0, 1.0)), min_size=1, max_size=150
-)
+    st.tuples(st.floats(-100.0, 100.0), st.floats(0.0, 1.0)), min_size=1, max_size=40
+).flatmap(lambda few: st.sampled_from([few, few * (1 + 2 * LIFO_ABOVE // len(few))]))
+"""A few, or so many that adaptive LIFO turns round."""
 
 
 def filled(name: str, values: list[tuple[float, float]]) -> tuple["HoldQueue[Held]", list[Held]]:
