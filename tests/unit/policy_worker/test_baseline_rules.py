@@ -5,6 +5,7 @@ from math import inf
 import pytest
 
 from hasten_policy.batching import BatchingPolicy
+from hasten_policy.batching.rules import CONTROL_S
 from hasten_policy.machines.worker_events import BatchEnded, DrainBegan, StartBatch
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason
@@ -74,7 +75,7 @@ def test_deferral_waits_until_one_more_would_not_fit() -> None:
     pretended.run()
     ((at_s, batch),) = pretended.batches
     assert batch.call_ids == (1, 2)
-    assert at_s == pytest.approx(0.1 - 0.013 * factor, abs=1e-3)
+    assert at_s == pytest.approx(0.1 - CONTROL_S - 0.013 * factor, abs=1e-4)
     assert sorted(pretended.on_time()) == [1, 2]
 
 
