@@ -13,7 +13,7 @@ from hasten_policy.named import Named
 from hasten_policy.ordering.orders import ORDERS
 from hasten_policy.routing.balancers import BALANCERS
 
-__all__ = ["BUNDLES", "KINDS", "PolicySet", "describe", "names", "resolve"]
+__all__ = ["BUNDLES", "CHOICES", "KINDS", "PolicySet", "describe", "names", "resolve"]
 
 _TABLES: Final[Mapping[str, Named[Any]]] = {
     "bundle": BUNDLES,
@@ -24,6 +24,15 @@ _TABLES: Final[Mapping[str, Named[Any]]] = {
 }
 KINDS: Final = tuple(_TABLES)
 """What there is to choose from."""
+
+CHOICES: Final[Mapping[str, Named[Any]]] = {
+    "router.balancer": BALANCERS,
+    "router.admission": GATES,
+    "router.order": ORDERS,
+    "worker.batching.rule": RULES,
+    "worker.batching.order": worker_order.ORDERS,
+}
+"""The fields that hold a name, and what may stand there."""
 
 _PLACES: Final = {
     "balancer": ("router.balancer",),
@@ -98,12 +107,11 @@ def _table(kind: str) -> Named[Any]:
 
 def _paths(key: str, value: str) -> tuple[str, ...]:
     """The fields that a key sets."""
-    paths = _PLACES.get(key, (key,))
-    if key in _PLACES:
-        _TABLES[key].get(value)
-    if key == "order" and value not in worker_order.ORDERS.names:
-        return paths[:1]
-    return paths
+    paths = _PLACES.get(key)
+    if paths is None:
+        return (key,)
+    _TABLES[key].get(value)
+    return tuple(path for path in paths if path not in CHOICES or value in CHOICES[path].names)
 
 
 def _nothing(key: str) -> str:

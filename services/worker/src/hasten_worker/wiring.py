@@ -184,7 +184,7 @@ def _core(
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    machine = WorkerMachine(settings.policy())
+    machine = WorkerMachine(settings.worker_policy())
     counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(

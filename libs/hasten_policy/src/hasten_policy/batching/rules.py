@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from hasten_policy.batching.policy import BatchingPolicy
 
 
+CONTROL_S: Final = 0.001
+"""A deferred batch starts this much before it must: a timer is never exact. Clockwork's allowance."""
+
+
 class ShrinkBatcher(Batcher):
     """The largest batch that lets its head finish, whatever that does to throughput.
 
@@ -41,7 +45,7 @@ class DeferralBatcher(WindowBatcher):
     """As window, and a batch waits for more calls until one more would no longer fit.
 
     Symphony's deferred batching (arXiv 2308.07470): a batch of b rows due at d starts at
-    max(now, min(frontrun, latest)), frontrun = d - l(b + 1), latest = d - l(b).
+    max(now, min(frontrun, latest)), frontrun = d - l(b + 1) - control, latest = d - l(b).
     """
 
     __slots__ = ()
@@ -54,7 +58,7 @@ class DeferralBatcher(WindowBatcher):
         if head.deadline_s == inf:
             return cut
         one_more_s = model.predictor.predict_s(rows + 1, self._policy.start_quantile)
-        frontrun_s = head.deadline_s - self.margin_s - one_more_s
+        frontrun_s = head.deadline_s - self.margin_s - one_more_s - CONTROL_S
         if now_s >= frontrun_s:
             return cut
         self.wait_until_s = min(self.wait_until_s, frontrun_s)
