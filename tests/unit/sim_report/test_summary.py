@@ -99,6 +99,15 @@ def test_policies_are_compared_with_the_first_on_the_same_seeds() -> None:
     ) in table.verdict_rows(SWEPT)
 
 
+def test_the_terminal_gets_every_column_in_parts_that_fit_it() -> None:
+    parts = table.parts(SWEPT)
+    shown = [column for columns, _ in parts for column in columns if column not in {"policy", "at"}]
+    assert sorted(shown) == sorted(table.COLUMNS[2:])
+    for columns, rows in parts:
+        widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+        assert sum(widths) + 2 * len(widths) <= 80
+
+
 def test_two_swept_axes_make_a_line_for_each_value_of_the_shorter_one() -> None:
     jobs = [
         Job(SMALL, "hasten", 1, Point(load=load, workers=count))

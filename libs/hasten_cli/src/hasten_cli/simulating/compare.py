@@ -54,8 +54,9 @@ def _print(summary: "Summary") -> None:
     from hasten_sim.report.words import headline
 
     print(headline(summary))
-    print()
-    print_table(table.COLUMNS, table.main_rows(summary), empty="")
+    for columns, rows in table.parts(summary):
+        print()
+        print_table(columns, rows, empty="")
     for title, columns, rows in (
         ("refused, late, abandoned", table.REASONS, table.reason_rows(summary)),
         (

@@ -34,14 +34,15 @@ def page(summary: Summary, about: About) -> str:
         f'<p class="headline">{escape(headline(summary))}</p>',
         "<h2>What was simulated</h2>",
         _facts(about),
-        "<h2>Figures</h2>",
-        _explained(summary),
-        _table(table.COLUMNS, table.main_rows(summary)),
-        *_more_tables(summary),
+        # Before the tables, which are long: most readers need no more than these.
         "<h2>Plots</h2>",
         '<div class="plots">',
         *(_figure(picture) for picture in pictures(summary, about.faults)),
         "</div>",
+        "<h2>Figures</h2>",
+        _explained(summary),
+        _table(table.COLUMNS, table.main_rows(summary)),
+        *_more_tables(summary),
         "<h2>Run it again</h2>",
         "<p>The same command gives the same figures, byte for byte.</p>",
         f"<pre>{escape(about.command)}</pre>",
@@ -59,7 +60,7 @@ def _explained(summary: Summary) -> str:
     seeds = len(summary.seeds)
     said = (
         "All shares are of the offered requests: a refusal counts as a miss. Latency is that of "
-        "answers in time. miss|admitted is the share of admitted requests that missed their "
+        "answers in time. missed is the share of admitted requests that missed their "
         "deadline; wasted is the share of busy time spent on requests that did not end in time; "
         "fairness is Jain's index of the tenants. "
     )

@@ -18,13 +18,21 @@ COLUMNS: Final = (
     "p99.9 ms>",
     "p99.99 ms>",
     "refused %>",
-    "miss|admitted %>",
+    "missed %>",
     "wasted %>",
     "busy %>",
     "batch>",
     "fairness>",
 )
 """A name that ends in ">" is of numbers, to be aligned at the right."""
+
+_KEYS: Final = COLUMNS[:2]
+_PARTS: Final = (
+    ("in time %>", "goodput /s>", "p50 ms>", "p99 ms>", "refused %>"),
+    ("p99.9 ms>", "p99.99 ms>", "missed %>", "wasted %>"),
+    ("busy %>", "batch>", "fairness>"),
+)
+"""Columns that fit a terminal of 80, beside policy and point; the most wanted ones first."""
 
 VERDICTS: Final = ("policy", "at", "against", "in time, points>", "goodput /s>", "verdict")
 REASONS: Final = ("policy", "at", "ended as", "share %>")
@@ -34,6 +42,17 @@ GOOD: Final = ("policy", "load>", "goodput /s>")
 def main_rows(summary: Summary) -> Rows:
     """One row a policy and point."""
     return [_row(cell) for cell in summary.cells]
+
+
+def parts(summary: Summary) -> list[tuple[tuple[str, ...], Rows]]:
+    """The main table in parts, columns and rows each, for a terminal."""
+    rows = main_rows(summary)
+    found = []
+    for part in _PARTS:
+        columns = (*_KEYS, *part)
+        at = [COLUMNS.index(column) for column in columns]
+        found.append((columns, [tuple(row[index] for index in at) for row in rows]))
+    return found
 
 
 def verdict_rows(summary: Summary) -> Rows:
