@@ -17,7 +17,7 @@ name = "checkout"
 description = "The shop on a busy evening"
 duration_s = 60
 warmup_s = 5
-policies = ["hasten", "hasten,admission=fixed_limit"]
+policies = ["hasten", "fixed_limit", "hasten,balancer=p2c"]
 
 [sweep]
 load = [0.5, 1, 2]
