@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.registry import CHOICES, KINDS, PolicySet, describe, names, resolve
@@ -15,6 +17,11 @@ def test_the_first_name_of_each_kind_is_what_is_shipped() -> None:
     assert [names(kind)[0] for kind in KINDS] == ["hasten", "hasten", "plan", "edf", "hybrid"]
     assert resolve("hasten") == PolicySet("hasten", RouterPolicy(), WorkerPolicy()) == PolicySet()
     assert resolve("hybrid") == PolicySet("hybrid", RouterPolicy(), WorkerPolicy())
+
+
+def test_nothing_stands_in_the_way_of_the_shipped_decisions() -> None:
+    state = RouterMachine(RouterPolicy(), rng=Random(1))._state
+    assert (state.balancer, state.gate) == (None, None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 CONTROL_S: Final = 0.001
-"""A deferred batch starts this much before it must: a timer is never exact. Clockwork's allowance."""
+"""A deferred batch starts this much before it must: no timer is exact. As Clockwork allows."""
 
 
 class ShrinkBatcher(Batcher):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from hasten_policy.named import Named
 from hasten_policy.routing.pick import FAR
 from hasten_policy.routing.records import ModelEntry, WorkerRecord
+from hasten_policy.routing.subset import PARTITION
 
 if TYPE_CHECKING:
     from random import Random
 
-PARTITION: Final = "partition"
 EWMA_S: Final = 10.0
 """Finagle's decay time of peak-EWMA."""
 UNKNOWN_COST_S: Final = 1e6

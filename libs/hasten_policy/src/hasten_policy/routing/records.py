@@ -4,7 +4,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
-from hasten_policy.routing.subset import affinity_score
+from hasten_policy.routing.subset import PARTITION, affinity_score
 
 if TYPE_CHECKING:
     from hasten_policy.admission.calibration import Theta
@@ -320,7 +320,7 @@ class ModelView:
         keeps each model to its own share of them.
         """
         self.open = [entry for entry in self.entries if entry.worker.open]
-        if policy.balancer == "partition":
+        if policy.balancer == PARTITION:
             self._keep_part(policy.partition_share)
         if len(self.open) > policy.subset_above:
             ranks = sorted((entry.worker.rank for entry in self.open), reverse=True)

@@ -4,7 +4,11 @@ Thaler and Ravishankar, 1998. Of very many workers with a model each router uses
 own, the highest ranks for its name, so that the cost of a decision does not grow with the pool.
 """
 
+from typing import Final
 from zlib import crc32
+
+PARTITION: Final = "partition"
+"""Name of the balancer that keeps each model to its own share of the workers."""
 
 
 def affinity_score(key: str, worker_id: str) -> int:
