@@ -94,7 +94,8 @@ def run_all(
     if count <= 1:
         return [_run_here(job, told) for job in jobs]
     with _pool(count) as pool:
-        futures = {pool.submit(run, job): job for job in jobs}
+        with _ctrl_c_later():
+            futures = {pool.submit(run, job): job for job in jobs}
         for future in as_completed(futures):
             told(futures[future], _figures(future, futures[future]))
         return [future.result() for future in futures]
@@ -153,9 +154,20 @@ def _end(processes: Iterable[SpawnProcess]) -> None:
             process.join()
 
 
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block. Processes started inside never hear it, not even
+    while they start: it is for the parent, which ends them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
-    """In a new process: Ctrl-C is for the parent, and without a parent there is no work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process: without a parent there is no work."""
     parent = multiprocessing.parent_process()
 
     def leave_with_parent() -> None:

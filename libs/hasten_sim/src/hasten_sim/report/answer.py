@@ -6,7 +6,7 @@ from typing import Any, Final
 from hasten_sim.figures import Figures
 from hasten_sim.question import Question
 from hasten_sim.report.statistics import interval
-from hasten_sim.report.words import number, percent, with_interval
+from hasten_sim.report.words import number, percent, span, with_interval
 from hasten_sim.whatif import Answer
 
 _COLUMNS: Final = (
@@ -24,8 +24,8 @@ def sentences(answer: Answer) -> list[str]:
     """What the user asked, answered."""
     said = [f"{_asked(answer.question)}: {_enough(answer)}."]
     said += [
-        f"{one.model} alone takes {number(one.times.seconds(1) * 1e3)} ms on an idle worker: no "
-        f"number of workers answers it within {number(answer.question.deadline_s * 1e3)} ms."
+        f"{one.model} alone takes {span(one.times.seconds(1))} on an idle worker: no "
+        f"number of workers answers it within {span(answer.question.deadline_s)}."
         for one in answer.question.too_slow()
     ]
     if answer.death is not None and answer.workers is not None:
@@ -105,9 +105,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 def _asked(question: Question) -> str:
     many = "requests" if question.rate_per_s != 1 else "request"
-    return (
-        f"{number(question.rate_per_s)} {many} a second with {number(question.deadline_s * 1e3)} ms"
-    )
+    return f"{number(question.rate_per_s)} {many} a second with {span(question.deadline_s)}"
 
 
 def _enough(answer: Answer) -> str:

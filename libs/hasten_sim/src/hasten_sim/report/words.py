@@ -29,6 +29,11 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def span(seconds: float) -> str:
+    """A time with its unit: 50 ms, 1.5 s."""
+    return f"{number(seconds)} s" if seconds >= 1.0 else f"{number(seconds * 1e3)} ms"
+
+
 def with_interval(found: Interval, *, scale: float = 1.0, digits: int = 1) -> str:
     """Mean and half width: 97.3 ±0.4; without a half width where one seed says nothing of it."""
     said = f"{found.mean * scale:.{digits}f}"
