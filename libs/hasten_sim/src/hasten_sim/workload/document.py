@@ -103,6 +103,18 @@ expected. One complete example:
 ```toml
 {EXAMPLE}```
 
+## Against a real mesh
+
+`python -m loadtest.workload FILE` starts a local mesh of models that sleep, offers the requests
+open-loop with their deadlines, classes and tenants, and prints what came of them. What such a mesh
+cannot do (faults, unequal speeds, replicas, measured points, sizes that differ) is refused, by key.
+`--sweep 0.5,1.1` runs several loads, each on a fresh mesh.
+
+With `--compare` the simulator is given the same requests, eight times with other draws of the
+network, after three figures were measured on the idle mesh: what it adds to a call at best, how
+much that varies, and what a lane adds to a batch. A row during which the sender itself was late is
+marked: then the machine was busy with something else, and the row is about that.
+
 ## One file on top of another
 
 `extends = "other.toml"` takes another file, looked for beside this one, as the ground. Tables are
