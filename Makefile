@@ -59,9 +59,11 @@ protos-check: setup ## Stubs are current, and no released message was broken
 
 docs: setup ## Write the generated pages of docs/ again
 	@$(PY) -m hasten_runtime.error_docs > docs/errors.md
+	@$(PY) -m hasten_sim.workload.document > docs/workloads.md
 
 docs-check: setup ## Generated pages of docs/ are current
 	@$(PY) -m hasten_runtime.error_docs --check docs/errors.md
+	@$(PY) -m hasten_sim.workload.document --check docs/workloads.md
 
 models: setup ## Train the example models again (fetches scikit-learn)
 	@tools/uv.sh run --frozen --inexact --extra cpu --extra local --group train python -m examples.train

@@ -109,7 +109,7 @@ async def show_overload(console: Console, mesh: Mesh, seconds: float) -> None:
         f"{DEADLINE_S * 1e3:.0f} ms; the {WORKERS} workers can do {capacity_per_s:.0f}/s"
     )
     before = (await executed_of(mesh.router, "slow")).rows
-    summary = summarise(await open_loop.run(mesh.router, [payload], offer))
+    summary = summarise(await open_loop.run(mesh.router, offer.planned([payload])))
     ran = (await executed_of(mesh.router, "slow")).rows - before
     vain = ran - summary.answered
     console.print(

@@ -46,9 +46,16 @@ def _facts(line: str) -> Mesh:
 
 @contextmanager
 def running_mesh(
-    models: Path, *, workers: int = 1, processes: int = 1, control: str = "none"
+    models: Path, *, workers: int = 1, processes: int = 1, control: str = "none", lanes: int = 0
 ) -> Iterator[Mesh]:
     """A mesh on free ports that serves `models`; gone when the block ends.
+
+    Args:
+        models: The repository.
+        workers: Number of workers.
+        processes: Processes of the router.
+        control: Of the repository, as `hasten up` takes it.
+        lanes: Batches that a worker runs at once; 0 for as many as the cores suggest.
 
     Raises:
         RuntimeError: It did not come up; the message is what it said.
@@ -59,6 +66,8 @@ def running_mesh(
     with tempfile.TemporaryFile("w+") as said:
         # Under explicit control nothing is loaded unless it is named.
         environ = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*"}
+        if lanes:
+            environ["HASTEN_WORKER_LANES"] = str(lanes)
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=said, text=True, env=environ
         )

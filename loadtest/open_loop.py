@@ -1,72 +1,87 @@
 """Open-loop load: requests come when the schedule says, however the server fares.
 
 A closed loop (send, wait, send) slows down with the server and so hides an overload; see
-"coordinated omission". Here the send times are drawn beforehand.
+"coordinated omission". Here the send times are given beforehand.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
+from hasten_sim.workload import processes
 from loadtest.call import OPTIONS, Outcome, open_infer, timed_call
+
+CHANNELS: Final = 4
+"""Connections that the requests are spread over."""
+AHEAD_S: Final = 0.02
+"""Calls are made so long before they are due: thousands of waiting timers would load the very
+loop that has to send on time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One request to come.
+
+    Attributes:
+        at_s: Seconds from the start.
+        payload: The serialised request.
+        deadline_s: From its sending; None for none.
+    """
+
+    at_s: float
+    payload: bytes
+    deadline_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What is offered.
+    """What is offered where all requests are alike.
 
     Attributes:
         rate_per_s: Mean arrivals a second, Poisson.
         duration_s: How long.
         deadline_s: Deadline of each request; None for none.
         seed: Of the arrival times.
-        channels: Connections to spread the requests over.
     """
 
     rate_per_s: float
     duration_s: float
     deadline_s: float | None
     seed: int = 1
-    channels: int = 4
+
+    def planned(self, payloads: Sequence[bytes]) -> Iterator[Planned]:
+        """The requests, the payloads in turn; the same for the same seed."""
+        times = processes.poisson(random.Random(self.seed), self.rate_per_s, self.duration_s)
+        for index, at_s in enumerate(times):
+            yield Planned(at_s, payloads[index % len(payloads)], self.deadline_s)
 
 
-def arrivals_s(offer: Offer) -> list[float]:
-    """Arrival times from 0 to duration, exponential gaps, the same for the same seed."""
-    rng = random.Random(offer.seed)
-    times: list[float] = []
-    at_s = rng.expovariate(offer.rate_per_s)
-    while at_s < offer.duration_s:
-        times.append(at_s)
-        at_s += rng.expovariate(offer.rate_per_s)
-    return times
-
-
-async def run(address: str, payloads: Sequence[bytes], offer: Offer) -> list[Outcome]:
-    """Offers the load, the payloads in turn, and returns every outcome in order of arrival."""
-    channels = [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(offer.channels)]
+async def run(address: str, calls: Iterable[Planned]) -> list[Outcome]:
+    """Offers the calls, which are in order of time, and returns the outcomes in that order."""
+    channels = [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(CHANNELS)]
     try:
         infers = [open_infer(channel) for channel in channels]
         await asyncio.gather(*(channel.channel_ready() for channel in channels))
         begin_s = time.monotonic() + 0.05
-        calls: list[asyncio.Task[Outcome]] = []
-        for index, at_s in enumerate(arrivals_s(offer)):
-            # Tasks are made shortly before they are due: thousands of waiting timers would
-            # load the very loop that has to send on time.
-            ahead_s = begin_s + at_s - time.monotonic() - 0.02
+        sent: list[asyncio.Task[Outcome]] = []
+        for index, call in enumerate(calls):
+            due_s = begin_s + call.at_s
+            ahead_s = due_s - time.monotonic() - AHEAD_S
             if ahead_s > 0:
                 await asyncio.sleep(ahead_s)
-            call = timed_call(
+            timed = timed_call(
                 infers[index % len(infers)],
-                payloads[index % len(payloads)],
-                due_s=begin_s + at_s,
-                deadline_s=offer.deadline_s,
+                call.payload,
+                due_s=due_s,
+                deadline_s=call.deadline_s,
             )
-            calls.append(asyncio.create_task(call))
-        return list(await asyncio.gather(*calls))
+            sent.append(asyncio.create_task(timed))
+        return list(await asyncio.gather(*sent))
     finally:
         for channel in channels:
             await channel.close()

@@ -43,7 +43,7 @@ def sweep(address: str, workers: int, seconds: float) -> dict[float, tuple[Summa
     for load in LOADS:
         offer = open_loop.Offer(load * capacity_per_s(workers), seconds, DEADLINE_S)
         before = asyncio.run(executed_of(address, "step")).rows
-        summary = summarise(asyncio.run(open_loop.run(address, [payload], offer)))
+        summary = summarise(asyncio.run(open_loop.run(address, offer.planned([payload]))))
         rows = asyncio.run(executed_of(address, "step")).rows - before
         found[load] = (summary, rows - summary.answered)
         print(".", end="", file=sys.stderr, flush=True)

@@ -53,6 +53,19 @@ def test_the_overload_sweep_covers_every_load() -> None:
     assert list(found) == ["0.5", "1.0", "1.5", "2.0", "4.0", "10.0"]
 
 
+def test_a_workload_is_offered_to_a_mesh_and_to_the_simulator() -> None:
+    said = run(
+        *("loadtest.workload", "loadtest/workloads/small.toml", "--sweep", "0.1,0.2"),
+        *("--duration", "1", "--compare", "--json"),
+    )
+    for found, load in zip(json.loads(said), (0.1, 0.2), strict=True):
+        assert found["load"] == pytest.approx(load)
+        assert found["summary"]["offered"] > 0
+        assert 0 <= found["attainment"] <= 1
+        assert all(0 <= share <= 1 for share in found["simulated"])
+        assert -100 <= found["gap_pp"] <= 100
+
+
 def test_the_cost_of_a_decision_is_printed_for_every_pool() -> None:
     found = json.loads(run("loadtest.bench_decision", "--calls", "2000", "--json"))
     assert list(found) == ["4", "16", "64", "256", "1024"]

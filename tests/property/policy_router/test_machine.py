@@ -2,6 +2,7 @@
 
 from math import inf
 from random import Random
+from typing import ClassVar
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -61,11 +62,17 @@ arrivals: st.SearchStrategy[dict[str, object]] = st.builds(
 
 
 class Router(RuleBasedStateMachine):
-    """Sends any event at any time and checks every effect."""
+    """Sends any event at any time and checks every effect.
+
+    Attributes:
+        policy: Of the machine.
+    """
+
+    policy: ClassVar[RouterPolicy] = POLICY
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = RouterMachine(POLICY, rng=Random(7))
+        self.machine = RouterMachine(self.policy, rng=Random(7))
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, RouterEvent, list[RouterEffect]]] = []
@@ -230,13 +237,18 @@ class Router(RuleBasedStateMachine):
             call_id, worker_id = effect.call_id, effect.worker_id
             assert call_id in self.open, "sent although it has ended"
             assert worker_id not in self.been[call_id], "sent to the same worker twice"
-            assert self.deadline_s[call_id] > self.now_s, "sent after its deadline"
-            assert effect.deadline_s <= self.deadline_s[call_id]
+            if self.policy.keeps_deadlines:
+                assert self.deadline_s[call_id] > self.now_s, "sent after its deadline"
+                assert effect.deadline_s <= self.deadline_s[call_id]
+            else:
+                assert effect.deadline_s == inf, "passed on a deadline that it does not know"
             self.at[call_id].append(worker_id)
             self.been[call_id].add(worker_id)
             assert len(self.at[call_id]) <= 2
             load = sum(worker_id in workers for workers in self.at.values())
-            assert load <= self.window[worker_id], "more calls than credits"
+            plain = not self.policy.late_binding
+            most = self.policy.hold_calls_max if plain else self.window[worker_id]
+            assert load <= most, "more calls than credits"
             assert effect.attempt == len(self.been[call_id])
         elif isinstance(effect, Revoke):
             running = self.at.get(effect.call_id, [])
@@ -273,7 +285,7 @@ class Router(RuleBasedStateMachine):
     def counts_agree_with_what_they_count(self) -> None:
         state = self.machine._state
         held = [call for call in state.calls.values() if call.held]
-        assert state.held_count == len(held) <= POLICY.hold_calls_max
+        assert state.held_count == len(held) <= self.policy.hold_calls_max
         assert state.held_bytes == sum(call.bytes for call in held) <= 1800
         assert {call.view.key for call in held} == set(state.held_views)
         for worker in state.registry.workers.values():
@@ -304,7 +316,7 @@ class Router(RuleBasedStateMachine):
         assert not state.registry.views
         self.pass_time(5.0)
         assert state.timers.next_s() is None or not state.window_open
-        again = RouterMachine(POLICY, rng=Random(7))
+        again = RouterMachine(self.policy, rng=Random(7))
         for at_s, event, effects in self.log:
             assert again.on(event, now_s=at_s) == effects
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import inf
+from typing import ClassVar
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -65,11 +66,17 @@ arrivals = st.builds(
 
 
 class Worker(RuleBasedStateMachine):
-    """Sends any event at any time and checks every effect."""
+    """Sends any event at any time and checks every effect.
+
+    Attributes:
+        policy: Of the machine.
+    """
+
+    policy: ClassVar[WorkerPolicy] = POLICY
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = WorkerMachine(POLICY)
+        self.machine = WorkerMachine(self.policy)
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, WorkerEvent, list[WorkerEffect]]] = []
@@ -241,10 +248,12 @@ class Worker(RuleBasedStateMachine):
         for call in calls:
             deadline_s = self.machine._book.calls[call.call_id].deadline_s
             assert self.now_s < deadline_s, "nothing starts after its deadline"
+            if self.policy.batching.rule == "eager":
+                continue  # Its batch may outlast a member's deadline.
             assert self.now_s + predictor.predict_s(batch.rows, 0.5) <= deadline_s
         self.running[batch.batch_id] = batch
         self.started_s[batch.batch_id] = self.now_s
-        assert len(self.running) <= POLICY.lanes
+        assert len(self.running) <= self.policy.lanes
         self.check_order(batch)
 
     def check_order(self, batch: StartBatch) -> None:
@@ -259,7 +268,7 @@ class Worker(RuleBasedStateMachine):
             if call.shape_key == members[0].shape_key and call.order_s < last and call.rows == 1:
                 if members[0].solo:
                     continue
-                left_s = call.deadline_s - self.now_s - POLICY.finish_margin_s
+                left_s = call.deadline_s - self.now_s - self.policy.finish_margin_s
                 full = batch.rows + 1 > batch.padded_rows == self.specs[batch.model_key].batch_max
                 later = [member for member in members if member.order_s > call.order_s]
                 beyond = predictor.predict_s(batch.rows, 0.95) > left_s - 1e-9
@@ -267,7 +276,7 @@ class Worker(RuleBasedStateMachine):
 
     @invariant()
     def no_lane_idles_while_work_fits(self) -> None:
-        if len(self.running) >= POLICY.lanes:
+        if len(self.running) >= self.policy.lanes or self.policy.batching.rule == "deferral":
             return
         for call in self.machine._book.calls.values():
             if call.queue is None or call.model.running >= call.model.spec.instances:
@@ -287,7 +296,7 @@ class Worker(RuleBasedStateMachine):
         assert book.waiting_bytes == sum(call.payload_bytes for call in waiting)
         assert self.machine.running == len(self.running)
         # Members of a failed batch return to the queue beyond the bound.
-        assert self.machine.waiting <= WAITING_MAX + POLICY.lanes * 8
+        assert self.machine.waiting <= WAITING_MAX + self.policy.lanes * 8
         assert len(book.expiry) <= 2 * self.machine.waiting + 64
 
     @invariant()
@@ -304,7 +313,7 @@ class Worker(RuleBasedStateMachine):
         load = self.machine.load(1, now_s=self.now_s)
         assert load.depth == len(self.open)
         assert load.backlog_s >= 0.0
-        assert (load.residual_s > 0.0) <= (len(self.running) == POLICY.lanes)
+        assert (load.residual_s > 0.0) <= (len(self.running) == self.policy.lanes)
         assert load.window >= (0 if self.draining else 1)
 
     def teardown(self) -> None:
@@ -327,7 +336,7 @@ class Worker(RuleBasedStateMachine):
         assert not book.models
         assert book.waiting == book.waiting_bytes == 0
         assert not self.machine._batcher._active
-        replayed = WorkerMachine(POLICY)
+        replayed = WorkerMachine(self.policy)
         for now_s, event, effects in self.log:
             assert replayed.on(event, now_s=now_s) == effects
 

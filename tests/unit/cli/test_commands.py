@@ -210,7 +210,16 @@ def test_version_names_what_is_installed() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["up"], ["infer"], ["models"], ["models", "load"], ["workers", "drain"], ["version"]],
+    [
+        [],
+        ["up"],
+        ["infer"],
+        ["simulate"],
+        ["models"],
+        ["models", "load"],
+        ["workers", "drain"],
+        ["version"],
+    ],
 )
 def test_every_verb_has_help(words: list[str]) -> None:
     result = RUNNER.invoke(app, [*words, "--help"])
@@ -224,7 +233,8 @@ def test_help_loads_none_of_the_heavy_packages() -> None:
         "from typer.testing import CliRunner\n"
         "from hasten_cli.main import app\n"
         "assert CliRunner().invoke(app, ['infer', '--help']).exit_code == 0\n"
-        "heavy = {'grpc', 'numpy', 'pydantic', 'google.protobuf', 'asyncio', 'rich', 'psutil'}\n"
+        "heavy = {'grpc', 'numpy', 'pydantic', 'google.protobuf', 'asyncio', 'rich', 'psutil',\n"
+        "         'hasten_sim', 'hasten_policy'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
     )
     ended = subprocess.run(

@@ -47,7 +47,7 @@ def test_routers_are_told_an_address_that_they_can_call() -> None:
 
 
 def test_lanes_follow_the_cores_unless_they_are_set() -> None:
-    assert settings(lanes=3).policy().lanes == 3
+    assert settings(lanes=3).worker_policy().lanes == 3
     assert settings(cores=2).lane_count() == 1
     assert settings(cores=4).lane_count() == 2
     assert settings(cores=64).lane_count() == 4

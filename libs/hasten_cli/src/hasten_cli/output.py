@@ -35,7 +35,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         right = column.endswith(">")
-        table.add_column(column.removesuffix(">"), justify="right" if right else "left")
+        # Numbers stay whole; a long name goes on in the next line and is not cut.
+        table.add_column(
+            column.removesuffix(">"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right,
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     target.print(table)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hasten.common.v1 import load_pb2 as load_pb
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.router.v1 import router_service_pb2 as router_pb
 
@@ -62,11 +63,26 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class WorkerModel:
-    """One model version on a worker."""
+    """One model version on a worker.
+
+    Attributes:
+        name: Model name.
+        version: Version.
+        ready: It serves.
+        batch_max: Most rows in one batch; 0 when the worker does not say.
+        alpha_s: A batch of b rows is predicted to take alpha_s + beta_s * b seconds, at the
+            quantile that admission asks for.
+        beta_s: See alpha_s.
+        best_s: Median seconds of a batch of one row.
+    """
 
     name: str
     version: str
     ready: bool
+    batch_max: int = 0
+    alpha_s: float = 0.0
+    beta_s: float = 0.0
+    best_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,7 @@ class Worker:
         failed: Calls that failed there.
         cpu_cores: CPU it uses, in cores.
         memory_bytes: Its resident memory.
+        lanes: Batches that it runs at once.
     """
 
     worker_id: str
@@ -104,6 +121,7 @@ class Worker:
     failed: int
     cpu_cores: float
     memory_bytes: int
+    lanes: int = 1
 
 
 def server_metadata(wire: pb.ServerMetadataResponse) -> ServerMetadata:
@@ -140,7 +158,7 @@ def _worker(view: router_pb.WorkerView) -> Worker:
         address=state.address,
         pid=state.pid,
         standing=view.standing,
-        models=tuple(WorkerModel(m.name, m.version, m.ready) for m in state.models),
+        models=tuple(_worker_model(model) for model in state.models),
         in_flight=view.in_flight,
         depth=state.load.depth,
         backlog_s=state.load.backlog_s,
@@ -150,4 +168,17 @@ def _worker(view: router_pb.WorkerView) -> Worker:
         failed=view.failed,
         cpu_cores=state.cpu_cores,
         memory_bytes=state.memory_bytes,
+        lanes=max(1, state.lanes),
+    )
+
+
+def _worker_model(model: load_pb.ModelLoad) -> WorkerModel:
+    return WorkerModel(
+        name=model.name,
+        version=model.version,
+        ready=model.ready,
+        batch_max=model.batch_max,
+        alpha_s=model.alpha_s,
+        beta_s=model.beta_s,
+        best_s=model.best_s,
     )

@@ -1,21 +1,154 @@
-"""Sets of policies by name."""
+"""All policies by name: what a flag, a setting or a workload file may ask for."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any, Final
 
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.admission.gates import GATES
+from hasten_policy.batching import order as worker_order
+from hasten_policy.batching.rules import RULES
+from hasten_policy.bundles import BUNDLES, PolicySet
+from hasten_policy.named import Named
+from hasten_policy.ordering.orders import ORDERS
+from hasten_policy.routing.balancers import BALANCERS
+
+__all__ = ["BUNDLES", "CHOICES", "KINDS", "PolicySet", "describe", "names", "resolve"]
+
+_TABLES: Final[Mapping[str, Named[Any]]] = {
+    "bundle": BUNDLES,
+    "balancer": BALANCERS,
+    "admission": GATES,
+    "order": ORDERS,
+    "batching": RULES,
+}
+KINDS: Final = tuple(_TABLES)
+"""What there is to choose from."""
+
+CHOICES: Final[Mapping[str, Named[Any]]] = {
+    "router.balancer": BALANCERS,
+    "router.admission": GATES,
+    "router.order": ORDERS,
+    "worker.batching.rule": RULES,
+    "worker.batching.order": worker_order.ORDERS,
+}
+"""The fields that hold a name, and what may stand there."""
+
+_PLACES: Final = {
+    "balancer": ("router.balancer",),
+    "admission": ("router.admission",),
+    "order": ("router.order", "worker.batching.order"),
+    "batching": ("worker.batching.rule",),
+}
+"""The fields that a kind sets."""
+_OWNERS: Final = ("router", "worker", "worker.batching", "worker.prediction")
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySet:
-    """The parameters of all machines of a mesh.
+def names(kind: str) -> tuple[str, ...]:
+    """All names of a kind, the shipped default first.
 
-    Attributes:
-        name: What reports call it.
-        router: Of routers.
-        worker: Of workers.
+    Raises:
+        ValueError: There is no such kind.
     """
+    return _table(kind).names
 
-    name: str = "hasten"
-    router: RouterPolicy = field(default_factory=RouterPolicy)
-    worker: WorkerPolicy = field(default_factory=WorkerPolicy)
+
+def describe(kind: str, name: str) -> str:
+    """One line on a policy.
+
+    Raises:
+        ValueError: There is no such kind or name.
+    """
+    return _table(kind).describe(name)
+
+
+def resolve(text: str) -> PolicySet:
+    """The policies that a text asks for; they bear the text as their name.
+
+    Args:
+        text: `bundle[,kind=name][,router.FIELD=value][,worker.FIELD=value]`, where FIELD may be
+            `batching.FIELD` or `prediction.FIELD`; the values of a tuple are joined by colons.
+            An order is set at the worker too, where it knows it.
+
+    Raises:
+        ValueError: A sentence on the first fault.
+    """
+    first, *parts = (part.strip() for part in text.split(","))
+    found = BUNDLES.get(first)
+    changes: dict[str, dict[str, str]] = {owner: {} for owner in _OWNERS}
+    for part in parts:
+        key, equals, value = (side.strip() for side in part.partition("="))
+        if not equals:
+            raise ValueError(f"expected NAME=VALUE after the bundle, not {part!r}")
+        for path in _paths(key, value):
+            owner, _, name = path.rpartition(".")
+            if owner not in changes:
+                raise ValueError(_nothing(key))
+            changes[owner][name] = value
+    worker = found.worker
+    worker = replace(
+        worker,
+        batching=_changed(worker.batching, "worker.batching", changes),
+        prediction=_changed(worker.prediction, "worker.prediction", changes),
+    )
+    return PolicySet(
+        ",".join((first, *parts)),
+        _changed(found.router, "router", changes),
+        _changed(worker, "worker", changes),
+    )
+
+
+def _table(kind: str) -> Named[Any]:
+    found = _TABLES.get(kind)
+    if found is None:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    return found
+
+
+def _paths(key: str, value: str) -> tuple[str, ...]:
+    """The fields that a key sets."""
+    paths = _PLACES.get(key)
+    if paths is None:
+        return (key,)
+    _TABLES[key].get(value)
+    return tuple(path for path in paths if path not in CHOICES or value in CHOICES[path].names)
+
+
+def _nothing(key: str) -> str:
+    owners = ", ".join(f"{owner}.FIELD" for owner in _OWNERS)
+    return f"a policy has {', '.join(_PLACES)} and {owners}, but no {key!r}"
+
+
+def _changed(policy: Any, owner: str, changes: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401  (any policy)
+    """A copy of a policy with its changes, each text read as what the field holds."""
+    known = {f.name: getattr(policy, f.name) for f in fields(policy)}
+    values: dict[str, object] = {}
+    for name, text in changes[owner].items():
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+            raise ValueError(f"{owner} has no field {name!r}; {hint}")
+        values[name] = _read(f"{owner}.{name}", text, known[name])
+    return replace(policy, **values) if values else policy
+
+
+def _read(path: str, text: str, present: object) -> object:
+    """The text as a value of the type of the present one."""
+    if isinstance(present, bool):
+        if text not in {"true", "false"}:
+            raise ValueError(f"{path} must be true or false, not {text!r}")
+        return text == "true"
+    if isinstance(present, str):
+        return text
+    try:
+        if isinstance(present, int):
+            return int(text)
+        if isinstance(present, float):
+            return float(text)
+        if isinstance(present, tuple):
+            return tuple(float(part) for part in text.split(":"))
+    except ValueError:
+        wanted = "a whole number" if isinstance(present, int) else "numbers, joined by colons"
+        wanted = "a number" if isinstance(present, float) else wanted
+        raise ValueError(f"{path} must be {wanted}, not {text!r}") from None
+    raise ValueError(f"{path} cannot be set in a text; set the fields in it")

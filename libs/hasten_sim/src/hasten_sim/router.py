@@ -53,9 +53,7 @@ class SimRouter:
         self.index = index
         self.links: dict[str, Link] = {}
         self.events = 0
-        self.leave_at_deadline = scenario.callers_leave and not getattr(
-            policy, "keeps_deadlines", True
-        )
+        self.leave_at_deadline = scenario.callers_leave and not policy.keeps_deadlines
         self._scenario = scenario
         self._loop = loop
         self._tally = tally
@@ -127,8 +125,9 @@ class SimRouter:
     def joined(self, link: Link) -> None:
         """A stream to a worker opened."""
         mesh = self._scenario.mesh
-        speed = mesh.speeds[link.worker.index % len(mesh.speeds)] if mesh.weights_known else 1.0
-        self._tell(WorkerJoined(link.worker.worker_id, speed))
+        weights = (mesh.weights or mesh.speeds) if mesh.weights_known else (1.0,)
+        weight = weights[link.worker.index % len(weights)]
+        self._tell(WorkerJoined(link.worker.worker_id, weight))
         self._flush()
 
     def lost(self, link: Link) -> None:

@@ -110,6 +110,7 @@ class MeshShape:
         lanes: Batches that each worker runs at once.
         speeds: Speed of each worker, repeated in turn; 2 is twice as fast.
         weights_known: Routers are given the speeds as operators' weights.
+        weights: What they are given instead, repeated in turn, where operators are wrong.
         memory_mb: Memory of each worker for models; 0 for no limit.
         network: Between them.
     """
@@ -119,6 +120,7 @@ class MeshShape:
     lanes: int = 1
     speeds: tuple[float, ...] = (1.0,)
     weights_known: bool = False
+    weights: tuple[float, ...] = ()
     memory_mb: float = 0.0
     network: Network = Network()
 

@@ -1,11 +1,6 @@
 """Settings of the router."""
 
-import inspect
-import re
-from dataclasses import fields
-from typing import Any, Self
-
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.machines.router_policy import RouterPolicy
@@ -15,13 +10,17 @@ from hasten_router.links.roster import RosterLimits
 from hasten_router.links.stream import LinkLimits
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
+    BundleName,
     CommaSeparated,
     DiscoverySettings,
     GrpcSettings,
     HostPort,
+    PolicyGroup,
     ServiceSettings,
     SettingsGroup,
     TelemetrySettings,
+    policy_group,
+    with_bundle,
 )
 
 ENVELOPE_BYTES = 64 * 1024
@@ -103,38 +102,7 @@ class DrainSettings(SettingsGroup):
     )
 
 
-class _PolicyGroup(SettingsGroup):
-    def policy(self, router_id: str) -> RouterPolicy:
-        """As the machine takes it."""
-        return RouterPolicy(**self.model_dump(), router_id=router_id)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        self.policy("")
-        return self
-
-
-def _described(policy: type[RouterPolicy]) -> dict[str, str]:
-    """Field to description, from the attributes section of the docstring."""
-    lines = (inspect.getdoc(policy) or "").partition("Attributes:\n")[2]
-    entries = re.split(r"^    (?=\w+: )", lines, flags=re.MULTILINE)
-    pairs = (entry.partition(": ") for entry in entries if entry.strip())
-    return {name: " ".join(text.split()) for name, _, text in pairs}
-
-
-def _policy_fields() -> dict[str, Any]:
-    described = _described(RouterPolicy)
-    return {
-        field.name: (
-            field.type,
-            Field(default=field.default, description=described.get(field.name, field.name)),
-        )
-        for field in fields(RouterPolicy)
-        if field.name != "router_id"
-    }
-
-
-PolicySettings = create_model("PolicySettings", __base__=_PolicyGroup, **_policy_fields())
+PolicySettings = policy_group("PolicySettings", RouterPolicy, "router", leave_out=("router_id",))
 """The parameters of the router's decisions: those of RouterPolicy, field by field."""
 
 
@@ -170,7 +138,11 @@ class RouterSettings(ServiceSettings):
     stream_in_flight_max: int = Field(
         default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
     )
-    policy: PolicySettings = Field(
+    bundle: BundleName = Field(
+        default="hasten",
+        description="Policies whose parameters are the defaults of policy.*; see docs/policies.",
+    )
+    policy: PolicySettings = Field(  # type: ignore[valid-type]  # made above, field by field
         default_factory=PolicySettings, description="Parameters of the router's decisions."
     )
     discovery: DiscoverySettings = Field(
@@ -188,10 +160,16 @@ class RouterSettings(ServiceSettings):
     record: RecordFolder = None
     record_bytes_max: RecordBytes = RECORD_BYTES_MAX
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: object) -> object:
+        return with_bundle(data, "router", PolicySettings)
+
     def router_policy(self) -> RouterPolicy:
         """For the machine."""
-        group: _PolicyGroup = self.policy
-        return group.policy(self.id)
+        group: PolicyGroup = self.policy
+        policy: RouterPolicy = group.build(router_id=self.id)
+        return policy
 
     @property
     def payload_bytes_max(self) -> int:

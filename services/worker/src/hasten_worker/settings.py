@@ -5,19 +5,23 @@ import socket
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
+    BundleName,
     CommaSeparated,
     DiscoverySettings,
     GrpcSettings,
     HostPort,
+    PolicyGroup,
     ServiceSettings,
     SettingsGroup,
     TelemetrySettings,
+    policy_group,
+    with_bundle,
 )
 from hasten_worker.engine.settings import StoreSettings, cores_available
 from hasten_worker.execute.link import LinkLimits
@@ -28,6 +32,17 @@ PENDING_MESSAGES: Final = 4
 """Largest messages that may wait for a router that does not read."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ANY_HOST: Final = frozenset({"0.0.0.0", "[::]", "*"})  # noqa: S104  (names of it, not a binding)
+
+
+PolicySettings = policy_group(
+    "PolicySettings",
+    WorkerPolicy,
+    "worker",
+    leave_out=("lanes", "waiting_max", "waiting_bytes_max"),
+)
+"""The parameters of the worker's decisions: those of WorkerPolicy, field by field, but for three
+that have settings of their own.
+"""
 
 
 class LeaveSettings(SettingsGroup):
@@ -101,6 +116,13 @@ class WorkerSettings(ServiceSettings):
         le=600,
         description="A run that ignores its termination for this long ends the worker.",
     )
+    bundle: BundleName = Field(
+        default="hasten",
+        description="Policies whose parameters are the defaults of policy.*; see docs/policies.",
+    )
+    policy: PolicySettings = Field(  # type: ignore[valid-type]  # made above, field by field
+        default_factory=PolicySettings, description="Parameters of the worker's decisions."
+    )
     leave: LeaveSettings = Field(default=LeaveSettings(), description="Leaving.")
     grpc: GrpcSettings = Field(default=GrpcSettings(), description="gRPC bounds.")
     discovery: DiscoverySettings = Field(
@@ -140,13 +162,20 @@ class WorkerSettings(ServiceSettings):
             host = socket.gethostname()
         return f"{host}:{port}"
 
-    def policy(self) -> WorkerPolicy:
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: object) -> object:
+        return with_bundle(data, "worker", PolicySettings)
+
+    def worker_policy(self) -> WorkerPolicy:
         """For the machine."""
-        return WorkerPolicy(
+        group: PolicyGroup = self.policy
+        policy: WorkerPolicy = group.build(
             lanes=self.lane_count(),
             waiting_max=self.waiting_max,
             waiting_bytes_max=self.waiting_bytes_max,
         )
+        return policy
 
     def store(self) -> StoreSettings:
         """For the model store."""

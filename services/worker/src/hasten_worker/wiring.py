@@ -225,7 +225,7 @@ def _machine(
     settings: WorkerSettings, stack: AsyncExitStack
 ) -> tuple[WorkerMachine, Recorder | None]:
     """The machine, and what records it, if that is asked for."""
-    policy = settings.policy()
+    policy = settings.worker_policy()
     recorder = open_recorder(
         settings.record,
         policy,

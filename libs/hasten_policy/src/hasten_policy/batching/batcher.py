@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from math import floor, inf
+from typing import TYPE_CHECKING
 
 from hasten_policy.batching.edf_queue import Call, EdfQueue
 from hasten_policy.batching.model_state import ModelState
-from hasten_policy.batching.policy import BatchingPolicy
+
+if TYPE_CHECKING:
+    from hasten_policy.batching.policy import BatchingPolicy
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +21,7 @@ class FormedBatch:
 
 
 @dataclass(slots=True, eq=False)
-class _Candidate:
+class Candidate:
     """A batch that could start: from `first` in `queue`, up to `rows_max` rows."""
 
     queue: EdfQueue
@@ -60,7 +63,7 @@ class Batcher:
         "wait_until_s",
     )
 
-    def __init__(self, policy: BatchingPolicy, *, lanes: int) -> None:
+    def __init__(self, policy: "BatchingPolicy", *, lanes: int) -> None:
         self._policy = policy
         self._lanes = lanes
         self._active: dict[int, EdfQueue] = {}
@@ -140,8 +143,8 @@ class Batcher:
             best = self._best(now_s, self._policy.chance_quantile)
         return None if best is None else self._take(best, now_s)
 
-    def _best(self, now_s: float, quantile: float) -> _Candidate | None:
-        best: _Candidate | None = None
+    def _best(self, now_s: float, quantile: float) -> Candidate | None:
+        best: Candidate | None = None
         for queue in list(self._active.values()):
             if queue.model.running < queue.model.spec.instances:
                 candidate = self._candidate(queue, now_s, quantile)
@@ -149,7 +152,7 @@ class Batcher:
                     best = candidate
         return best
 
-    def _candidate(self, queue: EdfQueue, now_s: float, quantile: float) -> _Candidate | None:
+    def _candidate(self, queue: EdfQueue, now_s: float, quantile: float) -> Candidate | None:
         model = queue.model
         while True:
             first = self._first_feasible(queue, now_s, quantile)
@@ -173,7 +176,7 @@ class Batcher:
             rows = rows_max = cut
         laxity_s = head.order_s - now_s - model.predictor.predict_s(rows, quantile)
         tick = floor(laxity_s / self._policy.laxity_tick_s)
-        return _Candidate(queue, first, rows_max, (tick, model.charged_s, queue.serial))
+        return Candidate(queue, first, rows_max, (tick, model.charged_s, queue.serial))
 
     def _first_feasible(self, queue: EdfQueue, now_s: float, quantile: float) -> int:
         """Index of the first call that can finish in time alone, or -1; sheds the hopeless."""
@@ -202,6 +205,11 @@ class Batcher:
         target_s = model.predictor.predict_s(target, quantile)
         if target * served_s <= rows_max * target_s:
             return False
+        return self._overloaded(queue, head, now_s)
+
+    def _overloaded(self, queue: EdfQueue, head: Call, now_s: float) -> bool:
+        """The work due before a fresh call of the head's kind needs too much of its slack."""
+        model = queue.model
         bar_s = self._policy.over_fraction * head.slack_s
         lanes = min(self._lanes, model.spec.instances)
         if self.clear_s() <= bar_s * lanes:
@@ -233,7 +241,7 @@ class Batcher:
         self.wait_until_s = min(self.wait_until_s, go_s)
         return 0
 
-    def _take(self, candidate: _Candidate, now_s: float) -> FormedBatch:
+    def _take(self, candidate: Candidate, now_s: float) -> FormedBatch:
         queue = candidate.queue
         model = queue.model
         calls = queue.calls

@@ -1,13 +1,15 @@
 """What the batcher keeps of one model."""
 
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hasten_policy.batching.policy import BatchingPolicy
-from hasten_policy.machines.worker_events import ModelSpec
-from hasten_policy.prediction.policy import PredictionPolicy
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.prediction.sorted_ring import SortedRing
+
+if TYPE_CHECKING:
+    from hasten_policy.batching.policy import BatchingPolicy
+    from hasten_policy.machines.worker_events import ModelSpec
+    from hasten_policy.prediction.policy import PredictionPolicy
 
 SLACK_REFRESH_CALLS: Final = 16
 """Admissions after which the target batch is computed again."""
@@ -57,7 +59,7 @@ class ModelState:
     )
 
     def __init__(
-        self, spec: ModelSpec, prediction: PredictionPolicy, policy: BatchingPolicy
+        self, spec: "ModelSpec", prediction: "PredictionPolicy", policy: "BatchingPolicy"
     ) -> None:
         self._policy = policy
         self._slack = SortedRing(policy.slack_window)
@@ -73,7 +75,7 @@ class ModelState:
         self.batch_rows = 0.0
         self.open(spec, prediction)
 
-    def open(self, spec: ModelSpec, prediction: PredictionPolicy) -> None:
+    def open(self, spec: "ModelSpec", prediction: "PredictionPolicy") -> None:
         """Takes a specification, the first or one that replaces it; what waits stays."""
         self.spec = spec
         self.closing = False

@@ -1,15 +1,24 @@
 """In which order calls stand in line."""
 
 from math import inf
+from typing import TYPE_CHECKING, Final, Protocol
 
-from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.named import Named
+
+if TYPE_CHECKING:
+    from hasten_policy.batching.policy import BatchingPolicy
 
 CLASS_LAST = 3
 """The least urgent priority class; class 0 is the most urgent."""
 
 
 def order_s(
-    deadline_s: float, priority: int, *, median_slack_s: float, now_s: float, policy: BatchingPolicy
+    deadline_s: float,
+    priority: int,
+    *,
+    median_slack_s: float,
+    now_s: float,
+    policy: "BatchingPolicy",
 ) -> float:
     """Effective deadline: earliest first, across all classes.
 
@@ -30,3 +39,40 @@ def order_s(
         deadline_s = now_s + policy.no_deadline_age_s
     share = policy.priority_bias_fraction * priority / CLASS_LAST
     return deadline_s + share * max(0.0, min(deadline_s - now_s, median_slack_s))
+
+
+def arrival_s(
+    deadline_s: float,
+    priority: int,
+    *,
+    median_slack_s: float,
+    now_s: float,
+    policy: "BatchingPolicy",
+) -> float:
+    """The time of arrival, in place of `order_s`: first come, first served."""
+    del deadline_s, priority, median_slack_s, policy
+    return now_s
+
+
+class OrderRule(Protocol):
+    """Gives a call its place; see `order_s` for the arguments."""
+
+    def __call__(  # noqa: D102  (as the class says)
+        self,
+        deadline_s: float,
+        priority: int,
+        *,
+        median_slack_s: float,
+        now_s: float,
+        policy: "BatchingPolicy",
+    ) -> float: ...
+
+
+ORDERS: Final[Named[OrderRule]] = Named(
+    "order",
+    {
+        "edf": (order_s, "earliest deadline first, put back by class"),
+        "fifo": (arrival_s, "first come, first served"),
+    },
+)
+"""Orders of a worker's queues by name."""

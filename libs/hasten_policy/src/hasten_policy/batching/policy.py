@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from math import isfinite
 
+from hasten_policy.batching.order import ORDERS
+from hasten_policy.batching.rules import RULES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchingPolicy:
     """How waiting calls become batches.
 
     Attributes:
+        rule: By which waiting calls become batches: a name of `RULES`.
+        order: Which waiting call goes first: a name of `order.ORDERS`.
         start_quantile: A batch is formed so that it ends in time at this quantile of its
             predicted seconds.
         chance_quantile: A call that fits no more at `start_quantile` but does at this one
@@ -26,6 +31,8 @@ class BatchingPolicy:
         shapes_kept_max: Empty queues kept for models and shapes seen before.
     """
 
+    rule: str = "hybrid"
+    order: str = "edf"
     start_quantile: float = 0.95
     chance_quantile: float = 0.5
     over_fraction: float = 0.3
@@ -37,6 +44,8 @@ class BatchingPolicy:
     shapes_kept_max: int = 64
 
     def __post_init__(self) -> None:
+        RULES.get(self.rule)
+        ORDERS.get(self.order)
         if not 0.0 < self.chance_quantile <= self.start_quantile < 1.0:
             raise ValueError("quantiles must satisfy 0 < chance_quantile <= start_quantile < 1")
         if not 0.0 <= self.priority_bias_fraction <= 0.5:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_admission import arrive
 from hasten_policy.machines.router_answers import answered, refused
-from hasten_policy.machines.router_dispatch import shed, use_freed_credits
+from hasten_policy.machines.router_dispatch import choose_other, shed, use_freed_credits
 from hasten_policy.machines.router_events import (
     AttemptAnswered,
     AttemptRefused,
@@ -45,7 +45,6 @@ from hasten_policy.machines.router_workers import (
 )
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.pick import pick_other
 from hasten_policy.routing.records import WorkerRecord
 
 if TYPE_CHECKING:
@@ -256,7 +255,7 @@ class RouterMachine:
             return
         if now_s - state.refused_at_s < REJECTING_S:
             return
-        other = pick_other(call.view.open, state.rng, call.been)
+        other = choose_other(state, call, now_s)
         if other is None or now_s + other.batch_s(1) > call.deadline_s:
             return
         if state.hedges.try_spend(now_s):

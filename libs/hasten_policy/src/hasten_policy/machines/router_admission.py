@@ -2,6 +2,7 @@
 
 from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, wait
 from hasten_policy.machines.router_events import CallArrived, Refuse
+from hasten_policy.machines.router_gate import turned_away
 from hasten_policy.machines.router_state import TIMER_CALL, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
@@ -20,7 +21,9 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     left_s = event.time_left_s
     if 0 < view.default_timeout_s < left_s:
         left_s = view.default_timeout_s
-    if not left_s > view.best_s + state.net.value:
+    policy = state.policy
+    known_s = left_s if policy.keeps_deadlines or left_s != left_s else INFINITY  # noqa: PLR0124  (not NaN)
+    if not known_s > view.best_s + state.net.value:
         state.out.append(Refuse(event.call_id, _infeasible(left_s, view, state.net.value)))
         return
     state.retries.earn(now_s)
@@ -29,15 +32,17 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
         state.out.append(Refuse(event.call_id, _over_quota(event.tenant, quota_s)))
         return
     view.arrivals += 1
-    if now_s >= state.homes.due_s:
+    if now_s >= state.homes.due_s and state.balancer is None:
         state.homes.renew(state.registry.views, now_s)
-    call = CallRecord(event, view, now_s, now_s + left_s)
-    policy = state.policy
+    call = CallRecord(event, view, now_s, now_s + known_s)
     ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
-    call.order_s = now_s + ordered_s * (1.0 - policy.order_bias[call.priority])
-    entry = choose(state, view, call.affinity, left_s)
-    if left_s != INFINITY:
-        entry = _admit(state, call, entry, left_s, now_s)
+    call.order_s = state.order_now * now_s + state.order_slack[call.priority] * ordered_s
+    entry = choose(state, view, call.affinity, known_s, now_s)
+    if state.gate is not None:
+        if turned_away(state, call, now_s, waits=entry is None):
+            return
+    elif known_s != INFINITY:
+        entry = _admit(state, call, entry, known_s, now_s)
         if call.ended:
             return
     _take_in(state, call, entry, now_s)
@@ -51,7 +56,7 @@ def _admit(
     allowed_s = view.theta.of(call.priority, now_s) * left_s - state.net.value
     if entry is not None:
         need_s = entry.finish_in_s(now_s)
-        if need_s > allowed_s and not call.affinity:
+        if need_s > allowed_s and not call.affinity and state.balancer is None:
             # The balancer's choice is too slow for this one: is any other fast enough?
             for other in view.homes or view.open:
                 if len(other.worker.calls) < other.worker.window:

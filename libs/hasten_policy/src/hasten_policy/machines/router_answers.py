@@ -58,6 +58,10 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
         if call.attempts == 1:
             state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
         call.view.latency.add(trip_s)
+        if state.gate is not None:
+            state.gate.answered(now_s - call.arrived_s)
+        if state.balancer is not None:
+            state.balancer.answered(worker, trip_s, now_s)
         state.detach(call, entry)
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
         state.out.append(Deliver(call.call_id, event.worker_id))

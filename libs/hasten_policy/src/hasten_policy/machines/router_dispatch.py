@@ -1,5 +1,6 @@
 """Late binding: calls wait here, not in a worker's queue, until a worker grants a credit."""
 
+from hasten_policy.machines.router_gate import dropped
 from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
@@ -11,11 +12,15 @@ LOOK_AHEAD = 16
 """Held calls of one model that are looked at for a worker that frees a credit."""
 
 
-def choose(state: RouterState, view: ModelView, affinity: str, left_s: float) -> ModelEntry | None:
+def choose(
+    state: RouterState, view: ModelView, affinity: str, left_s: float, now_s: float
+) -> ModelEntry | None:
     """The worker for a new call with `left_s` of slack; None when every open one is full."""
     if affinity:
         found = pick_affine(view.open, affinity)
         return found if found and len(found.worker.calls) < found.worker.window else None
+    if state.balancer is not None:
+        return state.balancer.pick(view.key, view.open, state.rng, now_s)
     if state.blind:
         return pick_blind(view.open, state.rng)
     best = pick(view.open, state.rng)
@@ -23,6 +28,15 @@ def choose(state: RouterState, view: ModelView, affinity: str, left_s: float) ->
         return best
     # It would mix with other models there: rather fill a batch at home, if time allows.
     return pick(view.homes, state.rng)
+
+
+def choose_other(state: RouterState, call: CallRecord, now_s: float) -> ModelEntry | None:
+    """The worker for one more attempt; None when every open one that has not had it is full."""
+    view = call.view
+    if state.balancer is None:
+        return pick_other(view.open, state.rng, call.been)
+    rest = [entry for entry in view.open if entry.worker.worker_id not in call.been]
+    return state.balancer.pick(view.key, rest, state.rng, now_s)
 
 
 def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
@@ -63,6 +77,8 @@ def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
             best = _earliest(state, list(state.held_views.values()), worker, now_s)
         if best is None:
             return
+        if state.gate is not None and dropped(state, best, now_s):
+            continue
         state.unhold(best)
         begin(state, best, best.view.by_worker[worker.worker_id], now_s)
 
@@ -113,7 +129,7 @@ def redispatch(state: RouterState, call: CallRecord, now_s: float) -> bool:
     """Tries a call whose attempt came to nothing on another worker; False if there is none."""
     if not has_elsewhere(call, now_s):
         return False
-    entry = pick_other(call.view.open, state.rng, call.been)
+    entry = choose_other(state, call, now_s)
     if entry is not None:
         state.send(call, entry, now_s)
     elif state.held_count < state.policy.hold_calls_max:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, fields
 
+from hasten_policy.admission.gates import GATES
+from hasten_policy.ordering.orders import ORDERS
+from hasten_policy.routing.balancers import BALANCERS
+
 STRICT = "strict"
 MAX_GOODPUT = "max_goodput"
 
@@ -11,6 +15,15 @@ class RouterPolicy:
     """Parameters of RouterMachine. A value out of range is refused when it is built.
 
     Attributes:
+        balancer: Which worker gets a call: a name of `BALANCERS`.
+        admission: Which calls come in: a name of `GATES`.
+        order: Which held call goes first: a name of `ORDERS`.
+        keeps_deadlines: False for a router that knows no deadlines: it refuses and sheds
+            nothing for them and passes none on; only `order` looks at them.
+        late_binding: False for a plain proxy: calls go to workers at once, whatever credits these
+            grant; up to hold_calls_max at each.
+        fixed_limit_factor: Full batches a lane that admission "fixed_limit" lets in.
+        partition_share: Share of a model's workers that balancer "partition" gives it.
         mode: "strict" steers theta so that an admitted request misses with probability
             epsilon; "max_goodput" keeps theta at 1.
         theta_start: First theta of each priority class, most urgent first.
@@ -58,6 +71,13 @@ class RouterPolicy:
         net_s_max: The measured one is capped here.
     """
 
+    balancer: str = "hasten"
+    admission: str = "plan"
+    order: str = "edf"
+    keeps_deadlines: bool = True
+    late_binding: bool = True
+    fixed_limit_factor: float = 1.5
+    partition_share: float = 0.5
     mode: str = STRICT
     theta_start: tuple[float, ...] = (1.0, 0.95, 0.8, 0.6)
     theta_min: float = 0.4
@@ -103,6 +123,9 @@ class RouterPolicy:
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""
+        BALANCERS.get(self.balancer)
+        GATES.get(self.admission)
+        ORDERS.get(self.order)
         if self.mode not in {STRICT, MAX_GOODPUT}:
             raise ValueError(f"mode must be {STRICT} or {MAX_GOODPUT}, not {self.mode!r}")
         for name in ("theta_start", "epsilon", "order_bias"):
@@ -118,6 +141,8 @@ class RouterPolicy:
                 raise ValueError(f"{field.name} must not be negative, is {value}")
         if self.hold_calls_max < 1 or self.attempts_max < 1 or self.subset_size < 1:
             raise ValueError("hold_calls_max, attempts_max and subset_size must be at least 1")
+        if not 0 < self.partition_share <= 1:
+            raise ValueError("partition_share must lie in (0, 1]")
         self._check_steering()
 
     def _check_steering(self) -> None:

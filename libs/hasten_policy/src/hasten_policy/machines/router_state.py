@@ -5,6 +5,7 @@ Every move keeps the tables consistent; which move to make is decided elsewhere.
 
 from typing import TYPE_CHECKING
 
+from hasten_policy.admission.gates import GATES
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_events import (
     Refuse,
@@ -15,8 +16,10 @@ from hasten_policy.machines.router_events import (
 )
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.machines.timers import Timers
+from hasten_policy.ordering.orders import ORDERS
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
 from hasten_policy.reasons import Refusal
+from hasten_policy.routing.balancers import BALANCERS
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.homes import Homes
 from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
@@ -43,19 +46,24 @@ class RouterState:
     """Tables of the machine.
 
     `out` collects the effects of the event being handled, `freed` the workers that may have
-    credits for held calls afterwards.
+    credits for held calls afterwards. `balancer` and `gate` are baselines that take the place of
+    the shipped decisions, None where they do not; see `ordering.orders` for the two factors.
     """
 
     __slots__ = (
+        "balancer",
         "blind",
         "calls",
         "freed",
+        "gate",
         "hedges",
         "held_bytes",
         "held_count",
         "held_views",
         "homes",
         "net",
+        "order_now",
+        "order_slack",
         "out",
         "policy",
         "refused_at_s",
@@ -71,6 +79,11 @@ class RouterState:
         self.policy = policy
         self.rng = rng
         self.registry = Registry(policy)
+        self.balancer = BALANCERS.get(policy.balancer)()
+        self.gate = GATES.get(policy.admission)(policy)
+        order = ORDERS.get(policy.order)
+        self.order_now = order.now_factor
+        self.order_slack = [order.slack_factor * (1.0 - bias) for bias in policy.order_bias]
         self.calls: dict[int, CallRecord] = {}
         self.held_views: dict[str, ModelView] = {}
         self.homes = Homes()

@@ -2,9 +2,10 @@
 
 from math import ceil, inf, isfinite
 
-from hasten_policy.batching.batcher import Batcher, FormedBatch
+from hasten_policy.batching.batcher import FormedBatch
 from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
+from hasten_policy.batching.rules import RULES
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.machines import worker_refusals as refusals
 from hasten_policy.machines.worker_admission import Admission
@@ -67,7 +68,7 @@ class WorkerMachine:
 
     def __init__(self, settings: WorkerPolicy) -> None:
         self._policy = settings
-        self._batcher = Batcher(settings.batching, lanes=settings.lanes)
+        self._batcher = RULES.get(settings.batching.rule)(settings.batching, lanes=settings.lanes)
         self._batcher.margin_s = settings.finish_margin_s
         self._book = CallBook(self._batcher)
         self._lanes = Lanes(

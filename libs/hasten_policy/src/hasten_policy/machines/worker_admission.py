@@ -4,7 +4,7 @@ from math import inf, isnan
 
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import Call
-from hasten_policy.batching.order import CLASS_LAST, order_s
+from hasten_policy.batching.order import CLASS_LAST, ORDERS
 from hasten_policy.machines import worker_refusals as refusals
 from hasten_policy.machines.worker_book import CallBook
 from hasten_policy.machines.worker_events import CallArrived
@@ -23,7 +23,7 @@ class Admission:
         book: Open calls and models.
     """
 
-    __slots__ = ("_batcher", "_book", "_lanes", "_policy")
+    __slots__ = ("_batcher", "_book", "_lanes", "_order_s", "_policy")
 
     def __init__(
         self, policy: WorkerPolicy, batcher: Batcher, lanes: Lanes, book: CallBook
@@ -31,6 +31,7 @@ class Admission:
         self._policy = policy
         self._batcher = batcher
         self._lanes = lanes
+        self._order_s = ORDERS.get(policy.batching.order)
         self._book = book
 
     def judge(self, event: CallArrived, now_s: float) -> Call | Refusal:
@@ -50,18 +51,20 @@ class Admission:
             return refusals.invalid_deadline()
         if slack_s == inf and spec.default_timeout_s > 0.0:
             slack_s = spec.default_timeout_s
-        deadline_s = now_s + slack_s
+        due_s = now_s + slack_s
+        if not self._policy.keeps_deadlines:
+            slack_s = inf
         call = Call(
             call_id=event.call_id,
             link_id=event.link_id,
             model=model,
             rows=event.rows,
             shape_key=event.shape_key,
-            deadline_s=deadline_s,
+            deadline_s=now_s + slack_s,
             slack_s=slack_s,
             arrived_s=now_s,
-            order_s=order_s(
-                deadline_s,
+            order_s=self._order_s(
+                due_s,
                 max(0, min(event.priority, CLASS_LAST)),
                 median_slack_s=model.slack_median_s,
                 now_s=now_s,

@@ -12,6 +12,8 @@ class WorkerPolicy:
     """How a worker admits, orders, runs and reports.
 
     Attributes:
+        keeps_deadlines: False for a worker that knows no deadlines: it refuses, sheds and stops
+            nothing for them; only `batching.order` looks at them.
         lanes: Batches that may run at once.
         waiting_max: Calls waiting, over all models.
         waiting_bytes_max: Bytes of their payloads.
@@ -32,6 +34,7 @@ class WorkerPolicy:
         prediction: Prediction of service times.
     """
 
+    keeps_deadlines: bool = True
     lanes: int = 1
     waiting_max: int = 4096
     waiting_bytes_max: int = 256 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The router's waiting calls of one model, earliest deadline first."""
+"""The router's waiting calls of one model, in order."""
 
 from bisect import bisect_left, insort
 from typing import Generic, Protocol, TypeVar
@@ -8,7 +8,7 @@ class Waiting(Protocol):
     """What the queue needs of a call."""
 
     order_s: float
-    """Deadline put forward by priority: the sort key."""
+    """The sort key: as shipped the deadline put forward by priority, see `orders`."""
     call_id: int
     """Breaks ties; earlier calls have smaller numbers."""
     cost_s: float
@@ -65,3 +65,21 @@ class HoldQueue(Generic[W]):
     def calls(self) -> list[W]:
         """The calls in order."""
         return [self._calls[call_id] for _, call_id in self._keys]
+
+
+class AdaptiveLifoQueue(HoldQueue[W]):
+    """First come, first served, until more than `above` calls wait: then the newest goes first,
+    as it alone still has time (Facebook's adaptive LIFO; Maurer, "Fail at scale", 2015).
+    """
+
+    __slots__ = ("_above",)
+
+    def __init__(self, above: int) -> None:
+        super().__init__()
+        self._above = above
+
+    def first(self, count: int) -> list[W]:
+        """As `HoldQueue.first`."""
+        if len(self._keys) <= self._above:
+            return super().first(count)
+        return [self._calls[call_id] for _, call_id in self._keys[: -count - 1 : -1]]

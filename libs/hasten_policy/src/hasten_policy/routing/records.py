@@ -1,15 +1,17 @@
 """The router's memory of workers, of models on workers, and of models."""
 
 from collections import deque
+from math import ceil
 from typing import TYPE_CHECKING
 
-from hasten_policy.ordering.hold_queue import HoldQueue
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
+from hasten_policy.routing.subset import PARTITION, affinity_score
 
 if TYPE_CHECKING:
     from hasten_policy.admission.calibration import Theta
     from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
     from hasten_policy.machines.router_policy import RouterPolicy
+    from hasten_policy.ordering.hold_queue import HoldQueue
     from hasten_policy.routing.calls import CallRecord
 
 
@@ -198,7 +200,7 @@ class WorkerRecord:
         if len(self.entries) == 1:
             return self.entries
         found = dict.fromkeys(self.told)
-        found.update(self.unseen_of)  # type: ignore[arg-type]  # the keys alone matter
+        found.update(dict.fromkeys(self.unseen_of))
         if self.others_per_s:
             found.update(dict.fromkeys(entry for entry, _ in self.homes))
         return list(found)
@@ -244,6 +246,23 @@ class WorkerRecord:
             and not self.draining
             and self.ejected_until_s == 0
         )
+
+
+class PlainWorkerRecord(WorkerRecord):
+    """A worker of a router without late binding: its credits say nothing, a hard bound holds."""
+
+    __slots__ = ("_calls_max",)
+
+    def __init__(
+        self, worker_id: str, weight: float, now_s: float, rank: int, calls_max: int
+    ) -> None:
+        super().__init__(worker_id, weight, now_s, rank)
+        self._calls_max = calls_max
+
+    def take_load(self, load: "LoadSample", now_s: float) -> None:
+        """As `WorkerRecord.take_load`."""
+        super().take_load(load, now_s)
+        self.window = self._calls_max
 
 
 class ModelEntry:
@@ -395,14 +414,14 @@ class ModelView:
         "theta",
     )
 
-    def __init__(self, key: str, theta: "Theta") -> None:
+    def __init__(self, key: str, theta: "Theta", held: "HoldQueue[CallRecord]") -> None:
         self.key = key
         self.theta = theta
         self.entries: list[ModelEntry] = []
         self.open: list[ModelEntry] = []
         self.by_worker: dict[str, ModelEntry] = {}
         self.reporters: set[str] = set()
-        self.held: HoldQueue[CallRecord] = HoldQueue()
+        self.held = held
         self.best_s = 0.0
         self.lanes = 1
         self.default_timeout_s = 0.0
@@ -414,9 +433,12 @@ class ModelView:
     def refresh_open(self, policy: "RouterPolicy") -> None:
         """Recomputes who may get calls, after a standing or the set of entries changed.
 
-        Of very many workers a subset is used: that of the highest ranks.
+        Of very many workers a subset is used: that of the highest ranks. Balancer "partition"
+        keeps each model to its own share of them.
         """
         self.open = [entry for entry in self.entries if entry.worker.open]
+        if policy.balancer == PARTITION:
+            self._keep_part(policy.partition_share)
         if len(self.open) > policy.subset_above:
             ranks = sorted((entry.worker.rank for entry in self.open), reverse=True)
             least = ranks[policy.subset_size - 1] if policy.subset_size < len(ranks) else 0
@@ -427,3 +449,12 @@ class ModelView:
         among = self.open or self.entries
         self.best_s = min((entry.best_s for entry in among), default=0.0)
         self.lanes = max(1, sum(entry.worker.lanes for entry in self.open))
+
+    def _keep_part(self, share: float) -> None:
+        """The same workers for the model whichever router asks, others only when they are shut."""
+        count = max(1, ceil(share * len(self.entries)))
+        ranked = sorted(
+            self.open, key=lambda entry: affinity_score(entry.name, entry.worker.worker_id)
+        )
+        chosen = {entry.worker.worker_id for entry in ranked[-count:]}
+        self.open = [entry for entry in self.open if entry.worker.worker_id in chosen]

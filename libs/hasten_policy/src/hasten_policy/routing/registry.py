@@ -3,7 +3,13 @@
 from hasten_policy.admission.calibration import Peers, Theta
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.ordering.orders import ORDERS
+from hasten_policy.routing.records import (
+    ModelEntry,
+    ModelView,
+    PlainWorkerRecord,
+    WorkerRecord,
+)
 from hasten_policy.routing.subset import affinity_score
 
 
@@ -12,6 +18,7 @@ class Registry:
 
     def __init__(self, policy: RouterPolicy) -> None:
         self._policy = policy
+        self._new_queue = ORDERS.get(policy.order).queue
         self.workers: dict[str, WorkerRecord] = {}
         self.views: dict[str, ModelView] = {}
         self.thetas: dict[str, Theta] = {}
@@ -22,7 +29,11 @@ class Registry:
     def join(self, worker_id: str, weight: float, now_s: float) -> WorkerRecord:
         """Adds a worker, in place of one of the same name. Weight is > 0."""
         rank = affinity_score(self._policy.router_id, worker_id)
-        record = WorkerRecord(worker_id, weight, now_s, rank)
+        record = (
+            WorkerRecord(worker_id, weight, now_s, rank)
+            if self._policy.late_binding
+            else PlainWorkerRecord(worker_id, weight, now_s, rank, self._policy.hold_calls_max)
+        )
         self.workers[worker_id] = record
         return record
 
@@ -156,7 +167,7 @@ class Registry:
     def _view(self, key: str, model: str) -> ModelView:
         view = self.views.get(key)
         if view is None:
-            view = self.views[key] = ModelView(key, self.theta_of(model))
+            view = self.views[key] = ModelView(key, self.theta_of(model), self._new_queue())
         return view
 
     def _views_of(self, worker: WorkerRecord) -> list[ModelView]:

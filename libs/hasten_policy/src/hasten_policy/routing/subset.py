@@ -4,9 +4,18 @@ Thaler and Ravishankar, 1998. Of very many workers with a model each router uses
 own, the highest ranks for its name, so that the cost of a decision does not grow with the pool.
 """
 
+from typing import Final
 from zlib import crc32
+
+PARTITION: Final = "partition"
+"""Name of the balancer that keeps each model to its own share of the workers."""
 
 
 def affinity_score(key: str, worker_id: str) -> int:
     """Rank of a worker for a key; the highest win."""
-    return crc32(f"{key}\0{worker_id}".encode())
+    mixed = crc32(f"{key}\0{worker_id}".encode())
+    # A CRC is linear: two keys' ranks differ by the same bits for all workers, so that some workers
+    # would win twice as often as others. Murmur3's finaliser takes that away.
+    mixed = ((mixed ^ mixed >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
+    mixed = ((mixed ^ mixed >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
+    return mixed ^ mixed >> 16

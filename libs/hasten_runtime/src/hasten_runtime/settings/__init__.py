@@ -12,16 +12,26 @@ from hasten_runtime.settings.groups import (
     TelemetrySettings,
 )
 from hasten_runtime.settings.loading import SettingsFault, load, read
+from hasten_runtime.settings.policy import (
+    BundleName,
+    PolicyGroup,
+    policy_group,
+    with_bundle,
+)
 
 __all__ = [
+    "BundleName",
     "CommaSeparated",
     "DiscoverySettings",
     "GrpcSettings",
     "HostPort",
+    "PolicyGroup",
     "ServiceSettings",
     "SettingsFault",
     "SettingsGroup",
     "TelemetrySettings",
     "load",
+    "policy_group",
     "read",
+    "with_bundle",
 ]

@@ -1,0 +1,1 @@
+"""What `hasten simulate` does: workloads, searches and what-if questions in virtual time."""

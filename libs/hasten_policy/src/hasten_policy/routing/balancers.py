@@ -1,0 +1,222 @@
+"""Balancers to compare with: what proxies of today do. `pick` holds the shipped one.
+
+All divide by the operator's weight where the original does, none knows measured service times
+except peak-EWMA, and all leave out workers without a free credit.
+"""
+
+from collections.abc import Callable
+from math import exp
+from typing import TYPE_CHECKING, Final
+
+from hasten_policy.named import Named
+from hasten_policy.routing.pick import FAR
+from hasten_policy.routing.records import ModelEntry, WorkerRecord
+from hasten_policy.routing.subset import PARTITION
+
+if TYPE_CHECKING:
+    from random import Random
+
+EWMA_S: Final = 10.0
+"""Finagle's decay time of peak-EWMA."""
+UNKNOWN_COST_S: Final = 1e6
+"""Finagle's penalty for a worker that has calls and never answered one."""
+TURNS_MAX: Final = 10_000
+"""Models whose turn is remembered."""
+
+
+class Balancer:
+    """Which worker gets a call."""
+
+    __slots__ = ()
+
+    def pick(
+        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+    ) -> ModelEntry | None:
+        """One of `entries` with a free credit; None when there is none.
+
+        Args:
+            key: What the call asked for, as `ModelView.key`.
+            entries: Open workers that have it, in any order.
+            rng: Source of random choices.
+            now_s: Now.
+        """
+        raise NotImplementedError
+
+    def answered(self, worker: WorkerRecord, trip_s: float, now_s: float) -> None:
+        """The worker answered a call `trip_s` after it was sent."""
+
+
+class RoundRobin(Balancer):
+    """The next in the order of names, by model."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def pick(
+        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+    ) -> ModelEntry | None:
+        """As `Balancer.pick`."""
+        del rng, now_s
+        last = self._last.get(key, "")
+        # Those after the last one come before those that begin the next round.
+        found = min(
+            _free(entries),
+            key=lambda entry: (entry.worker.worker_id <= last, entry.worker.worker_id),
+            default=None,
+        )
+        if found is not None:
+            if len(self._last) >= TURNS_MAX:
+                self._last.clear()
+            self._last[key] = found.worker.worker_id
+        return found
+
+
+class WeightedRandom(Balancer):
+    """At random, in proportion to the weights."""
+
+    __slots__ = ()
+
+    def pick(
+        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+    ) -> ModelEntry | None:
+        """As `Balancer.pick`."""
+        del key, now_s
+        free = _free(entries)
+        return rng.choices(free, _weights(free))[0] if free else None
+
+
+class LeastLoad(Balancer):
+    """The least (load + 1) / weight of all; ties at random.
+
+    Args:
+        load: Calls that the worker is believed to have.
+    """
+
+    __slots__ = ("_load",)
+
+    def __init__(self, load: Callable[[WorkerRecord], int]) -> None:
+        self._load = load
+
+    def pick(
+        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+    ) -> ModelEntry | None:
+        """As `Balancer.pick`."""
+        del key, now_s
+        least = FAR
+        best: list[ModelEntry] = []
+        for entry in _free(entries):
+            score = (self._load(entry.worker) + 1) * entry.worker.inverse_share
+            if score < least:
+                least, best = score, [entry]
+            elif score == least:
+                best.append(entry)
+        return rng.choice(best) if best else None
+
+
+class TwoChoices(Balancer):
+    """The better of two drawn in proportion to the weights (Mitzenmacher, 2001)."""
+
+    __slots__ = ()
+
+    def pick(
+        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+    ) -> ModelEntry | None:
+        """As `Balancer.pick`."""
+        del key
+        free = _free(entries)
+        if not free:
+            return None
+        one, two = rng.choices(free, _weights(free), k=2)
+        return one if self.load(one.worker, now_s) <= self.load(two.worker, now_s) else two
+
+    def load(self, worker: WorkerRecord, now_s: float) -> float:
+        """What the two are compared by."""
+        del now_s
+        return (worker.queue + 1) * worker.inverse_share
+
+
+class PeakEwma(TwoChoices):
+    """Two choices by latency times own calls in flight, where latency jumps up at once and decays
+    slowly (Finagle's PeakEwma, Linkerd's default).
+    """
+
+    __slots__ = ("_peaks",)
+
+    def __init__(self) -> None:
+        self._peaks: dict[str, tuple[float, float]] = {}
+
+    def load(self, worker: WorkerRecord, now_s: float) -> float:
+        """As `TwoChoices.load`; the peak decays while nothing comes back."""
+        cost_s, at_s = self._peaks.get(worker.worker_id, (0.0, now_s))
+        cost_s *= exp(-(now_s - at_s) / EWMA_S)
+        pending = len(worker.calls)
+        if cost_s <= 0.0 and pending:
+            return UNKNOWN_COST_S + pending
+        return cost_s * (pending + 1)
+
+    def answered(self, worker: WorkerRecord, trip_s: float, now_s: float) -> None:
+        """As `Balancer.answered`."""
+        cost_s, at_s = self._peaks.pop(worker.worker_id, (0.0, now_s))
+        keep = exp(-(now_s - at_s) / EWMA_S)
+        if trip_s < cost_s:
+            trip_s = cost_s * keep + trip_s * (1.0 - keep)
+        if len(self._peaks) >= TURNS_MAX:
+            # Whoever answered longest ago is probably gone.
+            del self._peaks[next(iter(self._peaks))]
+        self._peaks[worker.worker_id] = (trip_s, now_s)
+
+
+def _free(entries: list[ModelEntry]) -> list[ModelEntry]:
+    return [entry for entry in entries if len(entry.worker.calls) < entry.worker.window]
+
+
+def _weights(entries: list[ModelEntry]) -> list[float]:
+    return [1.0 / entry.worker.inverse_share for entry in entries]
+
+
+def _snapshot(worker: WorkerRecord) -> int:
+    """Depth as the last full report had it."""
+    return worker.report.load.depth if worker.report is not None else 0
+
+
+def _snapshot_own(worker: WorkerRecord) -> int:
+    """The same and what we have sent since."""
+    if worker.report is None:
+        return 0
+    load = worker.report.load
+    return load.depth + max(0, worker.sent - load.received)
+
+
+BALANCERS: Final[Named[Callable[[], Balancer | None]]] = Named(
+    "balancer",
+    {
+        "hasten": (
+            lambda: None,
+            "least (depth on each reply + own sends) x measured seconds; models gather",
+        ),
+        "round_robin": (RoundRobin, "one after the other"),
+        "weighted_random": (WeightedRandom, "at random, in proportion to the weights"),
+        "snapshot_least_connections": (
+            lambda: LeastLoad(_snapshot),
+            "least depth / weight as the last periodic report had it",
+        ),
+        "snapshot_own": (
+            lambda: LeastLoad(_snapshot_own),
+            "least depth / weight of the last periodic report, plus own sends since",
+        ),
+        "least_connections": (
+            lambda: LeastLoad(lambda worker: len(worker.calls)),
+            "least own calls in flight / weight",
+        ),
+        "wlc_static": (
+            lambda: LeastLoad(lambda worker: worker.queue),
+            "least (depth on each reply + own sends) / weight, nothing measured",
+        ),
+        "p2c": (TwoChoices, "the better of two random workers by depth on each reply / weight"),
+        "peak_ewma": (PeakEwma, "the better of two random workers by peak latency x own calls"),
+        PARTITION: (RoundRobin, "each model has a fixed share of the workers, in turn"),
+    },
+)
+"""Balancers by name; None stands for the shipped one, which the dispatch knows by itself."""

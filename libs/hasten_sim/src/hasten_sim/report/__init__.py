@@ -1,0 +1,1 @@
+"""What many runs say together: statistics over seeds, comparisons, tables, JSON, one page."""

@@ -1,0 +1,73 @@
+"""What must hold between the tables of a workload file."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hasten_sim.workload.file_table import FileTable
+from hasten_sim.workload.mesh_tables import ModelTable
+from hasten_sim.workload.request_tables import FixedRows, MixedRows, RowsTable
+from hasten_sim.workload.trace import Trace
+
+
+def faults(table: FileTable, trace: Trace | None) -> Iterator[str]:
+    """Sentences about what does not fit together."""
+    if table.warmup_s >= table.duration_s:
+        yield (
+            f"warmup_s: found {table.warmup_s:g}, expected less than "
+            f"duration_s = {table.duration_s:g}"
+        )
+    names = [name for model in table.models for name in names_of(model)]
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"models: found {count} of the name {name!r}, expected different names"
+    yield from _rows(table)
+    yield from worker_faults(table, table.mesh.workers)
+    yield from _trace(trace, set(names))
+
+
+def names_of(model: ModelTable) -> list[str]:
+    """The models of one entry."""
+    if model.count is None:
+        return [model.name]
+    digits = len(str(model.count - 1))
+    return [f"{model.name}{number:0{digits}d}" for number in range(model.count)]
+
+
+def rows_shares(rows: RowsTable) -> list[tuple[int, float]]:
+    """(rows, relative share) of the requests."""
+    if isinstance(rows, FixedRows):
+        return [(rows.rows, 1.0)]
+    if isinstance(rows, MixedRows):
+        return [(choice.rows, choice.share) for choice in rows.choices]
+    return [(count, 1.0) for count in range(rows.least, rows.most + 1)]
+
+
+def worker_faults(table: FileTable, workers: int) -> Iterator[str]:
+    """Workers that something befalls and that are not there."""
+    for index, fault in enumerate(table.faults):
+        if isinstance(fault.worker, int) and fault.worker >= workers:
+            yield (
+                f"faults[{index}].worker: found {fault.worker}, expected less than "
+                f"the number of workers, {workers}"
+            )
+
+
+def _rows(table: FileTable) -> Iterator[str]:
+    most = max(rows for rows, _ in rows_shares(table.rows))
+    for index, model in enumerate(table.models):
+        if model.batch_max < most:
+            yield (
+                f"models[{index}].batch_max: found {model.batch_max}, expected at least the "
+                f"rows of a request, {most}"
+            )
+
+
+def _trace(trace: Trace | None, names: set[str]) -> Iterator[str]:
+    if trace is None:
+        return
+    for name, line in zip(trace.names, trace.lines, strict=True):
+        if name not in names:
+            yield (
+                f"arrivals.file: {trace.source} line {line}: found the model {name!r}, "
+                f"expected one of models: {', '.join(sorted(names)[:8])}"
+            )

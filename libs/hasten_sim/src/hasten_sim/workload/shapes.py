@@ -1,0 +1,75 @@
+"""From tables in a file's units to what the simulator takes."""
+
+from dataclasses import replace
+from math import inf
+from random import Random
+
+from hasten_sim.scenario import BatchTimes, Fault, MeshShape, ModelShape, Network, Noise
+from hasten_sim.workload.checks import names_of
+from hasten_sim.workload.draws import zipf
+from hasten_sim.workload.file_table import FileTable
+from hasten_sim.workload.mesh_tables import FaultTable, MeshTable, ModelTable
+
+
+def mesh_shape(table: MeshTable, *, workers: int | None, routers: int | None) -> MeshShape:
+    """Routers and workers, with other numbers of them where those are given."""
+    network = table.network
+    return MeshShape(
+        routers=table.routers if routers is None else routers,
+        workers=table.workers if workers is None else workers,
+        lanes=table.lanes,
+        speeds=table.speeds,
+        weights_known=table.weights_known,
+        weights=table.weights,
+        memory_mb=table.memory_mb,
+        network=Network(
+            latency_s=network.latency_ms / 1e3,
+            jitter_s=network.jitter_ms / 1e3,
+            report_period_s=network.report_period_ms / 1e3,
+            report_loss=network.report_loss,
+        ),
+    )
+
+
+def model_shapes(table: FileTable) -> tuple[ModelShape, ...]:
+    """All models, one by one."""
+    return tuple(shape for entry in table.models for shape in _of_entry(entry))
+
+
+def _of_entry(entry: ModelTable) -> list[ModelShape]:
+    names = names_of(entry)
+    share = len(names) if entry.share is None else entry.share
+    model = ModelShape(
+        name="",
+        times=BatchTimes(
+            alpha_s=(entry.alpha_ms or 0.0) / 1e3,
+            beta_s=(entry.beta_ms or 0.0) / 1e3,
+            points=tuple((rows, ms / 1e3) for rows, ms in entry.points or ()),
+        ),
+        batch_max=entry.batch_max,
+        noise=Noise(entry.noise.cv, entry.noise.tail_share, entry.noise.tail_factor),
+        profiled_factor=entry.profiled_factor,
+        replicas=entry.replicas,
+        memory_mb=entry.memory_mb,
+        load_s=entry.load_s,
+    )
+    return [
+        replace(model, name=name, share=share * part)
+        for name, part in zip(names, zipf(len(names), entry.zipf), strict=True)
+    ]
+
+
+def fault_shapes(table: FileTable, mesh: MeshShape) -> tuple[Fault, ...]:
+    """What goes wrong. A random worker is drawn by the workload's name: the same in each run."""
+    rng = Random(f"{table.name}/faults")
+    return tuple(_fault(entry, rng.randrange(mesh.workers)) for entry in table.faults)
+
+
+def _fault(entry: FaultTable, drawn: int) -> Fault:
+    return Fault(
+        kind=entry.kind,
+        at_s=entry.at_s,
+        for_s=inf if entry.for_s is None else entry.for_s,
+        worker=drawn if entry.worker == "random" else entry.worker,
+        factor=1.0 if entry.factor is None else entry.factor,
+    )

@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hasten_sim.workload import WorkloadError, load, parse
+from tests.unit.sim_workload.texts import MODEL, POISSON, text
+
+BAD = """
+durations_s = 3
+warmup_s = "2"
+policies = "hasten"
+name = "bad"
+
+[mesh]
+workers = 0
+network = { latency_s = 0.1 }
+
+[arrivals]
+process = "gama"
+
+[[models]]
+name = "a"
+alpha_ms = 10
+noise = { cv = -1 }
+
+[[models]]
+name = "b"
+
+[deadlines]
+kind = "fixed"
+
+[rows]
+
+[[faults]]
+kind = "crash"
+worker = "all"
+at_s = nan
+"""
+
+PROCESSES = "'poisson', 'gamma', 'mmpp', 'on_off', 'step', 'diurnal', 'trace'"
+
+
+def faults(written: str, source: str = "bad.toml") -> list[str]:
+    with pytest.raises(WorkloadError) as caught:
+        parse(written, source)
+    assert str(caught.value) == "\n".join(caught.value.faults)
+    return sorted(caught.value.faults)
+
+
+def test_every_fault_is_listed_with_its_key_what_was_found_and_what_is_expected() -> None:
+    assert faults(BAD) == sorted(
+        [
+            "bad.toml: duration_s: missing (Requests come for so long)",
+            "bad.toml: durations_s: unknown key; did you mean 'duration_s'?",
+            "bad.toml: warmup_s: found '2', expected a valid number",
+            "bad.toml: policies: found 'hasten', expected a list",
+            "bad.toml: mesh.workers: found 0, expected greater than or equal to 1",
+            "bad.toml: mesh.network.latency_s: unknown key; did you mean 'latency_ms'?",
+            f"bad.toml: arrivals.process: found 'gama', expected {PROCESSES}",
+            "bad.toml: models[0].noise.cv: found -1, expected greater than or equal to 0",
+            "bad.toml: models[1]: expected either alpha_ms and beta_ms, or points",
+            "bad.toml: deadlines.ms: missing (From arrival to deadline)",
+            "bad.toml: rows.kind: missing, expected 'fixed' or 'mixed' or 'uniform'",
+            "bad.toml: faults[0].worker: found 'all', expected a valid integer or 'random'",
+            "bad.toml: faults[0].at_s: found nan, expected a finite number",
+        ]
+    )
+
+
+def test_an_unknown_key_that_is_like_no_other_is_answered_with_those_there_are() -> None:
+    (fault,) = faults(text("[sweep]\nzzz = 1"))
+    assert fault == "bad.toml: sweep.zzz: unknown key, expected one of load, routers, workers"
+
+
+@pytest.mark.parametrize(
+    ("rates", "process"),
+    [("", "poisson"), ("load = 1\nrate_per_s = 2", "poisson"), ("cv = 2", "gamma")],
+)
+def test_exactly_one_of_load_and_rate_is_wanted(rates: str, process: str) -> None:
+    arrivals = f'[arrivals]\nprocess = "{process}"\n{rates}\n'
+    assert faults(text(arrivals=arrivals)) == [
+        "bad.toml: arrivals: expected exactly one of load and rate_per_s"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ("warmup_s = 10", "warmup_s: found 10, expected less than duration_s = 10"),
+        ("[rows]\nkind = 'fixed'\nrows = 33", "models[0].batch_max: found 32, expected at least"),
+        ("[[faults]]\nkind = 'hang'\nat_s = 1\nworker = 1", "faults[0].worker: found 1, expected"),
+        ("[[faults]]\nkind = 'crash'\nat_s = 1", "faults[0]: expected worker for every kind"),
+        ("[[faults]]\nkind = 'slow'\nat_s = 1\nworker = 0", "faults[0]: expected factor for slow"),
+        ("[mesh]\nweights = [1]", "mesh: expected weights_known = true beside weights"),
+        ("[priorities]\nshares = [0, 0]", "priorities.shares: expected at least one share"),
+        ("[priorities]\nshares = [1, 1, 1, 1, 1]", "expected at most 4 of them"),
+        ("[mesh]\nspeeds = []", "mesh.speeds: found [], expected at least 1 of them"),
+        ("[rows]\nkind = 'uniform'\nleast = 3\nmost = 2", "rows: expected most to be at least"),
+        ("tenants = [{name = 'a'}, {name = 'a'}]", "tenants: expected tenants with different"),
+    ],
+)
+def test_what_does_not_fit_together_is_said(table: str, fault: str) -> None:
+    (found,) = faults(text(table))
+    assert fault in found
+
+
+def test_two_models_of_one_name_are_refused_also_when_a_count_makes_them() -> None:
+    models = MODEL.replace('"model"', '"model1"') + MODEL + "count = 3\n"
+    (found,) = faults(text(models=models))
+    assert found == ("bad.toml: models: found 2 of the name 'model1', expected different names")
+
+
+def test_a_text_that_is_not_toml_is_answered_with_the_line() -> None:
+    (found,) = faults("name = 'a'\nduration_s = = 3\n")
+    assert found.startswith("bad.toml: is not TOML: ")
+    assert "line 2" in found
+
+
+def test_a_file_that_is_not_there_or_no_text_is_answered_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(WorkloadError, match=r"none\.toml: cannot be read: No such file"):
+        load(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(WorkloadError, match=r"binary\.toml: is not UTF-8 text"):
+        load(tmp_path / "binary.toml")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text("ab\"'[]", max_size=4),
+        lambda inner: st.lists(inner, max_size=3),
+        max_leaves=4,
+    ),
+    st.sampled_from(["name", "mesh", "models", "deadlines.kind", "rows", "faults", "tenants"]),
+)
+def test_no_value_of_any_type_gets_past_as_anything_but_a_workload_error(
+    value: object, key: str
+) -> None:
+    written = f"{key} = {'{}' if value is None else value!r}\n".replace("True", "true")
+    written = written.replace("False", "false").replace("None", "{}")
+    try:
+        parse(written + POISSON, "bad.toml")
+    except WorkloadError as error:
+        assert all(fault.startswith("bad.toml: ") for fault in error.faults)  # noqa: PT017
+    else:
+        pytest.fail("a file without models was taken")
