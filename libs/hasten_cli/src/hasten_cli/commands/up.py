@@ -23,6 +23,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
         Path | None,
         typer.Option(
             envvar="HASTEN_MODELS",
+            readable=False,  # Checked later, with a next step.
             help="Model repository. [default: ./models, ./examples/models, or a sample]",
         ),
     ] = None,

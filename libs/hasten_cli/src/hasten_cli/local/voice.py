@@ -29,6 +29,7 @@ class Summary:
         run_dir: Folder of logs and data.
         took: How long the start took and where the time went.
         example: A command to try; "" when no model is ready.
+        no_model: What to do then.
     """
 
     address: str
@@ -38,6 +39,7 @@ class Summary:
     run_dir: str
     took: str
     example: str
+    no_model: str
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -68,7 +70,7 @@ class Summary:
             self.took,
             f"logs: {self.run_dir}/logs",
         ]
-        lines.append(f"try:  {self.example}" if self.example else "no model is ready yet")
+        lines.append(f"try:  {self.example}" if self.example else self.no_model)
         return [*lines, "Ctrl-C stops it and leaves nothing behind"]
 
 
