@@ -26,12 +26,14 @@ class Outcome:
 
     Attributes:
         due_s: When it was to be sent, on this process's monotonic clock.
+        sent_late_s: How long after that it was sent.
         took_s: From due to end: a late sender does not flatter the server.
         status: gRPC status name.
         reason: ErrorInfo.reason; "" for an answer or an error without details.
     """
 
     due_s: float
+    sent_late_s: float
     took_s: float
     status: str
     reason: str
@@ -40,6 +42,11 @@ class Outcome:
     def answered(self) -> bool:
         """The call brought an output, in time."""
         return self.status == "OK"
+
+    @property
+    def why(self) -> str:
+        """The reason, or the status where there is none."""
+        return self.reason or self.status
 
 
 def serialised(model: str, name: str, value: np.ndarray, *, timing: bool = False) -> bytes:
@@ -81,9 +88,10 @@ async def timed_call(
     wait_s = due_s - time.monotonic()
     if wait_s > 0:
         await asyncio.sleep(wait_s)
+    late_s = time.monotonic() - due_s
     try:
         await infer(payload, timeout=deadline_s)
     except grpc.aio.AioRpcError as error:
         took_s = time.monotonic() - due_s
-        return Outcome(due_s, took_s, error.code().name, reason_of(error))
-    return Outcome(due_s, time.monotonic() - due_s, "OK", "")
+        return Outcome(due_s, late_s, took_s, error.code().name, reason_of(error))
+    return Outcome(due_s, late_s, time.monotonic() - due_s, "OK", "")

@@ -45,15 +45,27 @@ def arrivals_s(offer: Offer) -> list[float]:
     return times
 
 
-async def run(address: str, payloads: Sequence[bytes], offer: Offer) -> list[Outcome]:
-    """Offers the load, the payloads in turn, and returns every outcome in order of arrival."""
+async def run(
+    address: str, payloads: Sequence[bytes], offer: Offer, *, then: Offer | None = None
+) -> list[Outcome]:
+    """Offers the load, the payloads in turn, and returns every outcome in order of arrival.
+
+    Args:
+        address: Of the router.
+        payloads: Serialised requests.
+        offer: What is offered.
+        then: A load that follows without a pause, over the same connections.
+    """
+    arrivals = arrivals_s(offer)
+    if then is not None:
+        arrivals += [offer.duration_s + at_s for at_s in arrivals_s(then)]
     channels = [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(offer.channels)]
     try:
         infers = [open_infer(channel) for channel in channels]
         await asyncio.gather(*(channel.channel_ready() for channel in channels))
         begin_s = time.monotonic() + 0.05
         calls: list[asyncio.Task[Outcome]] = []
-        for index, at_s in enumerate(arrivals_s(offer)):
+        for index, at_s in enumerate(arrivals):
             # Tasks are made shortly before they are due: thousands of waiting timers would
             # load the very loop that has to send on time.
             ahead_s = begin_s + at_s - time.monotonic() - 0.02

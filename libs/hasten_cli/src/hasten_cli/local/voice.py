@@ -52,7 +52,12 @@ class Summary:
             "address": self.address,
             "metrics": self.metrics,
             "workers": [
-                {"id": worker.spec.name, "address": worker.address, "pid": worker.pid}
+                {
+                    "id": worker.spec.name,
+                    "address": worker.address,
+                    "metrics": str(worker.facts.get("metrics_address", "")),
+                    "pid": worker.pid,
+                }
                 for worker in by_kind["worker"]
             ],
             "router": {"pid": router.pid},

@@ -7,20 +7,27 @@ decays with the misses seen, as in online conformal prediction with decaying ste
 (Angelopoulos, Barber and Bates, 2024), but to a floor: loads change.
 """
 
+from hasten_policy.admission.doubt import Doubt
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 
 CLASSES = 4
 
 
 class Theta:
-    """The thetas of one model, one for each priority class."""
+    """The thetas of one model, one for each priority class.
 
-    __slots__ = ("_misses", "_policy", "_steered", "values")
+    Attributes:
+        values: Theta of each class, most urgent first.
+        doubt: Whether they should still be believed.
+    """
+
+    __slots__ = ("_misses", "_policy", "_steered", "doubt", "values")
 
     def __init__(self, policy: RouterPolicy) -> None:
         self._policy = policy
         self._steered = policy.mode != MAX_GOODPUT
         self._misses = [0.0] * CLASSES
+        self.doubt = Doubt(policy)
         self.values: list[float] = list(policy.theta_start) if self._steered else [1.0] * CLASSES
 
     def of(self, priority: int) -> float:
@@ -35,6 +42,7 @@ class Theta:
 
     def learn(self, priority: int, *, missed: bool) -> None:
         """Takes the outcome of one admitted request into account."""
+        self.doubt.heard()
         if not self._steered:
             return
         policy = self._policy
@@ -44,6 +52,16 @@ class Theta:
         gamma = policy.gamma + first * (policy.gamma_first - policy.gamma)
         theta = self.values[priority] - gamma * (err - policy.epsilon[priority])
         self.values[priority] = min(policy.theta_max, max(policy.theta_min, theta))
+
+    def disproved(self) -> None:
+        """A call that was predicted to be late was in time: half way back to the start."""
+        self.doubt.heard()
+        if self._steered:
+            start = self._policy.theta_start
+            self.values = [
+                value + 0.5 * max(0.0, first - value)
+                for value, first in zip(self.values, start, strict=True)
+            ]
 
     def restore(self, values: list[float]) -> None:
         """Takes over thetas of an earlier life, clipped to the bounds."""

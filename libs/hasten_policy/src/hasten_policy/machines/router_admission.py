@@ -20,7 +20,10 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     left_s = event.time_left_s
     if 0 < view.default_timeout_s < left_s:
         left_s = view.default_timeout_s
-    if not left_s > view.best_s + state.net.value:
+    doubt = view.theta.doubt
+    least_s = view.best_s if doubt.due(now_s) else view.best_s + state.net.value
+    if not left_s > least_s:
+        doubt.refused(now_s)
         state.out.append(Refuse(event.call_id, _infeasible(left_s, view, state.net.value)))
         return
     state.retries.earn(now_s)
@@ -58,6 +61,11 @@ def _admit(
     else:
         need_s = _finish_from_hold_s(state, call, now_s)
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
+        if entry is not None and entry.worker.queue == 0 and view.theta.doubt.due(now_s):
+            call.probe = True
+            view.theta.doubt.begin()
+            return entry
+        view.theta.doubt.refused(now_s)
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
         call.ended = True

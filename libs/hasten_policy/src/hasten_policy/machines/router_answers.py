@@ -48,6 +48,8 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
             entry.cost_s += alpha * (event.service_s - entry.cost_s)
             entry.measured = True
         trip_s = now_s - call.sent_s
+        if call.probe and now_s <= call.deadline_s:
+            state.disproved(call)
         if call.attempts == 1:
             state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
         call.view.latency.add(trip_s)
