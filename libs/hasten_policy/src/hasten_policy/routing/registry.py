@@ -75,11 +75,11 @@ class Registry:
         return model in self.views
 
     def is_loading(self, model: str, version: str) -> bool:
-        """Some worker has it, but not ready."""
+        """Some worker has it, but not ready; on one that leaves it never will be."""
         return any(
             load.name == model and not load.ready and version in {"", load.version}
             for worker in self.workers.values()
-            if worker.report is not None
+            if worker.report is not None and not worker.draining
             for load in worker.report.models
         )
 
