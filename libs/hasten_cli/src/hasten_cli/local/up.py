@@ -88,6 +88,7 @@ async def _run(
         await _unless(stop, _seen(supervisor, mesh))
         total_s = time.monotonic() - begin_s
         view_s = total_s - services_s - redis_s
+        troubles = await mesh.troubles()
         slowest = max(supervisor.services, key=lambda service: service.ready_after_s)
         voice.ready(
             Summary(
@@ -99,10 +100,12 @@ async def _run(
                 took=f"ready in {total_s:.1f} s: redis {redis_s:.2f} s, services "
                 f"{services_s:.2f} s (slowest {slowest.spec.name}), first view {view_s:.2f} s",
                 example=await mesh.example(),
-                no_model=without_models(models, options.control),
+                no_model="no model is served; the reasons follow"
+                if troubles
+                else without_models(models, options.control),
             )
         )
-        for trouble in await mesh.troubles():
+        for trouble in troubles:
             voice.say(trouble)
         await _watch(supervisor, mesh, voice, stop)
 
