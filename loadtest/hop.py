@@ -171,8 +171,8 @@ def table(cells: list[Cell]) -> str:
     """The cells as text, with what the router adds below."""
     lines = ["payload  callers  variant     p50 ms  least p50   p99 ms   calls/s   CPU us/call"]
     lines += [
-        f"{c.payload:<8} {c.callers:>7}  {c.variant:<10} {c.p50_ms:>7.3f}    {c.p50_ms_least:>7.3f}  {c.p99_ms:>7.3f}"
-        f"  {c.per_s:>8.0f}  {c.cpu_us:>12.0f}"
+        f"{c.payload:<8} {c.callers:>7}  {c.variant:<10} {c.p50_ms:>7.3f}    {c.p50_ms_least:>7.3f}"
+        f"  {c.p99_ms:>7.3f}  {c.per_s:>8.0f}  {c.cpu_us:>12.0f}"
         for c in cells
     ]
     found = {(c.payload, c.callers, c.variant): c for c in cells}
