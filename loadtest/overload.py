@@ -1,9 +1,9 @@
 """Goodput as the offered load grows past what the workers can do, and how soon it is over.
 
-One synthetic model, so that the sleep and not this machine's cores is the limit: a batch of b
-rows takes 16 + 2 b ms, at most 2 rows, deadline 50 ms. The peak is the best goodput seen in
-the run; every load is given in multiples of the capacity computed from the batch times. After
-the highest load half the capacity is offered without a pause, to see when all is well again.
+One synthetic model, so that the sleep and not this machine's cores is the limit: each call takes
+10 ms, one at a time on a worker, deadline 50 ms. Loads are multiples of what the workers can do;
+the peak is the best goodput seen in the run. After the highest load half the capacity is offered
+without a pause, to see when all is well again.
 
 "sent late" tells on the sender: when it is not small, the figures are the sender's own.
 "missed" is the share of what was admitted that was not answered in time.
@@ -33,9 +33,7 @@ from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_synthetic
 from loadtest.summary import Summary, normal_after_s, summarise
 
-ALPHA_MS = 16.0
-BETA_MS = 2.0
-BATCH_MAX = 2
+RUN_MS = 10.0
 DEADLINE_S = 0.05
 LOADS = (0.5, 1.0, 1.5, 2.0, 4.0, 10.0)
 LOAD_AFTER = 0.5
@@ -64,8 +62,8 @@ class Step:
 
 
 def capacity_per_s(workers: int) -> float:
-    """Rows a second when every batch is full."""
-    return workers * BATCH_MAX / ((ALPHA_MS + BETA_MS * BATCH_MAX) / 1000)
+    """Calls a second when no worker is ever idle."""
+    return workers * 1000 / RUN_MS
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -127,9 +125,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     said = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_synthetic(
-            Path(folder), "step", alpha_ms=ALPHA_MS, beta_ms=BETA_MS, batch_max=BATCH_MAX
-        )
+        write_synthetic(Path(folder), "step", alpha_ms=RUN_MS, beta_ms=0.0, batch_max=1)
         with running_mesh(Path(folder), workers=said.workers) as mesh:
             steps, normal_s = sweep(mesh, said.workers, said.seconds)
     if said.json:
