@@ -6,7 +6,7 @@ the peak is the best goodput seen in the run. After the highest load half the ca
 without a pause, to see when all is well again.
 
 "sent late" tells on the sender: when it is not small, the figures are the sender's own.
-"missed" is the share of what was admitted that was not answered in time.
+"missed" is the share of what was not refused on arrival that was not answered in time.
 "begun late" counts calls whose batch began after their deadline; "in vain" also those that were
 run and whose answer came too late for the caller.
 

@@ -21,7 +21,7 @@ class Summary:
         offered: Requests offered.
         answered: Answered in time.
         refused: Refused on arrival, by reason.
-        missed: Admitted and yet not answered in time, by reason.
+        missed: Neither refused on arrival nor answered in time, by reason.
         answer_ms: p50 and p99 of the answers.
         refusal_ms: p50 and p99 of the refusals.
         sent_late_ms: p50 and p99 of the sender's own lateness: when it is not small, the figures
@@ -38,7 +38,7 @@ class Summary:
 
     @property
     def missed_share(self) -> float:
-        """Of what was admitted, the share that was not answered in time."""
+        """Of what was not refused on arrival, the share that was not answered in time."""
         missed = sum(self.missed.values())
         return missed / max(1, missed + self.answered)
 
