@@ -55,6 +55,7 @@ class ServiceSpec:
         environ: Its whole environment.
         stop_s_max: Longest wait after SIGTERM.
         announces: It writes a ready line on standard output.
+        forgets: What it no longer has after a restart, for people; "" for nothing.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ServiceSpec:
     environ: Mapping[str, str]
     stop_s_max: float
     announces: bool = True
+    forgets: str = ""
 
     def with_environ(self, **values: str) -> "ServiceSpec":
         """The same service with some variables changed."""
@@ -107,6 +109,9 @@ def worker_specs(
                 "HASTEN_WORKER_REDIS_URL": redis_url,
             },
             stop_s_max=SERVICE_STOP_S,
+            forgets="models that were loaded by command must be loaded again"
+            if options.control == "explicit"
+            else "",
         )
         for number in range(1, options.workers + 1)
     ]

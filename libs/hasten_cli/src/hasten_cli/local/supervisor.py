@@ -206,7 +206,10 @@ class Supervisor:
             except StartError as error:
                 said = str(error)
             else:
-                self._say(f"{service.spec.name} is back on {service.address}, pid {service.pid}")
+                forgets = f"; {service.spec.forgets}" if service.spec.forgets else ""
+                self._say(
+                    f"{service.spec.name} is back on {service.address}, pid {service.pid}{forgets}"
+                )
 
     async def _stop(self, service: Service) -> None:
         if service.child is None:
