@@ -104,12 +104,16 @@ class Supervisor:
         """
         begun = [Service(spec, probe) for spec in specs]
         self.services.extend(begun)
+        failed: StartError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for service in begun:
                     group.create_task(self._start(service))
         except* StartError as failures:
-            raise _first(failures) from None
+            failed = _first(failures)
+        # Not raised above: before Python 3.11.4 it would come out wrapped in a group.
+        if failed is not None:
+            raise failed
         for service in begun:
             self._keepers.append(
                 asyncio.create_task(self._keep(service), name=f"keep-{service.spec.name}")
