@@ -71,7 +71,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
     )
 
 
-def normal_after_s(outcomes: Sequence[Outcome], *, window_s: float = 0.25) -> float:
+def normal_after_s(outcomes: Sequence[Outcome], *, window_s: float = 0.5) -> float:
     """Seconds from the first outcome on until all windows have 95 % of their calls answered."""
     if not outcomes:
         return 0.0

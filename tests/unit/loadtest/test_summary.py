@@ -42,7 +42,7 @@ def test_all_is_normal_again_after_the_last_window_with_more_than_a_few_failures
         ended(number / 100, "OK" if number >= 60 or number == 30 else "RESOURCE_EXHAUSTED")
         for number in range(400)
     ]
-    assert normal_after_s(outcomes) == 0.75
-    outcomes[300] = ended(3.0, "RESOURCE_EXHAUSTED")  # one of twenty-five is 4 %
-    assert normal_after_s(outcomes) == 0.75
+    assert normal_after_s(outcomes) == 1.0
+    outcomes[300] = ended(3.0, "RESOURCE_EXHAUSTED")  # one of fifty is 2 %
+    assert normal_after_s(outcomes) == 1.0
     assert normal_after_s(outcomes[60:240]) == 0.0
