@@ -133,7 +133,7 @@ def main() -> None:
         print(json.dumps({"loads": loads, "normal_after_s": normal_s}))
         return
     print(table(steps, said.seconds))
-    print(f"after {LOADS[-1]:g}x, back to normal within {normal_s:g} s")
+    print(f"after {LOADS[-1]:g}x, nine in ten are answered again within {normal_s:g} s")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
 
 
 def normal_after_s(outcomes: Sequence[Outcome], *, window_s: float = 0.5) -> float:
-    """Seconds from the first outcome on until all windows have 95 % of their calls answered."""
+    """Seconds from the first outcome on until in all windows nine calls in ten are answered."""
     if not outcomes:
         return 0.0
     begin_s = outcomes[0].due_s
@@ -82,5 +82,5 @@ def normal_after_s(outcomes: Sequence[Outcome], *, window_s: float = 0.5) -> flo
         window = int((outcome.due_s - begin_s) / window_s)
         asked[window] += 1
         answered[window] += outcome.answered
-    bad = [window for window, calls in asked.items() if answered[window] < 0.95 * calls]
+    bad = [window for window, calls in asked.items() if answered[window] < 0.9 * calls]
     return (max(bad) + 1) * window_s if bad else 0.0
