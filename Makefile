@@ -6,9 +6,10 @@ SOURCES := libs/hasten_policy libs/hasten_runtime libs/hasten_client libs/hasten
 TYPED := libs/hasten_policy/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/worker/src tools loadtest examples
 MODELS ?= examples/models
 WORKERS ?= 2
+ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench check format lint types imports protos protos-check docs docs-check models clean
+.PHONY: help setup servers demo up test bench check format lint types imports protos protos-check docs docs-check tidy models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +23,8 @@ servers: setup ## Find or fetch the real Redis and Consul that the tests use
 demo: setup ## Run the mesh on real models: answers, timing, and what overload does
 	@$(PY) -m examples.demo
 
-up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n)
-	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS)
+up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n ARGS='--port 9001')
+	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS) $(ARGS)
 
 test: servers ## Every test, against real Redis and real Consul
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests
@@ -31,8 +32,8 @@ test: servers ## Every test, against real Redis and real Consul
 bench: setup ## Measure the router's hop, next to bare gRPC and bare onnxruntime
 	@$(PY) -m loadtest.hop
 
-check: setup ## Format, lint, types, import contracts, protos, generated docs
-	@$(MAKE) --no-print-directory lint types imports protos-check docs-check
+check: setup ## Format, lint, types, import contracts, protos, generated docs, sizes
+	@$(MAKE) --no-print-directory lint types imports protos-check docs-check tidy
 
 format: setup ## Format the sources
 	@$(BIN)/ruff format $(SOURCES)
@@ -64,6 +65,9 @@ docs: setup ## Write the generated pages of docs/ again
 docs-check: setup ## Generated pages of docs/ are current
 	@$(PY) -m hasten_runtime.error_docs --check docs/errors.md
 	@$(PY) -m hasten_sim.workload.document --check docs/workloads.md
+
+tidy: setup ## No file and no function is too long to read, no test sleeps, no strays
+	@$(PY) -m pytest -q tests/test_tidy.py
 
 models: setup ## Train the example models again (fetches scikit-learn)
 	@tools/uv.sh run --frozen --inexact --extra cpu --extra local --group train python -m examples.train

@@ -122,6 +122,10 @@ async def show_overload(console: Console, mesh: Mesh, seconds: float) -> None:
     )
     for reason, count in summary.refused.items():
         console.print(f"    {reason:<22}{count:>6}")
+    console.print(
+        f"  not in time       {sum(summary.missed.values()):>6}   "
+        f"{summary.missed_share:.1%} of what was not refused"
+    )
     console.print(f"  done in vain      {vain:>6}")
 
 

@@ -26,22 +26,27 @@ class Outcome:
 
     Attributes:
         due_s: When it was to be sent, on this process's monotonic clock.
+        sent_late_s: How long after that it was sent: what this process's own lateness adds.
         took_s: From due to end: a late sender does not flatter the server.
         status: gRPC status name.
         reason: ErrorInfo.reason; "" for an answer or an error without details.
-        late_s: From due to sent: what this process's own lateness adds.
     """
 
     due_s: float
+    sent_late_s: float
     took_s: float
     status: str
     reason: str
-    late_s: float = 0.0
 
     @property
     def answered(self) -> bool:
         """The call brought an output, in time."""
         return self.status == "OK"
+
+    @property
+    def why(self) -> str:
+        """The reason, or the status where there is none."""
+        return self.reason or self.status
 
 
 def serialised(
@@ -106,9 +111,9 @@ async def timed_call(
     if wait_s > 0:
         await asyncio.sleep(wait_s)
     late_s = time.monotonic() - due_s
-    status, reason = "OK", ""
     try:
         await infer(payload, timeout=deadline_s)
     except grpc.aio.AioRpcError as error:
-        status, reason = error.code().name, reason_of(error)
-    return Outcome(due_s, time.monotonic() - due_s, status, reason, late_s)
+        took_s = time.monotonic() - due_s
+        return Outcome(due_s, late_s, took_s, error.code().name, reason_of(error))
+    return Outcome(due_s, late_s, time.monotonic() - due_s, "OK", "")

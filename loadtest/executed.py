@@ -1,10 +1,14 @@
 """What the workers say they have run."""
 
+import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from hasten.inference.v2 import inference_pb2
+from hasten_runtime.telemetry_names import METRIC_WORKER_LATE_STARTS
 from loadtest.call import OPTIONS, Infer
 
 STATISTICS = "/inference.GRPCInferenceService/ModelStatistics"
@@ -34,3 +38,18 @@ async def executed_of(address: str, model: str) -> Executed:
         rows=sum(entry.inference_count for entry in stats),
         batches=sum(entry.execution_count for entry in stats),
     )
+
+
+def late_starts(metrics: Sequence[str]) -> int:
+    """Calls whose batch began after their deadline, over the workers with these metrics."""
+    total = 0.0
+    for address in metrics:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        total += sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == METRIC_WORKER_LATE_STARTS
+        )
+    return int(total)

@@ -24,6 +24,7 @@ class Mesh:
         router_pid: The router's process.
         worker_pids: The workers' processes.
         metrics: "host:port" of the router's metrics.
+        worker_metrics: "host:port" of each worker's metrics.
     """
 
     router: str
@@ -31,6 +32,7 @@ class Mesh:
     router_pid: int
     worker_pids: tuple[int, ...]
     metrics: str
+    worker_metrics: tuple[str, ...]
 
 
 def _facts(line: str) -> Mesh:
@@ -41,6 +43,7 @@ def _facts(line: str) -> Mesh:
         router_pid=said["router"]["pid"],
         worker_pids=tuple(worker["pid"] for worker in said["workers"]),
         metrics=said["metrics"],
+        worker_metrics=tuple(worker["metrics"] for worker in said["workers"]),
     )
 
 

@@ -70,6 +70,8 @@ async def run(address: str, calls: Iterable[Planned]) -> list[Outcome]:
         begin_s = time.monotonic() + 0.05
         sent: list[asyncio.Task[Outcome]] = []
         for index, call in enumerate(calls):
+            # Tasks are made shortly before they are due: thousands of waiting timers would
+            # load the very loop that has to send on time.
             due_s = begin_s + call.at_s
             ahead_s = due_s - time.monotonic() - AHEAD_S
             if ahead_s > 0:

@@ -64,7 +64,7 @@ def offer(workload: Workload, scenario: Scenario, seed: int, *, compare: bool) -
         summary=summarise(counted),
         answer_ms=_quantiles([o.took_s for o in counted if o.answered]),
         refusal_ms=_quantiles([o.took_s for o in counted if not o.answered]),
-        sender_late_ms=quantile([o.late_s for o in counted], 0.99) * 1e3,
+        sender_late_ms=quantile([o.sent_late_s for o in counted], 0.99) * 1e3,
         overhead=overhead,
         simulated=simulated,
     )

@@ -10,8 +10,8 @@ from hasten_policy.machines.router_events import WorkerQuiesced
 from hasten_policy.reasons import Reason
 from hasten_policy.registry import names
 from hasten_policy.routing.balancers import BALANCERS
+from hasten_policy.routing.models import ModelEntry
 from hasten_policy.routing.pick import pick
-from hasten_policy.routing.records import ModelEntry
 from tests.unit.policy_router.harness import Router, router, sends
 
 WORKERS = ("a", "b", "c", "d", "e")

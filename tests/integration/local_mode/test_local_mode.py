@@ -170,6 +170,7 @@ async def test_no_call_with_time_left_fails_while_a_worker_is_killed_and_comes_b
         callers = [asyncio.create_task(caller()) for _ in range(4)]
         os.kill(facts["workers"][1]["pid"], signal.SIGKILL)
         await eventually(lambda: "worker-2 is back on" in running.stderr, 60.0)
+        assert "loaded by command must be loaded again" in running.stderr
         await client.load("echo", deadline_s=60.0)
 
         async def both_serve() -> bool:

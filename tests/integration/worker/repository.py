@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+Array = npt.NDArray[np.float32]
 
 ECHOES = {
     "BOOL": TensorProto.BOOL,
@@ -86,18 +89,31 @@ def spinner() -> ModelProto:
 
 
 def stubborn() -> ModelProto:
-    """One matrix product of the size INPUT asks for: nothing can stop it half way."""
+    """Compares each of its boxes with every other, in one node: nothing can stop it half way.
+
+    It must be one node. onnxruntime looks between nodes whether a run was terminated, and a node
+    that merely prepares a large input takes longer than the run's limit on a busy machine.
+    """
     graph = helper.make_graph(
-        [
-            helper.make_node("ConstantOfShape", ["INPUT"], ["square"]),
-            helper.make_node("MatMul", ["square", "square"], ["product"]),
-            helper.make_node("ReduceMax", ["product"], ["OUTPUT"], keepdims=0),
-        ],
+        [helper.make_node("NonMaxSuppression", ["BOXES", "SCORES", "kept_max"], ["OUTPUT"])],
         "stubborn",
-        [helper.make_tensor_value_info("INPUT", TensorProto.INT64, [2])],
-        [helper.make_tensor_value_info("OUTPUT", TensorProto.FLOAT, [])],
+        [
+            helper.make_tensor_value_info("BOXES", TensorProto.FLOAT, [1, "boxes", 4]),
+            helper.make_tensor_value_info("SCORES", TensorProto.FLOAT, [1, 1, "boxes"]),
+        ],
+        [helper.make_tensor_value_info("OUTPUT", TensorProto.INT64, ["kept", 3])],
+        initializer=[numpy_helper.from_array(np.array([2**31], np.int64), "kept_max")],
     )
     return helper.make_model(graph, opset_imports=OPSET, ir_version=8)
+
+
+def stubborn_inputs(boxes: int = 100_000) -> dict[str, Array]:
+    """Boxes of which none overlaps another, so that all are kept and all are compared."""
+    corners = np.arange(boxes, dtype=np.float32) * 2
+    return {
+        "BOXES": np.stack([corners, corners, corners + 1, corners + 1], axis=1)[np.newaxis],
+        "SCORES": np.ones((1, 1, boxes), np.float32),
+    }
 
 
 def write_stubborn(models: Path) -> None:

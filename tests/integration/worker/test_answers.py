@@ -38,6 +38,13 @@ def test_every_datatype_comes_back_as_it_went(client: Client, datatype: str) -> 
     assert (result.get_response().id, result.get_response().model_version) == ("9", "1")
 
 
+def test_bytes_that_are_no_text_are_the_callers_mistake(client: Client) -> None:
+    value = np.array([[b"\xff\xfe"]], dtype=object)
+    with pytest.raises(InferenceServerException, match="not UTF-8") as raised:
+        client.infer("echo_bytes", given(value, "BYTES"))
+    assert raised.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
 def test_typed_contents_are_answered_raw(client: Client) -> None:
     request = triton.service_pb2.ModelInferRequest(model_name="echo_int64")
     tensor = request.inputs.add(name="INPUT", datatype="INT64", shape=[1, 2])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import cast
 
 import grpc
-import numpy as np
 import pytest
 
 from hasten.common.v1.load_pb2 import WorkerState
@@ -22,7 +21,7 @@ from hasten_runtime.settings import DiscoverySettings
 from hasten_sim.replay import replay
 from hasten_worker.life import EXIT_BROKEN
 from tests.integration.worker.conftest import Start
-from tests.integration.worker.repository import write_stubborn
+from tests.integration.worker.repository import stubborn_inputs, write_stubborn
 from tests.integration.worker.test_deadlines import INFER, request_for
 from tests.support.ports import free_port
 from tests.support.servers import RedisServer
@@ -151,8 +150,9 @@ async def test_a_run_that_cannot_be_stopped_ends_the_process_with_its_own_code(
     service = start(few_models, {"kind": "memory"}, stop_grace_s="0.2", record=str(logs))
     async with grpc.aio.insecure_channel(service.address) as channel:
         request = pb.ModelInferRequest(model_name="stubborn")
-        request.inputs.add(name="INPUT", datatype="INT64", shape=[2])
-        request.raw_input_contents.append(np.array([5000, 5000], "<i8").tobytes())
+        for name, value in stubborn_inputs().items():
+            request.inputs.add(name=name, datatype="FP32", shape=value.shape)
+            request.raw_input_contents.append(value.tobytes())
         call = channel.unary_unary(INFER)(request.SerializeToString())
         code = asyncio.ensure_future(call.code())
         assert await ended(service) == EXIT_BROKEN

@@ -1,5 +1,6 @@
 """A scripted mesh for the commands."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,14 @@ from hasten.common.v1.load_pb2 import Load, ModelLoad, WorkerState
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.router.v1 import router_service_pb2 as router_pb
 from tests.unit.client.scripted_server import ScriptedServer
+
+
+@pytest.fixture(autouse=True)
+def _a_hang_up_is_heard() -> Iterator[None]:
+    """Children inherit an ignored SIGHUP, so under nohup the mesh would rightly ignore it too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

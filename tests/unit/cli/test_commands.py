@@ -260,3 +260,29 @@ def test_the_shell_completes_verbs(shell: str) -> None:
         check=False,
     )
     assert "workers" in ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "part", "verb"),
+    [
+        (("up", "--port", "80000"), "'--port'", "hasten up"),
+        (("up", "--bogus"), "--bogus", "hasten up"),
+        (("infer",), "'model'", "hasten infer"),
+        (("workers", "nothing"), "nothing", "hasten workers"),
+    ],
+)
+def test_with_json_a_wrong_option_is_told_as_json(
+    words: tuple[str, ...], part: str, verb: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "hasten_cli.main", *words, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    error = json.loads(ended.stderr)["error"]
+    assert part in error["message"]
+    assert error["next_step"] == f"see {verb} --help"

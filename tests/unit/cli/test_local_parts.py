@@ -10,7 +10,7 @@ import pytest
 
 from hasten_cli.failures import CommandError
 from hasten_cli.local import ports, redis
-from hasten_cli.local.models import models_folder, write_sample
+from hasten_cli.local.models import models_folder, without_models, write_sample
 from hasten_cli.local.plan import (
     UpOptions,
     host_port,
@@ -166,6 +166,23 @@ def test_the_repository_asked_for_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="is a file"):
         models_folder(tmp_path / "file", here=tmp_path)
+
+
+def test_a_repository_that_may_not_be_read_is_refused_with_a_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read anything
+    with pytest.raises(CommandError, match="cannot be read") as raised:
+        models_folder(tmp_path, here=tmp_path)
+    assert f"chmod u+rx {tmp_path}" in raised.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("control", "next_step"),
+    [("explicit", "hasten models load"), ("poll", "is taken up"), ("none", "start again")],
+)
+def test_a_mesh_without_a_model_says_how_to_give_it_one(control: str, next_step: str) -> None:
+    assert next_step in without_models(Path("/models"), control)
 
 
 def test_without_one_the_usual_folders_are_tried_then_a_sample(tmp_path: Path) -> None:

@@ -122,6 +122,12 @@ def test_values_that_do_not_fit_are_named(text: str, datatype: str, part: str) -
     assert caught.value.code == USAGE
 
 
+def test_a_value_that_does_not_fit_is_answered_with_one_that_does() -> None:
+    with pytest.raises(CommandError) as caught:
+        read_inputs(["x=abc"], model(tensor()), address=HERE)
+    assert caught.value.next_step.startswith("hasten infer m --input")
+
+
 def test_files_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([1.0, 2.0]))
     (tmp_path / "a.json").write_text("[[1, 2]]")

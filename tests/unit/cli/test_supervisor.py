@@ -194,13 +194,15 @@ async def test_a_log_that_grew_too_long_is_emptied_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(process_module, "LOG_SIZE_BYTES_MAX", 1000)
+    # Blocked and waited for: a handler that runs just before pause() would be missed.
     source = (
         "import signal, sys\n"
-        "signal.signal(signal.SIGUSR1, lambda *_: sys.stderr.write('after\\n'))\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})\n"
         "sys.stderr.write('before ' * 1000)\n"
     )
+    after = "signal.sigwait({signal.SIGUSR1})\nsys.stderr.write('after\\n')\n"
     async with supervisor() as (running, folder):
-        await running.begin([script("a", source + READY + "while True: signal.pause()\n")])
+        await running.begin([script("a", source + READY + after + WAIT)])
         log = folder / "logs" / "a.log"
         running.bound_logs()
         assert log.stat().st_size == 0

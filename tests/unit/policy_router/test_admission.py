@@ -62,6 +62,8 @@ def test_nobody_who_serves_it_is_told_apart_by_cause() -> None:
     assert sends(made.call(6, version="1")) == [(6, "w")]
     made.report("w", draining=True)
     assert refusals(made.call(7)) == {7: Reason.NO_WORKER}
+    made.report("w", model("m", ready=False), draining=True)
+    assert refusals(made.call(8)) == {8: Reason.NO_WORKER}
     assert made.machine.knows("m", "")
     assert not made.machine.serves("m", "")
 

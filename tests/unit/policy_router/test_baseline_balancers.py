@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from hasten_policy.routing.balancers import BALANCERS, EWMA_S, PeakEwma
-from hasten_policy.routing.records import WorkerRecord
 from hasten_policy.routing.subset import affinity_score
+from hasten_policy.routing.workers import WorkerRecord
 from tests.unit.policy_router.harness import model, names, router, sends
 
 

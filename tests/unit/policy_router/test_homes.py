@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hasten_policy.admission.calibration import Theta
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.routing.homes import FIRST_PERIOD_S, Homes, lay_out
-from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.routing.workers import WorkerRecord
 from tests.unit.policy_router.harness import Router, model, sends
 
 POLICY = RouterPolicy()

@@ -96,11 +96,13 @@ def test_a_batch_is_counted_with_its_prediction(registry: CollectorRegistry) -> 
     worker.model("m").batch(rows=1, took_s=0.02, expected_s=0.0)
     worker.began(0.001)
     worker.wasted(0.25)
+    worker.late_starts(2)
     assert value(registry, "hasten_worker_batch_rows_sum", model="m") == 4
     assert value(registry, "hasten_worker_batch_seconds_count", model="m") == 2
     assert value(registry, "hasten_worker_batch_prediction_ratio_sum") == 2.0
     assert value(registry, "hasten_worker_queue_seconds_count") == 1
     assert value(registry, "hasten_worker_wasted_seconds_total") == 0.25
+    assert value(registry, "hasten_worker_late_starts_total") == 2
 
 
 def test_gauges_are_read_when_they_are_scraped(registry: CollectorRegistry) -> None:

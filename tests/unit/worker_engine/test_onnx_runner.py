@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from hasten_policy.reasons import Reason
 from hasten_worker.engine.datatypes import ELEMENT_TYPES, ElementType
 from hasten_worker.engine.onnx_model import OnnxRun
 from hasten_worker.engine.refusal import ModelRefused
@@ -66,8 +67,9 @@ def test_text_comes_back_as_bytes_with_nul_and_all(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_fail_the_batch_with_their_place(tmp_path: Path) -> None:
     runner, _ = make_runner(tmp_path, zoo.identity(TensorProto.STRING, ("n", 2)))
-    with pytest.raises(ModelError, match="input 'X': element 1 is not UTF-8"):
+    with pytest.raises(ModelError, match="input 'X': element 1 is not UTF-8") as raised:
         run(runner, {"X": text([b"a", b"\xff\xfe"])})
+    assert raised.value.reason is Reason.INVALID_REQUEST
     assert run(runner, {"X": text([b"a", b"b"])})[0]["Y"].tolist() == [[b"a", b"b"]]
 
 

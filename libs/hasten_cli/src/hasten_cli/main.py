@@ -1,9 +1,12 @@
 """`hasten`, the operator's one command."""
 
+import sys
+
 import typer
+from typer.exceptions import TyperException
 
 from hasten_cli.commands import infer, models, simulate, up, workers
-from hasten_cli.failures import reported
+from hasten_cli.failures import CommandError, reported
 from hasten_cli.options import AsJson
 
 app = typer.Typer(
@@ -33,8 +36,18 @@ def version(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Entry point."""
-    app()
+    """Entry point. With --json a wrong option is told as JSON too."""
+    if "--json" not in sys.argv:
+        app(prog_name="hasten")
+    with reported(as_json=True):
+        try:
+            code = app(prog_name="hasten", standalone_mode=False)
+        except TyperException as error:
+            verb = getattr(getattr(error, "ctx", None), "command_path", "hasten")
+            raise CommandError(
+                error.format_message(), next_step=f"see {verb} --help", code=error.exit_code
+            ) from None
+    sys.exit(code)
 
 
 if __name__ == "__main__":

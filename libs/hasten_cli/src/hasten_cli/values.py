@@ -40,7 +40,11 @@ def read_inputs(
             raise _usage(f"{metadata.name} has no input {name!r}", metadata, address)
         if name in values:
             raise _usage(f"input {name!r} is given twice", metadata, address)
-        values[name] = read_value(value, by_name[name])
+        try:
+            values[name] = read_value(value, by_name[name])
+        except CommandError as error:
+            command = infer_command(metadata, address=address)
+            raise CommandError(error.message, next_step=command, code=error.code) from None
     return values
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_policy.machines.worker_events import ModelSpec
+from hasten_policy.reasons import Reason
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
@@ -64,11 +65,15 @@ class ModelError(Exception):
 
     Attributes:
         terminated: It was stopped by `Run.terminate`.
+        reason: What the call is told when it is alone in the batch.
     """
 
-    def __init__(self, message: str, *, terminated: bool = False) -> None:
+    def __init__(
+        self, message: str, *, terminated: bool = False, reason: Reason = Reason.MODEL_FAILED
+    ) -> None:
         super().__init__(message)
         self.terminated = terminated
+        self.reason = reason
 
 
 class Model(Protocol):

@@ -67,6 +67,10 @@ class Meter:
         gone_rows = sum([call.rows for call in batch.calls if call.gone])
         if gone_rows:
             self._metrics.wasted(took_s * gone_rows / batch.rows)
+        began_s = batch.began_s
+        late = sum([began_s > call.arrived_s + call.time_left_s for call in batch.calls])
+        if late:
+            self._metrics.late_starts(late)
         if batch.span is not None:
             if batch.fault is not None:
                 batch.span.set_status(StatusCode.ERROR, batch.fault)

@@ -1,5 +1,6 @@
 """`hasten up`."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
         Path | None,
         typer.Option(
             envvar="HASTEN_MODELS",
+            readable=False,  # Checked later, with a next step.
             help="Model repository. [default: ./models, ./examples/models, or a sample]",
         ),
     ] = None,
@@ -64,6 +66,9 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     from hasten_cli.local.up import up as run
     from hasten_cli.local.voice import voice
 
+    # The supervisor asks the router over gRPC and starts processes: gRPC's own preparations for
+    # forks would only write a line to the terminal at each start.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     with reported(as_json=as_json):
         options = UpOptions(
             models=models_folder(models, here=Path.cwd()),

@@ -1,5 +1,6 @@
 """Which model repository local mode serves."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -26,9 +27,15 @@ def models_folder(asked: Path | None, *, here: Path) -> Path | None:
         An absolute folder; None when nothing was asked for and nothing is there.
 
     Raises:
-        CommandError: The folder asked for is none.
+        CommandError: The folder asked for is none, or cannot be read.
     """
     if asked is not None:
+        if asked.is_dir() and not os.access(asked, os.R_OK | os.X_OK):
+            raise CommandError(
+                f"--models {asked} cannot be read by this user",
+                next_step=f"allow it, for example with: chmod u+rx {asked}",
+                code=USAGE,
+            )
         if asked.is_dir():
             return asked.resolve()
         why = "is a file" if asked.exists() else "does not exist"
@@ -41,6 +48,16 @@ def models_folder(asked: Path | None, *, here: Path) -> Path | None:
         if (here / name).is_dir():
             return (here / name).resolve()
     return None
+
+
+def without_models(folder: Path, control: str) -> str:
+    """What to do when none of the repository's models serves."""
+    if control == "explicit":
+        return "no model is loaded; next: hasten models load MODEL"
+    laid_out = f"put one into {folder} as MODEL/1/model.onnx"
+    if control == "poll":
+        return f"no model is served; next: {laid_out}, it is taken up within seconds"
+    return f"no model is served; next: {laid_out}, then start again"
 
 
 def write_sample(folder: Path) -> Path:

@@ -57,6 +57,7 @@ class ServiceSpec:
         environ: Its whole environment.
         stop_s_max: Longest wait after SIGTERM.
         announces: It writes a ready line on standard output.
+        forgets: What it no longer has after a restart, for people; "" for nothing.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ServiceSpec:
     environ: Mapping[str, str]
     stop_s_max: float
     announces: bool = True
+    forgets: str = ""
 
     def with_environ(self, **values: str) -> "ServiceSpec":
         """The same service with some variables changed."""
@@ -110,6 +112,9 @@ def worker_specs(
                 **_recorded(options, "HASTEN_WORKER_"),
             },
             stop_s_max=SERVICE_STOP_S,
+            forgets="models that were loaded by command must be loaded again"
+            if options.control == "explicit"
+            else "",
         )
         for number in range(1, options.workers + 1)
     ]

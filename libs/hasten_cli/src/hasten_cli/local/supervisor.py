@@ -104,12 +104,16 @@ class Supervisor:
         """
         begun = [Service(spec, probe) for spec in specs]
         self.services.extend(begun)
+        failed: StartError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for service in begun:
                     group.create_task(self._start(service))
         except* StartError as failures:
-            raise _first(failures) from None
+            failed = _first(failures)
+        # Not raised above: before Python 3.11.4 it would come out wrapped in a group.
+        if failed is not None:
+            raise failed
         for service in begun:
             self._keepers.append(
                 asyncio.create_task(self._keep(service), name=f"keep-{service.spec.name}")
@@ -206,7 +210,10 @@ class Supervisor:
             except StartError as error:
                 said = str(error)
             else:
-                self._say(f"{service.spec.name} is back on {service.address}, pid {service.pid}")
+                forgets = f"; {service.spec.forgets}" if service.spec.forgets else ""
+                self._say(
+                    f"{service.spec.name} is back on {service.address}, pid {service.pid}{forgets}"
+                )
 
     async def _stop(self, service: Service) -> None:
         if service.child is None:

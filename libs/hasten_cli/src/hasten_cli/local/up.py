@@ -8,11 +8,12 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.local import ports, redis
-from hasten_cli.local.models import write_sample
+from hasten_cli.local.models import without_models, write_sample
 from hasten_cli.local.plan import UpOptions, redis_spec, router_spec, worker_specs
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import StartError, Supervisor
@@ -77,7 +78,8 @@ async def _run(
     async with _shown(supervisor, voice):
         endpoint = await _unless(stop, _start_redis(supervisor, folder))
         redis_s = time.monotonic() - begin_s
-        await _unless(stop, _start_services(supervisor, options, endpoint, folder))
+        models = options.models or write_sample(folder.path / "models")
+        await _unless(stop, _start_services(supervisor, options, models, endpoint, folder))
         services_s = time.monotonic() - begin_s - redis_s
     from hasten_cli.local.mesh import MeshView
 
@@ -86,6 +88,7 @@ async def _run(
         await _unless(stop, _seen(supervisor, mesh))
         total_s = time.monotonic() - begin_s
         view_s = total_s - services_s - redis_s
+        troubles = await mesh.troubles()
         slowest = max(supervisor.services, key=lambda service: service.ready_after_s)
         voice.ready(
             Summary(
@@ -97,9 +100,12 @@ async def _run(
                 took=f"ready in {total_s:.1f} s: redis {redis_s:.2f} s, services "
                 f"{services_s:.2f} s (slowest {slowest.spec.name}), first view {view_s:.2f} s",
                 example=await mesh.example(),
+                no_model="no model is served; the reasons follow"
+                if troubles
+                else without_models(models, options.control),
             )
         )
-        for trouble in await mesh.troubles():
+        for trouble in troubles:
             voice.say(trouble)
         await _watch(supervisor, mesh, voice, stop)
 
@@ -124,10 +130,13 @@ async def _start_redis(supervisor: Supervisor, folder: RunFolder) -> redis.Redis
 
 
 async def _start_services(
-    supervisor: Supervisor, options: UpOptions, endpoint: redis.RedisEndpoint, folder: RunFolder
+    supervisor: Supervisor,
+    options: UpOptions,
+    models: Path,
+    endpoint: redis.RedisEndpoint,
+    folder: RunFolder,
 ) -> None:
     """Starts router and workers at once; meanwhile loads the client that asks the router."""
-    models = options.models or write_sample(folder.path / "models")
     workers = worker_specs(
         options, models=models, redis_url=endpoint.url, folder=folder.path, environ=os.environ
     )

@@ -29,6 +29,7 @@ class Summary:
         run_dir: Folder of logs and data.
         took: How long the start took and where the time went.
         example: A command to try; "" when no model is ready.
+        no_model: What to do then.
     """
 
     address: str
@@ -38,6 +39,7 @@ class Summary:
     run_dir: str
     took: str
     example: str
+    no_model: str
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -50,7 +52,12 @@ class Summary:
             "address": self.address,
             "metrics": self.metrics,
             "workers": [
-                {"id": worker.spec.name, "address": worker.address, "pid": worker.pid}
+                {
+                    "id": worker.spec.name,
+                    "address": worker.address,
+                    "metrics": str(worker.facts.get("metrics_address", "")),
+                    "pid": worker.pid,
+                }
                 for worker in by_kind["worker"]
             ],
             "router": {"pid": router.pid},
@@ -68,7 +75,7 @@ class Summary:
             self.took,
             f"logs: {self.run_dir}/logs",
         ]
-        lines.append(f"try:  {self.example}" if self.example else "no model is ready yet")
+        lines.append(f"try:  {self.example}" if self.example else self.no_model)
         return [*lines, "Ctrl-C stops it and leaves nothing behind"]
 
 

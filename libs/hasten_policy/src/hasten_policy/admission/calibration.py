@@ -11,6 +11,7 @@ says nothing of the predictions after it. So theta falls by a bounded amount a s
 good half of a fall quickly once the misses have ended.
 """
 
+from hasten_policy.admission.doubt import Doubt
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 
 CLASSES = 4
@@ -49,6 +50,10 @@ class Theta:
     Args:
         policy: Parameters.
         peers: The mean of all models; alone without.
+
+    Attributes:
+        values: Theta of each class, most urgent first.
+        doubt: Whether they should still be believed.
     """
 
     __slots__ = (
@@ -61,6 +66,7 @@ class Theta:
         "_policy",
         "_runs",
         "_steered",
+        "doubt",
         "values",
     )
 
@@ -74,6 +80,7 @@ class Theta:
         self._knees = [0.0] * CLASSES
         self._steered = policy.mode != MAX_GOODPUT
         self._misses = [0.0] * CLASSES
+        self.doubt = Doubt(policy)
         self.values: list[float] = list(policy.theta_start) if self._steered else [1.0] * CLASSES
 
     def of(self, priority: int, now_s: float) -> float:
@@ -90,6 +97,7 @@ class Theta:
 
     def learn(self, priority: int, now_s: float, *, missed: bool) -> None:
         """Takes the outcome of one admitted request into account."""
+        self.doubt.heard()
         if not self._steered:
             return
         self._pass_time(now_s)
@@ -100,6 +108,16 @@ class Theta:
         if self._peers is not None:
             means = self._peers.means
             means[priority] += PEERS_WEIGHT * (self.values[priority] - means[priority])
+
+    def disproved(self) -> None:
+        """A call that was predicted to be late was in time: half way back to the start."""
+        self.doubt.heard()
+        if self._steered:
+            start = self._policy.theta_start
+            self.values = [
+                value + 0.5 * max(0.0, first - value)
+                for value, first in zip(self.values, start, strict=True)
+            ]
 
     def restore(self, values: list[float]) -> None:
         """Takes over thetas of an earlier life, clipped to the bounds."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hasten_policy.routing.calls import CallRecord
-    from hasten_policy.routing.records import ModelView
+    from hasten_policy.routing.models import ModelView
 
 
 class Gate:

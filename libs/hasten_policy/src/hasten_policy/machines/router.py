@@ -45,7 +45,7 @@ from hasten_policy.machines.router_workers import (
 )
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.records import WorkerRecord
+from hasten_policy.routing.workers import WorkerRecord
 
 if TYPE_CHECKING:
     from random import Random

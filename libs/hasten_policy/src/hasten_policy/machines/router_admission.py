@@ -6,7 +6,7 @@ from hasten_policy.machines.router_gate import turned_away
 from hasten_policy.machines.router_state import TIMER_CALL, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.records import ModelEntry, ModelView
+from hasten_policy.routing.models import ModelEntry, ModelView
 
 PROTECTED_MAX = 64
 """Most held calls that are looked at before one is let in ahead of them."""
@@ -23,7 +23,10 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
         left_s = view.default_timeout_s
     policy = state.policy
     known_s = left_s if policy.keeps_deadlines or left_s != left_s else INFINITY  # noqa: PLR0124  (not NaN)
-    if not known_s > view.best_s + state.net.value:
+    doubt = view.theta.doubt
+    least_s = view.best_s if doubt.due(now_s) else view.best_s + state.net.value
+    if not known_s > least_s:
+        doubt.refused(now_s)
         state.out.append(Refuse(event.call_id, _infeasible(left_s, view, state.net.value)))
         return
     state.retries.earn(now_s)
@@ -66,6 +69,11 @@ def _admit(
     else:
         need_s = _finish_from_hold_s(call, now_s)
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
+        if entry is not None and entry.worker.queue == 0 and view.theta.doubt.due(now_s):
+            call.probe = True
+            view.theta.doubt.begin()
+            return entry
+        view.theta.doubt.refused(now_s)
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
         call.ended = True

@@ -3,8 +3,10 @@
 from hasten_policy.machines.router_dispatch import redispatch
 from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
 from hasten_policy.machines.router_state import RouterState
-from hasten_policy.machines.router_workers import note_failure, restore_if_suspect
+from hasten_policy.machines.router_workers import heard, note_failure
 from hasten_policy.reasons import Reason
+from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.models import ModelEntry
 
 TRY_ELSEWHERE = frozenset(
     {
@@ -40,28 +42,11 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
     if worker is None:
         return
     if event.load is not None:
-        worker.take_load(event.load, now_s)
-        if worker.suspect:
-            restore_if_suspect(state, worker)
+        heard(state, worker, event.load, now_s)
     call = state.calls.get(event.call_id)
     entry = call.entry_on(event.worker_id) if call is not None else None
     if call is not None and entry is not None:
-        worker.answered += 1
-        worker.window_ok += 1
-        worker.failures_in_a_row = 0
-        entry.window_calls += 1
-        if event.service_s > 0:
-            alpha = state.policy.cost_alpha if entry.measured else 1.0
-            entry.cost_s += alpha * (event.service_s - entry.cost_s)
-            entry.measured = True
-        trip_s = now_s - call.sent_s
-        if call.attempts == 1:
-            state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
-        call.view.latency.add(trip_s)
-        if state.gate is not None:
-            state.gate.answered(now_s - call.arrived_s)
-        if state.balancer is not None:
-            state.balancer.answered(worker, trip_s, now_s)
+        _learn(state, event, call, entry, now_s)
         state.detach(call, entry)
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
         state.out.append(Deliver(call.call_id, event.worker_id))
@@ -70,15 +55,38 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
         state.freed.append(worker)
 
 
+def _learn(
+    state: RouterState, event: AttemptAnswered, call: CallRecord, entry: ModelEntry, now_s: float
+) -> None:
+    """What an answer says of its worker, the model and the wire."""
+    worker = entry.worker
+    worker.answered += 1
+    worker.window_ok += 1
+    worker.failures_in_a_row = 0
+    entry.window_calls += 1
+    if event.service_s > 0:
+        alpha = state.policy.cost_alpha if entry.measured else 1.0
+        entry.cost_s += alpha * (event.service_s - entry.cost_s)
+        entry.measured = True
+    trip_s = now_s - call.sent_s
+    if call.probe and now_s <= call.deadline_s:
+        state.disproved(call)
+    if call.attempts == 1:
+        state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
+    call.view.latency.add(trip_s)
+    if state.gate is not None:
+        state.gate.answered(now_s - call.arrived_s)
+    if state.balancer is not None:
+        state.balancer.answered(worker, trip_s, now_s)
+
+
 def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     """A refusal or failure: try elsewhere if that can help, else hand it on unchanged."""
     worker = state.registry.workers.get(event.worker_id)
     if worker is None:
         return
     if event.load is not None:
-        worker.take_load(event.load, now_s)
-        if worker.suspect:
-            restore_if_suspect(state, worker)
+        heard(state, worker, event.load, now_s)
     call = state.calls.get(event.call_id)
     entry = call.entry_on(event.worker_id) if call is not None else None
     reason = event.refusal.reason

@@ -4,8 +4,9 @@ from hasten_policy.machines.router_gate import dropped
 from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
-from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.routing.workers import WorkerRecord
 
 INFINITY = float("inf")
 LOOK_AHEAD = 16

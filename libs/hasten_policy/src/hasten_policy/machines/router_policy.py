@@ -34,6 +34,10 @@ class RouterPolicy:
         gamma_first: The same before the first miss; larger, so that theta is near its place
             after a few misses, not after hundreds.
         gamma_settle_misses: After so many misses the step is half way from the first to gamma.
+        probe_refusals: After so many refusals of a model's calls in a row for being late, ...
+        probe_after_s: ... and so long without an outcome, one call is let through all the same;
+            after one that fails the next waits twice as long, ...
+        probe_s_max: ... but at most so long.
         order_bias: Share of its slack by which a call of each class is put forward in the
             hold queue; at most 0.5, so that the deadline dominates.
         no_deadline_order_s: A call without a deadline is ordered as if it had this one.
@@ -86,6 +90,9 @@ class RouterPolicy:
     gamma: float = 0.004
     gamma_first: float = 0.04
     gamma_settle_misses: float = 10.0
+    probe_refusals: int = 10
+    probe_after_s: float = 0.25
+    probe_s_max: float = 16.0
     order_bias: tuple[float, ...] = (0.5, 0.25, 0.1, 0.0)
     no_deadline_order_s: float = 30.0
     hold_calls_max: int = 10_000

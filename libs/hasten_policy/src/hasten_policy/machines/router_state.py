@@ -22,9 +22,10 @@ from hasten_policy.reasons import Refusal
 from hasten_policy.routing.balancers import BALANCERS
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.homes import Homes
-from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.registry import Registry
 from hasten_policy.routing.retry_budget import RetryBudget
+from hasten_policy.routing.workers import WorkerRecord
 
 if TYPE_CHECKING:
     from random import Random
@@ -90,7 +91,7 @@ class RouterState:
         self.held_count = 0
         self.held_bytes = 0
         self.timers: Timers[Subject] = Timers()
-        self.net = QuantileTracker(policy.net_start_s, 0.99)
+        self.net = self._new_net()
         self.retries = RetryBudget(policy.retry_share, policy.retry_per_s, policy.retry_life_s)
         self.hedges = RetryBudget(policy.hedge_share, 0.0, policy.retry_life_s)
         self.tenants = TenantBuckets(policy.tenant_shares, policy.tenant_burst_s)
@@ -145,6 +146,14 @@ class RouterState:
         self.detach(call, entry)
         self.out.append(Revoke(call.call_id, entry.worker.worker_id))
 
+    def disproved(self, call: CallRecord) -> None:
+        """A probe was answered in time: what was learned in worse times is worth little."""
+        call.view.theta.disproved()
+        self.net = self._new_net()
+
+    def _new_net(self) -> QuantileTracker:
+        return QuantileTracker(self.policy.net_start_s, 0.99)
+
     # --- the hold queue ---------------------------------------------------------------
 
     def hold(self, call: CallRecord) -> None:
@@ -182,7 +191,8 @@ class RouterState:
             self.revoke(call, call.first)
         call.ended = True
         del self.calls[call.call_id]
-        if missed is not None and call.deadline_s - now_s != float("inf"):
+        # A probe was not admitted by theta, so its outcome says nothing of theta's place.
+        if missed is not None and not call.probe and call.deadline_s - now_s != float("inf"):
             call.view.theta.learn(call.priority, now_s, missed=missed)
 
     def refuse(

@@ -1,5 +1,6 @@
 """Workers come, report, fall silent, fail and go."""
 
+from hasten_policy.load import LoadSample
 from hasten_policy.machines.router_dispatch import has_elsewhere, redispatch
 from hasten_policy.machines.router_events import (
     LoadTold,
@@ -23,7 +24,7 @@ from hasten_policy.routing.outliers import (
     slow,
     unsuccessful,
 )
-from hasten_policy.routing.records import WorkerRecord
+from hasten_policy.routing.workers import WorkerRecord
 
 RAMP_STEPS = 20
 SILENCE_CHECK_S = 0.25
@@ -79,9 +80,7 @@ def told(state: RouterState, event: LoadTold, now_s: float) -> None:
     worker = state.registry.workers.get(event.worker_id)
     if worker is None:
         return
-    worker.take_load(event.load, now_s)
-    if worker.suspect:
-        restore_if_suspect(state, worker)
+    heard(state, worker, event.load, now_s)
     if state.held_views:
         state.freed.append(worker)
 
@@ -147,11 +146,13 @@ def check_silence(state: RouterState, worker: WorkerRecord, now_s: float) -> Non
                 state.refuse(call, _lost(worker.worker_id), now_s, missed=None)
 
 
-def restore_if_suspect(state: RouterState, worker: WorkerRecord) -> None:
-    """A suspect that speaks is none."""
-    worker.suspect = False
-    state.registry.refresh_open_of(worker)
-    state.say_standing(worker, "answers again")
+def heard(state: RouterState, worker: WorkerRecord, load: LoadSample, now_s: float) -> None:
+    """A worker told its load; a suspect that speaks is none."""
+    worker.take_load(load, now_s)
+    if worker.suspect:
+        worker.suspect = False
+        state.registry.refresh_open_of(worker)
+        state.say_standing(worker, "answers again")
 
 
 # --- slow start -----------------------------------------------------------------------

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hasten_policy.machines.router_events import CallArrived
-    from hasten_policy.routing.records import ModelEntry, ModelView
+    from hasten_policy.routing.models import ModelEntry, ModelView
 
 
 class CallRecord:
@@ -24,6 +24,7 @@ class CallRecord:
         sent_s: When its attempt was sent; a hedge does not change it.
         held: It waits in its view's hold queue.
         ended: It was delivered, refused or abandoned.
+        probe: It was let through to disprove the prediction that it would be late.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class CallRecord:
         "idempotent",
         "order_s",
         "priority",
+        "probe",
         "second",
         "sent_s",
         "tenant",
@@ -68,6 +70,7 @@ class CallRecord:
         self.sent_s = now_s
         self.held = False
         self.ended = False
+        self.probe = False
 
     def precedes(self, other: "CallRecord") -> bool:
         """It goes first out of the hold queue."""

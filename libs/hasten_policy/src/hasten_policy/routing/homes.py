@@ -13,8 +13,9 @@ nearly the same layout without talking to each other.
 
 from typing import Final
 
-from hasten_policy.routing.records import ModelEntry, ModelView, WorkerRecord
+from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.subset import affinity_score
+from hasten_policy.routing.workers import WorkerRecord
 
 PERIOD_S: Final = 1.0
 """Between two layouts."""

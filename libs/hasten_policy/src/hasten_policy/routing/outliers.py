@@ -7,7 +7,8 @@ mean of the pool, ejection times that grow, and never more than a share of the p
 from statistics import fmean, median, pstdev
 
 from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.routing.records import ModelEntry, WorkerRecord
+from hasten_policy.routing.models import ModelEntry
+from hasten_policy.routing.workers import WorkerRecord
 
 
 def ejectable(workers: list[WorkerRecord], policy: RouterPolicy) -> int:

@@ -4,13 +4,9 @@ from hasten_policy.admission.calibration import Peers, Theta
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.routing.records import (
-    ModelEntry,
-    ModelView,
-    PlainWorkerRecord,
-    WorkerRecord,
-)
+from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.subset import affinity_score
+from hasten_policy.routing.workers import PlainWorkerRecord, WorkerRecord
 
 
 class Registry:
@@ -87,11 +83,11 @@ class Registry:
         return model in self.views
 
     def is_loading(self, model: str, version: str) -> bool:
-        """Some worker has it, but not ready."""
+        """Some worker has it, but not ready; on one that leaves it never will be."""
         return any(
             load.name == model and not load.ready and version in {"", load.version}
             for worker in self.workers.values()
-            if worker.report is not None
+            if worker.report is not None and not worker.draining
             for load in worker.report.models
         )
 

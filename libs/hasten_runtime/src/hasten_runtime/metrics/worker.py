@@ -82,6 +82,11 @@ class WorkerMetrics:
             "Busy seconds spent on answers that came too late or that nobody waited for.",
             registry=registry,
         )
+        self._late_starts = Counter(
+            names.METRIC_WORKER_LATE_STARTS,
+            "Calls whose batch began after their deadline: 0 unless the machine stood still.",
+            registry=registry,
+        )
 
     def model(self, name: str) -> WorkerModelMetrics:
         """The model's counters; models beyond the limit share one set."""
@@ -99,6 +104,10 @@ class WorkerMetrics:
     def wasted(self, busy_s: float) -> None:
         """busy_s were spent on an answer that came too late or that nobody waited for."""
         self._wasted.inc(busy_s)
+
+    def late_starts(self, calls: int) -> None:
+        """A batch began after the deadline of this many of its calls."""
+        self._late_starts.inc(calls)
 
     def watch(
         self,

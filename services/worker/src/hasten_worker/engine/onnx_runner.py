@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime as ort
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_policy.reasons import Reason
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.session import LOG_SILENT, SessionPlan, clean_message
 from hasten_worker.engine.slots import Place, Slot, SlotKey, SlotPool
@@ -214,7 +215,8 @@ def _decoded(name: str, array: Array) -> Array:
             texts[index] = cast("bytes", element).decode()
         except UnicodeDecodeError:
             raise ModelError(
-                f"input {name!r}: element {index} is not UTF-8, and onnxruntime takes only text"
+                f"input {name!r}: element {index} is not UTF-8, and onnxruntime takes only text",
+                reason=Reason.INVALID_REQUEST,
             ) from None
     return texts.reshape(array.shape)
 

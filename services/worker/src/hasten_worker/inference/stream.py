@@ -58,6 +58,7 @@ class Stream:
         Raises:
             MeshError: A request failed and the client asked for real statuses.
         """
+        failed: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 async for payload in requests:
@@ -66,7 +67,10 @@ class Stream:
                     await self._places.acquire()
                     group.create_task(self._answer(payload))
         except* MeshError as errors:
-            raise errors.exceptions[0] from None
+            failed = errors.exceptions[0]
+        # Not raised above: before Python 3.11.4 it would come out wrapped in a group.
+        if failed is not None:
+            raise failed
 
     async def _answer(self, payload: bytes) -> None:
         try:

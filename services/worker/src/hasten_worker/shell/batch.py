@@ -33,6 +33,7 @@ class Batch:
         served: The model version that runs it.
         run: The model's run; None when it gave none.
         fault: Why the model gave no answer; None when it did.
+        reason: Whose fault that was.
         terminated: It was stopped from outside.
         span: Recorded for it; None when no member is sampled.
         began_s: The lane began.
@@ -49,6 +50,7 @@ class Batch:
         "expected_s",
         "fault",
         "padded_rows",
+        "reason",
         "rows",
         "run",
         "served",
@@ -64,6 +66,7 @@ class Batch:
         self.expected_s = effect.expected_s
         self.served = served
         self.fault: str | None = None
+        self.reason = Reason.MODEL_FAILED
         self.run: Run | None = None
         try:
             self.run = served.model.new_run()
@@ -87,7 +90,7 @@ class Batch:
                     call.result = _encoded(call, arrays, regions)
         else:
             for call in self.calls:
-                call.result = no_answer(call, self.fault or "it gave no answer")
+                call.result = no_answer(call, self.fault or "it gave no answer", self.reason)
         self.ended_s = clock.now_s()
 
     def terminate(self) -> None:
@@ -103,6 +106,7 @@ class Batch:
             outputs = self.run.execute([call.inputs for call in self.calls], self.padded_rows)
         except ModelError as error:
             self.fault = str(error)
+            self.reason = error.reason
             self.terminated = error.terminated
             return None
         except Exception as error:  # noqa: BLE001  (a lane must outlive any model)
@@ -115,9 +119,9 @@ class Batch:
         return outputs
 
 
-def no_answer(call: Call, fault: str) -> Refusal:
+def no_answer(call: Call, fault: str, reason: Reason = Reason.MODEL_FAILED) -> Refusal:
     """What the call is told when the model failed with it alone."""
-    return Refusal(Reason.MODEL_FAILED, f"model {call.served.key} failed: {fault}", started=True)
+    return Refusal(reason, f"model {call.served.key} failed: {fault}", started=True)
 
 
 def _encoded(

@@ -1,0 +1,210 @@
+"""The router's memory of models on workers, and of what requests may name."""
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from hasten_policy.prediction.quantile_tracker import QuantileTracker
+from hasten_policy.routing.subset import PARTITION, affinity_score
+
+if TYPE_CHECKING:
+    from hasten_policy.admission.calibration import Theta
+    from hasten_policy.load import ModelLoad
+    from hasten_policy.machines.router_policy import RouterPolicy
+    from hasten_policy.ordering.hold_queue import HoldQueue
+    from hasten_policy.routing.calls import CallRecord
+    from hasten_policy.routing.workers import WorkerRecord
+
+
+class ModelEntry:
+    """One ready model version on one worker.
+
+    Attributes:
+        worker: Where.
+        alpha_s: A batch of b rows takes alpha_s + beta_s * b seconds.
+        beta_s: See alpha_s.
+        best_s: Median of a batch of one.
+        batch_max: Most rows in a batch.
+        batch_rows: Rows of its batches of late, at least one.
+        cost_s: Busy seconds per call, measured; the balancer's cost.
+        home: Lanes of the worker that are the model's home; see `homes`.
+        in_flight: Our unanswered calls of it there.
+        waiting: Calls of it that wait there, from all routers, as reported.
+        window_calls: Answers in the present observation window.
+    """
+
+    __slots__ = (
+        "alpha_s",
+        "batch_max",
+        "batch_rows",
+        "best_s",
+        "beta_s",
+        "cost_s",
+        "full_cost_s",
+        "home",
+        "in_flight",
+        "measured",
+        "name",
+        "version",
+        "waiting",
+        "window_calls",
+        "worker",
+    )
+
+    def __init__(self, worker: WorkerRecord, load: "ModelLoad") -> None:
+        self.worker = worker
+        self.name = load.name
+        self.version = load.version
+        self.home = 0.0
+        self.in_flight = 0
+        self.waiting = 0
+        self.window_calls = 0
+        self.measured = False
+        self.cost_s = 0.0
+        self.refresh(load)
+
+    def refresh(self, load: "ModelLoad") -> None:
+        """Takes the worker's newest profile over; the router's own measurement stays."""
+        self.alpha_s = load.alpha_s
+        self.beta_s = load.beta_s
+        self.best_s = load.best_s
+        self.batch_max = load.batch_max if load.batch_max > 0 else 1
+        self.batch_rows = max(1, int(load.batch_rows))
+        self.full_cost_s = self.alpha_s / self.batch_max + self.beta_s
+        if not self.measured:
+            self.cost_s = load.service_s if load.service_s > 0 else self.full_cost_s
+
+    def batch_s(self, rows: int) -> float:
+        """Predicted seconds of a batch of `rows`, at most batch_max of them."""
+        return self.alpha_s + self.beta_s * (min(self.batch_max, rows))
+
+    def plan_s(self, calls: int) -> float:
+        """Predicted seconds of `calls` calls on one lane, in batches as full as can be."""
+        full, rest = divmod(calls, self.batch_max)
+        plan_s = full * (self.alpha_s + self.beta_s * self.batch_max)
+        return plan_s + (self.alpha_s + self.beta_s * rest if rest else 0.0)
+
+    def grown_s(self, calls: int) -> float:
+        """As `plan_s` of `calls` waiting ones by the time they run: others join the last batch
+        until it is as large as batches have been of late.
+        """
+        full, rest = divmod(calls, self.batch_max)
+        plan_s = full * (self.alpha_s + self.beta_s * self.batch_max)
+        if rest:
+            plan_s += self.alpha_s + self.beta_s * max(rest, self.batch_rows)
+        return plan_s
+
+    def finish_in_s(self, now_s: float) -> float:
+        """Predicted seconds until a call sent now would be done.
+
+        The worker says how long its own plan takes (backlog_s, which runs down with time) and
+        what waits there of each model. What we and others have sent since, and the call itself,
+        join the batches of their models, which grow until they run.
+        """
+        worker = self.worker
+        backlog_s = worker.backlog_s - (now_s - worker.load_at_s)
+        if backlog_s <= 0.0 and not worker.unseen:
+            return self.alpha_s + self.beta_s
+        started: ModelEntry | None = None
+        if backlog_s <= 0.0:
+            # It was idle or has become so: the first unseen call has begun alone.
+            started = worker.unseen[0]
+            backlog_s = started.alpha_s + started.beta_s
+        ahead = self.waiting + worker.come(self, now_s)
+        if started is self:
+            ahead -= 1
+        more_s = self.grown_s(ahead + 1) - self.plan_s(self.waiting)
+        for entry in worker.busy_entries():
+            if entry is not self:
+                calls = entry.waiting + worker.come(entry, now_s) - (entry is started)
+                if calls > 0:
+                    more_s += entry.grown_s(calls) - entry.plan_s(entry.waiting)
+        if worker.lanes == 1:
+            return backlog_s + more_s
+        residual_s = worker.residual_s - (now_s - worker.load_at_s)
+        own_s = self.batch_s(max(ahead % self.batch_max + 1, self.batch_rows))
+        least_s = (residual_s if residual_s > 0 else 0.0) + own_s
+        shared_s = backlog_s + more_s / worker.lanes
+        return max(least_s, shared_s)
+
+
+class ModelView:
+    """What a request may name, "model" or "model/version", and who can serve it.
+
+    Attributes:
+        key: "model" or "model/version".
+        entries: Every worker that has it ready, in the order of worker ids.
+        open: Those that may get calls now.
+        by_worker: The same by worker id.
+        held: Calls that wait for a worker's credit.
+        reporters: Workers that have it, ready or not.
+        theta: The model's calibration.
+        best_s: Least seconds that a call can take anywhere.
+        lanes: Lanes of the open workers, at least 1.
+        default_timeout_s: Deadline of calls without one; 0 for none.
+        latency: 95th percentile of seconds from sending to the answer.
+        arrivals: Calls since the last layout of `homes`.
+        demand_per_s: Calls a second, smoothed.
+        homes: Entries of the workers that it is at home on.
+    """
+
+    __slots__ = (
+        "arrivals",
+        "best_s",
+        "by_worker",
+        "default_timeout_s",
+        "demand_per_s",
+        "entries",
+        "held",
+        "homes",
+        "key",
+        "lanes",
+        "latency",
+        "open",
+        "reporters",
+        "theta",
+    )
+
+    def __init__(self, key: str, theta: "Theta", held: "HoldQueue[CallRecord]") -> None:
+        self.key = key
+        self.theta = theta
+        self.entries: list[ModelEntry] = []
+        self.open: list[ModelEntry] = []
+        self.by_worker: dict[str, ModelEntry] = {}
+        self.reporters: set[str] = set()
+        self.held = held
+        self.best_s = 0.0
+        self.lanes = 1
+        self.default_timeout_s = 0.0
+        self.latency = QuantileTracker(0.0, 0.95)
+        self.arrivals = 0
+        self.demand_per_s = 0.0
+        self.homes: list[ModelEntry] = []
+
+    def refresh_open(self, policy: "RouterPolicy") -> None:
+        """Recomputes who may get calls, after a standing or the set of entries changed.
+
+        Of very many workers a subset is used: that of the highest ranks. Balancer "partition"
+        keeps each model to its own share of them.
+        """
+        self.open = [entry for entry in self.entries if entry.worker.open]
+        if policy.balancer == PARTITION:
+            self._keep_part(policy.partition_share)
+        if len(self.open) > policy.subset_above:
+            ranks = sorted((entry.worker.rank for entry in self.open), reverse=True)
+            least = ranks[policy.subset_size - 1] if policy.subset_size < len(ranks) else 0
+            chosen = [entry for entry in self.open if entry.worker.rank >= least]
+            self.open = chosen[: policy.subset_size]
+        self.by_worker = {entry.worker.worker_id: entry for entry in self.open}
+        self.homes = [entry for entry in self.homes if entry.worker.worker_id in self.by_worker]
+        among = self.open or self.entries
+        self.best_s = min((entry.best_s for entry in among), default=0.0)
+        self.lanes = max(1, sum(entry.worker.lanes for entry in self.open))
+
+    def _keep_part(self, share: float) -> None:
+        """The same workers for the model whichever router asks, others only when they are shut."""
+        count = max(1, ceil(share * len(self.entries)))
+        ranked = sorted(
+            self.open, key=lambda entry: affinity_score(entry.name, entry.worker.worker_id)
+        )
+        chosen = {entry.worker.worker_id for entry in ranked[-count:]}
+        self.open = [entry for entry in self.open if entry.worker.worker_id in chosen]
