@@ -115,8 +115,6 @@ class WorkerMachine:
                 return effects
         elif isinstance(event, BatchEnded):
             self._ended(event, now_s)
-            if len(self._links) > 1:
-                effects += [TellLoad(link_id) for link_id in self._links.to_tell(now_s)]
         elif isinstance(event, CallCancelled):
             self._cancelled(event.call_id, now_s)
         else:
@@ -124,6 +122,9 @@ class WorkerMachine:
         if now_s >= self._lanes.check_s:
             self._check_runs(now_s)
         self._start_batches(now_s)
+        if isinstance(event, BatchEnded) and len(self._links) > 1 and not self._lanes.free:
+            # Batch follows batch: every router's picture of what waits here is old now.
+            effects += [TellLoad(link_id) for link_id in self._links.to_tell(now_s)]
         due_s = min(self._book.expiry.next_s, self._lanes.check_s, self._wait_s)
         if due_s < self._armed_s:
             self._armed_s = due_s

@@ -61,9 +61,8 @@ class Links:
     def to_tell(self, now_s: float) -> list[int]:
         """Busy links that have not heard the load of late.
 
-        A batch has ended and the next begun: what waits here has changed for all routers, not
-        only for those that get an answer. Knowing it is worth most with several of them, as none
-        sees what the others send.
+        What waits here changes for all routers when a batch goes, not only for those that get an
+        answer; and none of them sees what the others send.
         """
         return [
             link_id

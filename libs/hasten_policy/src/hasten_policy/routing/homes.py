@@ -11,11 +11,13 @@ Every router sees a fair sample of the calls, and the order is the same for all,
 nearly the same layout without talking to each other.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.subset import affinity_score
-from hasten_policy.routing.workers import WorkerRecord
+
+if TYPE_CHECKING:
+    from hasten_policy.routing.workers import WorkerRecord
 
 PERIOD_S: Final = 1.0
 """Between two layouts."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
 from hasten_policy.routing.subset import PARTITION, affinity_score
+from hasten_policy.routing.workers import WorkerRecord
 
 if TYPE_CHECKING:
     from hasten_policy.admission.calibration import Theta
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from hasten_policy.machines.router_policy import RouterPolicy
     from hasten_policy.ordering.hold_queue import HoldQueue
     from hasten_policy.routing.calls import CallRecord
-    from hasten_policy.routing.workers import WorkerRecord
 
 
 class ModelEntry:
