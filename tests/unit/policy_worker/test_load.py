@@ -99,10 +99,10 @@ def test_busy_links_share_the_window_and_idle_ones_leave_theirs() -> None:
     pretended = worker()
     for link_id in (1, 2):
         pretended.send(LinkOpened(link_id))
-    assert (window(pretended, 1), window(pretended, 2)) == (32, 32)
+    assert (window(pretended, 1), window(pretended, 2)) == (44, 44), "32 and twice its root"
     pretended.now_s = 5.0
     pretended.send(call(1, 5.0, link_id=1))
-    assert (window(pretended, 1), window(pretended, 2)) == (64, 32)
+    assert (window(pretended, 1), window(pretended, 2)) == (64, 44)
     for link_id in range(3, 200):
         pretended.send(LinkOpened(link_id))
     assert window(pretended, 1) == 1

@@ -1,6 +1,6 @@
 """Streams that carry calls here: how many calls each may have open, and who hears of the load."""
 
-from math import ceil, inf
+from math import ceil, inf, sqrt
 from typing import Final
 
 TELL_S: Final = 0.01
@@ -80,11 +80,15 @@ class Links:
     def share(self, link_id: int, total: int, now_s: float) -> int:
         """Calls that the link may have open out of `total`, at least one.
 
-        Busy links share alike. An idle one is told what it would get if it became busy, so
-        that its first calls need not wait for a new report.
+        Busy links share alike, each with as much on top as chance makes their needs differ: the
+        square root, twice, but no more than doubles it. An idle one is told what it would get if it became busy, so that its
+        first calls need not wait for a new report.
         """
         busy = 0
         for other_id, link in self._links.items():
             if other_id == link_id or now_s - link.last_s < self._idle_s:
                 busy += 1
-        return max(1, ceil(total / max(1, busy)))
+        if busy <= 1:
+            return max(1, total)
+        even = total / busy
+        return ceil(min(total, even + min(even, 2.0 * sqrt(even))))
