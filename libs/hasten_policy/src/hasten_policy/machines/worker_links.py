@@ -81,8 +81,8 @@ class Links:
         """Calls that the link may have open out of `total`, at least one.
 
         Busy links share alike, each with as much on top as chance makes their needs differ: the
-        square root, twice, but no more than doubles it. An idle one is told what it would get if it became busy, so that its
-        first calls need not wait for a new report.
+        square root, twice, but no more than doubles it. An idle one is told what it would get if
+        it became busy, so that its first calls need not wait for a new report.
         """
         busy = 0
         for other_id, link in self._links.items():
