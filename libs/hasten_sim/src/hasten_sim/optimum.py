@@ -1,0 +1,155 @@
+"""How many deadlines could have been kept: the best of all orders, and the worker's machine.
+
+One lane, one job at a time, no job interrupted. The optimum knows all jobs beforehand, and may
+leave the lane idle for one that is yet to come; the machine does not and may not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+from random import Random
+from typing import Final, NamedTuple
+
+from hasten_policy.machines.worker import WorkerMachine
+from hasten_policy.machines.worker_events import (
+    BatchEnded,
+    CallArrived,
+    Deliver,
+    ModelOpened,
+    ModelSpec,
+    StartBatch,
+    WakeAt,
+    Woke,
+    WorkerEvent,
+)
+from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_sim.loop import Loop
+
+JOBS_MAX: Final = 12
+"""The search takes 2 ** jobs * jobs steps."""
+PROFILE_RUNS: Final = 10
+
+
+class Job(NamedTuple):
+    """One job.
+
+    Attributes:
+        release_s: When it comes.
+        run_s: Seconds on the lane.
+        deadline_s: By when it should have ended.
+    """
+
+    release_s: float
+    run_s: float
+    deadline_s: float
+
+
+def most_on_time(jobs: Sequence[Job]) -> int:
+    """The most jobs that any order on one lane ends in time.
+
+    Of the orders of a set of jobs, all in time, only the one that ends first matters, for
+    whatever follows can follow that one too. So sets are searched instead of orders, with the
+    same result (Held and Karp 1962).
+
+    Raises:
+        ValueError: More than JOBS_MAX jobs.
+    """
+    count = len(jobs)
+    if count > JOBS_MAX:
+        raise ValueError(f"at most {JOBS_MAX} jobs can be searched, not {count}")
+    ends_s = [inf] * (1 << count)
+    ends_s[0] = 0.0
+    best = 0
+    for chosen in range(1 << count):
+        if ends_s[chosen] == inf:
+            continue
+        best = max(best, chosen.bit_count())
+        for index, job in enumerate(jobs):
+            if chosen >> index & 1:
+                continue
+            end_s = max(ends_s[chosen], job.release_s) + job.run_s
+            if end_s <= job.deadline_s:
+                wider = chosen | 1 << index
+                ends_s[wider] = min(ends_s[wider], end_s)
+    return best
+
+
+def random_jobs(rng: Random, *, load: float, count: int) -> list[Job]:
+    """Jobs of 5 to 15 ms that come at random, with 1.2 to 4 times their run until the deadline.
+
+    Args:
+        rng: Of all that is drawn.
+        load: Mean run over mean gap between arrivals.
+        count: How many.
+    """
+    jobs: list[Job] = []
+    release_s = 0.0
+    for _ in range(count):
+        run_s = rng.uniform(0.005, 0.015)
+        jobs.append(Job(release_s, run_s, release_s + run_s * rng.uniform(1.2, 4.0)))
+        release_s += rng.expovariate(load / 0.01)
+    return jobs
+
+
+def on_time(jobs: Sequence[Job], policy: WorkerPolicy) -> int:
+    """Jobs that the worker's machine ends in time.
+
+    Each job is a model of its own, for runs of one model and size are alike to the machine.
+
+    Args:
+        jobs: What comes.
+        policy: Of the machine; there is one lane whatever it says.
+    """
+    lane = _Lane(jobs, replace(policy, lanes=1))
+    return lane.run()
+
+
+class _Lane:
+    """A machine with one lane, and exact runs."""
+
+    def __init__(self, jobs: Sequence[Job], policy: WorkerPolicy) -> None:
+        self._jobs = jobs
+        self._loop = Loop()
+        self._machine = WorkerMachine(policy)
+        self._kept = 0
+
+    def run(self) -> int:
+        for index, job in enumerate(self._jobs):
+            self._tell(ModelOpened(_spec(index, job)))
+        for index, job in enumerate(self._jobs):
+            slack_s = job.deadline_s - job.release_s
+            event = CallArrived(index, 0, f"{index}/1", 1, 0, slack_s, 0, "", 0)
+            self._loop.at(job.release_s, self._tell, event)
+        # All are through when each has run, one after the other, after the last has come.
+        last_s = max((job.release_s for job in self._jobs), default=0.0)
+        self._loop.run_before(last_s + sum(job.run_s for job in self._jobs) + 1.0)
+        return self._kept
+
+    def _tell(self, event: WorkerEvent) -> None:
+        for effect in self._machine.on(event, now_s=self._loop.now_s):
+            if isinstance(effect, StartBatch):
+                run_s = sum(self._jobs[call_id].run_s for call_id in effect.call_ids)
+                ended = BatchEnded(effect.batch_id, run_s)
+                self._loop.at(self._loop.now_s + run_s, self._tell, ended)
+            elif isinstance(effect, WakeAt):
+                self._loop.at(max(effect.at_s, self._loop.now_s), self._tell, Woke())
+            elif isinstance(effect, Deliver):
+                self._kept += self._loop.now_s <= self._jobs[effect.call_id].deadline_s
+
+
+def _spec(index: int, job: Job) -> ModelSpec:
+    return ModelSpec(
+        key=f"{index}/1",
+        name=str(index),
+        version="1",
+        serves_unversioned=True,
+        batch_max=1,
+        batch_sizes=(),
+        preferred_sizes=(),
+        queue_delay_max_s=0.0,
+        instances=1,
+        queue_max=1000,
+        default_timeout_s=0.0,
+        run_s_max=3600.0,
+        profile=((1, job.run_s),) * PROFILE_RUNS,
+    )
