@@ -9,8 +9,8 @@ from hasten_sim.figures import Figures
 from hasten_sim.sweep import Job, run_all
 from loadtest.evaluation.setting import Setting
 
-QUICK_S: Final = 0.04
-QUICK_WARMUP_S: Final = 0.01
+QUICK_S: Final = 0.01
+QUICK_WARMUP_S: Final = 0.002
 TELL_EVERY_S: Final = 5.0
 
 
