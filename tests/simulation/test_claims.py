@@ -60,7 +60,7 @@ def test_a_silently_slow_worker_is_found_out_within_five_seconds() -> None:
 
     def calls(file: str, run_s: float) -> float:
         """Of worker 1, of those that came five seconds after it became slow."""
-        found = ran(Setting(file, blind, 15, 5), "hasten", 0.85, 4)
+        found = ran(Setting(file, blind, 9, 5), "hasten", 0.85, 4)
         return found.share_by_worker[1] * found.busy_s / run_s
 
     assert calls("balancing_silent_slow.toml", 0.04) < calls("balancing.toml", 0.01) / 3
