@@ -9,10 +9,10 @@ WORKERS ?= 2
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench check format lint types imports protos protos-check docs docs-check tidy models clean
+.PHONY: help setup servers demo up test bench evaluation evaluation-scale check format lint types imports protos protos-check docs docs-check tidy models clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Prepare .venv (done by every other target by itself)
 	@tools/setup.sh
@@ -31,6 +31,12 @@ test: servers ## Every test, against real Redis and real Consul
 
 bench: setup ## Measure the router's hop, next to bare gRPC and bare onnxruntime
 	@$(PY) -m loadtest.hop
+
+evaluation: setup ## Measure what is claimed of the decisions; writes docs/evaluation/ (15 minutes)
+	@$(PY) -m loadtest.evaluation $(ARGS)
+
+evaluation-scale: setup ## A thousand workers, ten million requests; writes docs/evaluation/scale.md
+	@$(PY) -m loadtest.scale $(ARGS)
 
 check: setup ## Format, lint, types, import contracts, protos, generated docs, sizes
 	@$(MAKE) --no-print-directory lint types imports protos-check docs-check tidy

@@ -15,6 +15,7 @@ SHARE_MIN: Final = 0.97
 STEP: Final = 0.01
 LOAD_MIN: Final = 0.2
 LOAD_MAX: Final = 1.16
+QUICK_STEPS: Final = 4
 OVER_PER_S: Final = 9000
 CAPACITY_PER_S: Final = 32 * 8 / 0.042
 CASES: Final = {
@@ -80,7 +81,7 @@ def write(bench: Bench) -> Written:
 
 def _edges(bench: Bench, settings: dict[str, Setting], keys: list[Key]) -> dict[Key, Edge]:
     """Bisects all edges together, so that every round fills the pool."""
-    edges = {key: Edge() for key in keys}
+    edges = {key: Edge(bad=QUICK_STEPS) if bench.quick else Edge() for key in keys}
     while open_keys := [key for key in keys if edges[key].bad - edges[key].good > 1]:
         jobs = [
             _job(settings[key[1]], key[0], LOAD_MIN + STEP * edges[key].middle) for key in open_keys

@@ -4,6 +4,7 @@ python -m loadtest.evaluation [--only NAME] [--quick] [--processes N] [--to FOLD
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -61,10 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def make(page: Page, bench: Bench, folder: Path) -> None:
     """Makes one page, and says what it shows."""
-    began_s = time.monotonic()
+    began_s, began_cpu_s = time.monotonic(), _cpu_s()
     written = page.write(bench)
     record = record_of(page, written, time.monotonic() - began_s)
+    cpu_s = _cpu_s() - began_cpu_s
     (folder / f"{page.name}.md").write_text(text_of(record, written.body), "utf-8")
     for claim in written.claims:
         print(f"{page.name}: {'met' if claim.met else 'NOT MET'}: {claim.says}: {claim.found}")
-    print(f"{page.name}: {record.seconds} s", file=sys.stderr, flush=True)
+    print(f"{page.name}: {record.seconds} s, {cpu_s:.0f} CPU seconds", file=sys.stderr, flush=True)
+
+
+def _cpu_s() -> float:
+    """Of this process and of those of it that have ended."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system

@@ -82,6 +82,8 @@ TEXT: Final = """\
 the capacity is 6095 requests a second. Arrivals are Poisson, in the last column gamma gaps with a
 CV of 4. 12 virtual seconds of which 4 are not counted. Callers stay until they hear something
 (`callers_leave = false`): a policy that knows no deadline is not helped by callers who cancel.
+The policies of peers spread each model over all workers, so their batches are smaller as well;
+`hasten,admission=fixed_limit` is `hasten` in all but who comes in.
 
 """
 

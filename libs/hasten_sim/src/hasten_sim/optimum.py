@@ -28,6 +28,8 @@ from hasten_sim.loop import Loop
 JOBS_MAX: Final = 12
 """The search takes 2 ** jobs * jobs steps."""
 PROFILE_RUNS: Final = 10
+RUN_S: Final = 0.01
+"""Mean run of a random job."""
 
 
 class Job(NamedTuple):
@@ -74,27 +76,52 @@ def most_on_time(jobs: Sequence[Job]) -> int:
     return best
 
 
-def random_jobs(rng: Random, *, load: float, count: int) -> list[Job]:
-    """Jobs of 5 to 15 ms that come at random, with 1.2 to 4 times their run until the deadline.
+def edf_on_time(jobs: Sequence[Job]) -> int:
+    """Jobs in time by the textbook's rule: whenever the lane is free, the earliest deadline of
+    the jobs that have come and can still be kept.
+    """
+    waiting = sorted(jobs)
+    now_s = 0.0
+    kept = 0
+    while waiting := [job for job in waiting if _ends_s(job, now_s) <= job.deadline_s]:
+        now_s = max(now_s, waiting[0].release_s)
+        come = [job for job in waiting if job.release_s <= now_s]
+        able = [job for job in come if now_s + job.run_s <= job.deadline_s]
+        if able:
+            chosen = min(able, key=lambda job: job.deadline_s)
+            waiting.remove(chosen)
+            now_s += chosen.run_s
+            kept += 1
+    return kept
+
+
+def _ends_s(job: Job, now_s: float) -> float:
+    return max(now_s, job.release_s) + job.run_s
+
+
+def random_jobs(rng: Random, *, load: float, count: int, spread: float = 0.0) -> list[Job]:
+    """Jobs that come at random, with 1.5 to 4 times their run until the deadline.
 
     Args:
         rng: Of all that is drawn.
         load: Mean run over mean gap between arrivals.
         count: How many.
+        spread: Runs are 10 ms, give or take this share.
     """
     jobs: list[Job] = []
     release_s = 0.0
     for _ in range(count):
-        run_s = rng.uniform(0.005, 0.015)
-        jobs.append(Job(release_s, run_s, release_s + run_s * rng.uniform(1.2, 4.0)))
-        release_s += rng.expovariate(load / 0.01)
+        run_s = RUN_S * (1.0 + spread * rng.uniform(-1.0, 1.0))
+        jobs.append(Job(release_s, run_s, release_s + run_s * rng.uniform(1.5, 4.0)))
+        release_s += rng.expovariate(load / RUN_S)
     return jobs
 
 
 def on_time(jobs: Sequence[Job], policy: WorkerPolicy) -> int:
     """Jobs that the worker's machine ends in time.
 
-    Each job is a model of its own, for runs of one model and size are alike to the machine.
+    Jobs of the same run are calls of one model: to the machine, runs of one model and size are
+    alike.
 
     Args:
         jobs: What comes.
@@ -114,11 +141,11 @@ class _Lane:
         self._kept = 0
 
     def run(self) -> int:
-        for index, job in enumerate(self._jobs):
-            self._tell(ModelOpened(_spec(index, job)))
+        for run_s in sorted({job.run_s for job in self._jobs}):
+            self._tell(ModelOpened(_spec(run_s)))
         for index, job in enumerate(self._jobs):
             slack_s = job.deadline_s - job.release_s
-            event = CallArrived(index, 0, f"{index}/1", 1, 0, slack_s, 0, "", 0)
+            event = CallArrived(index, 0, f"{job.run_s}/1", 1, 0, slack_s, 0, "", 0)
             self._loop.at(job.release_s, self._tell, event)
         # All are through when each has run, one after the other, after the last has come.
         last_s = max((job.release_s for job in self._jobs), default=0.0)
@@ -137,10 +164,10 @@ class _Lane:
                 self._kept += self._loop.now_s <= self._jobs[effect.call_id].deadline_s
 
 
-def _spec(index: int, job: Job) -> ModelSpec:
+def _spec(run_s: float) -> ModelSpec:
     return ModelSpec(
-        key=f"{index}/1",
-        name=str(index),
+        key=f"{run_s}/1",
+        name=str(run_s),
         version="1",
         serves_unversioned=True,
         batch_max=1,
@@ -151,5 +178,5 @@ def _spec(index: int, job: Job) -> ModelSpec:
         queue_max=1000,
         default_timeout_s=0.0,
         run_s_max=3600.0,
-        profile=((1, job.run_s),) * PROFILE_RUNS,
+        profile=((1, run_s),) * PROFILE_RUNS,
     )
