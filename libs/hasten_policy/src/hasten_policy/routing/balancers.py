@@ -195,7 +195,7 @@ BALANCERS: Final[Named[Callable[[], Balancer | None]]] = Named(
     {
         "hasten": (
             lambda: None,
-            "least (depth on each reply + own sends) x measured seconds; models gather",
+            "least (depth on each reply + own sends) x measured seconds; models have homes",
         ),
         "round_robin": (RoundRobin, "one after the other"),
         "weighted_random": (WeightedRandom, "at random, in proportion to the weights"),
