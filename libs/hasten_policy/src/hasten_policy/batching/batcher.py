@@ -101,6 +101,10 @@ class Batcher:
         # A version that was unloaded and came back is another model under the same key.
         return None if queue is None or queue.model is not call.model else queue
 
+    def waiting_models(self) -> set[ModelState]:
+        """Models of which calls wait."""
+        return {queue.model for queue in self._active.values()}
+
     def latest_start_s(self, call: Call) -> float:
         """Last moment at which the call may start; math.inf without a deadline."""
         if call.deadline_s == inf:

@@ -33,6 +33,7 @@ class ModelState:
         service_s: Busy seconds per call, exponentially weighted; 0 before the first.
         rows_mean: Rows per call, exponentially weighted; 0 before the first.
         batch_rows: Rows per batch, exponentially weighted; 0 before the first.
+        place: Among the models of the worker's report.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class ModelState:
         "charged_s",
         "closing",
         "open_calls",
+        "place",
         "predictor",
         "rows_mean",
         "running",
@@ -73,6 +75,7 @@ class ModelState:
         self.service_s = 0.0
         self.rows_mean = 0.0
         self.batch_rows = 0.0
+        self.place = 0
         self.open(spec, prediction)
 
     def open(self, spec: "ModelSpec", prediction: "PredictionPolicy") -> None:

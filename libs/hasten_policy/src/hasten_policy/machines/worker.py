@@ -165,7 +165,7 @@ class WorkerMachine:
             service_s=self._service_s,
             waiting=self._book.waiting,
             arrived=self._links.arrived,
-            waiting_of=waiting_of(self._book.models.values()) if self._book.waiting else (),
+            waiting_of=waiting_of(self._batcher.waiting_models()) if self._book.waiting else (),
         )
 
     def _on_rare(self, event: WorkerEvent, now_s: float) -> None:
@@ -219,7 +219,7 @@ class WorkerMachine:
         model = book.models.get(spec.key)
         if model is None:
             model = ModelState(spec, self._policy.prediction, self._policy.batching)
-            book.models[spec.key] = model
+            book.add_model(model)
         else:
             model.open(spec, self._policy.prediction)
             for call in [call for call in book.calls.values() if call.model is model]:

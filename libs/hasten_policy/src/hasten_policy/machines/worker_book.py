@@ -164,11 +164,18 @@ class CallBook:
         self.fresh.clear()
         self.expiry.clean(self.waiting)
 
+    def add_model(self, model: ModelState) -> None:
+        """A model version opened."""
+        model.place = len(self.models)
+        self.models[model.spec.key] = model
+
     def end_model(self, model: ModelState) -> None:
         """Lets a closing model go once its calls have ended and its batches have too."""
         key = model.spec.key
         if model.closing and not (model.open_calls or model.running) and key in self.models:
             del self.models[key]
+            for place, kept in enumerate(self.models.values()):
+                kept.place = place
             self.effects.append(ModelIdle(key))
 
     def end_drain(self) -> None:

@@ -11,11 +11,9 @@ NAMED_MAX = 32
 
 
 def waiting_of(models: Iterable[ModelState]) -> tuple[tuple[int, int], ...]:
-    """(place, waiting calls) of the models with most, for `LoadSample.waiting_of`."""
-    found = [(place, model.waiting) for place, model in enumerate(models) if model.waiting]
-    if len(found) > NAMED_MAX:
-        found = sorted(found, key=lambda pair: (-pair[1], pair[0]))[:NAMED_MAX]
-    return tuple(found)
+    """(place, waiting calls) of those of the models with most, for `LoadSample.waiting_of`."""
+    found = sorted((-model.waiting, model.place) for model in models)
+    return tuple([(place, -waiting) for waiting, place in found[:NAMED_MAX]])
 
 
 def model_load(
