@@ -12,7 +12,7 @@ from loadtest.evaluation.setting import CENTRAL
 
 RATIO_MIN: Final = 0.93
 LOADS: Final = (1.1, 1.5, 2.0, 3.0)
-NAMES: Final = ("model", "fraud_", "resnet-v")
+NAMES: Final = ("model", "resnet-v")
 MODELS: Final = """\
 [[models]]
 name = "{name}"
@@ -41,8 +41,8 @@ def write(bench: Bench) -> Written:
             bench.setting(
                 "combined.toml",
                 MESHES[mesh] + MODELS.format(name=name),
-                duration_s=10,
-                warmup_s=3,
+                duration_s=15,
+                warmup_s=6,
             ),
             "hasten",
             seed=1,
@@ -89,8 +89,8 @@ TEXT: Final = f"""\
 All decisions at once: several routers, load on every reply, admission by plan, hybrid batches on
 each of 8 workers, 8 models (Zipf 0.9), batches of 10 + b ms of at most 32 rows, deadlines of
 100 ms. Beside it one router before one worker of 8 lanes: the same work in one queue. Means over
-{len(NAMES)} sets of model names, for the layout of models over workers depends on the names. 10
-virtual seconds of which 3 are not counted.
+{len(NAMES)} sets of model names, for the layout of models over workers depends on the names. 15
+virtual seconds of which 6 are not counted.
 
 """
 

@@ -16,7 +16,7 @@ INSTANCES: Final = 1000
 Rule = Callable[[Sequence[Job]], int]
 """Jobs in time."""
 POLICIES: Final = {
-    "EDF with shedding (`hasten`)": "hasten,worker.finish_margin_s=0",
+    "EDF with shedding (`hasten`)": "hasten,worker.finish_margin_s=0,worker.refuse_hopeless=false",
     "plain EDF (`edf_plain`)": "edf_plain",
 }
 SPREADS: Final = {"runs of 10 ms": 0.0, "runs of 5 to 15 ms": 0.5}

@@ -16,7 +16,7 @@ from hasten_sim.optimum import (
     random_jobs,
 )
 
-SHEDDING = resolve("hasten,worker.finish_margin_s=0").worker
+SHEDDING = resolve("hasten,worker.finish_margin_s=0,worker.refuse_hopeless=false").worker
 
 
 def best_of_all_orders(jobs: Sequence[Job]) -> int:

@@ -42,8 +42,9 @@ class Batcher:
     per second are then served. Judging by the head's own slack keeps a hurried call from
     being shed for the sake of a backlog that has plenty of time.
 
-    Among queues the one with least laxity (effective deadline less the batch's time) goes
-    first; a tie goes to the model that has had less of the lanes.
+    Among queues the one with the earliest effective deadline goes first, less what its batch
+    takes beyond its head alone: single calls go by EDF, full batches before small ones. A tie
+    goes to the model that has had less of the lanes.
 
     Args:
         policy: Parameters.
@@ -178,8 +179,9 @@ class Batcher:
             return None
         if cut < rows:
             rows = rows_max = cut
-        laxity_s = head.order_s - now_s - model.predictor.predict_s(rows, quantile)
-        tick = floor(laxity_s / self._policy.laxity_tick_s)
+        predictor = model.predictor
+        batch_s = predictor.predict_s(rows, quantile) - predictor.predict_s(head.rows, quantile)
+        tick = floor((head.order_s - now_s - batch_s) / self._policy.laxity_tick_s)
         return Candidate(queue, first, rows_max, (tick, model.charged_s, queue.serial))
 
     def _first_feasible(self, queue: EdfQueue, now_s: float, quantile: float) -> int:

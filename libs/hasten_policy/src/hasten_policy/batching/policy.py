@@ -24,7 +24,7 @@ class BatchingPolicy:
             back; classes between in proportion. At most 0.5, so that deadlines dominate.
         no_deadline_age_s: A call without deadline is ordered as if due this long after its
             arrival: last among the hurried, but never starved.
-        laxity_tick_s: Laxities of two models within one tick are a tie, settled by the
+        laxity_tick_s: Two models that are due within one tick are a tie, settled by the
             share of the lanes each has had.
         look_ahead_max: Calls passed over, per batch, in search of some that still fit.
         slack_window: Calls per model over which the median slack is taken.
