@@ -11,6 +11,8 @@ from loadtest.evaluation.page import Claim, Page, Written, percent, table
 from loadtest.evaluation.setting import CENTRAL
 
 RATIO_MIN: Final = 0.93
+DURATION_S: Final = 10
+WARMUP_S: Final = 3
 LOADS: Final = (1.1, 1.5, 2.0, 3.0)
 NAMES: Final = ("model", "fraud_", "resnet-v")
 MODELS: Final = """\
@@ -41,8 +43,8 @@ def write(bench: Bench) -> Written:
             bench.setting(
                 "combined.toml",
                 MESHES[mesh] + MODELS.format(name=name),
-                duration_s=10,
-                warmup_s=3,
+                duration_s=DURATION_S,
+                warmup_s=WARMUP_S,
             ),
             "hasten",
             seed=1,
@@ -89,8 +91,8 @@ TEXT: Final = f"""\
 All decisions at once: several routers, load on every reply, admission by plan, hybrid batches on
 each of 8 workers, 8 models (Zipf 0.9), batches of 10 + b ms of at most 32 rows, deadlines of
 100 ms. Beside it one router before one worker of 8 lanes: the same work in one queue. Means over
-{len(NAMES)} sets of model names, for the layout of models over workers depends on the names. 10
-virtual seconds of which 3 are not counted.
+{len(NAMES)} sets of model names, for the layout of models over workers depends on the names.
+{DURATION_S} virtual seconds of which {WARMUP_S} are not counted.
 
 """
 
