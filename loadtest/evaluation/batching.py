@@ -137,10 +137,10 @@ def _busy(half: dict[Key, Figures]) -> Claim:
 TEXT: Final = f"""\
 One worker of 8 lanes, batches of 10 + b ms of at most 32 rows, Zipf 0.9, Poisson arrivals unless
 the column says otherwise. {DURATION_S} virtual seconds of which {WARMUP_S} are not counted.
+
 The first table is the goodput at the highest load with at least {percent(ATTAINED, 0)} of the
-offered requests in time, found by bisection to {percent(STEP, 0)} of {CAPACITY_PER_S:.0f} requests a second.
-In all rows but
-`hasten` all that is offered comes in, so that only the rule differs.
+offered requests in time, found by bisection to {percent(STEP, 0)} of {CAPACITY_PER_S:.0f} requests
+a second. In all rows but `hasten` all that is offered comes in, so that only the rule differs.
 
 """
 

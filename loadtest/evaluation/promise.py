@@ -112,9 +112,8 @@ def _claim(found: dict[Cell, Figures]) -> Claim:
 TEXT: Final = f"""\
 8 lanes, 8 models of unequal demand (Zipf 0.9), batches of 10 + b ms of at most 32 rows, deadlines
 of 100 ms, unless the row says otherwise. The load is a multiple of 6095 requests a second, what
-full batches would do. The policy is `hasten` (mode `strict`); an admitted request
-that was refused in a queue, or whose caller left, counts as missed. Cells
- above {percent(MISS_MAX)} are bold.
+full batches would do. The policy is `hasten` (mode `strict`); an admitted request that was refused
+in a queue, or whose caller left, counts as missed. Cells above {percent(MISS_MAX)} are bold.
 
 {DURATION_S} virtual seconds of which {WARMUP_S} are not counted; for `max_goodput`, which promises
 nothing, {FREE_DURATION_S} and {FREE_WARMUP_S}.
