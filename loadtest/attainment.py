@@ -72,7 +72,8 @@ def table(found: Sequence[Found]) -> str:
     ]
     lines += [_row(one) for one in found]
     for one in found:
-        refused = ", ".join(f"{count} {reason}" for reason, count in one.summary.refused.items())
+        ended = {**one.summary.refused, **one.summary.missed}
+        refused = ", ".join(f"{count} {reason}" for reason, count in ended.items())
         lines.append(f"{one.load:>4.2f}x not in time: {refused or 'none'}")
     lines += [
         f"{one.load:>4.2f}x measured before it: a call {one.overhead.call_s * 1e3:.2f} + "

@@ -260,19 +260,21 @@ class Worker(RuleBasedStateMachine):
         """Who stays behind although before a member could not have gone with it."""
         book = self.machine._book.calls
         members = [book[call_id] for call_id in batch.call_ids]
-        last = max(member.order_s for member in members)
+        one = members[0]
+        if one.solo:
+            return
+        last = max((member.order_s, member.call_id) for member in members)
+        due_s = min(member.deadline_s for member in members)
         predictor = self.machine.predictor(batch.model_key)
         for call in book.values():
-            if call.queue is None or call.solo or call.model is not members[0].model:
+            if call.queue is None or call.solo or call.model is not one.model:
                 continue
-            if call.shape_key == members[0].shape_key and call.order_s < last and call.rows == 1:
-                if members[0].solo:
-                    continue
-                left_s = call.deadline_s - self.now_s - self.policy.finish_margin_s
-                full = batch.rows + 1 > batch.padded_rows == self.specs[batch.model_key].batch_max
-                later = [member for member in members if member.order_s > call.order_s]
-                beyond = predictor.predict_s(batch.rows, 0.95) > left_s - 1e-9
-                assert beyond or (full and any(member.rows > 1 for member in later))
+            if call.shape_key != one.shape_key or (call.order_s, call.call_id) > last:
+                continue
+            rows = batch.rows + call.rows
+            if rows <= self.specs[batch.model_key].batch_max:
+                left_s = min(due_s, call.deadline_s) - self.now_s - self.machine._batcher.margin_s
+                assert predictor.predict_s(rows, 0.95) > left_s - 1e-9
 
     @invariant()
     def no_lane_idles_while_work_fits(self) -> None:

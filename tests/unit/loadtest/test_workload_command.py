@@ -12,7 +12,9 @@ from loadtest.calibrate import Overhead
 from loadtest.summary import Summary
 from tests.unit.sim_workload.texts import WORKLOADS
 
-SUMMARY = Summary(200, 150, {"OVERLOADED": 40, "SHED_BEFORE_START": 10}, (1, 2), (3, 4))
+SUMMARY = Summary(
+    200, 150, {"OVERLOADED": 40}, {"SHED_BEFORE_START": 10}, (1, 2), (3, 4), (0.1, 0.5)
+)
 TIMES = {"p50": 1.0, "p90": 1.5, "p99": 2.0, "p99.9": 3.0}
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from hasten_policy.admission.calibration import Theta
 from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.ordering.hold_queue import HoldQueue
 from hasten_policy.routing.homes import FIRST_PERIOD_S, Homes, lay_out
 from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.workers import WorkerRecord
@@ -21,7 +22,7 @@ def views_on(
     records = [WorkerRecord(f"w{at:02d}", 1.0, 0.0) for at in range(workers)]
     made = []
     for number, demand in enumerate(demands):
-        view = ModelView(f"m{number}", Theta(POLICY))
+        view = ModelView(f"m{number}", Theta(POLICY), HoldQueue())
         view.entries = [
             ModelEntry(records[at], model(view.key))
             for at in (placed[number] if placed else range(workers))

@@ -236,6 +236,33 @@ def test_a_call_due_before_a_more_urgent_head_joins_only_if_it_shrinks_nothing()
     assert pretended.machine.waiting == 1
 
 
+@pytest.mark.parametrize(
+    ("hurried", "joining"),
+    [
+        # Time enough for three rows (0.0445), six (0.047.), seven (0.048.), eight (0.049.).
+        ({7: 0.0475, 8: 0.0445}, {7}),
+        ({7: 0.0475, 8: 0.0476}, {7}),
+        ({7: 0.0475, 8: 0.0485, 9: 0.0445}, {7}),
+        ({7: 0.0485, 8: 0.0486, 9: 0.0445}, {7, 8}),
+        ({7: 0.0495, 8: 0.0496, 9: 0.0497}, {7, 8, 9}),
+    ],
+)
+def test_a_call_passed_over_for_a_larger_batch_joins_the_one_that_came_of_it(
+    hurried: dict[int, float], joining: set[int]
+) -> None:
+    pretended = worker(policy=PATIENT)
+    pretended.send(call(1, 1.0))
+    for call_id in range(2, 7):
+        pretended.send(call(call_id, 0.060))
+    for call_id, time_left_s in hurried.items():
+        pretended.send(call(call_id, time_left_s, priority=3))
+    pretended.now_s = 0.030
+    [batch] = starts(pretended.send(BatchEnded(1, 0.030)))
+    assert set(batch.call_ids) == {*range(2, 7), *joining}
+    run_s = pretended.machine.predictor("m/1").predict_s(batch.rows, 0.95)
+    assert 0.030 + run_s <= min(hurried[call_id] for call_id in joining)
+
+
 # --- preferred sizes ----------------------------------------------------------------------
 
 WAITS = {"preferred_sizes": (4, 8), "queue_delay_max_s": 0.05}

@@ -9,7 +9,10 @@ from hasten_policy.machines.worker_events import (
     DrainBegan,
     LinkOpened,
     ModelClosed,
+    TellLoad,
+    WorkerEffect,
 )
+from hasten_policy.machines.worker_links import TELL_S, Links
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
 
@@ -96,10 +99,10 @@ def test_busy_links_share_the_window_and_idle_ones_leave_theirs() -> None:
     pretended = worker()
     for link_id in (1, 2):
         pretended.send(LinkOpened(link_id))
-    assert (window(pretended, 1), window(pretended, 2)) == (32, 32)
+    assert (window(pretended, 1), window(pretended, 2)) == (44, 44), "32 and twice its root"
     pretended.now_s = 5.0
     pretended.send(call(1, 5.0, link_id=1))
-    assert (window(pretended, 1), window(pretended, 2)) == (64, 32)
+    assert (window(pretended, 1), window(pretended, 2)) == (64, 44)
     for link_id in range(3, 200):
         pretended.send(LinkOpened(link_id))
     assert window(pretended, 1) == 1
@@ -153,3 +156,83 @@ def test_a_draining_worker_has_no_ready_model() -> None:
 def test_an_unknown_model_has_no_predictor() -> None:
     with pytest.raises(KeyError):
         worker().machine.predictor("x/1")
+
+
+# --- who hears of it without an answer ----------------------------------------------------
+
+
+def test_busy_links_are_to_be_told_and_quiet_ones_are_not() -> None:
+    links = Links(idle_s=1.0)
+    for link_id in (1, 2, 3):
+        links.open(link_id, 0.0)
+    assert links.to_tell(0.5) == [1, 2, 3]
+    links.count(2, 0.5)
+    assert links.to_tell(1.2) == [2]
+    links.close(2)
+    assert links.to_tell(0.9) == [1, 3]
+
+
+def test_a_link_is_told_at_most_once_in_a_while() -> None:
+    links = Links(idle_s=1.0)
+    for link_id in (1, 2):
+        links.open(link_id, 0.0)
+    links.told(1, 0.0)
+    links.told(9, 0.0)
+    assert links.to_tell(0.5 * TELL_S) == [2]
+    links.told(2, 0.5 * TELL_S)
+    assert links.to_tell(TELL_S) == [1]
+    assert links.to_tell(2.0 * TELL_S) == [1, 2]
+
+
+def test_a_single_link_is_never_to_be_told() -> None:
+    links = Links(idle_s=1.0)
+    links.open(1, 0.0)
+    links.count(1, 0.0)
+    assert links.to_tell(0.5) == []
+
+
+def told(effects: list[WorkerEffect]) -> list[int]:
+    return [effect.link_id for effect in effects if isinstance(effect, TellLoad)]
+
+
+def with_links(link_ids: tuple[int, ...], *calls: tuple[int, int]) -> PretendedWorker:
+    """A worker with a quiet link 9, these that are busy, and calls (id, link) at second 5."""
+    pretended = worker(model(batch_max=1))
+    pretended.send(LinkOpened(9))
+    pretended.now_s = 5.0
+    for link_id in link_ids:
+        pretended.send(LinkOpened(link_id))
+    for call_id, link_id in calls:
+        pretended.send(call(call_id, 5.0, link_id=link_id))
+    return pretended
+
+
+def test_while_batch_follows_batch_the_busy_links_without_an_answer_are_told() -> None:
+    pretended = with_links((1, 2, 3), (1, 1), (2, 1), (3, 2), (4, 1))
+    pretended.now_s = 5.02
+    assert told(pretended.send(BatchEnded(1, 0.02))) == [2, 3]
+    pretended.now_s = 5.02 + 0.5 * TELL_S
+    assert told(pretended.send(BatchEnded(2, 0.005))) == []
+    pretended.now_s = 5.04
+    assert told(pretended.send(BatchEnded(3, 0.02))) == [1, 3]
+
+
+def test_a_refusal_tells_its_link_as_an_answer_does() -> None:
+    pretended = with_links((1, 2, 3), (1, 1), (2, 1))
+    pretended.now_s = 5.02
+    pretended.send(call(3, 0.0, link_id=2))
+    assert told(pretended.send(BatchEnded(1, 0.02))) == [3]
+
+
+def test_a_worker_that_becomes_idle_tells_nobody() -> None:
+    pretended = with_links((1, 2), (1, 1))
+    pretended.now_s = 5.02
+    assert told(pretended.send(BatchEnded(1, 0.02))) == []
+
+
+def test_who_is_told_does_not_depend_on_who_asks() -> None:
+    pretended = with_links((1, 2), (1, 1), (2, 1))
+    pretended.now_s = 5.02
+    pretended.machine.load(2, now_s=5.02)
+    pretended.machine.report(2, now_s=5.02, incarnation="abc")
+    assert told(pretended.send(BatchEnded(1, 0.02))) == [2]

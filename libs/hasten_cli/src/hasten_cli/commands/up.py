@@ -19,6 +19,16 @@ class Control(StrEnum):
     NONE = "none"
 
 
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Record event logs of router and workers there, for `hasten simulate --replay`.",
+        show_default=False,
+    ),
+]
+
+
 def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     models: Annotated[
         Path | None,
@@ -44,14 +54,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             "command; none: load all once."
         ),
     ] = Control.POLL,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Record event logs of router and workers there, for `hasten simulate --replay`.",
-            show_default=False,
-        ),
-    ] = None,
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole mesh on this machine until Ctrl-C.

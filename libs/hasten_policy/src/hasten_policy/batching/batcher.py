@@ -243,36 +243,50 @@ class Batcher:
 
     def _take(self, candidate: Candidate, now_s: float) -> FormedBatch:
         queue = candidate.queue
-        model = queue.model
         calls = queue.calls
         head = calls[candidate.first]
         chosen = [candidate.first]
         rows = head.rows
         rows_max = 0 if queue.solo else candidate.rows_max
         wanted = min(rows_max, queue.rows)
+        hurried: list[tuple[int, int]] = []
         passed_over = 0
         index = candidate.first
         while rows < rows_max and index + 1 < len(calls):
             index += 1
             call = calls[index]
-            if rows + call.rows <= rows_max and (
-                call.deadline_s >= head.deadline_s or self._may_join(call, wanted, now_s)
-            ):
+            bearable = 0
+            if rows + call.rows <= rows_max:
+                in_time = call.deadline_s >= head.deadline_s
+                bearable = rows_max if in_time else self._bearable_rows(call, now_s)
+            if bearable >= wanted:
                 chosen.append(index)
                 rows += call.rows
-            else:
-                passed_over += 1
-                if passed_over > self._policy.look_ahead_max:
-                    break
+                continue
+            if bearable:
+                hurried.append((index, bearable))
+            passed_over += 1
+            if passed_over > self._policy.look_ahead_max:
+                break
+        # Passed over for the sake of a batch that has become smaller than it could have been.
+        for index, bearable in hurried:
+            rows_with = rows + calls[index].rows
+            if rows_with <= min(rows_max, bearable):
+                chosen.append(index)
+                rows = rows_with
+                rows_max = min(rows_max, bearable)
+        chosen.sort()
         taken = queue.take(chosen)
         self._left(queue, len(taken))
-        return FormedBatch(model, taken, rows)
+        return FormedBatch(queue.model, taken, rows)
 
-    def _may_join(self, call: Call, rows: int, now_s: float) -> bool:
-        """A call due before the head (their classes differ) must not shrink the batch."""
+    def _bearable_rows(self, call: Call, now_s: float) -> int:
+        """Rows of the largest batch that ends in time for a call due before the head.
+
+        Such a call (their classes differ) must not shrink the batch.
+        """
         budget_s = call.deadline_s - now_s - self.margin_s
-        quantile = self._policy.start_quantile
-        return call.model.predictor.rows_within(budget_s, quantile) >= rows
+        return call.model.predictor.rows_within(budget_s, self._policy.start_quantile)
 
     def _give_up(self, call: Call) -> None:
         self.remove(call)

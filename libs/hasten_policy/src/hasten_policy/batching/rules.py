@@ -82,9 +82,9 @@ class EagerBatcher(Batcher):
         rows_max = head.rows if queue.solo else queue.model.spec.batch_max
         return Candidate(queue, first, rows_max, (0, head.order_s, queue.serial))
 
-    def _may_join(self, call: Call, rows: int, now_s: float) -> bool:
-        del call, rows, now_s
-        return True
+    def _bearable_rows(self, call: Call, now_s: float) -> int:
+        del now_s
+        return call.model.spec.batch_max
 
 
 class _MakesBatcher(Protocol):

@@ -20,7 +20,6 @@ from hasten_policy.machines.worker_events import (
     ModelClosed,
     ModelOpened,
     ModelSpec,
-    Refuse,
     StartBatch,
     StopBatch,
     TellLoad,
@@ -70,14 +69,14 @@ class WorkerMachine:
         self._policy = settings
         self._batcher = RULES.get(settings.batching.rule)(settings.batching, lanes=settings.lanes)
         self._batcher.margin_s = settings.finish_margin_s
-        self._book = CallBook(self._batcher)
+        self._links = Links(settings.link_idle_s)
+        self._book = CallBook(self._batcher, self._links)
         self._lanes = Lanes(
             settings.lanes,
             overdue_grace_s=settings.overdue_grace_s,
             stop_patience_s=settings.stop_patience_s,
         )
         self._admission = Admission(settings, self._batcher, self._lanes, self._book)
-        self._links = Links(settings.link_idle_s)
         self._lag = QuantileTracker(0.0, settings.batching.start_quantile)
         self._armed_s = inf
         self._wait_s = inf
@@ -106,9 +105,7 @@ class WorkerMachine:
 
     def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
         """Takes one event in and returns what is to be done, in order."""
-        effects: list[WorkerEffect] = []
-        self._book.effects = effects
-        self._book.shed_expired(now_s)
+        effects = self._book.begin(now_s)
         if isinstance(event, CallArrived):
             self._arrived(event, now_s)
             if event.more_follow:
@@ -122,9 +119,11 @@ class WorkerMachine:
         if now_s >= self._lanes.check_s:
             self._check_runs(now_s)
         self._start_batches(now_s)
-        if isinstance(event, BatchEnded) and len(self._links) > 1 and not self._lanes.free:
+        if isinstance(event, BatchEnded) and not self._lanes.free:
             # Batch follows batch: every router's picture of what waits here is old now.
-            effects += [TellLoad(link_id) for link_id in self._links.to_tell(now_s)]
+            for link_id in self._links.to_tell(now_s):
+                self._links.told(link_id, now_s)
+                effects.append(TellLoad(link_id))
         due_s = min(self._book.expiry.next_s, self._lanes.check_s, self._wait_s)
         if due_s < self._armed_s:
             self._armed_s = due_s
@@ -151,7 +150,6 @@ class WorkerMachine:
 
     def _sample(self, link_id: int, now_s: float) -> LoadSample:
         self._seq += 1
-        self._links.told(link_id, now_s)
         lanes = self._lanes
         work_s = self._batcher.clear_cautious_s() + lanes.residuals_cautious_s(now_s)
         policy = self._policy
@@ -202,7 +200,7 @@ class WorkerMachine:
         if isinstance(verdict, Call):
             self._book.accept(verdict)
         else:
-            self._book.effects.append(Refuse(event.call_id, verdict))
+            self._book.turn_away(event.call_id, event.link_id, verdict)
 
     def _cancelled(self, call_id: int, now_s: float) -> None:
         call = self._book.calls.get(call_id)
@@ -306,9 +304,9 @@ class WorkerMachine:
             # started and stopped for ever, and never be known to be slow.
             if event.took_s > batch.cautious_s:
                 batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
-            self._after_stop(batch, event.took_s, now_s)
+            self._after_stop(batch, event.took_s)
         else:
-            self._after_failure(batch, event.took_s, now_s)
+            self._after_failure(batch, event.took_s)
         self._book.end_model(model)
 
     def _deliver(self, batch: RunningBatch, took_s: float) -> None:
@@ -325,20 +323,20 @@ class WorkerMachine:
         for call in batch.live_calls():
             self._book.deliver(call, per_row_s * call.rows)
 
-    def _after_failure(self, batch: RunningBatch, took_s: float, now_s: float) -> None:
+    def _after_failure(self, batch: RunningBatch, took_s: float) -> None:
         """Only a call that fails alone is at fault; the others of its batch run again."""
         for call in batch.live_calls():
             if len(batch.calls) > 1:
-                self._book.run_alone(call, now_s)
+                self._book.run_alone(call)
             else:
                 self._book.deliver(call, took_s, failed=True)
 
-    def _after_stop(self, batch: RunningBatch, took_s: float, now_s: float) -> None:
+    def _after_stop(self, batch: RunningBatch, took_s: float) -> None:
         for call in batch.live_calls():
             if batch.stop is Stop.OVERDUE:
                 self._book.refuse(call, refusals.overdue())
             elif len(batch.calls) > 1:
-                self._book.run_alone(call, now_s)
+                self._book.run_alone(call)
             else:
                 self._book.refuse(call, refusals.overstayed(took_s))
 

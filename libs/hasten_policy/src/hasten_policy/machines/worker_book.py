@@ -14,6 +14,7 @@ from hasten_policy.machines.worker_events import (
     WorkerEffect,
 )
 from hasten_policy.machines.worker_expiry import Expiry
+from hasten_policy.machines.worker_links import Links
 from hasten_policy.reasons import Refusal
 
 
@@ -22,9 +23,10 @@ class CallBook:
 
     Args:
         batcher: Holds those that wait.
+        links: Every answer tells its link the load.
 
     Attributes:
-        effects: Where the ends are written; set by the owner for each event.
+        effects: Of the event that is being taken in.
         calls: Accepted and not ended, by id.
         models: Open model versions, by key.
         waiting: Calls waiting.
@@ -38,6 +40,8 @@ class CallBook:
     __slots__ = (
         "_batcher",
         "_drained",
+        "_links",
+        "_now_s",
         "calls",
         "draining",
         "effects",
@@ -48,8 +52,10 @@ class CallBook:
         "waiting_bytes",
     )
 
-    def __init__(self, batcher: Batcher) -> None:
+    def __init__(self, batcher: Batcher, links: Links) -> None:
         self._batcher = batcher
+        self._links = links
+        self._now_s = 0.0
         self._drained = False
         self.effects: list[WorkerEffect] = []
         self.calls: dict[int, Call] = {}
@@ -59,6 +65,26 @@ class CallBook:
         self.draining = False
         self.expiry = Expiry()
         self.fresh: list[Call] = []
+
+    def begin(self, now_s: float) -> list[WorkerEffect]:
+        """Begins an event; refuses the calls whose last moment to start has gone by.
+
+        Returns:
+            Where the effects of the event are written.
+        """
+        self._now_s = now_s
+        self.effects = []
+        while now_s >= self.expiry.next_s:
+            call = self.expiry.due(now_s)
+            if call is None:
+                break
+            latest_s = self._batcher.latest_start_s(call)
+            if latest_s >= now_s:
+                self.expiry.add(call, latest_s)
+            else:
+                self.withdraw(call)
+                self.refuse(call, refusals.shed(started=call.solo))
+        return self.effects
 
     def accept(self, call: Call) -> None:
         """Opens a call and lets it wait."""
@@ -74,12 +100,12 @@ class CallBook:
         self.waiting_bytes += call.payload_bytes
         self.fresh.append(call)
 
-    def run_alone(self, call: Call, now_s: float) -> None:
+    def run_alone(self, call: Call) -> None:
         """Lets a call of a failed batch wait once more, or refuses it if time is up."""
         call.batch_id = 0
         call.solo = True
         call.latest_start_s = self._batcher.latest_start_s(call)
-        if call.latest_start_s < now_s:
+        if call.latest_start_s < self._now_s:
             self.refuse(call, refusals.shed(started=True))
         else:
             self.wait(call)
@@ -95,14 +121,20 @@ class CallBook:
         self._batcher.remove(call)
         self.taken((call,))
 
+    def turn_away(self, call_id: int, link_id: int, refusal: Refusal) -> None:
+        """Refuses a call; `refuse` also ends one that was accepted."""
+        self.effects.append(Refuse(call_id, refusal))
+        self._links.told(link_id, self._now_s)
+
     def refuse(self, call: Call, refusal: Refusal) -> None:
         """Ends a call without an answer."""
-        self.effects.append(Refuse(call.call_id, refusal))
+        self.turn_away(call.call_id, call.link_id, refusal)
         self.close(call)
 
     def deliver(self, call: Call, service_s: float, *, failed: bool = False) -> None:
         """Ends a call with what its batch brought."""
         self.effects.append(Deliver(call.call_id, service_s, failed))
+        self._links.told(call.link_id, self._now_s)
         self.close(call)
 
     def close(self, call: Call) -> None:
@@ -123,19 +155,6 @@ class CallBook:
             for call in shed:
                 self.refuse(call, refusals.shed(started=call.solo))
             shed.clear()
-
-    def shed_expired(self, now_s: float) -> None:
-        """Refuses the waiting calls whose last moment to start has gone by."""
-        while now_s >= self.expiry.next_s:
-            call = self.expiry.due(now_s)
-            if call is None:
-                return
-            latest_s = self._batcher.latest_start_s(call)
-            if latest_s >= now_s:
-                self.expiry.add(call, latest_s)
-            else:
-                self.withdraw(call)
-                self.refuse(call, refusals.shed(started=call.solo))
 
     def set_timers(self) -> None:
         """Sets the timers of the calls that have begun to wait."""

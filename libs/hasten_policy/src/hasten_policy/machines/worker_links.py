@@ -1,6 +1,6 @@
 """Streams that carry calls here: how many calls each may have open, and who hears of the load."""
 
-from math import ceil, inf
+from math import ceil, inf, sqrt
 from typing import Final
 
 TELL_S: Final = 0.01
@@ -53,17 +53,19 @@ class Links:
             link.last_s = now_s
 
     def told(self, link_id: int, now_s: float) -> None:
-        """The link is being told the load."""
+        """The link hears the load now, alone or with an answer."""
         link = self._links.get(link_id)
         if link is not None:
             link.told_s = now_s
 
     def to_tell(self, now_s: float) -> list[int]:
-        """Busy links that have not heard the load of late.
+        """Busy links that have not heard the load of late; none where there is but one link.
 
         What waits here changes for all routers when a batch goes, not only for those that get an
-        answer; and none of them sees what the others send.
+        answer; and none of them sees what the others send. A lone one sees all that comes.
         """
+        if len(self._links) < 2:
+            return []
         return [
             link_id
             for link_id, link in self._links.items()
@@ -78,11 +80,15 @@ class Links:
     def share(self, link_id: int, total: int, now_s: float) -> int:
         """Calls that the link may have open out of `total`, at least one.
 
-        Busy links share alike. An idle one is told what it would get if it became busy, so
-        that its first calls need not wait for a new report.
+        Busy links share alike, each with as much on top as chance makes their needs differ: the
+        square root, twice, but no more than doubles it. An idle one is told what it would get if
+        it became busy, so that its first calls need not wait for a new report.
         """
         busy = 0
         for other_id, link in self._links.items():
             if other_id == link_id or now_s - link.last_s < self._idle_s:
                 busy += 1
-        return max(1, ceil(total / max(1, busy)))
+        if busy <= 1:
+            return max(1, total)
+        even = total / busy
+        return ceil(min(total, even + min(even, 2.0 * sqrt(even))))

@@ -1,0 +1,121 @@
+"""The simulated mesh: the same run twice, nothing lost, and what faults do."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hasten_policy.registry import resolve
+from hasten_sim.figures import Figures
+from hasten_sim.scenario import Fault, Network
+from hasten_sim.simulate import simulate
+from tests.unit.sim_core.shapes import MODEL, scenario
+
+HASTEN = resolve("hasten")
+
+
+def adds_up(figures: Figures) -> bool:
+    """Every offered request ended in exactly one way."""
+    ends = figures.in_time + figures.late + sum(figures.refused.values()) + figures.abandoned
+    return figures.offered == ends
+
+
+faults = st.builds(
+    Fault,
+    kind=st.sampled_from(["crash", "hang", "slow", "partition", "store_loss"]),
+    at_s=st.floats(0.1, 1.5),
+    for_s=st.one_of(st.floats(0.05, 3.0), st.just(float("inf"))),
+    worker=st.integers(0, 1),
+    factor=st.floats(1.0, 20.0),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(faults, max_size=3), st.integers(1, 3), st.sampled_from([100.0, 600.0, 2000.0]))
+def test_whatever_goes_wrong_no_request_is_lost_and_none_ends_twice(
+    wrong: list[Fault], routers: int, rate_per_s: float
+) -> None:
+    network = Network(latency_s=0.001, jitter_s=0.0005, report_loss=0.2)
+    made = scenario(*wrong, rate_per_s=rate_per_s, duration_s=2.0, routers=routers, network=network)
+    figures = simulate(made, HASTEN, 7)
+    assert figures.offered > 0
+    assert adds_up(figures)
+    # Only time left travels: a call that lay in a cut wire or in the socket of a process that
+    # stood still looks fresher than it is, until the cancel behind it is read.
+    if not {"hang", "partition"} & {fault.kind for fault in wrong}:
+        assert figures.executed_late == 0
+    assert sum(figures.offered_by_s) == figures.offered
+
+
+def test_the_same_seed_gives_the_same_figures_byte_for_byte_and_another_gives_others() -> None:
+    made = scenario(Fault("crash", 1.0, 0.5, worker=1), rate_per_s=800.0)
+    first, second, third = (
+        json.dumps(simulate(made, HASTEN, seed).as_json()) for seed in (1, 1, 2)
+    )
+    assert first == second
+    assert first != third
+
+
+def test_below_capacity_all_are_in_time_and_the_parts_of_the_figures_agree() -> None:
+    figures = simulate(scenario(warmup_s=1.0), HASTEN, 1)
+    assert figures.attainment == 1.0
+    assert figures.offered == sum(figures.offered_by_s[1:])
+    assert figures.goodput_per_s == pytest.approx(figures.offered / 2.0)
+    assert 0.0 < figures.latency_ms["p50"] < figures.latency_ms["p99"] <= 100.0
+    assert sum(figures.share_by_worker) == pytest.approx(1.0)
+    assert figures.wasted_share == pytest.approx(0.0, abs=1e-9)
+    assert set(figures.attainment_by_tenant) == {"a", "b"}
+    assert set(figures.attainment_by_model) == {"m", "n"}
+
+
+def test_a_worker_that_dies_loses_what_it_had_and_comes_back_with_its_models() -> None:
+    slow_to_load = MODEL.__class__("m", MODEL.times, batch_max=8, load_s=0.5)
+    crash = Fault("crash", 1.0, 0.5, worker=0)
+    made = scenario(crash, models=(slow_to_load,), workers=1, routers=1, duration_s=4.0)
+    figures = simulate(made, HASTEN, 1)
+    assert adds_up(figures)
+    # Half a second away, half a second of loading, and what was under way at the crash.
+    assert figures.goodput_by_s[0] > 0.9 * figures.offered_by_s[0]
+    assert figures.goodput_by_s[1] < 0.2 * figures.offered_by_s[1]
+    assert figures.goodput_by_s[3] == figures.offered_by_s[3]
+
+
+def test_one_of_two_that_dies_costs_no_call_that_has_slack() -> None:
+    made = scenario(Fault("crash", 1.0, worker=0), rate_per_s=100.0, slack_s=0.3)
+    figures = simulate(made, HASTEN, 1)
+    assert figures.attainment == 1.0
+
+
+def test_one_that_hangs_is_out_of_rotation_within_three_seconds() -> None:
+    made = scenario(Fault("hang", 1.0, worker=0), rate_per_s=100.0, duration_s=6.0)
+    figures = simulate(made, HASTEN, 1)
+    assert adds_up(figures)
+    assert figures.goodput_by_s[4:6] == figures.offered_by_s[4:6]
+
+
+def test_messages_over_a_short_cut_come_late_and_are_not_lost() -> None:
+    cut = Fault("partition", 1.0, 0.2, worker=0)
+    made = scenario(cut, workers=1, routers=1, rate_per_s=100.0, slack_s=5.0)
+    figures = simulate(made, HASTEN, 1)
+    assert figures.attainment == 1.0
+    assert figures.latency_ms["p99.9"] > 150.0
+
+
+def test_without_the_discovery_store_those_who_know_each_other_go_on() -> None:
+    gone = Fault("store_loss", 0.5, 1.0)
+    late = Fault("join", 0.7, worker=1)
+    figures = simulate(scenario(gone, late, rate_per_s=100.0), HASTEN, 1)
+    assert figures.attainment == 1.0
+    assert figures.share_by_worker[1] > 0.0, "found once the store is back"
+    lost_for_good = simulate(scenario(Fault("store_loss", 0.5), late), HASTEN, 1)
+    assert lost_for_good.share_by_worker[1] == 0.0
+
+
+def test_a_worker_that_is_slow_in_silence_gets_less() -> None:
+    made = scenario(
+        Fault("slow", 0.0, worker=0, factor=6.0), rate_per_s=200.0, duration_s=8.0, warmup_s=4.0
+    )
+    figures = simulate(made, HASTEN, 1)
+    calls_there = figures.share_by_worker[0] / 6.0
+    assert calls_there < 0.25 * figures.share_by_worker[1]
