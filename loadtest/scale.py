@@ -151,7 +151,9 @@ def written(scenario: Scenario, run: Run) -> Written:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--duration", type=float, help="virtual seconds (200)")
+    parser.add_argument(
+        "--duration", type=float, help="virtual seconds; as scale.toml says when left out"
+    )
     parser.add_argument("--to", type=Path, default=FOLDER, help="folder (docs/evaluation)")
     said = parser.parse_args()
     scenario = load(WORKLOADS / "scale.toml").scenario(duration_s=said.duration)
