@@ -32,6 +32,7 @@ SHARES: Final = (0.1, 0.5, 1.0)
 """Of the run's length: when memory is noted."""
 GROWTH_MAX: Final = 1.1
 TELL_EVERY_S: Final = 5.0
+GC_THRESHOLDS: Final = (100_000, 20, 20)
 LOOK_EVERY: Final = 1000
 """Arrivals between two looks at the clock."""
 
@@ -57,9 +58,10 @@ class Watch:
     def through(self, arrivals: Iterator[Arrival]) -> Iterator[Arrival]:
         """The arrivals, watched."""
         # What the mesh is made of lives as long as the run: half a gigabyte that the collector of
-        # cycles need not look through again and again.
+        # cycles need not look through again and again. It finds little in the rest.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         for arrival in arrivals:
             if self.requests % LOOK_EVERY == 0:
                 self._look(arrival.at_s / self.duration_s)
@@ -151,7 +153,9 @@ def written(scenario: Scenario, run: Run) -> Written:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--duration", type=float, help="virtual seconds (200)")
+    parser.add_argument(
+        "--duration", type=float, help="virtual seconds; as scale.toml says when left out"
+    )
     parser.add_argument("--to", type=Path, default=FOLDER, help="folder (docs/evaluation)")
     said = parser.parse_args()
     scenario = load(WORKLOADS / "scale.toml").scenario(duration_s=said.duration)

@@ -9,6 +9,8 @@ from loadtest.evaluation.bench import Bench
 from loadtest.evaluation.page import Claim, Page, Written, percent, table
 
 RATIO_MAX: Final = 1.3
+DURATION_S: Final = 30
+WARMUP_S: Final = 8
 ANSWERED_MIN: Final = 0.995
 EARLY: Final = "hasten,router.late_binding=false,balancer="
 REFERENCE: Final = EARLY + "wlc_static"
@@ -74,7 +76,7 @@ def write(bench: Bench) -> Written:
 
 
 def _job(bench: Bench, policy: str, change: str, column: Column) -> Job:
-    setting = bench.setting(column.file, change, duration_s=40, warmup_s=10)
+    setting = bench.setting(column.file, change, duration_s=DURATION_S, warmup_s=WARMUP_S)
     return Job(setting, policy, seed=1, point=Point(routers=column.routers))
 
 
@@ -122,12 +124,12 @@ def _reading(found: dict[str, list[Figures]]) -> str:
     return f"\nLeast p99 by column: {'; '.join(said)}.\n"
 
 
-TEXT: Final = """\
+TEXT: Final = f"""\
 16 workers of speeds 0.5, 1 and 2, runs of 10 ms at speed 1, log-normal with a CV of 1, no batches,
-no deadlines, load 0.85. 40 virtual seconds of which 10 are not counted.
+no deadlines, load 0.85. {DURATION_S} virtual seconds of which {WARMUP_S} are not counted.
 
 The reference is join-shortest-queue with nothing hidden: `wlc_static` with one router, no network
-latency and true weights: p99 {best_ms:.0f} ms. It and all rows but the first are plain proxies
+latency and true weights: p99 {{best_ms:.0f}} ms. It and all rows but the first are plain proxies
 (`router.late_binding=false`: calls go to workers at once) and are told the true speeds as weights,
 40 % wrong in the fourth column. `hasten` measures the workers and is told nothing: it would
 multiply a weight with seconds that hold the speed already. In the fourth column it is told weights

@@ -11,6 +11,8 @@ from loadtest.evaluation.page import Claim, Page, Written, percent, table
 from loadtest.evaluation.setting import CENTRAL, Setting
 
 ATTAINED: Final = 0.99
+DURATION_S: Final = 8
+WARMUP_S: Final = 3
 SHARE_MIN: Final = 0.97
 STEP: Final = 0.01
 LOAD_MIN: Final = 0.2
@@ -55,7 +57,7 @@ class Edge:
 def write(bench: Bench) -> Written:
     """Finds each rule's edge, and runs it beyond."""
     settings = {
-        case: bench.setting(file, CENTRAL, duration_s=10, warmup_s=3)
+        case: bench.setting(file, CENTRAL, duration_s=DURATION_S, warmup_s=WARMUP_S)
         for case, file in CASES.items()
     }
     keys = [(rule, case) for rule in RULES for case in CASES]
@@ -134,10 +136,11 @@ def _busy(half: dict[Key, Figures]) -> Claim:
 
 TEXT: Final = f"""\
 One worker of 8 lanes, batches of 10 + b ms of at most 32 rows, Zipf 0.9, Poisson arrivals unless
-the column says otherwise. 10 virtual seconds of which 3 are not counted. The first table is the
-goodput at the highest load with at least {percent(ATTAINED, 0)} of the offered requests in time,
-found by bisection to {percent(STEP, 0)} of {CAPACITY_PER_S:.0f} requests a second. In all rows but
-`hasten` all that is offered comes in, so that only the rule differs.
+the column says otherwise. {DURATION_S} virtual seconds of which {WARMUP_S} are not counted.
+
+The first table is the goodput at the highest load with at least {percent(ATTAINED, 0)} of the
+offered requests in time, found by bisection to {percent(STEP, 0)} of {CAPACITY_PER_S:.0f} requests
+a second. In all rows but `hasten` all that is offered comes in, so that only the rule differs.
 
 """
 

@@ -7,6 +7,8 @@ from loadtest.evaluation.bench import Bench
 from loadtest.evaluation.page import Claim, Page, Written, percent, table
 
 SHARE_MIN: Final = 0.95
+DURATION_S: Final = 10
+WARMUP_S: Final = 4
 POLICIES: Final = (
     "fifo",
     "dynamic",
@@ -35,8 +37,8 @@ def write(bench: Bench) -> Written:
             bench.setting(
                 file,
                 f"[arrivals]\nrate_per_s = {rate}\n[deadlines]\ncallers_leave = false\n",
-                duration_s=12,
-                warmup_s=4,
+                duration_s=DURATION_S,
+                warmup_s=WARMUP_S,
             ),
             policy,
             seed=1,
@@ -77,13 +79,14 @@ def _reading(goodput: dict[str, list[float]]) -> str:
     )
 
 
-TEXT: Final = """\
+TEXT: Final = f"""\
 8 workers, 4 alike models, batches of 10 + b ms of at most 32 rows, deadlines of 100 ms, one router:
 the capacity is 6095 requests a second. Arrivals are Poisson, in the last column gamma gaps with a
-CV of 4. 12 virtual seconds of which 4 are not counted. Callers stay until they hear something
-(`callers_leave = false`): a policy that knows no deadline is not helped by callers who cancel.
+CV of 4. Callers stay until they hear something (`callers_leave = false`): a policy that knows no
+deadline is not helped by callers who cancel.
 The policies of peers spread each model over all workers, so their batches are smaller as well;
 `hasten,admission=fixed_limit` is `hasten` in all but who comes in.
+{DURATION_S} virtual seconds of which {WARMUP_S} are not counted.
 
 """
 
