@@ -17,6 +17,7 @@ from typing import Final
 
 import psutil
 
+from hasten_policy.machines import router
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
 from hasten_sim.scenario import Arrival, Scenario
@@ -32,6 +33,9 @@ SHARES: Final = (0.1, 0.5, 1.0)
 """Of the run's length: when memory is noted."""
 GROWTH_MAX: Final = 1.1
 TELL_EVERY_S: Final = 5.0
+POLICIES: Final = (
+    "interpreted" if (router.__file__ or "").endswith(".py") else "compiled (`make compiled`)"
+)
 GC_THRESHOLDS: Final = (100_000, 20, 20)
 LOOK_EVERY: Final = 1000
 """Arrivals between two looks at the clock."""
@@ -125,6 +129,7 @@ def written(scenario: Scenario, run: Run) -> Written:
     figures = run.figures
     mesh = scenario.mesh
     rows = [
+        ("policies", POLICIES),
         ("requests", f"{run.requests:,}"),
         ("events that machines handled", f"{figures.events:,}"),
         ("seconds", f"{run.seconds:.0f}"),

@@ -11,7 +11,7 @@ from loadtest.evaluation.page import Claim, Page, Written, percent, table
 from loadtest.evaluation.setting import CENTRAL
 
 RATIO_MIN: Final = 0.93
-LOADS: Final = (1.1, 1.5, 2.0, 3.0)
+LOADS: Final = (1.1, 2.0, 3.0)
 NAMES: Final = ("model", "resnet-v")
 MODELS: Final = """\
 [[models]]

@@ -7,14 +7,13 @@ from hasten_sim.points import Point
 from hasten_sim.sweep import Job
 from loadtest.evaluation.bench import Bench
 from loadtest.evaluation.page import Claim, Page, Written, percent, table
-from loadtest.evaluation.setting import CENTRAL
 
 MISS_MAX: Final = 0.015
-DURATION_S: Final = 20
-WARMUP_S: Final = 8
-FREE_DURATION_S: Final = 10
-FREE_WARMUP_S: Final = 3
-LOADS: Final = (0.5, 1.1, 1.5, 2.0, 3.0)
+DURATION_S: Final = 14
+WARMUP_S: Final = 6
+FREE_DURATION_S: Final = 6
+FREE_WARMUP_S: Final = 2
+LOADS: Final = (0.5, 1.1, 2.0, 3.0)
 FREE_LOAD: Final = 2.0
 """At this load `max_goodput` shows what the promise costs."""
 
@@ -37,7 +36,6 @@ CASES: Final = {
     "20 % noise, profiles 40 % too low": "promise_biased.toml",
 }
 MESHES: Final = {
-    "1 router, one central queue of 8 lanes": CENTRAL,
     "1 router, 8 workers": "[mesh]\nrouters = 1\n",
     "4 routers, 8 workers": "[mesh]\nrouters = 4\n",
 }
@@ -123,7 +121,7 @@ nothing, {FREE_DURATION_S} and {FREE_WARMUP_S}.
 PAGE: Final = Page(
     "promise",
     "The promise: admitted requests are in time",
-    "P(miss given admitted) and goodput from 0.5 to 3 times the capacity, six cases, three meshes",
+    "P(miss given admitted) and goodput from 0.5 to 3 times the capacity, six cases, two meshes",
     "python -m loadtest.evaluation --only promise",
     write,
 )
