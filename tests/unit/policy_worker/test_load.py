@@ -7,6 +7,7 @@ import pytest
 from hasten_policy.machines.worker_events import (
     BatchEnded,
     DrainBegan,
+    LinkClosed,
     LinkOpened,
     ModelClosed,
     TellLoad,
@@ -106,6 +107,40 @@ def test_busy_links_share_the_window_and_idle_ones_leave_theirs() -> None:
     for link_id in range(3, 200):
         pretended.send(LinkOpened(link_id))
     assert window(pretended, 1) == 1
+
+
+def test_waiting_calls_are_told_by_the_model_s_place_in_the_report() -> None:
+    pretended = worker(model("a"), model("b"), model("c"))
+    assert pretended.machine.load(0, now_s=0.0).waiting_of == ()
+    pretended.send(call(1, 5.0, model_key="a/1"))
+    for call_id, key in ((2, "c/1"), (3, "b/1"), (4, "c/1")):
+        pretended.send(call(call_id, 5.0, model_key=key))
+    assert pretended.machine.load(0, now_s=0.0).waiting_of == ((2, 2), (1, 1)), "most first"
+    pretended.send(ModelClosed("a/1"))
+    pretended.send(BatchEnded(1, 0.011))
+    names = [m.name for m in pretended.machine.report(0, now_s=0.0, incarnation="").models]
+    assert names == ["b", "c"]
+    load = pretended.machine.load(0, now_s=0.0)
+    assert load.waiting == sum(calls for _, calls in load.waiting_of)
+    assert {names[place] for place, _ in load.waiting_of} <= {"b", "c"}
+
+
+def test_no_more_than_32_models_are_named_with_their_waiting_calls() -> None:
+    pretended = worker(*(model(f"m{number}") for number in range(40)))
+    pretended.send(call(1, 50.0, model_key="m0/1"))
+    for number in range(40):
+        pretended.send(call(number + 2, 50.0, model_key=f"m{number}/1"))
+    assert len(pretended.machine.load(0, now_s=0.0).waiting_of) == 32
+
+
+def test_calls_of_all_links_are_counted_those_of_closed_ones_too() -> None:
+    pretended = worker()
+    for link_id in (1, 2):
+        pretended.send(LinkOpened(link_id))
+        pretended.send(call(link_id, 5.0, link_id=link_id))
+    pretended.send(LinkClosed(2))
+    load = pretended.machine.load(1, now_s=0.0)
+    assert (load.received, load.arrived) == (1, 2)
 
 
 def test_a_draining_worker_offers_no_window() -> None:

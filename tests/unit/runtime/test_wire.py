@@ -33,6 +33,9 @@ LOADS = st.builds(
     received=BIG_COUNT,
     window=COUNT,
     service_s=SECONDS,
+    waiting=COUNT,
+    waiting_of=st.lists(st.tuples(COUNT, COUNT), max_size=4).map(tuple),
+    arrived=BIG_COUNT,
 )
 MODELS = st.builds(
     ModelLoad,
@@ -47,6 +50,7 @@ MODELS = st.builds(
     depth=COUNT,
     default_timeout_s=SECONDS,
     ready=st.booleans(),
+    batch_rows=SECONDS,
 )
 REPORTS = st.builds(
     WorkerReport,
@@ -64,7 +68,7 @@ REFUSALS = st.builds(
     metadata=st.dictionaries(NAME, NAME, max_size=4).map(lambda d: tuple(sorted(d.items()))),
     started=st.booleans(),
 )
-LOAD = LoadSample(1, 2, 0.5, 0.25, 3, 4, 0.125)
+LOAD = LoadSample(1, 2, 0.5, 0.25, 3, 4, 0.125, 5, ((1, 3), (0, 2)), 9)
 TIMES_OF_LOAD = ("backlog_s", "residual_s", "service_s")
 TIMES_OF_MODEL = ("alpha_s", "beta_s", "best_s", "service_s", "default_timeout_s")
 

@@ -1,0 +1,98 @@
+"""What a router predicts from what workers tell, and from what it can guess of other routers."""
+
+import pytest
+
+from hasten_policy.machines.router_events import LoadTold
+from hasten_policy.reasons import Reason
+from tests.unit.policy_router.harness import Router, model, refusals, router, sends
+
+
+def finish_s(made: Router, worker_id: str, name: str = "m") -> float:
+    """Predicted seconds until a call sent there now would be done."""
+    view = made.machine._state.registry.views[name]
+    return view.by_worker[worker_id].finish_in_s(made.now_s)
+
+
+def test_an_idle_worker_begins_at_once() -> None:
+    assert finish_s(router("w"), "w") == pytest.approx(0.011)
+
+
+def test_a_call_joins_what_waits_of_its_model_and_not_what_waits_of_another() -> None:
+    made = Router()
+    both = (model("m"), model("n"))
+    made.join("w", *both)
+    made.report("w", *both, depth=5, waiting=4, waiting_of=((0, 4),), backlog_s=0.05)
+    assert finish_s(made, "w", "m") == pytest.approx(0.051), "a row more"
+    assert finish_s(made, "w", "n") == pytest.approx(0.061), "a batch of its own"
+
+
+def test_a_waiting_batch_is_expected_to_grow_to_the_size_of_late() -> None:
+    made = router("w")
+    made.report(
+        "w", model(batch_rows=10.0), depth=2, waiting=1, waiting_of=((0, 1),), backlog_s=0.02
+    )
+    # One waits and is in the backlog; it will run as ten.
+    assert finish_s(made, "w") == pytest.approx(0.02 + 0.009)
+    made.report("w", model(batch_rows=10.0))
+    assert finish_s(made, "w") == pytest.approx(0.011), "an idle worker waits for nobody"
+
+
+def test_what_was_sent_since_the_report_is_ahead() -> None:
+    made = router("w")
+    made.report("w", depth=1, backlog_s=0.05, received=0)
+    for call_id in (1, 2, 3):
+        assert sends(made.call(call_id, 10.0)) == [(call_id, "w")]
+    assert finish_s(made, "w") == pytest.approx(0.05 + 0.014)
+    made.report("w", depth=4, waiting=3, waiting_of=((0, 3),), backlog_s=0.063, received=3)
+    assert finish_s(made, "w") == pytest.approx(0.064)
+
+
+def test_other_routers_are_expected_to_go_on_as_they_did() -> None:
+    made = router("w")
+    state = made.machine._state
+    state.registry.views["m"].demand_per_s = 100.0
+    from hasten_policy.routing.homes import lay_out
+
+    lay_out([state.registry.views["m"]])
+    alone_s = 0.0
+    for tick in range(100):
+        made.pass_time(0.05)
+        made.report("w", depth=9, backlog_s=0.05, arrived=10 * tick)
+        alone_s = finish_s(made, "w")
+    made.now_s += 0.025
+    # 200 a second: five more by now, though the backlog ran down by 25 ms.
+    assert finish_s(made, "w") == pytest.approx(alone_s - 0.025 + 0.005, abs=0.0015)
+
+
+def test_a_load_that_comes_alone_counts_as_hearing_from_the_worker_and_frees_credits() -> None:
+    made = router("w", "v", "u")
+    for worker_id in "wvu":
+        made.report(worker_id, window=0)
+    assert sends(made.call(1, 1.0)) == []
+    effects = made.tell(LoadTold("w", made.load("w")))
+    assert sends(effects) == [(1, "w")]
+    assert made.tell(LoadTold("gone", made.load("gone"))) == []
+
+
+def test_an_older_load_changes_nothing() -> None:
+    made = router("w")
+    late = made.load("w", depth=40, backlog_s=9.0)
+    made.report("w")
+    made.tell(LoadTold("w", late))
+    assert finish_s(made, "w") == pytest.approx(0.011)
+
+
+def test_places_beyond_the_models_known_are_ignored() -> None:
+    made = router("w")
+    made.report("w", depth=3, waiting=2, waiting_of=((7, 2),), backlog_s=0.02)
+    assert finish_s(made, "w") == pytest.approx(0.031)
+
+
+def test_a_worker_that_refuses_an_admitted_call_teaches_theta() -> None:
+    made = router("w")
+    theta = made.machine._state.registry.theta_of("m")
+    before = theta.values[1]
+    made.call(1, 1.0)
+    made.turn_down(1, "w", Reason.OVERLOADED)
+    assert theta.values[1] < before
+    assert refusals([]) == {}
