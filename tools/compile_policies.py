@@ -35,11 +35,8 @@ LEFT_OUT: Final = frozenset(
         "gate.py",
         "gates.py",
         "gradient.py",
-        "orders.py",
-        "policy.py",
         "registry.py",
         "router_policy.py",
-        "rules.py",
         "worker_policy.py",
     }
 )

@@ -18,7 +18,9 @@ CLASSES = 4
 PEERS_WEIGHT = 0.002
 """Weight of one outcome in the mean of the peers."""
 PEERS_S = 30.0
-"""Time constant with which a model's theta returns to that mean."""
+"""Time constant with which a model's theta returns to that mean while it has no outcomes."""
+SILENT_S = 0.25
+"""Without an outcome for so long it has none: a model that is asked for goes by its own."""
 
 
 FALL_PER_S = 0.4
@@ -57,6 +59,7 @@ class Theta:
     """
 
     __slots__ = (
+        "_heard_s",
         "_highs",
         "_knees",
         "_may_fall",
@@ -74,6 +77,7 @@ class Theta:
         self._policy = policy
         self._peers = peers
         self._moved_s = float("inf")
+        self._heard_s = float("-inf")
         self._may_fall = FALL_PER_S
         self._runs = [0] * CLASSES
         self._highs = list(policy.theta_start)
@@ -101,6 +105,7 @@ class Theta:
         if not self._steered:
             return
         self._pass_time(now_s)
+        self._heard_s = now_s
         if missed:
             self._fall(priority)
         else:
@@ -162,7 +167,7 @@ class Theta:
         if not passed_s > 0.0:
             return
         self._may_fall = min(FALL_PER_S, self._may_fall + FALL_PER_S * passed_s)
-        if self._peers is None:
+        if self._peers is None or now_s - self._heard_s < SILENT_S:
             return
         share = min(1.0, passed_s / PEERS_S)
         means = self._peers.means
