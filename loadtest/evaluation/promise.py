@@ -9,8 +9,8 @@ from loadtest.evaluation.bench import Bench
 from loadtest.evaluation.page import Claim, Page, Written, percent, table
 
 MISS_MAX: Final = 0.015
-DURATION_S: Final = 24
-WARMUP_S: Final = 12
+DURATION_S: Final = 16
+WARMUP_S: Final = 7
 FREE_DURATION_S: Final = 6
 FREE_WARMUP_S: Final = 2
 LOADS: Final = (0.5, 1.1, 2.0, 3.0)

@@ -4,7 +4,7 @@ from math import inf, nan
 
 import pytest
 
-from hasten_policy.admission.calibration import FALL_PER_S, Peers, Theta
+from hasten_policy.admission.calibration import FALL_PER_S, Shared, Theta
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 from hasten_policy.reasons import Reason
@@ -124,7 +124,7 @@ def test_theta_follows_the_misses_of_its_class_and_stays_in_its_bounds() -> None
     for number in range(100_000):
         theta.learn(1, 10.0 + 0.01 * number, missed=False)
     assert theta.values[1] == policy.theta_max
-    assert theta.of(1, 1010.0) == policy.theta_start[0], "never above a more urgent class"
+    assert theta.of(1) == policy.theta_start[0], "never above a more urgent class"
 
 
 def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth() -> None:
@@ -133,7 +133,7 @@ def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth()
     for number in range(20_000):
         # Needs between 0.5 and 1.4 of what was predicted; admitted by theta.
         now_s = 0.01 * number
-        missed = (0.5 + 0.9 * (number * 0.6180339887 % 1.0)) * theta.of(0, now_s) > 1.0
+        missed = (0.5 + 0.9 * (number * 0.6180339887 % 1.0)) * theta.of(0) > 1.0
         misses += missed
         theta.learn(0, now_s, missed=missed)
     assert misses / 20_000 == pytest.approx(0.01, abs=0.005)
@@ -174,20 +174,15 @@ def test_a_burst_of_misses_costs_little_and_half_of_it_is_made_good_soon() -> No
     assert theta.values[1] - fallen > plain, "faster than by its usual steps"
 
 
-def test_an_unlucky_model_returns_to_its_peers_without_outcomes_of_its_own() -> None:
+def test_models_share_their_thetas_and_doubt_each_for_itself() -> None:
     policy = RouterPolicy()
-    peers = Peers(policy)
-    unlucky = Theta(policy, peers)
-    for number in range(100):
-        unlucky.learn(1, 0.1 * number, missed=True)
-    low = unlucky.of(1, 10.0)
-    assert low == pytest.approx(policy.theta_min, abs=0.1)
-    busy = Theta(policy, peers)
-    for number in range(3000):
-        busy.learn(1, 10.0 + 0.01 * number, missed=False)
-    assert unlucky.of(1, 40.0) > low + 0.3
-    unlucky.of(1, 1e6)
-    assert unlucky.values[1] == pytest.approx(peers.means[1])
+    shared = Shared(policy)
+    one, other = Theta(policy, shared), Theta(policy, shared)
+    one.learn(1, 1.0, missed=True)
+    assert other.of(1) == one.of(1) < policy.theta_start[1]
+    assert one.doubt is not other.doubt
+    other.restore([0.7] * 4)
+    assert one.values == [0.7] * 4
 
 
 def test_max_goodput_does_not_steer() -> None:

@@ -52,7 +52,7 @@ def test_a_theta_at_its_least_does_not_refuse_for_ever() -> None:
 def test_probes_that_fail_become_rare_and_teach_theta_nothing() -> None:
     made = after_a_bad_minute()
     theta = made.machine._state.registry.theta_of("m")
-    learned = [list(theta._misses), list(theta._runs)]
+    learned = [list(theta._shared.misses), list(theta._shared.runs)]
     probes = []
     for call_id in range(1000, 1000 + int(30.0 / GAP_S)):
         made.pass_time(GAP_S)
@@ -61,7 +61,7 @@ def test_probes_that_fail_become_rare_and_teach_theta_nothing() -> None:
             made.pass_time(SLACK_S + 0.01)
             made.answer(call_id, "w")
     assert 3 <= len(probes) <= 8
-    assert [theta._misses, theta._runs] == learned
+    assert [theta._shared.misses, theta._shared.runs] == learned
 
 
 def test_a_busy_worker_is_not_probed() -> None:

@@ -56,7 +56,7 @@ def _admit(
 ) -> ModelEntry | None:
     """The worker to send to, None to hold; sets call.ended when it refused."""
     view = call.view
-    allowed_s = view.theta.of(call.priority, now_s) * left_s - state.net.value
+    allowed_s = view.theta.of(call.priority) * left_s - state.net.value
     if entry is not None:
         need_s = entry.finish_in_s(now_s)
         if need_s > allowed_s and not call.affinity and state.balancer is None:
@@ -196,7 +196,7 @@ def _over_quota(tenant: str, wait_s: float) -> Refusal:
 
 
 def _overloaded(state: RouterState, call: CallRecord, need_s: float, left_s: float) -> Refusal:
-    theta = call.view.theta.of(call.priority, call.arrived_s)
+    theta = call.view.theta.of(call.priority)
     net_s = state.net.value
     wait_s = max(0.0, need_s + net_s - theta * left_s) * state.rng.uniform(1.0, 1.5)
     fits = wait_s + call.view.best_s + net_s <= left_s

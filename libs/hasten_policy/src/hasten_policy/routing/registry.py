@@ -1,6 +1,6 @@
 """All workers and all models that a router knows, kept consistent with each other."""
 
-from hasten_policy.admission.calibration import Peers, Theta
+from hasten_policy.admission.calibration import Shared, Theta
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.ordering.orders import ORDERS
@@ -18,7 +18,7 @@ class Registry:
         self.workers: dict[str, WorkerRecord] = {}
         self.views: dict[str, ModelView] = {}
         self.thetas: dict[str, Theta] = {}
-        self._peers = Peers(policy)
+        self._shared = Shared(policy)
 
     # --- workers ----------------------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Registry:
         """The model's calibration, kept even while no worker has the model."""
         found = self.thetas.get(model)
         if found is None:
-            found = self.thetas[model] = Theta(self._policy, self._peers)
+            found = self.thetas[model] = Theta(self._policy, self._shared)
         return found
 
     def knows_name(self, model: str) -> bool:
