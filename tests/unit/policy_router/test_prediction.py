@@ -2,7 +2,7 @@
 
 import pytest
 
-from hasten_policy.machines.router_events import LoadTold
+from hasten_policy.machines.router_events import CallAbandoned, LoadTold
 from hasten_policy.reasons import Reason
 from tests.unit.policy_router.harness import Router, model, refusals, router, sends
 
@@ -72,6 +72,20 @@ def test_a_load_that_comes_alone_counts_as_hearing_from_the_worker_and_frees_cre
     effects = made.tell(LoadTold("w", made.load("w")))
     assert sends(effects) == [(1, "w")]
     assert made.tell(LoadTold("gone", made.load("gone"))) == []
+
+
+def test_calls_that_were_taken_back_are_not_taken_for_those_of_other_routers() -> None:
+    made = router("w")
+    made.report("w", window=40)
+    for call_id in range(1, 41):
+        made.call(call_id, 5.0)
+    made.report("w", depth=40, waiting=39, waiting_of=((0, 39),), backlog_s=0.1, window=40)
+    for call_id in range(3, 41):
+        made.tell(CallAbandoned(call_id))
+    made.report("w", depth=40, waiting=39, waiting_of=((0, 39),), backlog_s=0.1, window=2)
+    for call_id in range(41, 61):
+        made.call(call_id, 0.5)
+    assert made.machine.held == 20, "as if for each of ours there were nineteen of others"
 
 
 def test_an_older_load_changes_nothing() -> None:

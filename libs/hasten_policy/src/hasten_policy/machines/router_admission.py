@@ -103,7 +103,9 @@ def _finish_from_hold_s(call: CallRecord, now_s: float) -> float:
             busy_s += unseen * entry.cost_s / worker.lanes
         own_s += entry.batch_s((worker.window + 1) // 2)
         calls = len(worker.calls)
-        crowd += max(calls, worker.queue) / calls if calls else 1.0
+        # Without others, what is there beside our calls are those that we have just taken back.
+        crowded = calls and worker.others_per_s > 0.0
+        crowd += max(calls, worker.queue) / calls if crowded else 1.0
     count = len(entries)
     ahead_s = crowd / count * view.held.ahead_s(call.order_s) / lanes
     return ahead_s + (busy_s + own_s) / count
