@@ -33,7 +33,11 @@ def run(path: Path, *, as_json: bool) -> None:
     except OSError as error:
         raise CommandError(f"cannot open {path}: {error.strerror}", code=USAGE) from error
     except ValueError as error:
-        raise CommandError(f"{path}: {error}", code=USAGE) from error
+        raise CommandError(
+            f"{path}: {error}",
+            next_step="record one with hasten up --record DIR, and name the file",
+            code=USAGE,
+        ) from error
     if as_json:
         print_json(_facts(path, outcome))
     else:
