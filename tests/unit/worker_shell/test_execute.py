@@ -110,6 +110,7 @@ async def test_a_cancelled_call_never_runs_and_is_not_answered() -> None:
         await router.send(*calls(1))
         await asyncio.to_thread(model.entered.wait)
         await router.send(*calls(2))
+        await eventually(lambda: bench.shell.unanswered == 2)
         await router.send(cancel=(2, 999))
         await eventually(lambda: bench.shell.unanswered == 1)
         model.open.set()
