@@ -20,6 +20,7 @@ from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
 from hasten_runtime.grpc_server import ServerLimits, bind, make_server
 from hasten_runtime.inference_service import inference_handler
+from tests.support.framed import frame, read_frame
 
 SERVICE = "hasten.worker.v1.WorkerService"
 REPORT_S = 0.2
@@ -46,12 +47,13 @@ class FakeWorker:
     Attributes:
         calls: Every call received, in order.
         cancelled: Every cancelled call id, in order.
-        messages: Number of ExecuteRequest messages with calls.
+        messages: Number of messages with calls.
         holds: While True, calls are kept unanswered in `held`.
         held: Calls waiting for `release`.
         refuses: The refusal that every call gets, if set.
         window: Credit told to routers.
-        hellos: Callers that opened a stream.
+        silent: While True, the state is not told again and again.
+        hellos: Callers that opened a link.
     """
 
     def __init__(self, worker_id: str = "fake") -> None:
@@ -61,19 +63,23 @@ class FakeWorker:
         self.window = 64
         self.draining = False
         self.holds = False
+        self.silent = False
         self.refuses: Refusal | None = None
         self.calls: list[pb.Call] = []
         self.cancelled: list[int] = []
         self.messages = 0
         self.hellos: list[str] = []
-        self.held: list[tuple[pb.Call, asyncio.Queue[pb.ExecuteResponse]]] = []
+        self.held: list[tuple[pb.Call, asyncio.Queue[pb.ToRouter]]] = []
         self.answers: dict[str, Callable[[Any], Any]] = {}
         self.asked: list[tuple[str, Any]] = []
         self.address = ""
         self._seq = 0
-        self._streams: set[asyncio.Queue[pb.ExecuteResponse]] = set()
-        self._received: dict[asyncio.Queue[pb.ExecuteResponse], int] = {}
+        self._streams: set[asyncio.Queue[pb.ToRouter]] = set()
+        self._received: dict[asyncio.Queue[pb.ToRouter], int] = {}
         self._server: grpc.aio.Server | None = None
+        self._links: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._port = 0
 
     # --- life ------------------------------------------------------------------------
 
@@ -81,12 +87,18 @@ class FakeWorker:
         server = make_server(ServerLimits())
         server.add_generic_rpc_handlers((self._worker_handler(), self._inference_handler()))
         self.address = bind(server, address)
+        self._links = await asyncio.start_server(self._link, "127.0.0.1", 0)
+        self._port = self._links.sockets[0].getsockname()[1]
         await server.start()
         self._server = server
         return self.address
 
     async def stop(self) -> None:
         """As kill -9 looks from outside: connections end, nothing is answered."""
+        if self._links is not None:
+            self._links.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
@@ -102,30 +114,43 @@ class FakeWorker:
     def report(self) -> None:
         """Sends the state to every router now."""
         for outbox in self._streams:
-            outbox.put_nowait(pb.ExecuteResponse(state=self._state(outbox)))
+            outbox.put_nowait(pb.ToRouter(state=self._state(outbox)))
 
-    # --- Execute ---------------------------------------------------------------------
+    def say_fault(self, refusal: Refusal) -> None:
+        """Tells every router that something is wrong with its link."""
+        for outbox in self._streams:
+            outbox.put_nowait(pb.ToRouter(fault=wire.failure_to_wire(refusal)))
 
-    async def _execute(self, _: object, context: Any) -> None:
-        first = await context.read()
-        self.hellos.append(first.hello.caller_id)
-        outbox: asyncio.Queue[pb.ExecuteResponse] = asyncio.Queue()
+    # --- links -----------------------------------------------------------------------
+
+    async def _open_link(self, request: pb.OpenLinkRequest, _: Any) -> pb.OpenLinkResponse:
+        self.hellos.append(request.caller_id)
+        return pb.OpenLinkResponse(port=self._port, ticket=b"ticket")
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        first = pb.ToWorker.FromString(await read_frame(reader) or b"")
+        assert first.ticket == b"ticket"
+        outbox: asyncio.Queue[pb.ToRouter] = asyncio.Queue()
         self._streams.add(outbox)
         self._received[outbox] = 0
-        reader = asyncio.create_task(self._read(context, outbox))
+        reading = asyncio.create_task(self._read(reader, outbox))
         reporter = asyncio.create_task(self._report(outbox))
         try:
-            while not reader.done():
+            while not reading.done():
                 message = await outbox.get()
-                await context.write(message)
+                writer.write(frame(message.SerializeToString()))
         finally:
+            writer.transport.abort()
+            self._writers.discard(writer)
             self._streams.discard(outbox)
-            reader.cancel()
+            reading.cancel()
             reporter.cancel()
             self.held = [(call, box) for call, box in self.held if box is not outbox]
 
-    async def _read(self, context: Any, outbox: asyncio.Queue[pb.ExecuteResponse]) -> None:
-        while (message := await context.read()) is not grpc.aio.EOF:
+    async def _read(self, reader: asyncio.StreamReader, outbox: asyncio.Queue[pb.ToRouter]) -> None:
+        while (content := await read_frame(reader)) is not None:
+            message = pb.ToWorker.FromString(content)
             self.messages += bool(message.calls)
             self._received[outbox] += len(message.calls)
             # Cancels first, as real workers do.
@@ -138,16 +163,17 @@ class FakeWorker:
                     self.held.append((call, outbox))
                 else:
                     self._answer(call, outbox)
-        outbox.put_nowait(pb.ExecuteResponse())
+        outbox.put_nowait(pb.ToRouter())
 
-    async def _report(self, outbox: asyncio.Queue[pb.ExecuteResponse]) -> None:
+    async def _report(self, outbox: asyncio.Queue[pb.ToRouter]) -> None:
         while True:
-            outbox.put_nowait(pb.ExecuteResponse(state=self._state(outbox)))
+            if not self.silent:
+                outbox.put_nowait(pb.ToRouter(state=self._state(outbox)))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_S):
                     await asyncio.Event().wait()
 
-    def _answer(self, call: pb.Call, outbox: asyncio.Queue[pb.ExecuteResponse]) -> None:
+    def _answer(self, call: pb.Call, outbox: asyncio.Queue[pb.ToRouter]) -> None:
         reply = pb.Reply(call_id=call.call_id, service_s=0.001)
         if self.refuses is not None:
             reply.failure.CopyFrom(wire.failure_to_wire(self.refuses))
@@ -162,9 +188,9 @@ class FakeWorker:
             reply.timing.CopyFrom(
                 timing_pb2.Timing(worker_queue_us=10, compute_us=100, worker_id=self.worker_id)
             )
-        outbox.put_nowait(pb.ExecuteResponse(replies=[reply], load=self._load(outbox)))
+        outbox.put_nowait(pb.ToRouter(replies=[reply], load=self._load(outbox)))
 
-    def _load(self, outbox: asyncio.Queue[pb.ExecuteResponse] | None) -> load_pb2.Load:
+    def _load(self, outbox: asyncio.Queue[pb.ToRouter] | None) -> load_pb2.Load:
         self._seq += 1
         return load_pb2.Load(
             seq=self._seq,
@@ -175,7 +201,7 @@ class FakeWorker:
             service_s=0.001,
         )
 
-    def _state(self, outbox: asyncio.Queue[pb.ExecuteResponse] | None) -> load_pb2.WorkerState:
+    def _state(self, outbox: asyncio.Queue[pb.ToRouter] | None) -> load_pb2.WorkerState:
         return load_pb2.WorkerState(
             worker_id=self.worker_id,
             incarnation=self.incarnation,
@@ -201,10 +227,10 @@ class FakeWorker:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Execute": grpc.stream_stream_rpc_method_handler(
-                    self._execute,
-                    request_deserializer=pb.ExecuteRequest.FromString,
-                    response_serializer=pb.ExecuteResponse.SerializeToString,
+                "OpenLink": grpc.unary_unary_rpc_method_handler(
+                    self._open_link,
+                    request_deserializer=pb.OpenLinkRequest.FromString,
+                    response_serializer=pb.OpenLinkResponse.SerializeToString,
                 ),
                 "Drain": grpc.unary_unary_rpc_method_handler(
                     self._drain,

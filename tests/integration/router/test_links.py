@@ -11,8 +11,8 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.load import WorkerReport
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Call, Reply
+from hasten_router.links.link import FrameLink, LinkContext, LinkLimits
 from hasten_router.links.roster import Roster, RosterLimits
-from hasten_router.links.stream import ExecuteLink, LinkContext, LinkLimits
 from hasten_router.transport import WorkerLink
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.discovery.port import Discovery, Instance
@@ -98,6 +98,7 @@ class Record:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []
+        self.causes: list[str] = []
 
     def joined(self, link: WorkerLink) -> None:
         self.heard.append(("joined", link.address))
@@ -114,7 +115,7 @@ class Record:
         self.heard.append(("quiesced", worker_id))
 
     def lost(self, worker_id: str, cause: str) -> None:
-        del cause
+        self.causes.append(cause)
         self.heard.append(("lost", worker_id))
 
 
@@ -126,12 +127,15 @@ async def roster_of(
     discovery = memory_discovery(board, ttl_s=1.0, renew_s=0.1, settle_s=0.0)
     announcer = Announcer(board)
     shared = LinkContext(
-        record, SystemClock(), "router", LinkLimits(backoff_s_min=0.01, backoff_s_max=0.05)
+        record,
+        SystemClock(),
+        "router",
+        LinkLimits(silence_s_max=1.0, backoff_s_min=0.01, backoff_s_max=0.05),
     )
     roster = Roster(
         discovery,
         record,
-        lambda name, address: ExecuteLink(name, address, make_channel(address), shared),
+        lambda name, address: FrameLink(name, address, make_channel(address), shared),
         limits,
     )
     running = asyncio.create_task(roster.run())
@@ -354,3 +358,27 @@ async def test_a_fault_of_ours_costs_one_link_for_a_moment(worker: FakeWorker) -
             await eventually(lambda: len(worker.hellos) == 2)
         assert ("lost", "w") in record.heard
         assert "link.crashed" in [log["event"] for log in logs]
+
+
+async def test_a_worker_that_stands_still_loses_its_link_and_gets_it_back(
+    worker: FakeWorker,
+) -> None:
+    record = Record()
+    async with roster_of(record, RosterLimits()) as (_, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        worker.silent = True
+        await eventually(lambda: ("lost", "w") in record.heard)
+        worker.silent = False
+        await eventually(lambda: record.heard[-1] == ("reported", "w"))
+    assert "nothing was heard for 1 s" in record.causes
+
+
+async def test_a_worker_that_ends_the_link_says_why(worker: FakeWorker) -> None:
+    record = Record()
+    async with roster_of(record, RosterLimits()) as (_, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        worker.say_fault(Refusal(Reason.QUEUE_FULL, "the reader is too slow"))
+        await eventually(lambda: ("lost", "w") in record.heard)
+    assert record.causes[0] == "QUEUE_FULL: the reader is too slow"

@@ -10,6 +10,7 @@ import pytest
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.worker.v1 import worker_service_pb2 as wpb
 from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
+from tests.support.framed import RouterEnd
 from tests.support.services import Service
 from tests.support.waiting import eventually
 
@@ -88,34 +89,28 @@ async def _depth_is(channel: grpc.aio.Channel, count: int) -> bool:
     return await depth(channel) == count
 
 
-async def test_a_router_stream_carries_calls_of_several_models(worker: Service) -> None:
-    async with grpc.aio.insecure_channel(worker.address) as channel:
-        stream = WorkerServiceStub(channel).Execute()
-        await stream.write(wpb.ExecuteRequest(hello=wpb.Hello(caller_id="router")))
-        first = await stream.read()
-        assert {"slow", "crowd", "echo_fp32"} <= {model.name for model in first.state.models}
+async def test_a_link_carries_calls_of_several_models(worker: Service) -> None:
+    async with (
+        grpc.aio.insecure_channel(worker.address) as channel,
+        RouterEnd(channel, worker.address) as router,
+    ):
+        served = {model.name for model in router.messages[0].state.models}
+        assert {"slow", "crowd", "echo_fp32"} <= served
         names = ["echo_fp32", "crowd", "nobody", "echo_fp32"]
-        await stream.write(
-            wpb.ExecuteRequest(
-                calls=[
-                    wpb.Call(
-                        call_id=number,
-                        priority=1,
-                        time_left_us=10_000_000,
-                        payload=request_for(name).SerializeToString(),
-                    )
-                    for number, name in enumerate(names)
-                ]
+        await router.send(
+            *(
+                wpb.Call(
+                    call_id=number,
+                    priority=1,
+                    time_left_us=10_000_000,
+                    payload=request_for(name).SerializeToString(),
+                )
+                for number, name in enumerate(names)
             )
         )
-        replies: dict[int, wpb.Reply] = {}
-        while len(replies) < 4:
-            message = await asyncio.wait_for(stream.read(), 10)
-            replies |= {reply.call_id: reply for reply in message.replies}
-        reasons = [replies[number].failure.reason for number in range(4)]
+        reasons = [(await router.reply(number)).failure.reason for number in range(4)]
         assert reasons == ["", "", "MODEL_NOT_FOUND", ""]
-        assert message.load.received == 4
-        stream.cancel()
+        assert router.messages[-1].load.received == 4
 
 
 def mutants(count: int) -> list[bytes]:
@@ -160,20 +155,18 @@ async def test_damaged_requests_are_refused_and_the_worker_lives(worker: Service
         assert await infer(request_for("echo_fp32").SerializeToString())
 
 
-async def test_damaged_calls_on_a_stream_are_refused_one_by_one(worker: Service) -> None:
-    async with grpc.aio.insecure_channel(worker.address) as channel:
-        stream = WorkerServiceStub(channel).Execute()
-        await stream.write(wpb.ExecuteRequest(hello=wpb.Hello(caller_id="router")))
+async def test_damaged_calls_on_a_link_are_refused_one_by_one(worker: Service) -> None:
+    async with (
+        grpc.aio.insecure_channel(worker.address) as channel,
+        RouterEnd(channel, worker.address) as router,
+    ):
+        damaged = mutants(200)
         for start in range(0, 200, 50):
-            calls = [
-                wpb.Call(call_id=start + number, payload=data)
-                for number, data in enumerate(mutants(200)[start : start + 50])
-            ]
-            await stream.write(wpb.ExecuteRequest(calls=calls))
-        replies: dict[int, wpb.Reply] = {}
-        while len(replies) < 200:
-            message = await asyncio.wait_for(stream.read(), 10)
-            replies |= {reply.call_id: reply for reply in message.replies}
-        reasons = {reply.failure.reason for reply in replies.values()}
+            await router.send(
+                *(
+                    wpb.Call(call_id=number, payload=damaged[number])
+                    for number in range(start, start + 50)
+                )
+            )
+        reasons = {(await router.reply(number)).failure.reason for number in range(200)}
         assert not reasons & {"INTERNAL", "MODEL_FAILED"}
-        stream.cancel()

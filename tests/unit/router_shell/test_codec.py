@@ -1,4 +1,4 @@
-"""Messages of the Execute stream, made by hand, are what protobuf would have made."""
+"""Messages of a link, made by hand, are what protobuf would have made."""
 
 import math
 
@@ -9,10 +9,10 @@ from hasten.common.v1 import failure_pb2, timing_pb2
 from hasten.inference.v2 import inference_pb2
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason
-from hasten_router import fields
 from hasten_router.calls import Call
 from hasten_router.front.stream_infer import Subject, answer_message, error_message
 from hasten_router.links import codec
+from hasten_runtime import fields
 
 UNTIMED = settings(deadline=None)  # tests say nothing about speed
 
@@ -38,10 +38,11 @@ def test_calls_and_cancels_make_one_message(
     calls: list[tuple[int, bytes, float]], cancels: list[int]
 ) -> None:
     data = b"".join(
-        codec.encode_call(a_call(call_id, payload), deadline_s, 0.0)
+        part
         for call_id, payload, deadline_s in calls
+        for part in codec.encode_call(a_call(call_id, payload), deadline_s, 0.0)
     ) + codec.encode_cancels(cancels)
-    message = pb.ExecuteRequest.FromString(data)
+    message = pb.ToWorker.FromString(data)
     assert [(call.call_id, call.payload) for call in message.calls] == [c[:2] for c in calls]
     assert list(message.cancelled_call_ids) == cancels
     for call, (_, _, deadline_s) in zip(message.calls, calls, strict=True):

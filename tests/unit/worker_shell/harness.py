@@ -1,27 +1,26 @@
 """A worker in the test's own process: everything is real but the engine."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from hasten.inference.v2.inference_pb2_grpc import GRPCInferenceServiceStub
-from hasten.worker.v1 import worker_service_pb2 as wpb
 from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.store import IndexEntry
-from hasten_worker.execute.link import LinkLimits
+from hasten_worker.links.link import LinkLimits
 from hasten_worker.model import Model
 from hasten_worker.settings import LeaveSettings, WorkerSettings
 from hasten_worker.shell.shell import Shell
 from hasten_worker.wiring import SERVICES, Worker, open_worker
+from tests.support.framed import RouterEnd
 from tests.unit.worker_shell.fakes import EchoModel
 
 WAIT_S = 10.0
@@ -153,53 +152,16 @@ async def running_worker(
                 WorkerServiceStub(channel),
                 channel,
             )
-        worker.servicer.finish_links()
         worker.health.close()
+        await worker.door.close(1.0)
         await worker.server.stop(1.0)
 
 
-class Router:
-    """The other end of one Execute stream."""
+class Router(RouterEnd):
+    """The other end of one link."""
 
     def __init__(self, bench: Bench) -> None:
-        self._call = bench.internal.Execute()
-        self.replies: dict[int, wpb.Reply] = {}
-        self.messages: list[wpb.ExecuteResponse] = []
-
-    async def __aenter__(self) -> Self:
-        await self._call.write(wpb.ExecuteRequest(hello=wpb.Hello(caller_id="r1")))
-        await self.read()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._call.cancel()
-
-    async def send(self, *calls: wpb.Call, cancel: tuple[int, ...] = ()) -> None:
-        await self._call.write(wpb.ExecuteRequest(calls=calls, cancelled_call_ids=cancel))
-
-    async def done_sending(self) -> None:
-        await self._call.done_writing()
-
-    async def read(self) -> wpb.ExecuteResponse:
-        message = await asyncio.wait_for(self._call.read(), WAIT_S)
-        if message is grpc.aio.EOF:
-            raise EOFError
-        self.messages.append(message)
-        for reply in message.replies:
-            assert reply.call_id not in self.replies, "a call was answered twice"
-            self.replies[reply.call_id] = reply
-        return message
-
-    async def reply(self, call_id: int) -> wpb.Reply:
-        while call_id not in self.replies:
-            await self.read()
-        return self.replies[call_id]
-
-    async def status(self) -> grpc.StatusCode:
-        return await asyncio.wait_for(self._call.code(), WAIT_S)
-
-    async def details(self) -> str:
-        return await asyncio.wait_for(self._call.details(), WAIT_S)
+        super().__init__(bench.channel, bench.worker.address)
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:

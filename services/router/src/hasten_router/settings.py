@@ -6,8 +6,8 @@ from pydantic_settings import SettingsConfigDict
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import FrontLimits
+from hasten_router.links.link import LinkLimits
 from hasten_router.links.roster import RosterLimits
-from hasten_router.links.stream import LinkLimits
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,
@@ -33,6 +33,13 @@ class LinkSettings(SettingsGroup):
     connect_s_max: float = Field(
         default=3.0, gt=0, le=60, description="Longest wait for a connection to a worker."
     )
+    silence_s_max: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=60,
+        description="A worker that says nothing for this long has its link closed; "
+        "workers speak four times a second.",
+    )
     backoff_s_min: float = Field(
         default=0.05, gt=0, le=10, description="Wait before a broken link is opened again."
     )
@@ -55,13 +62,15 @@ class LinkSettings(SettingsGroup):
         default=60.0, ge=0, le=3600, description="Longest wait for its last answers after that."
     )
 
-    def link_limits(self, payload_bytes_max: int) -> LinkLimits:
-        """For each link, over which messages may carry payload_bytes_max."""
+    def link_limits(self, payload_bytes_max: int, reply_bytes_max: int) -> LinkLimits:
+        """For each link, over which messages may carry payload_bytes_max down."""
         return LinkLimits(
             connect_s_max=self.connect_s_max,
+            silence_s_max=self.silence_s_max,
             backoff_s_min=self.backoff_s_min,
             backoff_s_max=self.backoff_s_max,
             message_bytes_max=min(self.coalesce_bytes_max, payload_bytes_max),
+            reply_bytes_max=reply_bytes_max,
         )
 
     def roster_limits(self) -> RosterLimits:
@@ -181,7 +190,7 @@ class RouterSettings(ServiceSettings):
 
     def link_limits(self) -> LinkLimits:
         """Bounds of each link to a worker."""
-        return self.link.link_limits(self.payload_bytes_max)
+        return self.link.link_limits(self.payload_bytes_max, self.grpc.message_bytes_max)
 
     def front_limits(self) -> FrontLimits:
         """Bounds of what clients send."""

@@ -1,7 +1,7 @@
 """The port between the router and whatever moves its bytes.
 
 Two kinds of transport meet here: the front, where clients come in, and a link to each
-worker. Both are gRPC today. Neither decides anything, so another transport needs nothing
+worker. The one is gRPC, the other frames over TCP. Neither decides anything, so another transport needs nothing
 but these protocols.
 """
 

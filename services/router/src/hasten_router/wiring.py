@@ -17,8 +17,8 @@ from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.server import GrpcFront, Services
 from hasten_router.keeper import Keeper
+from hasten_router.links.link import FrameLink, LinkContext
 from hasten_router.links.roster import OpenLink, Roster
-from hasten_router.links.stream import ExecuteLink, LinkContext
 from hasten_router.observing import Meter
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
@@ -158,8 +158,8 @@ def _link_opener(settings: RouterSettings, shell: Shell, clock: Clock, seed: int
     rng = Random(f"{seed}/links")  # noqa: S311  (spreads reconnects; no secret)
     shared = LinkContext(shell, clock, settings.id, settings.link_limits(), rng)
 
-    def open_link(worker_id: str, address: str) -> ExecuteLink:
-        return ExecuteLink(worker_id, address, make_channel(address, limits=channel_limits), shared)
+    def open_link(worker_id: str, address: str) -> FrameLink:
+        return FrameLink(worker_id, address, make_channel(address, limits=channel_limits), shared)
 
     return open_link
 

@@ -38,8 +38,8 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
         if worker.shell.broken:
             await _break_off(worker)
         await worker.leaving.drain()
-        worker.servicer.finish_links()
         worker.health.close()
+        await worker.door.close(CLOSE_S)
         await worker.server.stop(CLOSE_S)
         await worker.store.stop()
         worker.reporter.close()

@@ -24,7 +24,7 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 from hasten_worker.engine.settings import StoreSettings, cores_available
-from hasten_worker.execute.link import LinkLimits
+from hasten_worker.links.link import LinkLimits
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2
@@ -70,6 +70,12 @@ class WorkerSettings(ServiceSettings):
         description="Name of this worker, unique in the mesh; empty: host name and process id.",
     )
     address: HostPort = Field(default="0.0.0.0:8001", description="Where gRPC is served.")
+    link_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of the routers' links, on the same host; 0: any that is free.",
+    )
     advertise_host: str = Field(
         default="", description="Host that routers call; empty: the address's, or the host name."
     )
@@ -189,7 +195,7 @@ class WorkerSettings(ServiceSettings):
         )
 
     def link_limits(self) -> LinkLimits:
-        """For the routers' streams."""
+        """For the routers' links."""
         return LinkLimits(
             message_bytes_max=self.grpc.message_bytes_max,
             pending_bytes_max=PENDING_MESSAGES * self.grpc.message_bytes_max,

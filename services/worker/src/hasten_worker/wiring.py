@@ -16,19 +16,21 @@ from hasten_policy.machines.worker import WorkerMachine
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
+from hasten_runtime.frames import listening_socket
 from hasten_runtime.grpc_server import Health, add_health, add_reflection, bind, make_server
 from hasten_runtime.inference_service import PUBLIC_NAME
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_worker.engine.settings import StoreSettings
-from hasten_worker.execute.link import LinkSetup
-from hasten_worker.execute.servicer import SERVICE_NAME, WorkerServicer
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.repository import Control
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_service
 from hasten_worker.intake import Intake
 from hasten_worker.leaving import Leaving
+from hasten_worker.links.door import LinkDoor
+from hasten_worker.links.link import LinkSetup
+from hasten_worker.links.servicer import SERVICE_NAME, WorkerServicer
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
@@ -79,7 +81,7 @@ class Worker:
         shell: Owner of the machine.
         store: Its models.
         server: Serves both protocols; bound, not started.
-        servicer: The routers' streams.
+        door: The routers' links; open.
         health: What health says.
         presence: Its entries in discovery and the load store.
         reporter: Renews the latter.
@@ -94,7 +96,7 @@ class Worker:
     shell: Shell
     store: Store
     server: grpc.aio.Server
-    servicer: WorkerServicer
+    door: LinkDoor
     health: Health
     presence: Presence
     reporter: Reporter
@@ -154,13 +156,17 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         )
         stack.push_async_callback(server.stop, 0)
         address = _listening(bind, server, settings.address)
+        door = _door(settings, core, address)
+        stack.push_async_callback(door.close, 0)
+        await door.open()
+        _serve(server, settings, core, health, WorkerServicer(door, leaving.drain))
         yield Worker(
             settings=settings,
             worker_id=core.worker_id,
             shell=core.shell,
             store=core.store,
             server=server,
-            servicer=_serve(server, settings, core, health, leaving, address),
+            door=door,
             health=health,
             presence=presence,
             reporter=reporter,
@@ -253,15 +259,8 @@ def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> R
     )
 
 
-def _serve(
-    server: grpc.aio.Server,
-    settings: WorkerSettings,
-    core: _Core,
-    health: Health,
-    leaving: Leaving,
-    address: str,
-) -> WorkerServicer:
-    """Adds both protocols to the server."""
+def _door(settings: WorkerSettings, core: _Core, address: str) -> LinkDoor:
+    """Where routers' links come in, on the host of the address."""
     advertised = settings.advertised(address)
 
     def state(link_id: int) -> WorkerState:
@@ -285,7 +284,18 @@ def _serve(
         state=state,
         start_span=core.meter.start_span,
     )
-    servicer = WorkerServicer(setup, leaving.drain)
+    listening = _listening(listening_socket, address.rpartition(":")[0], settings.link_port)
+    return LinkDoor(setup, listening, frame_bytes_max=settings.grpc.message_bytes_max)
+
+
+def _serve(
+    server: grpc.aio.Server,
+    settings: WorkerSettings,
+    core: _Core,
+    health: Health,
+    servicer: WorkerServicer,
+) -> None:
+    """Adds both protocols to the server."""
     parts = Parts(
         inference=Inference(
             core.shell,
@@ -302,7 +312,6 @@ def _serve(
     )
     server.add_generic_rpc_handlers((inference_service(parts), servicer.handler()))
     add_reflection(server, SERVICES[1:])
-    return servicer
 
 
 def log_level_setter(settings: WorkerSettings) -> Callable[[str], None]:

@@ -1,6 +1,6 @@
 """What the router's machine is told (events) and what it asks for (effects).
 
-The shell turns gRPC calls, worker streams and timers into events and carries the effects
+The shell turns gRPC calls, worker links and timers into events and carries the effects
 out, in order. A call has at most one attempt on any worker, so (call_id, worker_id) names
 an attempt.
 """

@@ -66,7 +66,7 @@ class CallArrived:
 
     Attributes:
         call_id: Chosen by the shell; grows, never re-used.
-        link_id: The stream it came over (0: served directly); for received counts.
+        link_id: The link it came over (0: served directly); for received counts.
         model_key: "name/version".
         rows: Rows it brings, 1..batch_max.
         shape_key: Calls batch together only if equal.
@@ -117,14 +117,14 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class LinkOpened:
-    """A router's stream opened."""
+    """A router's link opened."""
 
     link_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class LinkClosed:
-    """A router's stream closed; its unanswered calls are cancelled."""
+    """A router's link closed; its unanswered calls are cancelled."""
 
     link_id: int
 

@@ -10,7 +10,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from hasten_policy.reasons import Reason, Refusal
-from hasten_router.links.stream import ExecuteLink
+from hasten_router.links.link import FrameLink
 from hasten_runtime.errors import refusal_from_rpc_error
 
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -46,7 +46,7 @@ class Answers(Generic[ResponseT]):
     refused: tuple[tuple[str, Refusal], ...]
 
 
-async def ask(links: Sequence[ExecuteLink], question: Question[ResponseT]) -> Answers[ResponseT]:
+async def ask(links: Sequence[FrameLink], question: Question[ResponseT]) -> Answers[ResponseT]:
     """Asks all of them at once. A worker whose link is down counts as refusing, at once."""
     outcomes = await asyncio.gather(*(_ask_one(link, question) for link in links))
     given: list[tuple[str, ResponseT]] = []
@@ -59,7 +59,7 @@ async def ask(links: Sequence[ExecuteLink], question: Question[ResponseT]) -> An
     return Answers(tuple(given), tuple(refused))
 
 
-async def _ask_one(link: ExecuteLink, question: Question[ResponseT]) -> ResponseT | Refusal:
+async def _ask_one(link: FrameLink, question: Question[ResponseT]) -> ResponseT | Refusal:
     if not link.connected:
         return Refusal(Reason.WORKER_LOST, "the router has no connection to it", retry_after_s=1.0)
     method = link.channel.unary_unary(

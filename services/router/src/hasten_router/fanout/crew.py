@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from hasten.worker.v1 import worker_service_pb2 as worker_pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.fanout.ask import Answers, Question, ask
-from hasten_router.links.stream import ExecuteLink
+from hasten_router.links.link import FrameLink
 from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
@@ -46,7 +46,7 @@ class Crew:
 
     def __init__(
         self,
-        links: Callable[[], Sequence[ExecuteLink]],
+        links: Callable[[], Sequence[FrameLink]],
         listener: LinkListener,
         limits: CrewLimits,
     ) -> None:
@@ -116,7 +116,7 @@ class Crew:
             answers = Answers(answers.given, refused)
         _unanimous(method, answers)
 
-    async def _refresh(self, links: Sequence[ExecuteLink]) -> None:
+    async def _refresh(self, links: Sequence[FrameLink]) -> None:
         states = await ask(
             links,
             Question(

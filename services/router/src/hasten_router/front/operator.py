@@ -12,8 +12,8 @@ from hasten.router.v1.router_service_pb2_grpc import RouterServiceServicer
 from hasten.worker.v1 import worker_service_pb2 as worker_pb
 from hasten_policy.machines.router import WorkerView
 from hasten_policy.reasons import Reason, Refusal
+from hasten_router.links.link import FrameLink
 from hasten_router.links.roster import Roster
-from hasten_router.links.stream import ExecuteLink
 from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError, refusal_from_rpc_error
@@ -91,7 +91,7 @@ def _timeout_s(patience_s: float, left_s: float | None) -> float:
     return longest_s if left_s is None else min(longest_s, left_s)
 
 
-def _row(link: ExecuteLink, view: WorkerView | None) -> pb.WorkerView:
+def _row(link: FrameLink, view: WorkerView | None) -> pb.WorkerView:
     state = load_pb2.WorkerState()
     if link.state is not None:
         state.CopyFrom(link.state)

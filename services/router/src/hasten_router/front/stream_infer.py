@@ -6,11 +6,10 @@ from typing import Final, NamedTuple, cast
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Refusal
-from hasten_router import fields
 from hasten_router.calls import Call
 from hasten_router.front.infer import Desk, read_metadata
 from hasten_router.head import read_head
-from hasten_runtime import errors
+from hasten_runtime import errors, fields
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 

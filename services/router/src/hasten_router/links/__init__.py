@@ -1,1 +1,1 @@
-"""Links to workers over gRPC: one long Execute stream each, and who gets one."""
+"""Links to workers: one long connection each, and who gets one."""

@@ -1,4 +1,4 @@
-"""Messages of the Execute stream: calls out, replies in."""
+"""Messages of a link: calls out, replies in."""
 
 import math
 from collections.abc import Iterable
@@ -7,25 +7,24 @@ from typing import Final
 from hasten.common.v1.timing_pb2 import Timing
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.load import LoadSample
-from hasten_router import fields
 from hasten_router.calls import Call, Reply
-from hasten_runtime import wire
+from hasten_runtime import fields, wire
 
 TIME_LEFT_US_MAX: Final = 2**63 - 1
 
-_CALLS_KEY: Final = fields.key(pb.ExecuteRequest.CALLS_FIELD_NUMBER)
+_CALLS_KEY: Final = fields.key(pb.ToWorker.CALLS_FIELD_NUMBER)
 _PAYLOAD_KEY: Final = fields.key(pb.Call.PAYLOAD_FIELD_NUMBER)
 
 
-def hello(caller_id: str) -> bytes:
-    """The first message of a stream."""
-    return pb.ExecuteRequest(hello=pb.Hello(caller_id=caller_id)).SerializeToString()
+def first(ticket: bytes) -> bytes:
+    """The first message of a link."""
+    return pb.ToWorker(ticket=ticket).SerializeToString()
 
 
-def encode_call(call: Call, deadline_s: float, now_s: float) -> bytes:
-    """One call as a field of ExecuteRequest; such fields joined are a message.
+def encode_call(call: Call, deadline_s: float, now_s: float) -> tuple[bytes, bytes]:
+    """One call as a field of ToWorker, in two parts; such fields joined are a message.
 
-    The payload is copied once: only the small head goes through protobuf.
+    The payload is not copied: only the small head goes through protobuf.
     """
     head = pb.Call(
         call_id=call.call_id,
@@ -37,12 +36,12 @@ def encode_call(call: Call, deadline_s: float, now_s: float) -> bytes:
     payload = call.payload
     payload_size = fields.varint(len(payload))
     size = len(head) + 1 + len(payload_size) + len(payload)
-    return b"".join((_CALLS_KEY, fields.varint(size), head, _PAYLOAD_KEY, payload_size, payload))
+    return b"".join((_CALLS_KEY, fields.varint(size), head, _PAYLOAD_KEY, payload_size)), payload
 
 
 def encode_cancels(call_ids: Iterable[int]) -> bytes:
-    """Cancelled calls as a field of ExecuteRequest."""
-    return pb.ExecuteRequest(cancelled_call_ids=call_ids).SerializeToString()
+    """Cancelled calls as a field of ToWorker."""
+    return pb.ToWorker(cancelled_call_ids=call_ids).SerializeToString()
 
 
 def time_left_us(deadline_s: float, now_s: float) -> int:

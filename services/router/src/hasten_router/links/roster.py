@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hasten_router.links.stream import ExecuteLink
+from hasten_router.links.link import FrameLink
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Discovery, View
@@ -13,7 +13,7 @@ WORKER_SERVICE = "worker"
 
 _log = logs.logger(__name__)
 
-OpenLink = Callable[[str, str], ExecuteLink]
+OpenLink = Callable[[str, str], FrameLink]
 """Makes the link to a worker, by name and address."""
 
 
@@ -48,7 +48,7 @@ class Roster:
         self._listener = listener
         self._open_link = open_link
         self._limits = limits or RosterLimits()
-        self._links: dict[str, ExecuteLink] = {}
+        self._links: dict[str, FrameLink] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._viewed = asyncio.Event()
@@ -72,11 +72,11 @@ class Roster:
         """Seconds since discovery last answered; math.inf before the first time."""
         return self._discovery.age_s(WORKER_SERVICE)
 
-    def links(self) -> list[ExecuteLink]:
+    def links(self) -> list[FrameLink]:
         """All links, connected or not, by worker."""
         return [self._links[worker_id] for worker_id in sorted(self._links)]
 
-    def link(self, worker_id: str) -> ExecuteLink | None:
+    def link(self, worker_id: str) -> FrameLink | None:
         """The link to one worker, if it is known."""
         return self._links.get(worker_id)
 
@@ -136,7 +136,7 @@ class Roster:
         _log.info("roster.left", worker_id=worker_id, cause=cause)
 
 
-async def _keep(link: ExecuteLink) -> None:
+async def _keep(link: FrameLink) -> None:
     try:
         await link.run()
     finally:

@@ -38,7 +38,7 @@ class Call:
 
     Attributes:
         call_id: Given by the shell; grows, never re-used.
-        wire_id: The caller's own id on its stream; 0 elsewhere.
+        wire_id: The caller's own id on its link; 0 elsewhere.
         link_id: Stream it came over; 0 when served directly.
         sink: Who hears of the end.
         served: The model version it is for, as it was when the call came.

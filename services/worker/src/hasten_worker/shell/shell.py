@@ -166,7 +166,7 @@ class Shell:
     # --- links -------------------------------------------------------------------------
 
     def link_opened(self, on_change: Callable[[], None], tell_load: Callable[[], None]) -> int:
-        """A stream opened; `on_change` is called when its state should be told anew, `tell_load`
+        """A link opened; `on_change` is called when its state should be told anew, `tell_load`
         when its load should.
         """
         self._last_link_id += 1
@@ -176,7 +176,7 @@ class Shell:
         return self._last_link_id
 
     def link_closed(self, link_id: int, on_change: Callable[[], None]) -> None:
-        """A stream closed; its unanswered calls are cancelled."""
+        """A link closed; its unanswered calls are cancelled."""
         self._on_change.remove(on_change)
         del self._tell_load[link_id]
         for call in [call for call in self._calls.values() if call.link_id == link_id]:

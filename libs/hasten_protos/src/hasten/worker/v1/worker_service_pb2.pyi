@@ -22,50 +22,14 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class ExecuteRequest(_message.Message):
-    """One message down the stream; calls that are ready together travel together."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    HELLO_FIELD_NUMBER: _builtins.int
-    CALLS_FIELD_NUMBER: _builtins.int
-    CANCELLED_CALL_IDS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def hello(self) -> Global___Hello:
-        """Present in the first message only."""
-
-    @_builtins.property
-    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]:
-        """Calls to run."""
-
-    @_builtins.property
-    def cancelled_call_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Calls whose answer nobody waits for any more."""
-
-    def __init__(
-        self,
-        *,
-        hello: Global___Hello | None = ...,
-        calls: _abc.Iterable[Global___Call] | None = ...,
-        cancelled_call_ids: _abc.Iterable[_builtins.int] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled_call_ids", b"cancelled_call_ids", "hello", b"hello"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ExecuteRequest: _TypeAlias = ExecuteRequest  # noqa: Y015
-
-@_typing.final
-class Hello(_message.Message):
-    """Who opened the stream."""
+class OpenLinkRequest(_message.Message):
+    """Asks for a link."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLER_ID_FIELD_NUMBER: _builtins.int
     caller_id: _builtins.str
-    """Name of the caller, for logs and for sharing out the window."""
+    """Name of the caller, for logs."""
     def __init__(
         self,
         *,
@@ -77,7 +41,67 @@ class Hello(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Hello: _TypeAlias = Hello  # noqa: Y015
+Global___OpenLinkRequest: _TypeAlias = OpenLinkRequest  # noqa: Y015
+
+@_typing.final
+class OpenLinkResponse(_message.Message):
+    """How to open it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORT_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    port: _builtins.int
+    """TCP port, on the host of this worker's address."""
+    ticket: _builtins.bytes
+    """What the first frame must say."""
+    def __init__(
+        self,
+        *,
+        port: _builtins.int = ...,
+        ticket: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["port", b"port", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenLinkResponse: _TypeAlias = OpenLinkResponse  # noqa: Y015
+
+@_typing.final
+class ToWorker(_message.Message):
+    """One message down a link; calls that are ready together travel together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    CANCELLED_CALL_IDS_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.bytes
+    """Present in the first message, alone, and in no other."""
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]:
+        """Calls to run."""
+
+    @_builtins.property
+    def cancelled_call_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Calls whose answer nobody waits for any more. They were sent in earlier messages."""
+
+    def __init__(
+        self,
+        *,
+        ticket: _builtins.bytes = ...,
+        calls: _abc.Iterable[Global___Call] | None = ...,
+        cancelled_call_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled_call_ids", b"cancelled_call_ids", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToWorker: _TypeAlias = ToWorker  # noqa: Y015
 
 @_typing.final
 class Call(_message.Message):
@@ -92,7 +116,7 @@ class Call(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
-    """Chosen by the caller, unique on the stream."""
+    """Chosen by the caller, unique on the link."""
     time_left_us: _builtins.int
     """Time left until the deadline, in microseconds, measured when sent. Zero: no deadline."""
     priority: _builtins.int
@@ -122,14 +146,15 @@ class Call(_message.Message):
 Global___Call: _TypeAlias = Call  # noqa: Y015
 
 @_typing.final
-class ExecuteResponse(_message.Message):
-    """One message up the stream."""
+class ToRouter(_message.Message):
+    """One message up a link."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPLIES_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reply]:
         """Finished calls."""
@@ -142,20 +167,25 @@ class ExecuteResponse(_message.Message):
     def state(self) -> _load_pb2.WorkerState:
         """Present in the first message, on changes, and at least four times a second."""
 
+    @_builtins.property
+    def fault(self) -> _failure_pb2.Failure:
+        """Why the worker ends the link now, in the last message, when something is wrong with it."""
+
     def __init__(
         self,
         *,
         replies: _abc.Iterable[Global___Reply] | None = ...,
         load: _load_pb2.Load | None = ...,
         state: _load_pb2.WorkerState | None = ...,
+        fault: _failure_pb2.Failure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load", "state", b"state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "load", b"load", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["load", b"load", "replies", b"replies", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "load", b"load", "replies", b"replies", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ExecuteResponse: _TypeAlias = ExecuteResponse  # noqa: Y015
+Global___ToRouter: _TypeAlias = ToRouter  # noqa: Y015
 
 @_typing.final
 class Reply(_message.Message):

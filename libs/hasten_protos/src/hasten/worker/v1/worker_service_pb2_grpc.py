@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class WorkerServiceStub:
-    """Runs calls. One long stream per (router, worker) carries many calls at once.
+    """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
+    connection of frames (docs/decisions/0015). Down come ToWorker messages, up go ToRouter
+    messages, each behind its length as four bytes, little-endian. Closing the link cancels every
+    unanswered call on it.
     """
 
     def __init__(self, channel):
@@ -35,10 +38,10 @@ class WorkerServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Execute = channel.stream_stream(
-                '/hasten.worker.v1.WorkerService/Execute',
-                request_serializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.ExecuteRequest.SerializeToString,
-                response_deserializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.ExecuteResponse.FromString,
+        self.OpenLink = channel.unary_unary(
+                '/hasten.worker.v1.WorkerService/OpenLink',
+                request_serializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.OpenLinkRequest.SerializeToString,
+                response_deserializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.OpenLinkResponse.FromString,
                 _registered_method=True)
         self.Drain = channel.unary_unary(
                 '/hasten.worker.v1.WorkerService/Drain',
@@ -53,12 +56,14 @@ class WorkerServiceStub:
 
 
 class WorkerServiceServicer:
-    """Runs calls. One long stream per (router, worker) carries many calls at once.
+    """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
+    connection of frames (docs/decisions/0015). Down come ToWorker messages, up go ToRouter
+    messages, each behind its length as four bytes, little-endian. Closing the link cancels every
+    unanswered call on it.
     """
 
-    def Execute(self, request_iterator, context):
-        """Carries calls down and replies, load and state up. The first message must be a hello.
-        Closing the stream cancels every unanswered call on it.
+    def OpenLink(self, request, context):
+        """Where to open a link, and the ticket that opens it. Each ticket opens one, and soon expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,10 +86,10 @@ class WorkerServiceServicer:
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Execute': grpc.stream_stream_rpc_method_handler(
-                    servicer.Execute,
-                    request_deserializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.ExecuteRequest.FromString,
-                    response_serializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.ExecuteResponse.SerializeToString,
+            'OpenLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenLink,
+                    request_deserializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.OpenLinkRequest.FromString,
+                    response_serializer=hasten_dot_worker_dot_v1_dot_worker__service__pb2.OpenLinkResponse.SerializeToString,
             ),
             'Drain': grpc.unary_unary_rpc_method_handler(
                     servicer.Drain,
@@ -105,11 +110,14 @@ def add_WorkerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WorkerService:
-    """Runs calls. One long stream per (router, worker) carries many calls at once.
+    """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
+    connection of frames (docs/decisions/0015). Down come ToWorker messages, up go ToRouter
+    messages, each behind its length as four bytes, little-endian. Closing the link cancels every
+    unanswered call on it.
     """
 
     @staticmethod
-    def Execute(request_iterator,
+    def OpenLink(request,
             target,
             options=(),
             channel_credentials=None,
@@ -119,12 +127,12 @@ class WorkerService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
+        return grpc.experimental.unary_unary(
+            request,
             target,
-            '/hasten.worker.v1.WorkerService/Execute',
-            hasten_dot_worker_dot_v1_dot_worker__service__pb2.ExecuteRequest.SerializeToString,
-            hasten_dot_worker_dot_v1_dot_worker__service__pb2.ExecuteResponse.FromString,
+            '/hasten.worker.v1.WorkerService/OpenLink',
+            hasten_dot_worker_dot_v1_dot_worker__service__pb2.OpenLinkRequest.SerializeToString,
+            hasten_dot_worker_dot_v1_dot_worker__service__pb2.OpenLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

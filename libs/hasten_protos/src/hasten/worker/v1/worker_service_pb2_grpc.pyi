@@ -27,16 +27,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WorkerServiceStub:
-    """Runs calls. One long stream per (router, worker) carries many calls at once."""
+    """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
+    connection of frames (docs/decisions/0015). Down come ToWorker messages, up go ToRouter
+    messages, each behind its length as four bytes, little-endian. Closing the link cancels every
+    unanswered call on it.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkerServiceAsyncStub: ...
-    Execute: _grpc.StreamStreamMultiCallable[_worker_service_pb2.ExecuteRequest, _worker_service_pb2.ExecuteResponse]
-    """Carries calls down and replies, load and state up. The first message must be a hello.
-    Closing the stream cancels every unanswered call on it.
-    """
+    OpenLink: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.OpenLinkRequest, _worker_service_pb2.OpenLinkResponse]
+    """Where to open a link, and the ticket that opens it. Each ticket opens one, and soon expires."""
     Drain: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.DrainRequest, _worker_service_pb2.DrainResponse]
     """Stops taking calls, finishes the accepted ones, then answers. Idempotent."""
     GetState: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.GetStateRequest, _worker_service_pb2.GetStateResponse]
@@ -44,30 +46,34 @@ class WorkerServiceStub:
 
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
-    """Runs calls. One long stream per (router, worker) carries many calls at once."""
+    """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
+    connection of frames (docs/decisions/0015). Down come ToWorker messages, up go ToRouter
+    messages, each behind its length as four bytes, little-endian. Closing the link cancels every
+    unanswered call on it.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Execute: _aio.StreamStreamMultiCallable[_worker_service_pb2.ExecuteRequest, _worker_service_pb2.ExecuteResponse]  # type: ignore[assignment]
-    """Carries calls down and replies, load and state up. The first message must be a hello.
-    Closing the stream cancels every unanswered call on it.
-    """
+    OpenLink: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.OpenLinkRequest, _worker_service_pb2.OpenLinkResponse]  # type: ignore[assignment]
+    """Where to open a link, and the ticket that opens it. Each ticket opens one, and soon expires."""
     Drain: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.DrainRequest, _worker_service_pb2.DrainResponse]  # type: ignore[assignment]
     """Stops taking calls, finishes the accepted ones, then answers. Idempotent."""
     GetState: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.GetStateRequest, _worker_service_pb2.GetStateResponse]  # type: ignore[assignment]
     """The worker's state now."""
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Runs calls. One long stream per (router, worker) carries many calls at once."""
+    """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
+    connection of frames (docs/decisions/0015). Down come ToWorker messages, up go ToRouter
+    messages, each behind its length as four bytes, little-endian. Closing the link cancels every
+    unanswered call on it.
+    """
 
     @_abc_1.abstractmethod
-    def Execute(
+    def OpenLink(
         self,
-        request_iterator: _MaybeAsyncIterator[_worker_service_pb2.ExecuteRequest],
+        request: _worker_service_pb2.OpenLinkRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_worker_service_pb2.ExecuteResponse], _abc.AsyncIterator[_worker_service_pb2.ExecuteResponse]]:
-        """Carries calls down and replies, load and state up. The first message must be a hello.
-        Closing the stream cancels every unanswered call on it.
-        """
+    ) -> _typing.Union[_worker_service_pb2.OpenLinkResponse, _abc.Awaitable[_worker_service_pb2.OpenLinkResponse]]:
+        """Where to open a link, and the ticket that opens it. Each ticket opens one, and soon expires."""
 
     @_abc_1.abstractmethod
     def Drain(

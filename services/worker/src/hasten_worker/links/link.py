@@ -1,11 +1,12 @@
-"""One router's stream: reads calls, sends what ended, together with the load."""
+"""One router's link: takes calls, sends what ended, together with the load."""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
+from google.protobuf.message import DecodeError
 from opentelemetry.trace import Span
 
 from hasten.common.v1.load_pb2 import WorkerState
@@ -15,10 +16,11 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
+from hasten_runtime.frames import Frames
 from hasten_runtime.telemetry import end_span
-from hasten_worker.execute import frames
-from hasten_worker.execute.outbox import Outbox
 from hasten_worker.intake import Intake, parse
+from hasten_worker.links import encode
+from hasten_worker.links.outbox import Outbox
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
 from hasten_worker.tensors.encode import response_too_large
@@ -30,18 +32,18 @@ ENVELOPE_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
-    """Bounds of one stream.
+    """Bounds of one link.
 
     Attributes:
         message_bytes_max: Largest message; a reply that is larger is refused instead, as it
-            would break the stream.
+            would break the link.
         coalesce_bytes_max: Replies share a message up to this size, or less where messages
             are smaller.
         pending_bytes_max: Replies waiting for a reader that does not read; more end the
-            stream.
-        calls_max: Unanswered calls on the stream; more end it. Far above any window.
-        write_stall_s: A message that cannot be sent for this long ends the stream.
-        state_period_s: Longest time between two states on the stream.
+            link.
+        calls_max: Unanswered calls on the link; more end it. Far above any window.
+        write_stall_s: A router that takes nothing for this long loses its link.
+        state_period_s: Longest time between two states on the link.
     """
 
     message_bytes_max: int = 64 * 1024 * 1024
@@ -80,18 +82,16 @@ class LinkSetup:
     start_span: Callable[[Call, str], Span | None]
 
 
-class Writer(Protocol):
-    """The part of a servicer context that sends."""
-
-    async def write(self, message: bytes) -> None:
-        """Sends; waits while the other side does not take it."""
-        ...
-
-
 class Link:
-    """The worker's end of one Execute stream; the sink of all calls on it."""
+    """The worker's end of one link; the sink of its connection and of all calls on it.
 
-    def __init__(self, setup: LinkSetup) -> None:
+    Args:
+        setup: What every link works with.
+        connection: Belongs to this link from now on.
+        on_end: Told once, when the link has ended.
+    """
+
+    def __init__(self, setup: LinkSetup, connection: Frames, on_end: Callable[[], None]) -> None:
         self._shell = setup.shell
         self._intake = setup.intake
         self._limits = setup.limits
@@ -99,62 +99,73 @@ class Link:
         self._worker_id = setup.worker_id
         self._state = setup.state
         self._start_span = setup.start_span
+        self._connection = connection
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
         self._link_id = self._shell.link_opened(self._state_changed, self._tell_load)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
+        self._aside: set[asyncio.Task[None]] = set()
         self._received = 0
         self._outbox = Outbox(min(self._limits.coalesce_bytes_max, self._limits.replies_bytes_max))
         self._state_due = True
-        self._ready = asyncio.Event()
-        self._ready.set()
-        self._write_began_s = math.inf
-        self._finishing = False
-        self._timer = asyncio.get_running_loop().call_later(
-            self._limits.state_period_s, self._state_period
-        )
-        self.over = asyncio.Event()
-        """The stream should end."""
+        self._flush_due = False
+        self._clogged_since_s = math.inf
+        self._timer = self._loop.call_later(self._limits.state_period_s, self._state_period)
         self.fault: Refusal | None = None
         """Why it ends, when something is wrong with it."""
+        self._flush_soon()
 
     def finish(self) -> None:
-        """Ends the stream once what waits has been sent."""
-        self._finishing = True
-        self._ready.set()
+        """Ends the link once what waits has been sent."""
+        while self._outbox:
+            self._connection.send(self._next_message())
+        self._connection.close()
 
-    def abandon(self) -> None:
-        """Gives up what is still being decoded."""
-        for pending in self._calls.values():
-            if isinstance(pending, asyncio.Task):
-                pending.cancel()
+    def abort(self) -> None:
+        """Ends the link now."""
+        self._connection.abort()
 
-    def close(self) -> None:
-        """Cancels what is unanswered. Called once, when nothing of the stream runs any more."""
-        self._timer.cancel()
-        self._calls.clear()
-        self._shell.link_closed(self._link_id, self._state_changed)
+    # --- the connection ----------------------------------------------------------------
 
-    # --- reading -----------------------------------------------------------------------
-
-    async def read(
-        self,
-        messages: AsyncIterator[pb.ExecuteRequest],
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-    ) -> None:
-        """Reads until the caller closes its side; `spawn` runs what must not hold it up."""
-        async for message in messages:
-            arrived_s = self._clock.now_s()
-            for wire_id in message.cancelled_call_ids:
-                self._cancel(wire_id)
-            together = [
-                call
-                for sent in message.calls
-                if (call := self._decoded(sent, arrived_s, spawn)) is not None
-            ]
-            if self.fault is not None:
-                break
+    def received(self, frame: bytes) -> None:
+        """Takes the calls of one message together, its cancels first."""
+        if self.fault is not None:
+            return
+        arrived_s = self._clock.now_s()
+        try:
+            message = pb.ToWorker.FromString(frame)
+        except DecodeError:
+            self._fail(Reason.INVALID_REQUEST, "a frame is no ToWorker message")
+            return
+        if message.ticket:
+            self._fail(Reason.INVALID_REQUEST, "a ticket belongs into the first message only")
+            return
+        for wire_id in message.cancelled_call_ids:
+            self._cancel(wire_id)
+        together = [
+            call for sent in message.calls if (call := self._decoded(sent, arrived_s)) is not None
+        ]
+        if self.fault is None:
             self._received += len(together)
             self._shell.take(together)
-        self.over.set()
+
+    def writable(self) -> None:
+        """The router reads again."""
+        self._clogged_since_s = math.inf
+        self._flush_soon()
+
+    def disconnected(self, error: Exception | None) -> None:
+        """Cancels what is unanswered."""
+        if error is not None and self.fault is None:
+            self.fault = Refusal(Reason.INTERNAL, f"the connection broke: {error}")
+        self._timer.cancel()
+        for task in self._aside:
+            task.cancel()
+        self._calls.clear()
+        self._shell.link_closed(self._link_id, self._state_changed)
+        self._on_end()
+
+    # --- calls -------------------------------------------------------------------------
 
     def _cancel(self, wire_id: int) -> None:
         pending = self._calls.pop(wire_id, None)
@@ -164,12 +175,7 @@ class Link:
             pending.cancel()
             self._received += 1
 
-    def _decoded(
-        self,
-        message: pb.Call,
-        arrived_s: float,
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-    ) -> Call | None:
+    def _decoded(self, message: pb.Call, arrived_s: float) -> Call | None:
         """The call, ready to be taken; None when it was refused or takes its time."""
         wire_id = message.call_id
         if wire_id in self._calls or len(self._calls) >= self._limits.calls_max:
@@ -190,7 +196,11 @@ class Link:
             call.tenant = message.tenant
             call.span = span = self._start_span(call, message.traceparent)
             if self._intake.is_heavy(request, len(payload)):
-                self._calls[wire_id] = spawn(self._take_aside(call, request))
+                self._calls[wire_id] = task = self._loop.create_task(
+                    self._take_aside(call, request)
+                )
+                self._aside.add(task)
+                task.add_done_callback(self._aside.discard)
                 return None
             self._intake.fill(call, request)
         except MeshError as error:
@@ -216,7 +226,7 @@ class Link:
         self._shell.refused_early(refusal)
         if span is not None:
             end_span(span, refusal)
-        self._send(frames.refusal(wire_id, refusal, None))
+        self._send(encode.refusal(wire_id, refusal, None))
 
     # --- sending -----------------------------------------------------------------------
 
@@ -224,31 +234,37 @@ class Link:
         """Sends the answer, soon."""
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
-        reply = frames.answer(call.wire_id, response, timing, service_s)
+        reply = encode.answer(call.wire_id, response, timing, service_s)
         if len(reply) > self._limits.replies_bytes_max:
-            reply = frames.refusal(call.wire_id, response_too_large(len(reply)), timing)
+            reply = encode.refusal(call.wire_id, response_too_large(len(reply)), timing)
         self._send(reply)
 
     def refused(self, call: Call, refusal: Refusal) -> None:
         """Sends the refusal, soon."""
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
-        self._send(frames.refusal(call.wire_id, refusal, timing))
+        self._send(encode.refusal(call.wire_id, refusal, timing))
 
-    async def write(self, writer: Writer) -> None:
-        """Sends what is ready, in one message for all that became ready meanwhile."""
-        while self._outbox or not self._finishing:
-            await self._ready.wait()
-            self._ready.clear()
-            self._write_began_s = self._clock.now_s()
-            await writer.write(self._next_message())
-            self._write_began_s = math.inf
-        self.over.set()
+    def _flush_soon(self) -> None:
+        """At the end of the loop's round, so that what ends together travels together."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
 
-    def _next_message(self) -> bytes:
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self.fault is not None:
+            return
+        while True:
+            if self._connection.clogged:
+                self._clogged_since_s = min(self._clogged_since_s, self._clock.now_s())
+                return
+            self._connection.send(self._next_message())
+            if not self._outbox:
+                return
+
+    def _next_message(self) -> list[bytes]:
         replies = self._outbox.take()
-        if self._outbox:
-            self._ready.set()
         load = wire.load_to_wire(self._shell.load(self._link_id))
         load.received = self._received
         state = None
@@ -256,7 +272,7 @@ class Link:
             self._state_due = False
             state = self._state(self._link_id)
             state.load.received = self._received
-        return frames.message(replies, load, state)
+        return encode.message(replies, load, state)
 
     def _send(self, reply: bytes) -> None:
         self._outbox.put(reply)
@@ -267,27 +283,34 @@ class Link:
                 f"{self._limits.pending_bytes_max}: the reader is too slow",
             )
             return
-        self._ready.set()
+        self._flush_soon()
 
     def _state_changed(self) -> None:
         self._state_due = True
-        self._ready.set()
+        self._flush_soon()
 
     def _tell_load(self) -> None:
-        self._ready.set()
+        self._flush_soon()
 
     def _state_period(self) -> None:
-        if self._clock.now_s() - self._write_began_s > self._limits.write_stall_s:
+        if self._clock.now_s() - self._clogged_since_s > self._limits.write_stall_s:
             self._fail(
                 Reason.QUEUE_FULL,
                 f"nothing was read for {self._limits.write_stall_s} s: the reader is too slow",
             )
             return
         self._state_changed()
-        self._timer = asyncio.get_running_loop().call_later(
-            self._limits.state_period_s, self._state_period
-        )
+        self._timer = self._loop.call_later(self._limits.state_period_s, self._state_period)
 
     def _fail(self, reason: Reason, message: str) -> None:
+        """Ends the link; what it has to say is said only to a router that reads."""
+        if self.fault is not None:
+            return
         self.fault = Refusal(reason, message)
-        self.over.set()
+        self._timer.cancel()
+        if self._connection.clogged:
+            self._connection.abort()
+            return
+        self._connection.send([encode.fault(self.fault)])
+        self._connection.close()
+        self._timer = self._loop.call_later(self._limits.write_stall_s, self._connection.abort)

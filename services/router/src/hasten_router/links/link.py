@@ -1,12 +1,13 @@
-"""The link to one worker: an Execute stream that is opened again whenever it breaks."""
+"""The link to one worker: a connection of frames that is opened again whenever it breaks."""
 
 import asyncio
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_router.calls import Call
@@ -14,13 +15,14 @@ from hasten_router.links import codec
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
+from hasten_runtime.frames import Frames
 
 if TYPE_CHECKING:
     from hasten.common.v1 import load_pb2
 
-Stream = grpc.aio.StreamStreamCall[bytes, pb.ExecuteResponse]
+OPEN_LINK: Final = "/hasten.worker.v1.WorkerService/OpenLink"
 
-EXECUTE = "/hasten.worker.v1.WorkerService/Execute"
+SILENT_LOOKS: Final = 4
 
 _log = logs.logger(__name__)
 
@@ -31,16 +33,21 @@ class LinkLimits:
 
     Attributes:
         connect_s_max: Longest wait for a connection before the attempt counts as failed.
+        silence_s_max: A worker that says nothing for this long has its link closed. Workers tell
+            their state four times a second.
         backoff_s_min: Wait before the second attempt to connect; doubles with each more.
         backoff_s_max: Longest such wait.
         message_bytes_max: Calls share a message until it has this size; one call alone may be
             larger.
+        reply_bytes_max: Longest message of a worker.
     """
 
     connect_s_max: float = 3.0
+    silence_s_max: float = 2.0
     backoff_s_min: float = 0.05
     backoff_s_max: float = 2.0
     message_bytes_max: int = 4 * 1024 * 1024
+    reply_bytes_max: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,18 @@ class LinkContext:
     rng: Random = field(default_factory=Random)
 
 
-class ExecuteLink:
-    """One worker, reached over one Execute stream. Implements WorkerLink.
+class FrameLink:
+    """One worker, reached over one connection. Implements WorkerLink.
 
-    What is to be sent waits only until the event loop's present round is over and the write
-    before it is done; everything that gathers meanwhile travels in one message. How much
-    that can be is bounded by the worker's window, which the machine respects.
+    What is to be sent waits only until the event loop's present round is over and the worker
+    takes it; everything that gathers meanwhile travels in one message. How much that can be is
+    bounded by the worker's window, which the machine respects.
+
+    Args:
+        worker_id: The worker's name.
+        address: "host:port" of its gRPC server.
+        channel: To that server, for everything but calls; closed by whoever made it.
+        shared: What all links share.
     """
 
     def __init__(
@@ -85,12 +98,14 @@ class ExecuteLink:
         self._clock = shared.clock
         self._limits = shared.limits
         self._rng = shared.rng
-        self._hello = codec.hello(shared.caller_id)
+        self._caller_id = shared.caller_id
+        self._connection = Frames(self, frame_bytes_max=shared.limits.reply_bytes_max)
+        self._over: asyncio.Future[None] | None = None
         self._outbox: list[tuple[Call, float]] = []
         self._cancels: list[int] = []
         self._sent_s: dict[int, float] = {}
+        self._flush_due = False
         self._heard = 0
-        self._idle_writer: asyncio.Future[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
 
     # --- WorkerLink ------------------------------------------------------------------
@@ -98,7 +113,7 @@ class ExecuteLink:
     def send(self, call: Call, deadline_s: float) -> None:
         """Sends the call, soon, with what is then left until deadline_s."""
         self._outbox.append((call, deadline_s))
-        self._wake_writer()
+        self._flush_soon()
 
     def revoke(self, call_id: int) -> None:
         """Tells the worker, soon, that nobody waits for this call.
@@ -107,7 +122,7 @@ class ExecuteLink:
         message: the worker's count of received calls must match what was sent.
         """
         self._cancels.append(call_id)
-        self._wake_writer()
+        self._flush_soon()
 
     # --- life ------------------------------------------------------------------------
 
@@ -122,19 +137,19 @@ class ExecuteLink:
         self._forget(cause)
 
     async def run(self) -> None:
-        """Keeps the stream open until cancelled."""
+        """Keeps the link open until cancelled."""
         failures = 0
         while True:
-            cause = "the worker closed the stream"
+            cause = "the worker closed the link"
             heard = self._heard
             try:
                 await self._connect()
                 await self._serve()
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, ConnectionError) as error:
+            except TimeoutError as error:
+                cause = str(error) or f"no connection within {self._limits.connect_s_max} s"
+            except (grpc.aio.AioRpcError, OSError) as error:
                 cause = _cause(error)
-            except TimeoutError:
-                cause = f"no connection within {self._limits.connect_s_max} s"
-            except ValueError as error:
+            except (ValueError, DecodeError) as error:
                 cause = f"the worker sent what no worker can mean: {error}"
             except Exception as error:  # noqa: BLE001  (a fault of ours must not end the router)
                 _log.error("link.crashed", worker_id=self.worker_id, exc_info=error)
@@ -152,38 +167,49 @@ class ExecuteLink:
         return longest_s * (0.5 + 0.5 * self._rng.random())
 
     async def _connect(self) -> None:
+        open_link = self.channel.unary_unary(
+            OPEN_LINK,
+            request_serializer=pb.OpenLinkRequest.SerializeToString,
+            response_deserializer=pb.OpenLinkResponse.FromString,
+        )
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.connect_s_max):
-            await self.channel.channel_ready()
+            opened = await open_link(
+                pb.OpenLinkRequest(caller_id=self._caller_id), wait_for_ready=True
+            )
+            self._over = loop.create_future()
+            connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
+            self._connection = connection
+            host = self.address.rpartition(":")[0].strip("[]")
+            await loop.create_connection(lambda: connection, host, opened.port)
+        connection.send([codec.first(opened.ticket)])
 
     async def _serve(self) -> None:
-        stream: Stream = self.channel.stream_stream(
-            EXECUTE, request_serializer=None, response_deserializer=pb.ExecuteResponse.FromString
-        )()
+        """Is over when the connection is; raises what ended it."""
+        assert self._over is not None  # noqa: S101  (made by _connect)
+        watch = asyncio.create_task(self._watch(), name=f"watch-{self.worker_id}")
         try:
-            await stream.write(self._hello)
             self.connected = True
             self._listener.joined(self)
-            await self._exchange(stream)
+            await self._over
         finally:
-            stream.cancel()
+            watch.cancel()
+            self._connection.abort()
 
-    async def _exchange(self, stream: Stream) -> None:
-        """Reads and writes until either ends; raises what ended it."""
-        tasks = (
-            asyncio.create_task(self._read(stream), name=f"read-{self.worker_id}"),
-            asyncio.create_task(self._write(stream), name=f"write-{self.worker_id}"),
+    async def _watch(self) -> None:
+        """Closes a link on which nothing is heard: the other end may stand still, or be gone.
+
+        Several looks must find silence: a router that stood still itself finds it once.
+        """
+        pause_s = self._limits.silence_s_max / SILENT_LOOKS
+        silent, heard = 0, self._heard
+        while silent < SILENT_LOOKS:
+            await asyncio.sleep(pause_s)
+            silent = silent + 1 if heard == self._heard else 0
+            heard = self._heard
+        self._connection.abort(
+            ConnectionError(f"nothing was heard for {self._limits.silence_s_max:g} s")
         )
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in ended:
-            # gRPC ends its own operations like this; it must not look as if we were cancelled.
-            if task.cancelled():
-                raise ConnectionError("the stream was cut")
-            await task
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
@@ -200,21 +226,38 @@ class ExecuteLink:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    # --- the stream ------------------------------------------------------------------
+    # --- the connection --------------------------------------------------------------
 
-    async def _read(self, stream: Stream) -> None:
-        while (message := await stream.read()) is not grpc.aio.EOF:
-            assert isinstance(message, pb.ExecuteResponse)  # noqa: S101  (else it was EOF)
-            self._heard += 1
-            if message.replies:
-                self._take_replies(message)
-            if message.HasField("state"):
-                self.state = message.state
-                self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
-            elif not message.replies and message.HasField("load"):
-                self._listener.told(self.worker_id, wire.load_from_wire(message.load))
+    def received(self, frame: bytes) -> None:
+        """Tells the listener what the worker says."""
+        if not self.connected:
+            return
+        message = pb.ToRouter.FromString(frame)
+        self._heard += 1
+        if message.replies:
+            self._take_replies(message)
+        if message.HasField("state"):
+            self.state = message.state
+            self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
+        elif not message.replies and message.HasField("load"):
+            self._listener.told(self.worker_id, wire.load_from_wire(message.load))
+        if message.HasField("fault"):
+            raise ConnectionError(f"{message.fault.reason}: {message.fault.message}")
 
-    def _take_replies(self, message: pb.ExecuteResponse) -> None:
+    def writable(self) -> None:
+        """The worker reads again."""
+        self._flush_soon()
+
+    def disconnected(self, error: Exception | None) -> None:
+        """Wakes `run`, which may have been cancelled meanwhile."""
+        if self._over is None or self._over.done():
+            return
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
+
+    def _take_replies(self, message: pb.ToRouter) -> None:
         load = wire.load_from_wire(message.load) if message.HasField("load") else None
         now_s = self._clock.now_s()
         replies = []
@@ -226,36 +269,38 @@ class ExecuteLink:
         if self._quiet is not None and not self._sent_s and not self._outbox:
             self._tell_quiet()
 
-    async def _write(self, stream: Stream) -> None:
-        while True:
-            if not self._outbox and not self._cancels:
-                self._idle_writer = asyncio.get_running_loop().create_future()
-                await self._idle_writer
-            await stream.write(self._next_message())
+    def _flush_soon(self) -> None:
+        """At the end of the loop's round, so that what is sent together travels together."""
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
-    def _wake_writer(self) -> None:
-        waiter = self._idle_writer
-        if waiter is not None:
-            self._idle_writer = None
-            if not waiter.done():
-                waiter.set_result(None)
+    def _flush(self) -> None:
+        self._flush_due = False
+        connection = self._connection
+        try:
+            while (self._outbox or self._cancels) and self.connected and not connection.clogged:
+                connection.send(self._next_message())
+        except Exception as error:  # noqa: BLE001  (a call that cannot be written ends this link)
+            connection.abort(error)
 
-    def _next_message(self) -> bytes:
+    def _next_message(self) -> list[bytes]:
         now_s = self._clock.now_s()
         parts: list[bytes] = []
         if self._cancels:
             self._add_cancels(parts)
         size = taken = 0
         for call, deadline_s in self._outbox:
-            part = codec.encode_call(call, deadline_s, now_s)
-            if taken and size + len(part) > self._limits.message_bytes_max:
+            call_parts = codec.encode_call(call, deadline_s, now_s)
+            call_size = sum(map(len, call_parts))
+            if taken and size + call_size > self._limits.message_bytes_max:
                 break
-            parts.append(part)
-            size += len(part)
+            parts += call_parts
+            size += call_size
             taken += 1
             self._sent_s[call.call_id] = now_s
         del self._outbox[:taken]
-        return b"".join(parts) if len(parts) > 1 else parts[0]
+        return parts
 
     def _add_cancels(self, parts: list[bytes]) -> None:
         """Cancels what was sent before; a cancel must not overtake its call, and workers look

@@ -1,4 +1,4 @@
-"""Replies on their way up one stream."""
+"""Replies on their way up one link."""
 
 
 class Outbox:

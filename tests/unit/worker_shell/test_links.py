@@ -1,4 +1,4 @@
-"""The stream over which routers send calls, over a real connection."""
+"""The links over which routers send calls, over real connections."""
 
 import asyncio
 
@@ -13,13 +13,15 @@ from hasten.common.v1.timing_pb2 import Timing
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.worker.v1 import worker_service_pb2 as wpb
 from hasten_policy.reasons import Reason, Refusal
-from hasten_worker.execute import frames
+from hasten_worker.links import encode
+from hasten_worker.links.door import LINKS_MAX, UNKNOWN_MAX
+from tests.support.framed import frame
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
 from tests.unit.worker_shell.harness import (
     SMALL_BUFFER,
-    WAIT_S,
     Router,
+    reason_of,
     running_worker,
     worker_settings,
 )
@@ -133,15 +135,15 @@ async def test_large_calls_are_decoded_beside_the_loop_and_may_be_cancelled_mean
             await router.read()
 
 
-async def test_closing_the_stream_cancels_what_is_unanswered() -> None:
+async def test_closing_the_link_cancels_what_is_unanswered() -> None:
     model = EchoModel()
     model.open.clear()
     async with running_worker(model) as bench:
         async with Router(bench) as router:
             await router.send(*calls(1, 2, 3))
             await eventually(lambda: bench.shell.unanswered == 3)
-            await router.done_sending()
-            assert await router.status() is grpc.StatusCode.OK
+            router.done_sending()
+            assert await router.end() == ""
         await eventually(lambda: bench.shell.unanswered == 0)
         model.open.set()
         async with Router(bench) as router:
@@ -160,36 +162,125 @@ async def test_a_router_that_dies_takes_its_calls_with_it() -> None:
         model.open.set()
 
 
-async def test_a_stream_must_begin_with_a_hello() -> None:
+async def test_calls_decoded_aside_end_with_their_link() -> None:
+    async with running_worker(echo_of("BYTES", (-1,))) as bench:
+        array = np.array([b"x" * 10] * 20_000, dtype=np.object_)
+        large = request_of({"IN0": ("BYTES", array)}, model="echo_bytes").SerializeToString()
+        async with Router(bench) as router:
+            await router.send(*calls(1, 2, 3, 4, payload=large))
+        await eventually(lambda: bench.worker.door.links_open == 0)
+        await eventually(lambda: bench.shell.unanswered == 0)
+        async with Router(bench) as router:
+            await router.send(*calls(1, payload=large))
+            assert (await router.reply(1)).payload
+
+
+TICKET = b"0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        wpb.ToWorker().SerializeToString(),
+        wpb.ToWorker(calls=calls(1)).SerializeToString(),
+        wpb.ToWorker(ticket=TICKET).SerializeToString(),
+        b"\xff\xff\xff",
+        b"PRI * HTTP/2.0",
+    ],
+    ids=["empty", "a call", "a made up ticket", "noise", "http"],
+)
+async def test_a_connection_without_a_ticket_is_cut(first: bytes) -> None:
     async with running_worker() as bench:
-        for message in (wpb.ExecuteRequest(), wpb.ExecuteRequest(calls=calls(1))):
-            call = bench.internal.Execute()
-            await call.write(message)
-            assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
-            assert "hello" in await call.details()
+        stranger = Router(bench)
+        await stranger.connect(bench.worker.door.port)
+        await stranger.send_bytes(frame(first))
+        assert await stranger.end() == ""
+        assert not stranger.messages
+        assert bench.worker.door.links_open == 0
 
 
-async def test_a_call_id_used_twice_ends_the_stream_and_not_the_worker() -> None:
+async def test_a_first_frame_that_is_too_long_is_not_even_read() -> None:
+    async with running_worker() as bench:
+        stranger = Router(bench)
+        await stranger.connect(bench.worker.door.port)
+        await stranger.send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+        assert await stranger.end() == ""
+
+
+async def test_a_ticket_opens_one_link() -> None:
+    async with running_worker() as bench:
+        opened = await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id="r"))
+        message = wpb.ToWorker(ticket=opened.ticket)
+        first, second = Router(bench), Router(bench)
+        await first.connect(opened.port)
+        await first.send_message(message)
+        assert (await first.read()).state.worker_id == "w1"
+        await second.connect(opened.port)
+        await second.send_message(message)
+        assert await second.end() == ""
+        assert bench.worker.door.links_open == 1
+        first.cut()
+
+
+async def test_silent_strangers_do_not_keep_routers_out() -> None:
+    async with running_worker() as bench:
+        strangers = [Router(bench) for _ in range(UNKNOWN_MAX + 8)]
+        for stranger in strangers:
+            await stranger.connect(bench.worker.door.port)
+        async with Router(bench) as router:
+            await router.send(*calls(1))
+            assert (await router.reply(1)).payload
+        assert await strangers[0].end() == ""
+        for stranger in strangers:
+            stranger.cut()
+
+
+async def test_there_is_a_most_of_links_and_of_tickets() -> None:
+    async with running_worker() as bench:
+        async with Router(bench):
+            for _ in range(LINKS_MAX - 1):
+                await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id="r"))
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id="r"))
+        assert reason_of(refused.value) == "QUEUE_FULL"
+
+
+@pytest.mark.parametrize("caller_id", ["", "x" * 257])
+async def test_a_caller_must_say_who_it_is(caller_id: str) -> None:
+    async with running_worker() as bench:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id=caller_id))
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "caller_id" in str(refused.value.details())
+
+
+async def test_a_call_id_used_twice_ends_the_link_and_not_the_worker() -> None:
     model = EchoModel()
     model.open.clear()
     async with running_worker(model) as bench:
         async with Router(bench) as router:
             await router.send(*calls(1, 1))
-            assert await router.status() is grpc.StatusCode.INVALID_ARGUMENT
+            assert await router.end() == "INVALID_REQUEST"
         model.open.set()
         async with Router(bench) as router:
             await router.send(*calls(1))
             assert (await router.reply(1)).payload
 
 
-async def test_bytes_that_are_no_message_end_the_stream_and_not_the_worker() -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        frame(b"\xff\xff\xff"),
+        b"\xff\xff\xff\xff",
+        frame(wpb.ToWorker(ticket=TICKET).SerializeToString()),
+    ],
+    ids=["no message", "a frame of four gigabytes", "a second ticket"],
+)
+async def test_bytes_that_mean_nothing_end_the_link_and_not_the_worker(content: bytes) -> None:
     async with running_worker() as bench:
-        raw = bench.channel.stream_stream("/hasten.worker.v1.WorkerService/Execute")()
-        hello = wpb.ExecuteRequest(hello=wpb.Hello(caller_id="r")).SerializeToString()
-        await raw.write(hello)
-        await raw.read()
-        await raw.write(b"\xff\xff\xff")
-        assert await asyncio.wait_for(raw.code(), WAIT_S) is not grpc.StatusCode.OK
+        async with Router(bench) as router:
+            await router.send_bytes(content)
+            assert await router.end() in {"INVALID_REQUEST", ""}
         async with Router(bench) as router:
             await router.send(*calls(1))
             assert (await router.reply(1)).payload
@@ -205,7 +296,7 @@ async def test_a_change_of_models_is_told_at_once() -> None:
             await router.read()
 
 
-async def test_the_state_comes_again_and_again_on_a_silent_stream() -> None:
+async def test_the_state_comes_again_and_again_on_a_silent_link() -> None:
     async with running_worker() as bench, Router(bench) as router:
         for _ in range(3):
             assert (await router.read()).HasField("state")
@@ -214,22 +305,20 @@ async def test_the_state_comes_again_and_again_on_a_silent_stream() -> None:
 async def test_a_reader_that_does_not_read_is_cut_off() -> None:
     model = echo_of("FP32", (-1,))
     async with running_worker(model) as bench:
-        setup = bench.worker.servicer._setup
+        setup = bench.worker.door.setup
         object.__setattr__(setup, "limits", SMALL_BUFFER)
         values = np.zeros(60_000, np.float32)
         payload = request_of({"IN0": ("FP32", values)}, model="echo_fp32").SerializeToString()
-        call = bench.internal.Execute()
-        await call.write(wpb.ExecuteRequest(hello=wpb.Hello(caller_id="r")))
+        router = Router(bench)
+        await router.open()
         for call_id in range(1, 80):
             try:
-                await asyncio.wait_for(
-                    call.write(wpb.ExecuteRequest(calls=calls(call_id, payload=payload))), WAIT_S
-                )
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await router.send(*calls(call_id, payload=payload))
+            except ConnectionError:
                 break
-        await eventually(lambda: not bench.worker.servicer._links)
+        await eventually(lambda: bench.worker.door.links_open == 0)
         assert bench.shell.unanswered == 0
-        call.cancel()
+        router.cut()
 
 
 async def test_draining_refuses_new_calls_finishes_the_others_and_tells() -> None:
@@ -279,15 +368,15 @@ def test_frames_put_together_by_hand_are_what_protobuf_would_write(
 ) -> None:
     timing = Timing(compute_us=microseconds, worker_id="w")
     response = pb.ModelInferResponse(model_name="m", raw_output_contents=[blob])
-    message = frames.message(
+    message = encode.message(
         [
-            frames.answer(wire_id, response, timing, 0.5),
-            frames.refusal(2, Refusal(Reason.OVERLOADED, "busy", retry_after_s=0.5), timing),
+            encode.answer(wire_id, response, timing, 0.5),
+            encode.refusal(2, Refusal(Reason.OVERLOADED, "busy", retry_after_s=0.5), timing),
         ],
         Load(seq=3),
         None,
     )
-    parsed = wpb.ExecuteResponse.FromString(message)
+    parsed = wpb.ToRouter.FromString(b"".join(message))
     assert parsed.replies[0] == wpb.Reply(
         call_id=wire_id, payload=response.SerializeToString(), timing=timing, service_s=0.5
     )
@@ -296,7 +385,7 @@ def test_frames_put_together_by_hand_are_what_protobuf_would_write(
 
 
 @pytest.mark.parametrize("count", [1, 8])
-async def test_many_streams_share_the_worker(count: int) -> None:
+async def test_many_links_share_the_worker(count: int) -> None:
     async with running_worker() as bench:
 
         async def run() -> None:
@@ -311,7 +400,7 @@ async def test_many_streams_share_the_worker(count: int) -> None:
                 group.create_task(run())
 
 
-async def test_an_answer_larger_than_a_message_is_refused_and_the_stream_goes_on() -> None:
+async def test_an_answer_larger_than_a_message_is_refused_and_the_link_goes_on() -> None:
     model = echo_of("FP32", (-1,))
     settings = worker_settings(grpc={"message_bytes_max": 200_000})
     async with running_worker(model, settings=settings) as bench, Router(bench) as router:

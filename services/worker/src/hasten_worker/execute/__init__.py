@@ -1,1 +1,0 @@
-"""The stream over which routers send calls."""

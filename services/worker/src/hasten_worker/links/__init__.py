@@ -1,0 +1,1 @@
+"""The links over which routers send calls."""

@@ -1,0 +1,66 @@
+"""hasten.worker.v1.WorkerService."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import grpc
+
+from hasten.worker.v1 import worker_service_pb2 as pb
+from hasten_policy.reasons import Reason
+from hasten_worker.links.door import LinkDoor
+from hasten_worker.tensors.refusals import refuse
+
+SERVICE_NAME: Final = "hasten.worker.v1.WorkerService"
+CALLER_ID_CHARS_MAX: Final = 256
+
+
+class WorkerServicer:
+    """OpenLink, Drain and GetState."""
+
+    def __init__(self, door: LinkDoor, drain: Callable[[float], Awaitable[int]]) -> None:
+        self._door = door
+        self._drain = drain
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The service, for `Server.add_generic_rpc_handlers`."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE_NAME,
+            {
+                "OpenLink": grpc.unary_unary_rpc_method_handler(
+                    self.open_link,
+                    request_deserializer=pb.OpenLinkRequest.FromString,
+                    response_serializer=pb.OpenLinkResponse.SerializeToString,
+                ),
+                "Drain": grpc.unary_unary_rpc_method_handler(
+                    self.drain,
+                    request_deserializer=pb.DrainRequest.FromString,
+                    response_serializer=pb.DrainResponse.SerializeToString,
+                ),
+                "GetState": grpc.unary_unary_rpc_method_handler(
+                    self.get_state,
+                    request_deserializer=pb.GetStateRequest.FromString,
+                    response_serializer=pb.GetStateResponse.SerializeToString,
+                ),
+            },
+        )
+
+    async def open_link(self, request: pb.OpenLinkRequest, _: object) -> pb.OpenLinkResponse:
+        """A ticket for one link, and where to show it."""
+        if not 0 < len(request.caller_id) <= CALLER_ID_CHARS_MAX:
+            refuse(
+                Reason.INVALID_REQUEST,
+                f"caller_id must have 1 to {CALLER_ID_CHARS_MAX} characters, "
+                f"not {len(request.caller_id)}",
+                field="caller_id",
+            )
+        return pb.OpenLinkResponse(
+            port=self._door.port, ticket=self._door.ticket(request.caller_id)
+        )
+
+    async def drain(self, request: pb.DrainRequest, _: object) -> pb.DrainResponse:
+        """Takes no new calls; answers when the accepted ones have ended."""
+        return pb.DrainResponse(abandoned=await self._drain(request.patience_us / 1e6))
+
+    async def get_state(self, _: pb.GetStateRequest, __: object) -> pb.GetStateResponse:
+        """The state now."""
+        return pb.GetStateResponse(state=self._door.setup.state(0))
