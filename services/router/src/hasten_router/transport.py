@@ -1,8 +1,8 @@
 """The port between the router and whatever moves its bytes.
 
-Two kinds of transport meet here: the front, where clients come in, and a link to each
-worker. The one is gRPC, the other frames over TCP. Neither decides anything, so another transport needs nothing
-but these protocols.
+Two kinds of transport meet here: the front, where clients come in, over gRPC, and a link to each
+worker, of frames over TCP. Neither decides anything, so another transport needs nothing but these
+protocols.
 """
 
 from collections.abc import Iterable
