@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
+import grpc.aio
 import numpy as np
 import psutil
 import pytest
 
 import hasten_client as hc
+from hasten.worker.v1 import worker_service_pb2 as pb
+from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from loadtest.mesh import Mesh, running_mesh
 from tests.faults import hostile_clients
 from tests.support.waiting import eventually
@@ -90,11 +94,29 @@ def resident(mesh: Mesh) -> int:
 async def test_the_honest_are_answered_and_nothing_is_left(
     mesh: Mesh, attack: hostile_clients.Attack
 ) -> None:
+    await under_attack(mesh, attack, mesh.router)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [hostile_clients.half_open, hostile_clients.garbage],
+    ids=lambda attack: attack.__name__,
+)
+async def test_strangers_at_the_port_of_the_links_harm_nobody(
+    mesh: Mesh, attack: hostile_clients.Attack
+) -> None:
+    host = mesh.workers[0].rpartition(":")[0]
+    async with grpc.aio.insecure_channel(mesh.workers[0]) as channel:
+        opened = await WorkerServiceStub(channel).OpenLink(pb.OpenLinkRequest(caller_id="spy"))
+    await under_attack(mesh, attack, f"{host}:{opened.port}")
+
+
+async def under_attack(mesh: Mesh, attack: hostile_clients.Attack, address: str) -> None:
     async with hc.AsyncClient(mesh.router, retry=hc.RetryPolicy(attempts_max=1)) as client:
         files = psutil.Process(mesh.router_pid).num_fds()
         before = resident(mesh)
         async with honest_load(client) as failed:
-            await asyncio.wait_for(attack(mesh.router), hostile_clients.ATTACK_S_MAX)
+            await asyncio.wait_for(attack(address), hostile_clients.ATTACK_S_MAX)
         assert failed == []
         await eventually(lambda: nothing_is_left(mesh, client, files), SETTLED_S_MAX)
         assert resident(mesh) < before + GROWTH_BYTES_MAX

@@ -15,6 +15,10 @@ from collections.abc import Sequence
 from typing import Final, Protocol, cast
 
 _LENGTH: Final = struct.Struct("<I")
+BACKLOG: Final = socket.SOMAXCONN
+"""Connections that the system keeps until they are accepted. asyncio's own default is so small that
+a burst of strangers keeps honest peers waiting for the system's next attempt.
+"""
 _BUFFER_BYTES: Final = 64 * 1024
 """Read at once; a larger frame has the buffer grow."""
 _BUFFER_BYTES_KEPT: Final = 2 * 1024 * 1024
@@ -186,8 +190,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
     """
     bare = host.strip("[]")
     if ":" not in bare:
-        return socket.create_server((bare, port), backlog=128)
+        return socket.create_server((bare, port), backlog=BACKLOG)
     both = bare == "::" and socket.has_dualstack_ipv6()
     return socket.create_server(
-        (bare, port), family=socket.AF_INET6, backlog=128, dualstack_ipv6=both
+        (bare, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=both
     )

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason
 from hasten_runtime import logs
-from hasten_runtime.frames import Frames
+from hasten_runtime.frames import BACKLOG, Frames
 from hasten_worker.links.link import Link, LinkSetup
 from hasten_worker.tensors.refusals import refuse
 
@@ -52,7 +52,7 @@ class LinkDoor:
     async def open(self) -> None:
         """Begins to listen."""
         self._server = await asyncio.get_running_loop().create_server(
-            self._arrival, sock=self._listening
+            self._arrival, sock=self._listening, backlog=BACKLOG
         )
 
     def ticket(self, caller_id: str) -> bytes:
