@@ -15,6 +15,9 @@ HEADER: Final = "traceparent"
 _FORM: Final = re.compile(
     r"(?!ff|00.{53}.)[0-9a-f]{2}-(?!0+-)([0-9a-f]{32})-(?!0+-)([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
+LOT: Final = 64
+"""Headers that are made at once."""
+_fresh: Final[list[str]] = []
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _SAMPLED_DIGITS: Final = frozenset("13579bdf")
 """Last digits of flags that have it."""
@@ -66,7 +69,13 @@ def current_traceparent() -> str:
 
 def new_unsampled() -> str:
     """A header that tells a decision against sampling, with fresh ids."""
-    return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
+    try:
+        return _fresh.pop()
+    except IndexError:  # By the lot: one made between other work costs 2 µs more.
+        _fresh.extend(
+            f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00" for _ in range(LOT)
+        )
+        return new_unsampled()
 
 
 def as_unsampled(header: str) -> str | None:

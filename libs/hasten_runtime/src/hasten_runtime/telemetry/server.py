@@ -49,13 +49,14 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """The inner handler, within a span if the request is sampled."""
         handler = await continuation(handler_call_details)
-        method = str(handler_call_details.method)
+        method = handler_call_details.method
         if handler is None or method.startswith(UNTRACED):
             return handler
         header = ""
         beside: Pairs = ()
+        wanted = self._headers
         for key, value in handler_call_details.invocation_metadata or ():
-            if key in self._headers:
+            if key in wanted:
                 if key == HEADER:
                     header = header or str(value)
                 else:
