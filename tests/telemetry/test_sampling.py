@@ -121,5 +121,13 @@ def test_a_span_comes_back_from_its_header(trace_id: int, span_id: int, flags: i
     assert found == span
 
 
+def test_headers_of_decisions_against_sampling_are_good_and_all_different() -> None:
+    headers = [propagation.new_unsampled() for _ in range(3 * propagation.LOT)]
+    assert len(set(headers)) == len(headers)
+    for header in headers:
+        assert propagation.as_unsampled(header) == header
+        assert not propagation.is_sampled(header)
+
+
 def test_outside_a_request_there_is_nothing_to_hand_on() -> None:
     assert telemetry.current_traceparent() == ""

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import grpc
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -50,7 +51,8 @@ async def test_nothing_is_made_when_nothing_is_asked_for(environ: dict[str, str]
     off = telemetry.start("test", environ=environ)
     assert not off.enabled
     assert off.server_interceptors() == []
-    assert off.client_interceptors("a:1") == []
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        assert off.traced_channel(channel, "127.0.0.1:1") is channel
     assert off.start_call(names.SPAN_WORKER_CALL, SAMPLED) is None
     assert off.start_batch(names.SPAN_WORKER_BATCH, []) is None
     await off.stop()

@@ -2,56 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from hasten_policy.reasons import Reason, Refusal
-from hasten_runtime import grpc_client, grpc_server, telemetry
+from hasten_runtime import grpc_client, telemetry
 from hasten_runtime.errors import MeshError
-from hasten_runtime.telemetry import Telemetry, propagation
-from tests.support.waiting import eventually
+from hasten_runtime.telemetry import propagation
+from tests.telemetry.chain import calling, finished, serving, traced
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
-
-Serve = Callable[..., Any]
-
-
-@pytest.fixture
-def exporter() -> InMemorySpanExporter:
-    return InMemorySpanExporter()
-
-
-def traced(exporter: InMemorySpanExporter, **variables: str) -> Telemetry:
-    return telemetry.start("test", environ=variables, processors=[SimpleSpanProcessor(exporter)])
-
-
-@asynccontextmanager
-async def serving(tracing: Telemetry, **methods: grpc.RpcMethodHandler) -> AsyncIterator[str]:
-    """A server whose service "t.T" has these methods."""
-    server = grpc_server.make_server(interceptors=tracing.server_interceptors())
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", methods),))
-    address = grpc_server.bind(server, "127.0.0.1:0")
-    await server.start()
-    try:
-        yield address
-    finally:
-        await server.stop(0)
-
-
-@asynccontextmanager
-async def calling(tracing: Telemetry, address: str) -> AsyncIterator[grpc.aio.Channel]:
-    channel = grpc_client.make_channel(address, interceptors=tracing.client_interceptors(address))
-    async with channel:
-        yield channel
 
 
 def unary(behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
@@ -60,11 +27,6 @@ def unary(behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
 
 def by_kind(spans: tuple[ReadableSpan, ...]) -> list[tuple[SpanKind, str]]:
     return [(span.kind, span.name) for span in spans]
-
-
-async def finished(exporter: InMemorySpanExporter, count: int) -> tuple[ReadableSpan, ...]:
-    await eventually(lambda: len(exporter.get_finished_spans()) >= count, what=f"{count} spans")
-    return exporter.get_finished_spans()
 
 
 async def test_a_sampled_request_is_one_trace_from_client_to_the_second_server(
@@ -198,9 +160,10 @@ async def test_both_styles_of_bidirectional_handlers_are_traced(
     ):
         call = channel.stream_stream("/t.T/Chat")(iter([b"a", b"b"]))
         assert [message async for message in call] == [b"aa", b"bb"]
-        (span,) = await finished(exporter, 1)
-    assert (span.kind, span.name) == (SpanKind.SERVER, "t.T/Chat")
-    assert (span.attributes or {})["rpc.response.status_code"] == "OK"
+        spans = await finished(exporter, 2)
+    assert by_kind(spans) == [(SpanKind.SERVER, "t.T/Chat"), (SpanKind.CLIENT, "t.T/Chat")]
+    for span in spans:
+        assert (span.attributes or {})["rpc.response.status_code"] == "OK"
 
 
 async def test_streamed_answers_and_streamed_requests_are_traced(
@@ -226,8 +189,8 @@ async def test_streamed_answers_and_streamed_requests_are_traced(
         counted = channel.unary_stream("/t.T/Count")(b"abc")
         assert [message async for message in counted] == [b"\0", b"\1", b"\2"]
         assert await channel.stream_unary("/t.T/Join")(iter([b"x", b"y"])) == b"xy"
-        spans = await finished(exporter, 2)
-    assert [span.name for span in spans] == ["t.T/Count", "t.T/Join"]
+        spans = await finished(exporter, 4)
+    assert sorted(span.name for span in spans) == 2 * ["t.T/Count"] + 2 * ["t.T/Join"]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ their pace. A server with stock settings would answer that pace with GOAWAY: use
 towards the mesh's own servers only.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
+
+if TYPE_CHECKING:
+    from hasten_runtime.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,18 @@ def make_channel(
     address: str,
     *,
     limits: ChannelLimits | None = None,
-    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    traces: "Telemetry | None" = None,
 ) -> grpc.aio.Channel:
     """A plaintext channel with a connection of its own; connects on first use.
 
     Args:
         address: "host:port", or any gRPC target.
         limits: Bounds; the defaults when None.
-        interceptors: Client interceptors, outermost first.
+        traces: Where its RPCs are traced; None for a channel whose RPCs carry their context in
+            their messages, or none.
     """
-    return grpc.aio.insecure_channel(
-        address,
-        options=channel_options(limits or ChannelLimits()),
-        interceptors=list(interceptors),
-    )
+    channel = grpc.aio.insecure_channel(address, options=channel_options(limits or ChannelLimits()))
+    return channel if traces is None else traces.traced_channel(channel, address)
 
 
 def channel_options(limits: ChannelLimits) -> list[tuple[str, str | int]]:

@@ -1,6 +1,5 @@
 """Traces, set up by OpenTelemetry's standard variables and near free when they ask for none."""
 
-from hasten_runtime.telemetry.client import TracingClientInterceptor
 from hasten_runtime.telemetry.propagation import (
     HEADER,
     context_from,
@@ -16,7 +15,6 @@ __all__ = [
     "HEADER",
     "HeadSampling",
     "Telemetry",
-    "TracingClientInterceptor",
     "TracingServerInterceptor",
     "context_from",
     "current_traceparent",

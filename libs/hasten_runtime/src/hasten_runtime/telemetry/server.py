@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import grpc
 from opentelemetry import context as otel_context
@@ -11,14 +11,18 @@ from opentelemetry import trace
 
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.handlers import Behaviour, Context, Handler, behaviour_of, with_behaviour
-from hasten_runtime.telemetry.propagation import HEADER, context_from, remember_unsampled
-from hasten_runtime.telemetry.sampling import HeadSampling
-from hasten_runtime.telemetry.spans import SERVER_FAULTS, SYSTEM, end_rpc
-
-UNTRACED: Final = (
-    "/grpc.",  # Health and reflection.
-    "/hasten.worker.v1.WorkerService/Execute",  # Lives for days; its calls have their own spans.
+from hasten_runtime.telemetry.onward import (
+    Pairs,
+    Unsampled,
+    baggage,
+    baggage_of,
+    states_of,
+    unsampled,
 )
+from hasten_runtime.telemetry.propagation import HEADER, context_from
+from hasten_runtime.telemetry.propagators import Propagators
+from hasten_runtime.telemetry.sampling import HeadSampling
+from hasten_runtime.telemetry.spans import SERVER_FAULTS, SYSTEM, UNTRACED, end_rpc
 
 
 class TracingServerInterceptor(grpc.aio.ServerInterceptor):
@@ -32,12 +36,11 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
         self,
         tracer: trace.Tracer,
         sampling: HeadSampling,
-        *,
-        untraced: Iterable[str] = UNTRACED,
+        propagators: Propagators,
     ) -> None:
         self._tracer = tracer
         self._sampling = sampling
-        self._untraced = tuple(untraced)
+        self._headers = propagators.headers
 
     async def intercept_service(
         self,
@@ -46,26 +49,31 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """The inner handler, within a span if the request is sampled."""
         handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(UNTRACED):
+            return handler
         header = ""
+        beside: Pairs = ()
+        wanted = self._headers
         for key, value in handler_call_details.invocation_metadata or ():
-            if key == HEADER:
-                header = str(value)
-                break
-        if not self._sampling.samples(header):
-            remember_unsampled(header)
-            return handler
-        method = str(handler_call_details.method)
-        if handler is None or method.startswith(self._untraced):
-            return handler
-        return self._traced(handler, method.removeprefix("/"), header)
+            if key in wanted:
+                if key == HEADER:
+                    header = header or str(value)
+                else:
+                    beside = (*beside, (key, str(value)))
+        if self._sampling.samples(header):
+            return self._traced(handler, method.removeprefix("/"), header, beside)
+        # Never taken back: the context is that of the RPC's own task and goes with it.
+        unsampled.set(Unsampled(header, beside))
+        return handler
 
-    def _traced(self, handler: Handler, method: str, header: str) -> Handler:
+    def _traced(self, handler: Handler, method: str, header: str, beside: Pairs) -> Handler:
         behaviour = behaviour_of(handler)
         traced: Behaviour
         if inspect.isasyncgenfunction(behaviour):
 
             async def traced_stream(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401  (any message)
-                span = self._begin(method, header)
+                span = self._begin(method, header, beside)
                 try:
                     async for response in behaviour(request, context):
                         yield response
@@ -78,7 +86,7 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
         elif inspect.iscoroutinefunction(behaviour):
 
             async def traced_call(request: Any, context: Context) -> Any:  # noqa: ANN401  (any message)
-                span = self._begin(method, header)
+                span = self._begin(method, header, beside)
                 try:
                     response = await behaviour(request, context)
                 except BaseException as error:
@@ -92,16 +100,17 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
             return handler
         return with_behaviour(handler, traced)
 
-    def _begin(self, method: str, header: str) -> trace.Span:
-        parent = context_from(header)
+    def _begin(self, method: str, header: str, beside: Pairs) -> trace.Span:
+        parent = context_from(header, states_of(beside))
         span = self._tracer.start_span(
             method,
             context=parent,
             kind=trace.SpanKind.SERVER,
             attributes={names.ATTR_RPC_SYSTEM: SYSTEM, names.ATTR_RPC_METHOD: method},
         )
-        # Never detached: the context is that of the RPC's own task and goes with it.
+        # Never taken back, as above.
         otel_context.attach(trace.set_span_in_context(span, parent))
+        baggage.set(baggage_of(beside))
         return span
 
 

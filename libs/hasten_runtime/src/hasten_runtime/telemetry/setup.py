@@ -12,9 +12,11 @@ import grpc
 from opentelemetry import trace
 
 from hasten_runtime import logs
-from hasten_runtime.telemetry.client import TracingClientInterceptor
+from hasten_runtime.telemetry.channel import TracedChannel
+from hasten_runtime.telemetry.client import ClientTracing
 from hasten_runtime.telemetry.exporters import exporters, resource
 from hasten_runtime.telemetry.propagation import context_from
+from hasten_runtime.telemetry.propagators import Propagators
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.server import TracingServerInterceptor
 from hasten_runtime.telemetry.spans import Attributes
@@ -34,11 +36,13 @@ class Telemetry:
     Attributes:
         tracer: Makes spans; a no-op when tracing is off.
         sampling: The decision for requests that bring none.
+        propagators: What is handed on from a request to the calls made for it.
         provider: The SDK's; None when tracing is off.
     """
 
     tracer: trace.Tracer = field(default_factory=trace.NoOpTracer)
     sampling: HeadSampling = field(default_factory=HeadSampling)
+    propagators: Propagators = field(default_factory=Propagators)
     provider: "TracerProvider | None" = None
 
     @property
@@ -48,13 +52,18 @@ class Telemetry:
 
     def server_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
         """For `make_server`; none when tracing is off."""
-        return [TracingServerInterceptor(self.tracer, self.sampling)] if self.enabled else []
-
-    def client_interceptors(self, address: str = "") -> list[grpc.aio.ClientInterceptor]:
-        """For `make_channel` to this address; none when tracing is off."""
         if not self.enabled:
             return []
-        return [TracingClientInterceptor(self.tracer, self.sampling, address=address)]
+        return [TracingServerInterceptor(self.tracer, self.sampling, self.propagators)]
+
+    def traced_channel(self, channel: grpc.aio.Channel, address: str) -> grpc.aio.Channel:
+        """The channel to this address, its RPCs traced; as it is when tracing is off."""
+        if not self.enabled:
+            return channel
+        return TracedChannel(
+            channel,
+            ClientTracing(self.tracer, self.sampling, self.propagators, address=address),
+        )
 
     def start_call(
         self,
@@ -77,9 +86,10 @@ class Telemetry:
         """
         if not traceparent or self.provider is None or not self.sampling.samples(traceparent):
             return None
-        return self.tracer.start_span(
+        span = self.tracer.start_span(
             name, context=context_from(traceparent), kind=kind, attributes=attributes
         )
+        return span if span.is_recording() else None
 
     def start_batch(
         self, name: str, members: Iterable[trace.Span | None], attributes: Attributes | None = None
@@ -98,6 +108,8 @@ class Telemetry:
         batch = self.tracer.start_span(
             name, context=context_from(""), links=links, attributes=attributes
         )
+        if not batch.is_recording():
+            return None
         for span in sampled:
             span.add_link(batch.get_span_context())
         return batch
@@ -146,17 +158,19 @@ def start(
     if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return Telemetry()
     sampling = HeadSampling.from_environment(variables)
+    propagators = Propagators.from_environment(variables)
     chosen = exporters(variables)
     if not chosen and not processors:
-        return Telemetry(sampling=sampling)
+        return Telemetry(sampling=sampling, propagators=propagators)
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-    # What is not sampled never gets this far.
     provider = TracerProvider(
-        sampler=ALWAYS_ON, resource=resource(service_name, instance), shutdown_on_exit=False
+        sampler=sampling.sampler or ALWAYS_ON,  # Nothing else that is not sampled gets there.
+        resource=resource(service_name, instance),
+        shutdown_on_exit=False,
     )
     for processor in (*processors, *map(BatchSpanProcessor, chosen)):
         provider.add_span_processor(processor)
-    return Telemetry(provider.get_tracer(SCOPE), sampling, provider)
+    return Telemetry(provider.get_tracer(SCOPE), sampling, propagators, provider)
