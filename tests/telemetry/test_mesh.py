@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import grpc
 import numpy as np
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from hasten.inference.v2 import inference_pb2 as pb
@@ -137,6 +138,29 @@ def test_one_request_is_one_trace_through_the_mesh(mesh: Mesh) -> None:
     for seen in (attempt, call, batch):
         assert seen.attributes[names.ATTR_MODEL] == "step"
     assert batch.attributes[names.ATTR_ROWS] == "1"
+
+
+def test_what_every_worker_is_asked_is_in_the_trace_of_the_question(mesh: Mesh) -> None:
+    name = "inference.GRPCInferenceService/ModelMetadata"
+    header = f"00-{TRACE_ID}-{CLIENT_SPAN}-01"
+    with grpc.insecure_channel(mesh.router.address) as channel:
+        channel.unary_unary(f"/{name}")(
+            pb.ModelMetadataRequest(name="step").SerializeToString(),
+            timeout=10,
+            metadata=(("traceparent", header),),
+        )
+    seen = eventually_sync(
+        lambda: found if len(found := spans_named(mesh.collector, name)) == 3 else None,
+        PATIENCE_S,
+        what="three spans",
+    )
+    kinds = {(one.service, one.span.kind): one.span for one in seen}
+    asked = kinds["hasten-router", Span.SPAN_KIND_SERVER]
+    asking = kinds["hasten-router", Span.SPAN_KIND_CLIENT]
+    answered = kinds["hasten-worker", Span.SPAN_KIND_SERVER]
+    assert asked.parent_span_id.hex() == CLIENT_SPAN
+    assert asking.parent_span_id == asked.span_id
+    assert answered.parent_span_id == asking.span_id
 
 
 def test_every_metric_is_served_by_the_service_that_it_is_of(mesh: Mesh) -> None:

@@ -101,7 +101,10 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     shell = Shell(machine, clock, Meter(counts, traces))
     discovery = open_discovery(settings.discovery_settings())
     roster = Roster(
-        discovery, shell, _link_opener(settings, shell, clock, seed), settings.link.roster_limits()
+        discovery,
+        shell,
+        _link_opener(settings, shell, clock, seed, traces),
+        settings.link.roster_limits(),
     )
     counts.watch(
         held=lambda: machine.held,
@@ -152,14 +155,17 @@ async def _open_store(settings: RouterSettings) -> AsyncIterator[LoadStore]:
         await store.close()
 
 
-def _link_opener(settings: RouterSettings, shell: Shell, clock: Clock, seed: int) -> OpenLink:
+def _link_opener(
+    settings: RouterSettings, shell: Shell, clock: Clock, seed: int, traces: telemetry.Telemetry
+) -> OpenLink:
     channel_limits = settings.grpc.channel_limits()
     # Of its own: only what the machine draws can be replayed from its log.
     rng = Random(f"{seed}/links")  # noqa: S311  (spreads reconnects; no secret)
     shared = LinkContext(shell, clock, settings.id, settings.link_limits(), rng)
 
     def open_link(worker_id: str, address: str) -> FrameLink:
-        return FrameLink(worker_id, address, make_channel(address, limits=channel_limits), shared)
+        channel = make_channel(address, limits=channel_limits, traces=traces)
+        return FrameLink(worker_id, address, channel, shared)
 
     return open_link
 

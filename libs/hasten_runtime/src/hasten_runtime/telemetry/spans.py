@@ -15,7 +15,7 @@ Attributes = Mapping[str, str | int | float | bool]
 SYSTEM: Final = "grpc"
 UNTRACED: Final = (
     "/grpc.",  # Health and reflection.
-    "/hasten.worker.v1.WorkerService/Execute",  # Lives for days; its calls have their own spans.
+    "/hasten.worker.v1.WorkerService/OpenLink",  # Nobody's request: a router of its own accord.
 )
 """Beginnings of the methods whose RPCs have no spans, neither the server's nor the client's."""
 # Statuses that a server is to blame for; the others are the caller's doing.
