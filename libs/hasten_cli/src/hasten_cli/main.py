@@ -38,7 +38,8 @@ def version(as_json: AsJson = False) -> None:
 def main() -> None:
     """Entry point. With --json a wrong option is told as JSON too."""
     if "--json" not in sys.argv:
-        app(prog_name="hasten")
+        with reported(as_json=False):
+            app(prog_name="hasten")
     with reported(as_json=True):
         try:
             code = app(prog_name="hasten", standalone_mode=False)
