@@ -99,7 +99,12 @@ Find = Annotated[
         show_default=False,
     ),
 ]
-Slo = Annotated[float, typer.Option(help="Per cent of the offered that have to be in time.")]
+Slo = Annotated[
+    float | None,
+    typer.Option(
+        help="Per cent of the offered that have to be in time. [default: 99]", show_default=False
+    ),
+]
 Replay = Annotated[
     Path | None,
     typer.Option(
@@ -139,9 +144,12 @@ OnlyModels = Annotated[
 ]
 KillOne = Annotated[bool, typer.Option("--kill-one", help="What-if: let one worker die.")]
 Outage = Annotated[
-    float,
+    float | None,
     typer.Option(
-        parser=duration_s, metavar="DURATION", help="With --kill-one: how long it is away."
+        parser=duration_s,
+        metavar="DURATION",
+        help="With --kill-one: how long it is away. [default: 10s]",
+        show_default=False,
     ),
 ]
 
@@ -160,7 +168,7 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
     report: Report = None,
     policies: Policy = False,
     find: Find = "",
-    slo: Slo = 99.0,
+    slo: Slo = None,
     models: Models = None,
     mesh: Mesh = "",
     rate: Rate = None,
@@ -168,7 +176,7 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
     model: OnlyModels = None,
     kill_one: KillOne = False,
     replay: Replay = None,
-    outage: Outage = "10s",  # type: ignore[assignment]  # text that the option's parser reads
+    outage: Outage = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask what would happen: the shipped policies in virtual time.
@@ -201,7 +209,8 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
             rate_per_s=rate,
             deadline_s=deadline,
             only=tuple(model or ()),
-            outage_s=outage if kill_one else None,
+            kill_one=kill_one,
+            outage_s=outage,
             as_json=as_json,
         )
         verb.carry_out(asked)
