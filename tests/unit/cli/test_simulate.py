@@ -132,6 +132,11 @@ def test_workers_and_routers_can_be_swept_together() -> None:
         (("--models", "x", "--rate", "1", "--deadline", "1s"), "--models x does not exist", ""),
         (("--models", "x", "--from", "y:1", "--rate", "1", "--deadline", "1s"), "two sources", ""),
         (("--models", "x", "--load", "2"), "--load", "--help"),
+        (
+            ("--models", "x", "--rate", "1", "--deadline", "1s", "--workers", "5000"),
+            "at most 4096",
+            "fewer",
+        ),
         (("small", "--models", "x"), "WORKLOAD", "--help"),
     ],
 )

@@ -151,6 +151,7 @@ def _workload(asked: Asked, workload: str) -> None:
 
 def _what_if(asked: Asked) -> None:
     from hasten_cli.simulating.whatif import WhatIfOptions, what_if
+    from hasten_sim.least import WORKERS_MAX
 
     _refuse_others(
         "--models and --from do not take it",
@@ -168,6 +169,12 @@ def _what_if(asked: Asked) -> None:
         raise CommandError(
             "a what-if needs a positive --rate and a --deadline",
             next_step="write --rate 200 --deadline 50ms",
+            code=USAGE,
+        )
+    if asked.workers is not None and asked.workers > WORKERS_MAX:
+        raise CommandError(
+            f"--workers {asked.workers}: at most {WORKERS_MAX} can be asked about",
+            next_step="ask about fewer",
             code=USAGE,
         )
     if len(asked.policies) > 1:
