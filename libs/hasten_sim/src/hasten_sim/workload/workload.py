@@ -9,7 +9,7 @@ from hasten_sim.workload import rates, shapes
 from hasten_sim.workload.checks import rows_shares, size_faults, worker_faults
 from hasten_sim.workload.faults_found import WorkloadError
 from hasten_sim.workload.file_table import FileTable
-from hasten_sim.workload.request_tables import NoDeadlines
+from hasten_sim.workload.request_tables import Deadlines
 from hasten_sim.workload.requests import Requests
 from hasten_sim.workload.trace import Trace
 
@@ -123,4 +123,4 @@ class Workload:
 
     def _callers_leave(self) -> bool:
         deadlines = self.table.deadlines
-        return not isinstance(deadlines, NoDeadlines) and deadlines.callers_leave
+        return isinstance(deadlines, Deadlines) and deadlines.callers_leave
