@@ -329,6 +329,18 @@ def test_a_repository_is_measured_and_the_question_answered(repository: Path) ->
     assert "note: model broken is left out: " in result.stdout
 
 
+def test_what_libraries_print_while_models_are_measured_is_passed_over(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Read by every Python process that starts.
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text("print('[1]\\n{}\\nloading plugins ...')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    words = ("--models", str(repository), "--rate", "60", "--deadline", "50ms")
+    result = run(*words, "--model", "quick", "--seeds", "1", "--processes", "1")
+    assert result.exit_code == 0, result.output
+
+
 def test_a_repository_of_which_nothing_can_be_measured_says_why(tmp_path: Path) -> None:
     words = ("--models", str(tmp_path), "--rate", "60", "--deadline", "50ms")
     empty = run(*words)

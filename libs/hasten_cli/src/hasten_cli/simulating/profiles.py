@@ -198,8 +198,11 @@ def _measuring(folder: str) -> Iterator[Iterator[Mapping[str, Any]]]:
 
 def _lines(process: "subprocess.Popen[str]") -> Iterator[Mapping[str, Any]]:
     for line in process.stdout or ():
-        facts = json.loads(line)
-        if isinstance(facts, dict):
+        try:
+            facts = json.loads(line)
+        except ValueError:  # Libraries print there too.
+            continue
+        if isinstance(facts, dict) and "event" in facts:
             yield facts
 
 
