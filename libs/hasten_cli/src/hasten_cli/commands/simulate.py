@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.options import AsJson, duration_s
+from hasten_cli.options import AsJson
+from hasten_cli.options import duration as duration_option
 
 
 def workload_names(incomplete: str) -> list[str]:
@@ -72,13 +73,7 @@ Sweeps = Annotated[
 ]
 Duration = Annotated[
     float | None,
-    typer.Option(
-        "--duration",
-        parser=duration_s,
-        metavar="DURATION",
-        help="Length of each run, as 10s.",
-        show_default=False,
-    ),
+    duration_option("Length of each run, as 10s.", "--duration"),
 ]
 SeedCount = Annotated[
     int, typer.Option("--seeds", min=1, max=1000, help="Runs of each kind, for intervals.")
@@ -129,9 +124,7 @@ Mesh = Annotated[
 Rate = Annotated[float | None, typer.Option(help="What-if: requests a second.", show_default=False)]
 Deadline = Annotated[
     float | None,
-    typer.Option(
-        parser=duration_s, metavar="DURATION", help="What-if: of each request.", show_default=False
-    ),
+    duration_option("What-if: of each request."),
 ]
 OnlyModels = Annotated[
     list[str] | None,
@@ -145,12 +138,7 @@ OnlyModels = Annotated[
 KillOne = Annotated[bool, typer.Option("--kill-one", help="What-if: let one worker die.")]
 Outage = Annotated[
     float | None,
-    typer.Option(
-        parser=duration_s,
-        metavar="DURATION",
-        help="With --kill-one: how long it is away. [default: 10s]",
-        show_default=False,
-    ),
+    duration_option("With --kill-one: how long it is away. [default: 10s]"),
 ]
 
 
