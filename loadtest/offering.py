@@ -10,7 +10,7 @@ import numpy as np
 from hasten_sim.scenario import ModelShape, Scenario
 from hasten_sim.workload import Workload
 from hasten_sim.workload.checks import rows_shares
-from hasten_sim.workload.request_tables import FixedPayload
+from hasten_sim.workload.request_tables import Deadlines, FixedPayload
 from loadtest.call import serialised
 from loadtest.open_loop import Planned
 from loadtest.repository import write_synthetic
@@ -24,6 +24,12 @@ def impossible(workload: Workload) -> list[str]:
     found: list[str] = []
     if set(table.mesh.speeds) != {1.0}:
         found.append("mesh.speeds: all workers are on this machine and equally fast")
+    if table.mesh.weights_known:
+        found.append("mesh.weights_known: nobody sets weights here")
+    if table.mesh.memory_mb:
+        found.append("mesh.memory_mb: every worker loads every model")
+    if isinstance(table.deadlines, Deadlines) and not table.deadlines.callers_leave:
+        found.append("deadlines.callers_leave: gRPC callers leave at their deadline")
     if table.faults:
         found.append("faults: nothing goes wrong on purpose here")
     if not isinstance(table.payload, FixedPayload):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.router.v1 import router_service_pb2 as router_pb
-from hasten_cli.main import app
+from hasten_cli.main import app, main
 from tests.unit.client.scripted_server import Fail, ScriptedServer
 
 RUNNER = CliRunner()
@@ -286,3 +286,32 @@ def test_with_json_a_wrong_option_is_told_as_json(
     error = json.loads(ended.stderr)["error"]
     assert part in error["message"]
     assert error["next_step"] == f"see {verb} --help"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("up --workers zero", "Invalid value for '--workers': 'zero' is no whole number"),
+        ("up --workers 65", "Invalid value for '--workers': 65 is not between 1 and 64"),
+        ("simulate x --workers 0", "Invalid value for '--workers': 0 is less than 1"),
+        ("simulate x --load much", "Invalid value for '--load': 'much' is no number"),
+    ],
+)
+def test_a_wrong_option_is_told_as_every_other_error(
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hasten", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    verb = words.split(maxsplit=1)[0]
+    assert capsys.readouterr().err == f"error: {message}\n  next: see hasten {verb} --help\n"
+
+
+def test_without_a_verb_the_help_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hasten", "models"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.startswith("Usage: hasten models")

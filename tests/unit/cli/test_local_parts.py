@@ -20,6 +20,7 @@ from hasten_cli.local.plan import (
     worker_specs,
 )
 from hasten_cli.local.process import Child
+from hasten_cli.local.record import Trouble, record_folder, troubles
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import Service
 from hasten_cli.local.table import rows
@@ -63,6 +64,36 @@ def test_event_logs_are_asked_for_only_when_the_user_does(tmp_path: Path) -> Non
         asked = str(record) if record else None
         assert worker.environ.get("HASTEN_WORKER_RECORD") == asked
         assert router.environ.get("HASTEN_ROUTER_RECORD") == asked
+
+
+def test_a_folder_for_event_logs_is_made_or_refused(tmp_path: Path) -> None:
+    assert record_folder(None) is None
+    assert record_folder(tmp_path / "new" / "logs") == tmp_path / "new" / "logs"
+    assert (tmp_path / "new" / "logs").is_dir()
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/logs")):
+        with pytest.raises(CommandError, match=r"--record .* cannot be used") as refused:
+            record_folder(folder)
+        assert refused.value.code == 2
+        assert refused.value.next_step
+
+
+def test_what_was_not_recorded_is_found_in_the_logs_of_the_services(tmp_path: Path) -> None:
+    (tmp_path / "router.log").write_text(
+        '{"event": "recording.impossible", "reason": "no room", "level": "error"}\n'
+        "recording.ended, says somebody else\n"
+    )
+    (tmp_path / "worker-1.log").write_text(
+        '{"event": "recording.ended", "reason": "reached 9 bytes", "log": "w.hlog", '
+        '"level": "warning"}\n'
+    )
+    assert list(troubles(tmp_path)) == [
+        Trouble("router does not record: no room", failed=True),
+        Trouble(
+            "worker-1 stopped recording: reached 9 bytes; what came before is in w.hlog",
+            failed=False,
+        ),
+    ]
 
 
 def test_the_password_of_redis_is_on_no_command_line(tmp_path: Path) -> None:

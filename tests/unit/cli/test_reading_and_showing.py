@@ -1,5 +1,8 @@
 """What people type becomes arrays and seconds; what comes back becomes text."""
 
+import contextlib
+import errno
+import io
 import json
 import shlex
 from pathlib import Path
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from hasten_cli.durations import format_duration, parse_duration_s
 from hasten_cli.example import infer_command
 from hasten_cli.failures import USAGE, CommandError
+from hasten_cli.local.voice import PlainVoice
 from hasten_cli.values import fitted, read_inputs, read_value
 from hasten_cli.waterfall import WIDTH, waterfall
 from hasten_client import ModelMetadata, TensorMetadata, TimingBreakdown
@@ -190,3 +194,12 @@ def test_json_of_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
         "error": {"message": "what\nand why", "next_step": "then", "reason": "R"}
     }
     assert out.err.count("\n") == 1
+
+
+def test_news_that_the_disk_refuses_do_not_end_the_mesh() -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with contextlib.redirect_stdout(Full()):
+        PlainVoice().say("worker-1 is back")

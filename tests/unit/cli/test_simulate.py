@@ -15,24 +15,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from hasten.common.v1.load_pb2 import ModelLoad, WorkerState
-from hasten.router.v1 import router_service_pb2 as router_pb
 from hasten_cli.commands import simulate as command
 from hasten_cli.main import app
 from hasten_cli.simulating import progress, shipped
 from tests.support.waiting import eventually_sync
-from tests.unit.client.scripted_server import ScriptedServer
 
 RUNNER = CliRunner()
 QUICK = ("--duration", "0.4s", "--seeds", "2", "--processes", "1")
-SYNTHETIC = """\
-name: "{name}"
-backend: "synthetic"
-max_batch_size: 8
-dynamic_batching {{ }}
-parameters {{ key: "alpha_ms" value {{ string_value: "6" }} }}
-parameters {{ key: "beta_ms" value {{ string_value: "3" }} }}
-"""
 
 
 def run(*words: str) -> Result:
@@ -96,11 +85,12 @@ def test_workers_and_routers_can_be_swept_together() -> None:
         ((), "nothing to simulate", "take one of"),
         (("smal",), "there is no workload smal", "did you mean small?"),
         (("no_such",), "there is no workload no_such", "take a path, or one of"),
-        (("small", "--policy", "hastn"), "--policy hastn", "hasten simulate --policies"),
+        (("small", "--policy", "hastn"), "policy 'hastn'", "hasten simulate --policies"),
         (("small", "--policy", "hasten,router.nothing=1"), "nothing", "--policies"),
         (("small", "--sweep", "load=2:1:1"), "neither a span", "load=0.5:3:0.5"),
         (("small", "--sweep", "speed=1,2"), "expected one of load", "load=0.5:3:0.5"),
         (("small", "--sweep", "workers=1.5"), "expected a whole number", "workers=1,2,4"),
+        (("small", "--sweep", "load=1:inf:1"), "neither a span", "load=0.5:3:0.5"),
         (("small", "--sweep", "load=0,1"), "must be positive", "load=0.5:3:0.5"),
         (("small", "--sweep", "load=0:9:0.0001"), "at most 200", "load=0.5:3:0.5"),
         (("small", "--sweep", "load=1,2", "--load", "1"), "contradict", "drop one"),
@@ -108,6 +98,18 @@ def test_workers_and_routers_can_be_swept_together() -> None:
         (("small", "--load", "-1"), "must be positive", "load=0.5:3:0.5"),
         (("small", "--rate", "5"), "--rate", "--help"),
         (("small", "--kill-one"), "--kill-one", "--help"),
+        (("small", "--outage", "3s"), "--outage", "--help"),
+        (("small", "--slo", "90"), "--slo", "--help"),
+        (("small", "--workers", "30000"), "at most 20,000", "--workers"),
+        (("small", "--duration", "9999h"), "100,000,000 of one run", "--duration"),
+        (("n" * 5000,), "there is no workload nnn", "take a path"),
+        (("--replay", "x", "--workers", "3"), "--workers", "--help"),
+        (("--replay", "no.hlog"), "cannot open no.hlog", "hasten up --record"),
+        (
+            ("--from", "y:1", "--rate", "1", "--deadline", "1s", "--outage", "3s"),
+            "none dies",
+            "add",
+        ),
         (("small", "--find", "routers"), "only workers", "--find workers"),
         (("small", "--find", "workers", "--slo", "0"), "--slo 0", "--slo 99"),
         (("small", "--find", "workers", "--workers", "2"), "chooses the workers", "drop"),
@@ -119,6 +121,11 @@ def test_workers_and_routers_can_be_swept_together() -> None:
         (("--models", "x", "--rate", "1", "--deadline", "1s"), "--models x does not exist", ""),
         (("--models", "x", "--from", "y:1", "--rate", "1", "--deadline", "1s"), "two sources", ""),
         (("--models", "x", "--load", "2"), "--load", "--help"),
+        (
+            ("--models", "x", "--rate", "1", "--deadline", "1s", "--workers", "5000"),
+            "at most 4096",
+            "fewer",
+        ),
         (("small", "--models", "x"), "WORKLOAD", "--help"),
     ],
 )
@@ -140,6 +147,53 @@ def test_every_fault_of_a_workload_file_is_told(tmp_path: Path) -> None:
     assert "duration_s" in result.stderr
     assert "nonsense" in result.stderr
     assert "docs/workloads.md" in result.stderr
+
+
+def test_a_model_that_fits_nowhere_is_told_before_any_run(tmp_path: Path) -> None:
+    path = tmp_path / "full.toml"
+    written = shipped.find("small").read_text().replace("[mesh]", "[mesh]\nmemory_mb = 100")
+    path.write_text(written.replace("[[models]]", "[[models]]\nmemory_mb = 200"))
+    result = run(str(path), *QUICK)
+    assert result.exit_code == 2, result.output
+    assert "needs 200.0 MB, and no worker has that left" in result.stderr
+
+
+def test_numbers_that_cannot_be_calculated_with_are_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    written = re.sub("alpha_ms = .*", "alpha_ms = 1e-320", shipped.find("small").read_text())
+    path.write_text(re.sub("beta_ms = .*", "", written))
+    result = run(str(path), *QUICK)
+    assert result.exit_code == 2, result.output
+    assert "cannot be calculated with" in result.stderr
+
+
+def test_a_run_to_which_nothing_came_does_not_claim_anything() -> None:
+    result = run("small", "--load", "0.000001", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("No request came in the time that counts")
+
+
+def test_a_report_that_the_disk_refuses_is_told_after_the_figures() -> None:
+    result = run("small", *QUICK, "--report", "/dev/full")
+    assert result.exit_code == 1
+    assert "goodput@99" in result.stdout
+    assert "--report /dev/full cannot be written: No space left on device" in result.stderr
+    assert "next: " in result.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_an_output_that_the_disk_refuses_is_one_error(more: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "hasten_cli.main", "simulate", "--policies", *more],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "the output cannot be written: No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 # --- --find ---------------------------------------------------------------------------
@@ -193,89 +247,6 @@ def test_the_shell_completes_workloads_and_policies(
     assert "hasten" in command.policy_texts("ha")
     assert "hasten,balancer=round_robin" in command.policy_texts("hasten,balancer=ro")
     assert command.policy_texts("hasten,nothing") == []
-
-
-# --- what-if --------------------------------------------------------------------------
-
-
-def worker(name: str, alpha_s: float, *, ready: bool = True) -> router_pb.WorkerView:
-    model = ModelLoad(
-        name="m",
-        version="1",
-        ready=ready,
-        alpha_s=alpha_s,
-        beta_s=0.002,
-        best_s=(alpha_s + 0.002) / 1.2,
-        batch_max=8,
-    )
-    state = WorkerState(worker_id=name, lanes=1, models=[model])
-    return router_pb.WorkerView(state=state, standing="ready")
-
-
-def test_a_running_mesh_is_asked_for_its_profiles(mesh: ScriptedServer) -> None:
-    mesh.answers["ListWorkers"] = router_pb.ListWorkersResponse(
-        workers=[worker("a", 0.004), worker("b", 0.004), worker("c", 9.0, ready=False)]
-    )
-    words = ("--from", mesh.address, "--rate", "20", "--deadline", "50ms", "--seeds", "1")
-    result = run(*words, "--processes", "1", "--json")
-    assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    (model,) = said["models"]
-    # The reported line is that of the admission quantile; its median is 1.2 times less.
-    assert model["alpha_s"] == pytest.approx(0.004 / 1.2, rel=1e-5)
-    assert model["beta_s"] == pytest.approx(0.002 / 1.2, rel=1e-5)
-    assert 0.05 < model["cv"] < 0.2
-    assert said["workers"] == 1
-    assert said["answer"][0].startswith("20 requests a second with 50 ms: 1 worker keeps")
-
-
-def test_a_mesh_without_a_ready_model_has_nothing_to_say(mesh: ScriptedServer) -> None:
-    result = run("--from", mesh.address, "--rate", "20", "--deadline", "50ms")
-    assert result.exit_code == 1
-    assert "no model was measured" in result.stderr
-
-
-def test_nobody_at_the_address_is_status_3() -> None:
-    result = run("--from", "127.0.0.1:1", "--rate", "20", "--deadline", "50ms")
-    assert result.exit_code == 3
-    assert "nobody answers at 127.0.0.1:1" in result.stderr
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    for name in ("quick", "other"):
-        (tmp_path / name / "1").mkdir(parents=True)
-        (tmp_path / name / "config.pbtxt").write_text(SYNTHETIC.format(name=name))
-    (tmp_path / "broken" / "1").mkdir(parents=True)
-    (tmp_path / "broken" / "1" / "model.onnx").write_bytes(b"no model")
-    return tmp_path
-
-
-def test_a_repository_is_measured_and_the_question_answered(repository: Path) -> None:
-    words = ("--models", str(repository), "--rate", "60", "--deadline", "50ms", "--kill-one")
-    result = run(*words, "--outage", "2s", "--model", "quick", "--seeds", "1", "--processes", "1")
-    assert result.exit_code == 0, result.output
-    assert "quick: 9.00 ms a batch of 1, 30.0 ms of 8" in result.stderr
-    assert "tried 1 worker: " in result.stderr
-    first, second = result.stdout.strip().splitlines()[:2]
-    assert first.startswith("60 requests a second with 50 ms: 1 worker keeps ")
-    assert second.startswith("When the one worker dies: 0 % until it is back; 2 workers survive")
-    assert "while one is dead %" in result.stdout
-    assert "note: model broken is left out: " in result.stdout
-
-
-def test_a_model_that_is_not_there_is_named_with_those_that_are(repository: Path) -> None:
-    words = ("--models", str(repository), "--rate", "60", "--deadline", "50ms", "--json")
-    result = run(*words, "--model", "fast")
-    assert result.exit_code == 2
-    assert json.loads(result.stderr)["error"]["next_step"] == "there are other, quick"
-
-
-def test_a_share_must_be_a_number(repository: Path) -> None:
-    words = ("--models", str(repository), "--rate", "60", "--deadline", "50ms", "--json")
-    result = run(*words, "--model", "quick=much")
-    assert result.exit_code == 2
-    assert "no share" in json.loads(result.stderr)["error"]["message"]
 
 
 # --- around ---------------------------------------------------------------------------

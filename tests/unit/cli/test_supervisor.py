@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,16 @@ async def test_a_restart_that_fails_says_why_and_is_tried_again(tmp_path: Path) 
     once = (
         "import os, pathlib, sys\n"
         f"flag = pathlib.Path({str(tmp_path / 'flag')!r})\n"
-        "if flag.exists(): sys.exit(9)\n"
+        "if flag.exists(): print('the port is taken', file=sys.stderr); sys.exit(9)\n"
     )
     async with supervisor(said.append) as (running, _):
-        await running.begin([script("a", once + READY + WAIT)])
+        await running.begin([replace(script("a", once + READY + WAIT), meanwhile="all else works")])
         (tmp_path / "flag").touch()
         os.kill(running.services[0].pid, signal.SIGKILL)
-        await eventually(lambda: any("status 9 before it was ready" in line for line in said))
+        why = "status 9 before it was ready: the port is taken; starting it again"
+        await eventually(lambda: any(why in line for line in said))
+        # Said once: when it went.
+        assert [line for line in said if "all else works" in line] == said[:1]
         (tmp_path / "flag").unlink()
         await eventually(lambda: any("a is back" in line for line in said))
         assert running.services[0].state == "ready"

@@ -42,6 +42,15 @@ def test_it_says_one_line_and_a_signal_leaves_no_process_and_no_file(
         assert mesh.nothing_left()
 
 
+def test_a_log_that_is_not_whole_is_told_at_the_end_and_in_the_status(tmp_path: Path) -> None:
+    asked = ("--record", str(tmp_path / "logs"))
+    with MeshProcess(tmp_path, *JSON, *asked, environ={"HASTEN_WORKER_FAKE": "unrecorded"}) as mesh:
+        mesh.ready()
+        mesh.signal(signal.SIGTERM)
+        assert mesh.wait() == 1
+        assert "worker-2 stopped recording: no room; what came before is in w.hlog" in mesh.stderr
+
+
 def test_the_router_leaves_before_the_workers(tmp_path: Path) -> None:
     diary = tmp_path / "diary.txt"
     environ = {"HASTEN_ROUTER_DIARY": str(diary), "HASTEN_WORKER_DIARY": str(diary)}
@@ -108,6 +117,7 @@ def test_a_killed_service_is_started_again_at_once_and_said_so(tmp_path: Path, v
             assert facts["address"] in said
         if victim == "redis":
             assert facts["redis"]["address"] in said
+            assert "calls go on" in mesh.stderr
         mesh.remember_family()
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0

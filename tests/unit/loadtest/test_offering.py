@@ -93,12 +93,21 @@ def test_plain_workloads_can_be_offered(name: str) -> None:
         ("crash", "faults: "),
         ("promise_biased", "models 'model': profiled_factor: "),
         ("scale", "models '"),
+        ("scale", "mesh.memory_mb: "),
     ],
 )
 def test_what_a_local_mesh_cannot_do_is_said(name: str, reason: str) -> None:
     found = impossible(load(WORKLOADS / f"{name}.toml"))
-    assert found
-    assert all(one.startswith(reason) for one in found)
+    assert any(one.startswith(reason) for one in found)
+
+
+def test_everything_that_it_cannot_do_is_said_by_key() -> None:
+    mesh = "lanes = 2\nmemory_mb = 100\nweights_known = true"
+    written = TEXT.replace("lanes = 2", mesh).replace(
+        '"mixed"\nchoices = [{ ms', '"mixed"\ncallers_leave = false\nchoices = [{ ms'
+    )
+    keys = [reason.partition(":")[0] for reason in impossible(parse(written, "test.toml"))]
+    assert keys == ["mesh.weights_known", "mesh.memory_mb", "deadlines.callers_leave"]
 
 
 def test_what_was_measured_is_added_to_the_times_and_to_nothing_else() -> None:

@@ -251,6 +251,7 @@ def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
         ("hold_s_max", -1.0),
         ("hold_s_max", nan),
         ("attempts_max", 0),
+        ("eject_window_s", 0.0),
     ],
 )
 def test_a_parameter_out_of_range_is_refused_by_name(field: str, value: object) -> None:

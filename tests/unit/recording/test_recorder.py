@@ -93,6 +93,7 @@ def test_it_ends_at_its_bound_and_says_so_once(tmp_path: Path, said: list[Any]) 
     (line,) = said
     assert line["event"] == "recording.ended"
     assert line["reason"] == f"the log has reached {BOUND} bytes"
+    assert line["log_level"] == "warning"
     assert line["log"] == str(path)
     outcome = replay(path)
     assert outcome.same
@@ -113,6 +114,7 @@ def test_a_full_disk_ends_the_log_and_nothing_else(said: list[Any]) -> None:
     (line,) = said
     assert line["event"] == "recording.ended"
     assert line["reason"] == "the disk refused: No space left on device"
+    assert line["log_level"] == "error"
     assert (line["events"], line["bytes"]) == (0, 0)
 
 

@@ -1,6 +1,7 @@
 """The simulated mesh: the same run twice, nothing lost, and what faults do."""
 
 import json
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -79,6 +80,28 @@ def test_a_worker_that_dies_loses_what_it_had_and_comes_back_with_its_models() -
     assert figures.goodput_by_s[0] > 0.9 * figures.offered_by_s[0]
     assert figures.goodput_by_s[1] < 0.2 * figures.offered_by_s[1]
     assert figures.goodput_by_s[3] == figures.offered_by_s[3]
+
+
+def test_a_worker_that_dies_while_it_loads_begins_to_load_anew() -> None:
+    slow_to_load = MODEL.__class__("m", MODEL.times, batch_max=8, load_s=1.0)
+    # The first start would be warm at 2 s, the second is at 3 s.
+    wrong = (Fault("crash", 0.5, 0.5, worker=0), Fault("crash", 1.5, 0.5, worker=0))
+    made = scenario(*wrong, models=(slow_to_load,), workers=1, routers=1, duration_s=5.0)
+    figures = simulate(made, HASTEN, 1)
+    assert adds_up(figures)
+    assert figures.goodput_by_s[2] < 0.2 * figures.offered_by_s[2]
+    assert figures.goodput_by_s[4] == figures.offered_by_s[4]
+
+
+@pytest.mark.parametrize("kind", ["hang", "partition"])
+def test_the_patience_with_a_worker_begins_anew_with_each_silence(
+    kind: Literal["hang", "partition"],
+) -> None:
+    # Two silences below the two seconds after which links are given up; together above.
+    wrong = (Fault(kind, 1.0, 0.5, worker=0), Fault(kind, 2.0, 1.5, worker=0))
+    made = scenario(*wrong, workers=1, routers=1, rate_per_s=20.0, duration_s=5.0, slack_s=9.0)
+    figures = simulate(made, HASTEN, 1)
+    assert figures.attainment == 1.0
 
 
 def test_one_of_two_that_dies_costs_no_call_that_has_slack() -> None:

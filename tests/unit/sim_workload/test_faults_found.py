@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,46 @@ def test_a_text_that_is_not_toml_is_answered_with_the_line() -> None:
     (found,) = faults("name = 'a'\nduration_s = = 3\n")
     assert found.startswith("bad.toml: is not TOML: ")
     assert "line 2" in found
+
+
+@pytest.mark.parametrize("value", ["9" * 4400, "[" * 3000 + "]" * 3000])
+def test_a_text_that_the_parser_gives_up_is_answered_too(value: str) -> None:
+    (found,) = faults(f"name = {value}\n")
+    assert found.startswith("bad.toml: is not TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ("[mesh]\nworkers = 1_000_000_000", "mesh.workers: found 1000000000, expected less than"),
+        ("[mesh.network]\nlatency_ms = 1e300", "mesh.network.latency_ms: found 1e+300, expected"),
+        ("[mesh.network]\nreport_period_ms = 1e-9", "report_period_ms: found 1e-09, expected"),
+    ],
+)
+def test_numbers_that_no_run_could_end_with_are_refused(table: str, fault: str) -> None:
+    (found,) = faults(text(table))
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"workers": 20_001}, "test: workers: found 20,001, expected at most 20,000"),
+        ({"workers": 20_000, "routers": 1000}, "product of at most 10,000,000"),
+        ({"duration_s": 1e9}, "of one run"),
+    ],
+)
+def test_a_run_larger_than_one_can_be_is_refused(changed: dict[str, Any], fault: str) -> None:
+    with pytest.raises(WorkloadError, match=fault):
+        parse(text(), "large.toml").scenario(**changed)
+
+
+@pytest.mark.parametrize("name", ["", "a\\u0000b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    trace = f'[arrivals]\nprocess = "trace"\nfile = "{name}"\n'
+    for written in (f'extends = "{name}"\n{text()}', text(arrivals=trace)):
+        with pytest.raises(WorkloadError):
+            parse(written, str(tmp_path / "bad.toml"))
 
 
 def test_a_file_that_is_not_there_or_no_text_is_answered_with_its_name(tmp_path: Path) -> None:

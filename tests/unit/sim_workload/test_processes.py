@@ -127,8 +127,13 @@ def test_keplers_equation_is_solved(mean_anomaly: float, eccentricity: float) ->
     assert abs(x - eccentricity * sin(x) - mean_anomaly) <= 1e-9 * max(1.0, mean_anomaly)
 
 
+def test_a_cv_whose_square_is_nothing_is_a_metronome() -> None:
+    found = times("process = 'gamma'\ncv = 1e-200\nrate_per_s = 10", duration_s=1)
+    assert found[:9] == pytest.approx([0.1 * number for number in range(1, 10)])
+
+
 def test_arrivals_are_lazy() -> None:
     endless = workload(
-        arrivals=f"[arrivals]\n{PROCESSES['poisson']}\nrate_per_s = 1e6", duration_s=1e9
+        arrivals=f"[arrivals]\n{PROCESSES['poisson']}\nrate_per_s = 1e6", duration_s=100
     )
     assert len(list(islice(endless.scenario().arrivals(1), 5))) == 5

@@ -252,6 +252,21 @@ async def test_a_configuration_that_makes_no_sense_is_refused(repository: Reposi
             assert reason in lines(store)[f"m{number}/1"]
 
 
+async def test_a_misspelt_field_is_named_beside_what_then_does_not_fit(
+    repository: Repository,
+) -> None:
+    config = """
+        max_bach_size: 8
+        input { name: "X" data_type: TYPE_FP32 dims: [ 4 ] }
+        output { name: "Y" data_type: TYPE_FP32 dims: [ 4 ] }
+    """
+    repository.write("m", zoo.add(), config=config)
+    async with open_store(repository) as (store, _):
+        said = lines(store)["m/1"]
+        assert "the model file says [-1, 4]" in said
+        assert "config.pbtxt: line 2: unknown field max_bach_size is ignored" in said
+
+
 async def test_a_file_that_cannot_be_read_is_a_reason(repository: Repository) -> None:
     repository.write("m", zoo.add())
     repository.write("n", zoo.add(), config="")

@@ -3,7 +3,9 @@
 Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 3 nobody answers at the address.
 """
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from typing import Any, Final
 FAILED: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What a disk says that takes no more."""
 
 
 class CommandError(Exception):
@@ -53,6 +57,21 @@ def reported(*, as_json: bool) -> Iterator[None]:
         # The reader of our output has left (`hasten models list | head -1`).
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        _give_output_up()
+        what = f"{error.filename or 'the output'} cannot be written: {error.strerror}"
+        _say(CommandError(what, next_step="make room there and run it again"), as_json=as_json)
+        raise SystemExit(FAILED) from None
+
+
+def _give_output_up() -> None:
+    """What is left in the buffer would fail again at the end of the process, with a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(error: CommandError, *, as_json: bool) -> None:

@@ -1,9 +1,11 @@
 """`hasten`, the operator's one command."""
 
+import re
 import sys
+from typing import Final
 
 import typer
-from typer.exceptions import TyperException
+from typer.exceptions import Abort, TyperException
 
 from hasten_cli.commands import infer, models, simulate, up, workers
 from hasten_cli.failures import CommandError, reported
@@ -25,6 +27,13 @@ app.command()(simulate.simulate)
 app.add_typer(models.app, name="models")
 app.add_typer(workers.app, name="workers")
 
+_PLAINLY: Final = (
+    (r" is not a valid (int range|int)\b", " is no whole number"),
+    (r" is not a valid (float range|float)\b", " is no number"),
+    (r" is not in the range (\S+)<=x<=(\S+)\.", r" is not between \1 and \2"),
+    (r" is not in the range x>=(\S+)\.", r" is less than \1"),
+)
+
 
 @app.command()
 def version(as_json: AsJson = False) -> None:
@@ -36,18 +45,31 @@ def version(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Entry point. With --json a wrong option is told as JSON too."""
-    if "--json" not in sys.argv:
-        app(prog_name="hasten")
-    with reported(as_json=True):
+    """Entry point. A wrong option is told as every other error, as JSON with --json."""
+    with reported(as_json="--json" in sys.argv):
         try:
             code = app(prog_name="hasten", standalone_mode=False)
+        except Abort:
+            raise KeyboardInterrupt from None
         except TyperException as error:
+            said = error.format_message()
+            if said.startswith("Usage:"):  # Without arguments: no error, but how to go on.
+                print(said, file=sys.stderr)
+                raise SystemExit(error.exit_code) from None
             verb = getattr(getattr(error, "ctx", None), "command_path", "hasten")
             raise CommandError(
-                error.format_message(), next_step=f"see {verb} --help", code=error.exit_code
+                _said_plainly(said),
+                next_step=f"see {verb} --help",
+                code=error.exit_code,
             ) from None
     sys.exit(code)
+
+
+def _said_plainly(message: str) -> str:
+    """Without the names that typer has for its types."""
+    for theirs, ours in _PLAINLY:
+        message = re.sub(theirs, ours, message)
+    return message.rstrip(".")
 
 
 if __name__ == "__main__":

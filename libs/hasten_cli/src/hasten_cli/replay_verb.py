@@ -17,6 +17,7 @@ from hasten_sim.replay import Difference, ReplayOutcome, replay
 
 EFFECTS_SHOWN_MAX: Final = 20
 """Effects of the differing event that are printed; JSON has them all."""
+_RECORD: Final = "record one with hasten up --record DIR, and name the file"
 NO_END: Final = "its service was killed, or its disk full, or it still writes"
 
 
@@ -31,11 +32,13 @@ def run(path: Path, *, as_json: bool) -> None:
         with _progress(path, shown=not as_json) as on_progress:
             outcome = replay(path, on_progress)
     except OSError as error:
-        raise CommandError(f"cannot open {path}: {error.strerror}", code=USAGE) from error
+        raise CommandError(
+            f"cannot open {path}: {error.strerror}", next_step=_RECORD, code=USAGE
+        ) from error
     except ValueError as error:
         raise CommandError(
             f"{path}: {error}",
-            next_step="record one with hasten up --record DIR, and name the file",
+            next_step=_RECORD,
             code=USAGE,
         ) from error
     if as_json:

@@ -101,6 +101,7 @@ class Link:
 
     __slots__ = (
         "_cut",
+        "_cuts",
         "_discovery",
         "_epoch",
         "_kept",
@@ -123,6 +124,7 @@ class Link:
         self._to_worker_s = self._to_router_s = 0.0
         self._epoch = 0
         self._cut = False
+        self._cuts = 0
         self._kept: list[tuple[bool, object]] = []
         self.router = router
         self.worker = worker
@@ -188,7 +190,8 @@ class Link:
     def cut(self) -> None:
         """From now on nothing comes through; what is sent is kept for later."""
         self._cut = True
-        self._loop.at(self._loop.now_s + BREAKS_S, self._give_up, self._epoch)
+        self._cuts += 1
+        self._loop.at(self._loop.now_s + BREAKS_S, self._give_up, self._cuts)
 
     def heal(self) -> None:
         """Messages come through again; a stream that was given up is opened anew."""
@@ -202,6 +205,6 @@ class Link:
         if self.worker.serving:
             self.open()
 
-    def _give_up(self, epoch: int) -> None:
-        if self._cut and epoch == self._epoch:
+    def _give_up(self, cut: int) -> None:
+        if self._cut and cut == self._cuts:
             self.breaks()

@@ -27,7 +27,8 @@ def placed(scenario: Scenario) -> list[list[int]]:
                 found += 1
         if not found:
             raise ValueError(
-                f"model {model.name!r} needs {model.memory_mb} MB, and no worker has that left"
+                f"{scenario.name}: model {model.name!r} needs {model.memory_mb} MB, and "
+                "no worker has that left"
             )
         turn += wanted
     return held

@@ -75,7 +75,7 @@ class Point:
             for name in ("load", "workers", "routers")
             if (value := getattr(self, name)) is not None
         ]
-        return ", ".join(said) or "as the workload says"
+        return ", ".join(said) or "the workload's load"
 
 
 AS_SAID: Final = Point()

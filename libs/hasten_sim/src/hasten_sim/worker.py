@@ -78,6 +78,7 @@ class SimWorker:
         self._times: dict[str, RunTimes] = {}
         self._slowness = 1.0
         self._hung = False
+        self._hangs = 0
         self._delayed: list[tuple[Act, Any]] = []
         self._incarnation = 0
         self._begin_anew()
@@ -103,7 +104,7 @@ class SimWorker:
             rng = Random(f"{seed}/runs/{self.index}/{number}")
             self._times[f"{shape.name}/1"] = RunTimes(shape, speed, rng)
 
-    def start(self, _: object = None) -> None:
+    def start(self) -> None:
         """Opens its models and links."""
         for times in self._times.values():
             self._tell(ModelOpened(spec_of(times, self._scenario.mesh)))
@@ -126,12 +127,18 @@ class SimWorker:
     def restart(self) -> None:
         """A new process begins to load its models, one after the other."""
         load_s = sum(times.shape.load_s for times in self._times.values())
-        self._loop.at(self._loop.now_s + load_s, self.start)
+        self._loop.at(self._loop.now_s + load_s, self._loaded, self._incarnation)
+
+    def _loaded(self, incarnation: int) -> None:
+        # One that crashes while it loads begins anew.
+        if incarnation == self._incarnation:
+            self.start()
 
     def hang(self) -> None:
         """Stands still; peers give its links up after a while."""
         self._hung = True
-        self._loop.at(self._loop.now_s + BREAKS_S, self._given_up, self._incarnation)
+        self._hangs += 1
+        self._loop.at(self._loop.now_s + BREAKS_S, self._given_up, self._hangs)
 
     def resume(self) -> None:
         """Goes on with all that came meanwhile."""
@@ -148,8 +155,8 @@ class SimWorker:
         """Runs that begin from now on take `factor` times as long."""
         self._slowness = factor
 
-    def _given_up(self, incarnation: int) -> None:
-        if self._hung and incarnation == self._incarnation:
+    def _given_up(self, hang: int) -> None:
+        if self._hung and hang == self._hangs:
             for link in self.links:
                 link.breaks()
 

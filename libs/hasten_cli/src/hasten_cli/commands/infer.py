@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.options import Address, AsJson, duration_s
+from hasten_cli.options import Address, AsJson, duration
 
 
 def infer(  # noqa: PLR0913, PLR0917  (one parameter an option)
@@ -22,12 +22,7 @@ def infer(  # noqa: PLR0913, PLR0917  (one parameter an option)
     ] = None,
     deadline: Annotated[
         float | None,
-        typer.Option(
-            parser=duration_s,
-            metavar="DURATION",
-            help="Time within which the answer is of use, as 50ms. [default: the model's]",
-            show_default=False,
-        ),
+        duration("Time within which the answer is of use, as 50ms. [default: the model's]"),
     ] = None,
     priority: Annotated[
         str, typer.Option(help="high, normal, low, batch, or a level: 1 is the highest.")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.options import Address, AsJson, duration_s
+from hasten_cli.options import Address, AsJson, duration
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The models of the mesh.")
 
@@ -13,7 +13,7 @@ Name = Annotated[str, typer.Argument(help="Model name.", show_default=False)]
 Version = Annotated[str, typer.Option("--version", help="Version; empty for the newest.")]
 Patience = Annotated[
     float,
-    typer.Option("--timeout", parser=duration_s, metavar="DURATION", help="Longest wait, as 30s."),
+    duration("Longest wait, as 30s.", "--timeout", show_default=True),
 ]
 
 

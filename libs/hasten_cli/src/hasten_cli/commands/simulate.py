@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.options import AsJson, duration_s
+from hasten_cli.options import AsJson
+from hasten_cli.options import duration as duration_option
 
 
 def workload_names(incomplete: str) -> list[str]:
@@ -72,13 +73,7 @@ Sweeps = Annotated[
 ]
 Duration = Annotated[
     float | None,
-    typer.Option(
-        "--duration",
-        parser=duration_s,
-        metavar="DURATION",
-        help="Length of each run, as 10s.",
-        show_default=False,
-    ),
+    duration_option("Length of each run, as 10s.", "--duration"),
 ]
 SeedCount = Annotated[
     int, typer.Option("--seeds", min=1, max=1000, help="Runs of each kind, for intervals.")
@@ -99,7 +94,12 @@ Find = Annotated[
         show_default=False,
     ),
 ]
-Slo = Annotated[float, typer.Option(help="Per cent of the offered that have to be in time.")]
+Slo = Annotated[
+    float | None,
+    typer.Option(
+        help="Per cent of the offered that have to be in time. [default: 99]", show_default=False
+    ),
+]
 Replay = Annotated[
     Path | None,
     typer.Option(
@@ -124,9 +124,7 @@ Mesh = Annotated[
 Rate = Annotated[float | None, typer.Option(help="What-if: requests a second.", show_default=False)]
 Deadline = Annotated[
     float | None,
-    typer.Option(
-        parser=duration_s, metavar="DURATION", help="What-if: of each request.", show_default=False
-    ),
+    duration_option("What-if: of each request."),
 ]
 OnlyModels = Annotated[
     list[str] | None,
@@ -139,10 +137,8 @@ OnlyModels = Annotated[
 ]
 KillOne = Annotated[bool, typer.Option("--kill-one", help="What-if: let one worker die.")]
 Outage = Annotated[
-    float,
-    typer.Option(
-        parser=duration_s, metavar="DURATION", help="With --kill-one: how long it is away."
-    ),
+    float | None,
+    duration_option("With --kill-one: how long it is away. [default: 10s]"),
 ]
 
 
@@ -160,7 +156,7 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
     report: Report = None,
     policies: Policy = False,
     find: Find = "",
-    slo: Slo = 99.0,
+    slo: Slo = None,
     models: Models = None,
     mesh: Mesh = "",
     rate: Rate = None,
@@ -168,7 +164,7 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
     model: OnlyModels = None,
     kill_one: KillOne = False,
     replay: Replay = None,
-    outage: Outage = "10s",  # type: ignore[assignment]  # text that the option's parser reads
+    outage: Outage = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask what would happen: the shipped policies in virtual time.
@@ -201,7 +197,8 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
             rate_per_s=rate,
             deadline_s=deadline,
             only=tuple(model or ()),
-            outage_s=outage if kill_one else None,
+            kill_one=kill_one,
+            outage_s=outage,
             as_json=as_json,
         )
         verb.carry_out(asked)

@@ -66,6 +66,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
 
     from hasten_cli.local.models import models_folder
     from hasten_cli.local.plan import UpOptions
+    from hasten_cli.local.record import record_folder
     from hasten_cli.local.up import up as run
     from hasten_cli.local.voice import voice
 
@@ -81,6 +82,6 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             metrics_port=metrics_port,
             processes=processes,
             control=control.value,
-            record=record.absolute() if record is not None else None,
+            record=record_folder(record),
         )
         raise SystemExit(asyncio.run(run(options, voice(as_json=as_json))))

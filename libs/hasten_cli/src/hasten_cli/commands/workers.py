@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.options import Address, AsJson, duration_s
+from hasten_cli.options import Address, AsJson, duration
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The workers, as the router sees them."
@@ -26,11 +26,7 @@ def drain(
     worker: Annotated[str, typer.Argument(help="Name of the worker.", show_default=False)],
     patience: Annotated[
         float,
-        typer.Option(
-            parser=duration_s,
-            metavar="DURATION",
-            help="Longest wait for the calls it has accepted, as 30s.",
-        ),
+        duration("Longest wait for the calls it has accepted, as 30s.", show_default=True),
     ] = "30s",  # type: ignore[assignment]  # text that the option's parser reads
     address: Address = "localhost:8001",
     as_json: AsJson = False,

@@ -57,6 +57,7 @@ class ServiceSpec:
         environ: Its whole environment.
         stop_s_max: Longest wait after SIGTERM.
         announces: It writes a ready line on standard output.
+        meanwhile: What goes on while it is gone and what does not, for people.
         forgets: What it no longer has after a restart, for people; "" for nothing.
     """
 
@@ -66,6 +67,7 @@ class ServiceSpec:
     environ: Mapping[str, str]
     stop_s_max: float
     announces: bool = True
+    meanwhile: str = ""
     forgets: str = ""
 
     def with_environ(self, **values: str) -> "ServiceSpec":
@@ -82,6 +84,7 @@ def redis_spec(executable: str, config: Path, environ: Mapping[str, str]) -> Ser
         environ=service_environ(environ, "", config.parent),
         stop_s_max=REDIS_STOP_S,
         announces=False,
+        meanwhile="calls go on, and workers that are started anew are found when it is back",
     )
 
 

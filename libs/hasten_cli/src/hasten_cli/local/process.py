@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from hasten_cli.local.plan import ServiceSpec
@@ -164,7 +165,9 @@ class Child:
                     return
                 facts = _ready_facts(line)
                 if facts is None or self._ready.done():
-                    log.write(line)
+                    # A full disk must not end the reading: the service would wait for it.
+                    with suppress(OSError):
+                        log.write(line)
                 else:
                     self._ready.set_result(facts)
 

@@ -200,7 +200,9 @@ class Supervisor:
             failures = 1 if settled else failures + 1
             delay_s = restart_delay_s(failures)
             why = said or f"{service.spec.name} ended with {service.child.how_it_ended}"
-            self._say(f"{why}; starting it again in {delay_s:g} s")
+            meanwhile = service.spec.meanwhile
+            goes_on = f" ({meanwhile})" if meanwhile and not said else ""
+            self._say(f"{why}; starting it again in {delay_s:g} s{goes_on}")
             service.state = "restarting"
             service.restarts += 1
             await asyncio.sleep(delay_s)
@@ -208,7 +210,8 @@ class Supervisor:
             try:
                 await self._start(service)
             except StartError as error:
-                said = str(error)
+                last = error.tail.rpartition("\n")[2]
+                said = f"{error}: {last}" if last else str(error)
             else:
                 forgets = f"; {service.spec.forgets}" if service.spec.forgets else ""
                 self._say(

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hasten_cli.failures import USAGE, CommandError
-from hasten_cli.local import ports, redis
+from hasten_cli.failures import FAILED, USAGE, CommandError
+from hasten_cli.local import ports, record, redis
 from hasten_cli.local.models import without_models, write_sample
 from hasten_cli.local.plan import UpOptions, redis_spec, router_spec, worker_specs
 from hasten_cli.local.run_folder import RunFolder
@@ -60,8 +60,11 @@ async def up(options: UpOptions, voice: Voice) -> int:
                 pass
             except StartError as error:
                 raise _start_failed(error) from None
+        unrecorded = list(record.troubles(folder.logs)) if options.record is not None else []
+    for trouble in unrecorded:
+        voice.say(trouble.says)
     voice.say("stopped; nothing is left")
-    return 0
+    return FAILED if any(trouble.failed for trouble in unrecorded) else 0
 
 
 async def _run(
@@ -107,6 +110,9 @@ async def _run(
         )
         for trouble in troubles:
             voice.say(trouble)
+        if options.record is not None:
+            for unrecorded in record.troubles(folder.logs):
+                voice.say(unrecorded.says)
         await _watch(supervisor, mesh, voice, stop)
 
 

@@ -113,7 +113,7 @@ class JsonVoice:
 
     def ready(self, summary: Summary) -> None:
         """The one line."""
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             print_json(summary.as_json())
 
     def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
@@ -199,6 +199,6 @@ def voice(*, as_json: bool) -> Voice:
 
 
 def _write(sentence: str, stream: Any) -> None:  # noqa: ANN401  (a text stream, as sys types it)
-    # Whoever listened may have left; the mesh goes on.
-    with suppress(BrokenPipeError):
+    # Whoever listened may have left, or the disk that keeps it be full; the mesh goes on.
+    with suppress(OSError):
         print(sentence, file=stream, flush=True)

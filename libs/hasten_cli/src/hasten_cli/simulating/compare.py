@@ -1,9 +1,10 @@
 """A workload under one or more policies: tables, JSON, one page."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hasten_cli.failures import USAGE, CommandError
+from hasten_cli.failures import FAILED, USAGE, CommandError
 from hasten_cli.output import print_json, print_table
 from hasten_cli.simulating.plan import WorkloadOptions, plan
 from hasten_cli.simulating.progress import bar, run_jobs
@@ -38,15 +39,16 @@ def compare(options: WorkloadOptions, report: Path | None, *, as_json: bool) -> 
         seeds=options.seeds.all(),
         points=asked.points,
     )
-    if report is not None:
-        report.write_text(page(summary, told), encoding="utf-8")
     if as_json:
         print_json(document(summary, told))
-        return
-    _print(summary)
+    else:
+        _print(summary)
+        print(f"\nagain:  {asked.command}")
+    # Last: what took long is on the screen when the disk is full.
     if report is not None:
-        print(f"\nreport: {report}")
-    print(f"\nagain:  {asked.command}")
+        _write(report, page(summary, told))
+        if not as_json:
+            print(f"\nreport: {report}")
 
 
 def _print(summary: "Summary") -> None:
@@ -71,12 +73,29 @@ def _print(summary: "Summary") -> None:
             print_table(columns, rows, empty="")
 
 
+def _write(report: Path, text: str) -> None:
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"--report {report} cannot be written: {error.strerror}",
+            next_step="make room there or name another place, and run it again",
+            code=FAILED,
+        ) from error
+
+
 def _check_writable(report: Path) -> None:
     """Before the runs, not after them."""
     if not report.parent.is_dir():
         raise CommandError(
             f"--report {report}: there is no folder {report.parent}",
             next_step=f"make it: mkdir -p {report.parent}",
+            code=USAGE,
+        )
+    if not os.access(report if report.exists() else report.parent, os.W_OK):
+        raise CommandError(
+            f"--report {report} may not be written by this user",
+            next_step="name a file in a folder of yours",
             code=USAGE,
         )
     if report.is_dir():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hasten_sim.workload import Workload
 
 DEFAULT_POLICY: Final = "hasten"
+_LESS: Final = "change it in the workload, or with --load, --workers, --routers or --duration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +109,20 @@ def plan(options: WorkloadOptions, *, sweep: bool = True) -> Plan:
 
 def _check(source: "Lasting", points: "Sequence[Point]", name: str) -> None:
     """Raises CommandError where the workload cannot be run so, or would not show its faults."""
+    from hasten_sim.placing import placed
+
     for point in points:
         try:
             found = source.scenario(load=point.load, workers=point.workers, routers=point.routers)
-        except ValueError as error:
-            raise CommandError(f"{name} at {point}: {error}", code=USAGE) from None
+            placed(found)
+        except ValueError as error:  # It begins with the workload's name.
+            raise CommandError(str(error), next_step=_LESS, code=USAGE) from None
+        except ArithmeticError as error:
+            raise CommandError(
+                f"{name}: numbers so small or large cannot be calculated with: {error}",
+                next_step=_LESS,
+                code=USAGE,
+            ) from None
         late = [fault for fault in found.faults if fault.at_s >= found.duration_s]
         if late:
             raise CommandError(
@@ -146,7 +156,7 @@ def checked(policies: Sequence[str]) -> tuple[str, ...]:
             resolve(text)
         except ValueError as error:
             raise CommandError(
-                f"--policy {text}: {error}",
+                f"policy {text!r}: {error}",
                 next_step="see what there is: hasten simulate --policies",
                 code=USAGE,
             ) from None

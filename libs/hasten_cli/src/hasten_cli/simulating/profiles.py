@@ -55,8 +55,6 @@ def chosen(measured: Measured, wanted: Sequence[str]) -> Measured:
     Raises:
         CommandError: One is not there, or its share is no number.
     """
-    if not measured.profiles:
-        raise CommandError("no model was measured", next_step="see why: hasten models list")
     if not wanted:
         return measured
     by_name = {one.model: one for one in measured.profiles}
@@ -99,6 +97,11 @@ def of_mesh(address: str) -> Measured:
         for model in worker.models:
             if model.ready and model.best_s > 0.0:
                 models.setdefault(model.name, []).append(model)
+    if not models:
+        raise CommandError(
+            f"no worker of {address} serves a model that it has measured",
+            next_step=f"see why: hasten models list --address {address}",
+        )
     return Measured(
         profiles=tuple(_reported(name, models[name]) for name in sorted(models)),
         lanes=round(median([worker.lanes for worker in workers] or [1])),
@@ -155,6 +158,12 @@ def of_folder(models: Path, *, show: bool) -> Measured:
                 said.append(f"model {facts['model']} is left out: {facts['reason']}")
             else:
                 lanes = int(facts["lanes"])
+    if not profiles:
+        why = "".join(f"\n  {one}" for one in said) or ": the folder has none"
+        raise CommandError(
+            f"no model of {models} can be measured{why}",
+            next_step="mend that" if said else "lay one out as MODEL/VERSION/model.onnx",
+        )
     return Measured(tuple(sorted(profiles, key=lambda one: one.model)), lanes, 0, tuple(said))
 
 
@@ -189,8 +198,11 @@ def _measuring(folder: str) -> Iterator[Iterator[Mapping[str, Any]]]:
 
 def _lines(process: "subprocess.Popen[str]") -> Iterator[Mapping[str, Any]]:
     for line in process.stdout or ():
-        facts = json.loads(line)
-        if isinstance(facts, dict):
+        try:
+            facts = json.loads(line)
+        except ValueError:  # Libraries print there too.
+            continue
+        if isinstance(facts, dict) and "event" in facts:
             yield facts
 
 

@@ -1,5 +1,6 @@
 """Workload files by name: those that come with Hasten's sources, and any by path."""
 
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,8 +37,9 @@ def find(text: str) -> Path:
         CommandError: There is none.
     """
     path = Path(text)
-    if path.is_file():
-        return path
+    with suppress(OSError):  # A name that is too long, a folder that may not be entered.
+        if path.is_file():
+            return path
     known = names()
     below = folder()
     if below is not None and text in known:

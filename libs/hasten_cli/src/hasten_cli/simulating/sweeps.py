@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from hasten_cli.failures import USAGE, CommandError
@@ -42,7 +43,9 @@ def parse(text: str) -> tuple[str, list[float]]:
 def check(axis: str, number: float, where: str) -> None:
     """Raises CommandError unless the number can be a value of the axis."""
     if not 0.0 < number < 1e6:
-        raise _fault(f"{where}: {number:g} is no value of {axis}: it must be positive")
+        raise _fault(
+            f"{where}: {number:g} is no value of {axis}: it must be positive and below 1e6"
+        )
     if axis != "load" and number != int(number):
         raise _fault(f"{where}: {number:g} {axis}: expected a whole number")
 
@@ -73,7 +76,7 @@ def text_of(axis: str, values: Sequence[float]) -> str:
 def _span(text: str) -> list[float]:
     """From, to (included) and step. Raises ValueError."""
     low, high, step = (float(part) for part in text.split(":"))
-    if step <= 0 or high < low:
+    if not (0.0 < step < inf and -inf < low <= high < inf):
         raise ValueError(text)
     count = int((high - low) / step + 1e-9) + 1
     if count > VALUES_MAX:

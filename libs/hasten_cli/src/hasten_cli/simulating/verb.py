@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.simulating.plan import DEFAULT_POLICY, Seeds, WorkloadOptions
+
+SLO: Final = 99.0
+"""Per cent of the offered requests, where nobody says."""
+OUTAGE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,8 @@ class Asked:
     """The command line; see `hasten_cli.commands.simulate` for the options.
 
     Attributes:
-        outage_s: How long the worker that dies is away; None when none dies.
+        slo: Per cent; None when it is not said.
+        outage_s: How long the worker that dies is away; None when it is not said.
     """
 
     workload: str | None
@@ -33,13 +39,14 @@ class Asked:
     report: Path | None
     list_policies: bool
     find: str
-    slo: float
+    slo: float | None
     models: Path | None
     mesh: str
     replay: Path | None
     rate_per_s: float | None
     deadline_s: float | None
     only: tuple[str, ...]
+    kill_one: bool
     outage_s: float | None
     as_json: bool
 
@@ -92,10 +99,17 @@ def _replay(asked: Asked, log: Path) -> None:
         **{
             "WORKLOAD": asked.workload,
             "--policy": asked.policies,
+            "--workers": asked.workers,
+            "--routers": asked.routers,
+            "--load": asked.load,
+            "--sweep": asked.sweeps,
+            "--duration": asked.duration_s,
+            "--report": asked.report,
+            "--find": asked.find,
+            "--slo": asked.slo,
             "--models": asked.models,
             "--from": asked.mesh,
-            "--sweep": asked.sweeps,
-            "--report": asked.report,
+            **_what_if_only(asked),
         },
     )
     replay_verb.run(log, as_json=asked.as_json)
@@ -104,12 +118,7 @@ def _replay(asked: Asked, log: Path) -> None:
 def _workload(asked: Asked, workload: str) -> None:
     _refuse_others(
         "only --models or --from take it",
-        **{
-            "--rate": asked.rate_per_s,
-            "--deadline": asked.deadline_s,
-            "--model": asked.only,
-            "--kill-one": asked.outage_s,
-        },
+        **_what_if_only(asked),
     )
     options = WorkloadOptions(
         workload=workload,
@@ -134,6 +143,7 @@ def _workload(asked: Asked, workload: str) -> None:
         _refuse_others("--find does not take it", **{"--report": asked.report})
         find_workers(options, _share(asked.slo), as_json=asked.as_json)
         return
+    _refuse_others("only --find and what-ifs take it", **{"--slo": asked.slo})
     from hasten_cli.simulating.compare import compare
 
     compare(options, asked.report, as_json=asked.as_json)
@@ -141,6 +151,7 @@ def _workload(asked: Asked, workload: str) -> None:
 
 def _what_if(asked: Asked) -> None:
     from hasten_cli.simulating.whatif import WhatIfOptions, what_if
+    from hasten_sim.least import WORKERS_MAX
 
     _refuse_others(
         "--models and --from do not take it",
@@ -160,9 +171,21 @@ def _what_if(asked: Asked) -> None:
             next_step="write --rate 200 --deadline 50ms",
             code=USAGE,
         )
+    if asked.workers is not None and asked.workers > WORKERS_MAX:
+        raise CommandError(
+            f"--workers {asked.workers}: at most {WORKERS_MAX} can be asked about",
+            next_step="ask about fewer",
+            code=USAGE,
+        )
     if len(asked.policies) > 1:
         raise CommandError(
             "a what-if takes one --policy", next_step="ask once for each", code=USAGE
+        )
+    if asked.outage_s is not None and not asked.kill_one:
+        raise CommandError(
+            "--outage says how long the worker that dies is away, and none dies",
+            next_step="add --kill-one",
+            code=USAGE,
         )
     what_if(
         WhatIfOptions(
@@ -173,7 +196,7 @@ def _what_if(asked: Asked) -> None:
             deadline_s=asked.deadline_s,
             workers=asked.workers,
             slo=_share(asked.slo),
-            outage_s=ceil(asked.outage_s) if asked.outage_s is not None else 0,
+            outage_s=ceil(asked.outage_s or OUTAGE_S) if asked.kill_one else 0,
             policy=asked.policies[0] if asked.policies else DEFAULT_POLICY,
             seeds=Seeds(asked.seeds, asked.seed),
             processes=asked.processes,
@@ -182,7 +205,18 @@ def _what_if(asked: Asked) -> None:
     )
 
 
-def _share(slo: float) -> float:
+def _what_if_only(asked: Asked) -> dict[str, object]:
+    return {
+        "--rate": asked.rate_per_s,
+        "--deadline": asked.deadline_s,
+        "--model": asked.only,
+        "--kill-one": asked.kill_one or None,
+        "--outage": asked.outage_s,
+    }
+
+
+def _share(asked: float | None) -> float:
+    slo = SLO if asked is None else asked
     if not 0.0 < slo <= 100.0:
         raise CommandError(
             f"--slo {slo:g}: expected per cent, above 0 and up to 100",

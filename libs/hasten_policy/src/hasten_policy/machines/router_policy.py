@@ -8,6 +8,8 @@ from hasten_policy.routing.balancers import BALANCERS
 
 STRICT = "strict"
 MAX_GOODPUT = "max_goodput"
+EJECT_WINDOW_S_MIN = 0.1
+"""With windows of no length a machine would do nothing but end them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,14 @@ class RouterPolicy:
                 raise ValueError(f"{field.name} must not be negative, is {value}")
         if self.hold_calls_max < 1 or self.attempts_max < 1 or self.subset_size < 1:
             raise ValueError("hold_calls_max, attempts_max and subset_size must be at least 1")
+        self._check_workers()
+        self._check_steering()
+
+    def _check_workers(self) -> None:
         if not 0 < self.partition_share <= 1:
             raise ValueError("partition_share must lie in (0, 1]")
-        self._check_steering()
+        if self.eject_window_s < EJECT_WINDOW_S_MIN:
+            raise ValueError(f"eject_window_s must be at least {EJECT_WINDOW_S_MIN}")
 
     def _check_steering(self) -> None:
         if not 0 < self.theta_min <= self.theta_max:

@@ -1,6 +1,8 @@
 """The machines, with everything that they are told and asked going into a log."""
 
+from collections.abc import Callable
 from random import Random
+from typing import TypeVar
 
 from hasten_policy.eventlog import CheckpointRestored, LoadAsked, Raised, ReportAsked
 from hasten_policy.load import LoadSample, WorkerReport
@@ -11,6 +13,8 @@ from hasten_policy.machines.worker import WorkerMachine
 from hasten_policy.machines.worker_events import WorkerEffect, WorkerEvent
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_runtime.recording.recorder import Recorder
+
+Effect = TypeVar("Effect")
 
 
 class RecordedRouterMachine(RouterMachine):
@@ -30,13 +34,7 @@ class RecordedRouterMachine(RouterMachine):
 
     def on(self, event: RouterEvent, *, now_s: float) -> list[RouterEffect]:
         """As RouterMachine."""
-        try:
-            effects = super().on(event, now_s=now_s)
-        except Exception as error:
-            self._recorder.record(event, _raised(error), now_s=now_s)
-            raise
-        self._recorder.record(event, effects, now_s=now_s)
-        return effects
+        return _recorded(self._recorder, super().on, event, now_s)
 
     def restore(self, value: bytes) -> None:
         """As RouterMachine."""
@@ -62,13 +60,7 @@ class RecordedWorkerMachine(WorkerMachine):
 
     def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
         """As WorkerMachine."""
-        try:
-            effects = super().on(event, now_s=now_s)
-        except Exception as error:
-            self._recorder.record(event, _raised(error), now_s=now_s)
-            raise
-        self._recorder.record(event, effects, now_s=now_s)
-        return effects
+        return _recorded(self._recorder, super().on, event, now_s)
 
     def load(self, link_id: int, *, now_s: float) -> LoadSample:
         """As WorkerMachine."""
@@ -83,5 +75,14 @@ class RecordedWorkerMachine(WorkerMachine):
         return report
 
 
-def _raised(error: Exception) -> Raised:
-    return Raised(type(error).__name__, str(error))
+def _recorded(
+    recorder: Recorder, on: Callable[..., list[Effect]], event: object, now_s: float
+) -> list[Effect]:
+    """What came of an event, be it an exception, after it was recorded."""
+    try:
+        effects = on(event, now_s=now_s)
+    except Exception as error:
+        recorder.record(event, Raised(type(error).__name__, str(error)), now_s=now_s)
+        raise
+    recorder.record(event, effects, now_s=now_s)
+    return effects

@@ -128,7 +128,7 @@ class Recorder:
             stopped = self._stop.wait(self._limits.flush_s)
         self._ended = True
         self._finish("bytes_max")
-        self._say_ended(f"the log has reached {self._limits.bytes_max} bytes")
+        self._say_ended(f"the log has reached {self._limits.bytes_max} bytes", expected=True)
 
     def _write_waiting(self) -> bool:
         """Writes the lines that wait; False when the file has no room for them."""
@@ -168,9 +168,10 @@ class Recorder:
         self._write((encode({"end": end, "events": self._events}) + "\n").encode("ascii"))
         self._flush(zlib.Z_FINISH)
 
-    def _say_ended(self, why: str) -> None:
+    def _say_ended(self, why: str, *, expected: bool = False) -> None:
         events, size = self._flushed
-        _log.error(
+        say = _log.warning if expected else _log.error
+        say(
             "recording.ended",
             reason=why,
             log=self._name,

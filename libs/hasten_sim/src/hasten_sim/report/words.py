@@ -46,6 +46,8 @@ def headline(summary: Summary) -> str:
     """The result in one or two sentences."""
     lines = summary.lines()
     first = next(iter(lines.values()))
+    if not any(run.offered for cell in summary.cells for run in cell.runs):
+        return "No request came in the time that counts: it is too short, or the load too low."
     if len(first) > 1 and summary.axis == "load":
         return _of_loads(summary)
     last = {name: cells[-1] for name, cells in lines.items()}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from hasten_sim.workload.base import NotNegative, Positive, Share, Switch, Table
+from hasten_sim.workload.base import NotNegative, Positive, Share, Span, Switch, Table
 
 
 class _Rated(Table):
@@ -51,7 +51,7 @@ class MmppState(Table):
     """One state of the chain."""
 
     factor: NotNegative = Field(description="Rate in this state, times the rate at factor 1.")
-    mean_s: Positive = Field(description="Mean stay, exponential.")
+    mean_s: Span = Field(description="Mean stay, exponential.")
 
 
 class MmppArrivals(_Modulated):
@@ -72,8 +72,8 @@ class OnOffArrivals(_Modulated):
     """Full rate for on_s, then another for off_s, and so on."""
 
     process: Literal["on_off"]
-    on_s: Positive = Field(description="Length of the time at factor 1; it comes first.")
-    off_s: Positive = Field(description="Length of the time at off_factor.")
+    on_s: Span = Field(description="Length of the time at factor 1; it comes first.")
+    off_s: Span = Field(description="Length of the time at off_factor.")
     off_factor: NotNegative = Field(default=0.0, description="Factor of the rate while off.")
 
 
@@ -102,7 +102,7 @@ class DiurnalArrivals(_Modulated):
     """1 - amplitude * cos(2 pi t / period_s): it begins at night."""
 
     process: Literal["diurnal"]
-    period_s: Positive = Field(description="Length of a day.")
+    period_s: Span = Field(description="Length of a day.")
     amplitude: Share = Field(description="0 for a constant rate, 1 for a silent night.")
 
 

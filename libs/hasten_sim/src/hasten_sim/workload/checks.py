@@ -2,11 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
+from hasten_sim.scenario import MeshShape
 from hasten_sim.workload.file_table import FileTable
 from hasten_sim.workload.mesh_tables import ModelTable
 from hasten_sim.workload.request_tables import FixedRows, MixedRows, RowsTable
 from hasten_sim.workload.trace import Trace
+
+WORKERS_MAX: Final = 20_000
+"""Of one run. Meeting them takes a router time that grows with their square: here, minutes."""
+PARTS_MAX: Final = 10_000_000
+"""Links and models of all workers of one run: gigabytes."""
 
 
 def faults(table: FileTable, trace: Trace | None) -> Iterator[str]:
@@ -50,6 +57,17 @@ def worker_faults(table: FileTable, workers: int) -> Iterator[str]:
                 f"faults[{index}].worker: found {fault.worker}, expected less than "
                 f"the number of workers, {workers}"
             )
+
+
+def size_faults(mesh: MeshShape, models: int) -> Iterator[str]:
+    """More than one run can hold."""
+    if mesh.workers > WORKERS_MAX:
+        yield f"workers: found {mesh.workers:,}, expected at most {WORKERS_MAX:,}"
+    elif mesh.workers * (mesh.routers + models) > PARTS_MAX:
+        yield (
+            f"workers: found {mesh.workers:,}, and each has {mesh.routers + models:,} routers and "
+            f"models; expected a product of at most {PARTS_MAX:,}"
+        )
 
 
 def _rows(table: FileTable) -> Iterator[str]:

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from hasten_sim.workload.base import COUNT_MAX, LARGEST
+from hasten_sim.workload.checks import WORKERS_MAX
 from hasten_sim.workload.file_table import FileTable
+from hasten_sim.workload.workload import REQUESTS_MAX
 
 EXAMPLE: Final = """\
 name = "checkout"
@@ -98,7 +101,8 @@ at the same times, from the same seed.
 
 The files that come with Hasten are in `loadtest/workloads/`. The unit of a value is in its key. A
 file with faults is refused, and every fault is listed with its key, what was found and what is
-expected. One complete example:
+expected. No number is above {LARGEST:,.0f}, no count above {COUNT_MAX:,}; a run has at most
+{REQUESTS_MAX:,} requests and {WORKERS_MAX:,} workers. One complete example:
 
 ```toml
 {EXAMPLE}```
@@ -107,7 +111,8 @@ expected. One complete example:
 
 `python -m loadtest.workload FILE` starts a local mesh of models that sleep, offers the requests
 open-loop with their deadlines, classes and tenants, and prints what came of them. What such a mesh
-cannot do (faults, unequal speeds, replicas, measured points, sizes that differ) is refused, by key.
+cannot do (faults, unequal speeds, weights, replicas, bounds of memory, measured points, sizes that
+differ, callers that stay) is refused, by key.
 `--sweep 0.5,1.1` runs several loads, each on a fresh mesh.
 
 With `--compare` the simulator is given the same requests, eight times with other draws of the
@@ -222,7 +227,7 @@ def _kind(entry: dict[str, Any]) -> str:
 def _bounds(entry: dict[str, Any]) -> str:
     if "exclusiveMinimum" in entry:
         return f" > {entry['exclusiveMinimum']:g}"
-    if "maximum" in entry:
+    if entry.get("maximum") not in {None, LARGEST, COUNT_MAX}:
         return f" from {entry['minimum']:g} to {entry['maximum']:g}"
     return f" ≥ {entry['minimum']:g}" if "minimum" in entry else ""
 

@@ -65,12 +65,12 @@ def _whole(text: str, path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """The file on top of what it extends."""
     try:
         own = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
         raise WorkloadError([f"{path}: is not TOML: {error}"]) from error
     below = own.pop(EXTENDS, None)
     if below is None:
         return own
-    if not isinstance(below, str):
+    if not isinstance(below, str) or "\0" in below:
         raise WorkloadError([f"{path}: {EXTENDS}: found {below!r}, expected a file name"])
     base = path.parent / below
     chain = (*above, path.resolve())

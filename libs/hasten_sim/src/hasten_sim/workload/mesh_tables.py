@@ -24,8 +24,8 @@ class NetworkTable(Table):
     jitter_ms: NotNegative = Field(
         default=0.0, description="Mean of an exponential addition to it."
     )
-    report_period_ms: Positive = Field(
-        default=250.0, description="Between two full load reports of a worker."
+    report_period_ms: Number = Field(
+        default=250.0, ge=1, description="Between two full load reports of a worker."
     )
     report_loss: Share = Field(default=0.0, description="Share of full reports that are lost.")
 

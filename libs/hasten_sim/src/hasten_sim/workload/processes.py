@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from math import cos, inf, log, pi, sin
 from random import Random
+from typing import Final
+
+CV_LEAST: Final = 1e-6
+"""Of a smaller one nothing is to be seen, and its square may be 0."""
 
 Piece = tuple[float, float]
 """Seconds that a piece lasts, and the factor of the rate in it."""
@@ -28,7 +32,7 @@ def poisson(rng: Random, rate_per_s: float, duration_s: float) -> Iterator[float
 
 def gaps(rng: Random, cv: float) -> Callable[[], float]:
     """Draws gaps of mean 1 and coefficient of variation `cv`: gamma of shape 1 / cv ** 2."""
-    if cv == 0.0:
+    if cv < CV_LEAST:
         return lambda: 1.0
     if cv == 1.0:
         return lambda: -log(1.0 - rng.random())

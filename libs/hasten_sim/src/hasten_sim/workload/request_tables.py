@@ -15,7 +15,9 @@ from hasten_sim.workload.base import (
 )
 
 
-class _Deadlines(Table):
+class Deadlines(Table):
+    """What all that have some share."""
+
     callers_leave: Switch = Field(
         default=True, description="Callers cancel at their deadline, as gRPC clients do."
     )
@@ -27,14 +29,14 @@ class NoDeadlines(Table):
     kind: Literal["none"]
 
 
-class FixedDeadlines(_Deadlines):
+class FixedDeadlines(Deadlines):
     """All alike."""
 
     kind: Literal["fixed"]
     ms: Positive = Field(description="From arrival to deadline.")
 
 
-class ScaledDeadlines(_Deadlines):
+class ScaledDeadlines(Deadlines):
     """Each model its own."""
 
     kind: Literal["scaled"]
@@ -50,7 +52,7 @@ class DeadlineChoice(Table):
     share: Positive = Field(description="Relative share of the requests.")
 
 
-class MixedDeadlines(_Deadlines):
+class MixedDeadlines(Deadlines):
     """Drawn for each request."""
 
     kind: Literal["mixed"]

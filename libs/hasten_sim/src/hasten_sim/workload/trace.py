@@ -52,7 +52,9 @@ def read_trace(path: Path) -> Trace:
             return _read(file, str(path))
     except OSError as error:
         raise WorkloadError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except WorkloadError:
+        raise
+    except (ValueError, csv.Error) as error:  # ValueError: no UTF-8, or a path that cannot be one
         raise WorkloadError([f"{path}: is not CSV text: {error}"]) from error
 
 

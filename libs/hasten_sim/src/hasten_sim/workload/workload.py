@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s
 from hasten_sim.workload import rates, shapes
-from hasten_sim.workload.checks import rows_shares, worker_faults
+from hasten_sim.workload.checks import rows_shares, size_faults, worker_faults
 from hasten_sim.workload.faults_found import WorkloadError
 from hasten_sim.workload.file_table import FileTable
-from hasten_sim.workload.request_tables import NoDeadlines
+from hasten_sim.workload.request_tables import Deadlines
 from hasten_sim.workload.requests import Requests
 from hasten_sim.workload.trace import Trace
+
+REQUESTS_MAX: Final = 100_000_000
+"""Of one run: hours of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ class Workload:
             duration_s: Length; the warm-up keeps its proportion, all else keeps its time.
 
         Raises:
-            WorkloadError: An argument is not above 0, or a fault befalls a worker that is not
-                there.
+            WorkloadError: An argument is not above 0, a fault befalls a worker that is not
+                there, or the run would be larger than one may be.
         """
         table = self.table
         asked = {"load": load, "workers": workers, "routers": routers, "duration_s": duration_s}
@@ -91,15 +94,20 @@ class Workload:
         if wrong:
             raise WorkloadError(wrong)
         mesh = shapes.mesh_shape(table.mesh, workers=workers, routers=routers)
-        absent = [f"{self.name}: {fault}" for fault in worker_faults(table, mesh.workers)]
-        if absent:
-            raise WorkloadError(absent)
+        models = self.models()
+        wrong = [*worker_faults(table, mesh.workers), *size_faults(mesh, len(models))]
+        if wrong:
+            raise WorkloadError([f"{self.name}: {fault}" for fault in wrong])
         length_s = table.duration_s if duration_s is None else duration_s
         capacity = self.capacity_per_s(workers=workers)
         rate = rates.offered(
             table, self.trace, load=load, capacity_per_s=capacity, duration_s=length_s
         )
-        models = self.models()
+        if rate.mean_per_s * length_s > REQUESTS_MAX:
+            many = f"{rate.mean_per_s:,.0f} requests a second for {length_s:g} s"
+            raise WorkloadError(
+                [f"{self.name}: {many} are more than the {REQUESTS_MAX:,} of one run"]
+            )
         return Scenario(
             name=table.name,
             duration_s=length_s,
@@ -115,4 +123,4 @@ class Workload:
 
     def _callers_leave(self) -> bool:
         deadlines = self.table.deadlines
-        return not isinstance(deadlines, NoDeadlines) and deadlines.callers_leave
+        return isinstance(deadlines, Deadlines) and deadlines.callers_leave

@@ -139,8 +139,18 @@ class Loader:
         Raises:
             ModelRefused: It is not to be used, or the load was given up.
         """
-        if blueprint.backend == SYNTHETIC:
-            return self._synthetic(blueprint, version)
+        try:
+            if blueprint.backend == SYNTHETIC:
+                return self._synthetic(blueprint, version)
+            return self._onnx(blueprint, version)
+        except ModelRefused as error:
+            # A field that is misspelt is ignored, and then something else does not fit.
+            if error.passing or not blueprint.written.unknown:
+                raise
+            unknown = "; ".join(blueprint.written.unknown)
+            raise ModelRefused(f"{error}; {CONFIG_NAME}: {unknown}") from error
+
+    def _onnx(self, blueprint: Blueprint, version: str) -> Model:
         with private_folder(self._settings.snapshot_dir) as folder:
             self._copy(blueprint, version, folder)
             plans, instances, notes = self._planner.plan(

@@ -27,6 +27,9 @@ def say(line: str) -> None:
 
 def main() -> None:
     sys.stderr.write(f"{NAME} speaks to standard error\n")
+    if MODE == "unrecorded":
+        line = {"event": "recording.ended", "reason": "no room", "log": "w.hlog", "level": "error"}
+        sys.stderr.write(f"{json.dumps(line)}\n")
     if MODE == "crash":
         sys.exit("there is no such model")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if MODE == "stubborn" else leave)
