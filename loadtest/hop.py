@@ -180,12 +180,13 @@ def table(cells: list[Cell]) -> str:
         for callers in CALLERS:
             direct = found[payload, callers, "direct"]
             router = found[payload, callers, "router"]
+            bare = found[payload, callers, "bare"]
+            added_ms = router.p50_ms - direct.p50_ms
             lines.append(
                 f"{payload}, {callers} callers: the router adds "
-                f"{(router.p50_ms - direct.p50_ms) * 1000:.0f} us at p50 "
+                f"{added_ms * 1000:.0f} us at p50, {added_ms / bare.p50_ms:.2f} of a bare call "
                 f"({(router.p50_ms_least - direct.p50_ms_least) * 1000:.0f} us in the quietest "
-                f"rounds) and gives "
-                f"{router.per_s / direct.per_s:.0%} of the direct throughput"
+                f"rounds), and gives {router.per_s / direct.per_s:.0%} of the direct throughput"
             )
     return "\n".join(lines)
 
