@@ -8,7 +8,7 @@ import pytest
 from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.waiting import eventually
 
-LEAK_GRACE_S = 2.0
+LEAK_GRACE_S = 10.0
 
 
 @pytest.fixture(scope="session")

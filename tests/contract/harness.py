@@ -14,7 +14,7 @@ from hasten_runtime.discovery.redis_leases import RedisRegistry
 from hasten_runtime.discovery.registry import Registry
 from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from tests.support.servers import ConsulAgent, RedisServer
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 RENEW_S = 0.2
 TTL_S = 1.0
@@ -148,7 +148,7 @@ class Watcher:
         """Of the newest view."""
         return bool(self.views) and self.views[-1].fresh
 
-    async def sees(self, *ids: str, fresh: bool = True, timeout_s: float = 15.0) -> View:
+    async def sees(self, *ids: str, fresh: bool = True, timeout_s: float = PATIENCE_S) -> View:
         """Waits until the newest view has exactly these instances."""
 
         def seen() -> bool:
