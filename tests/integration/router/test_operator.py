@@ -127,7 +127,8 @@ async def test_a_router_that_leaves_says_so_finishes_and_refuses_the_rest() -> N
         address="127.0.0.1:0",
         metrics_address="127.0.0.1:0",
         workers=(worker.address,),
-        drain={"notice_s": 0.3, "patience_s": 30.0},
+        # Within the notice a call must come in that is sent after it was seen.
+        drain={"notice_s": 2.0, "patience_s": 60.0},
     )
     leave = asyncio.Event()
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
