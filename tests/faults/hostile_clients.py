@@ -19,7 +19,7 @@ from loadtest.repository import write_synthetic
 
 SERVICE = "/inference.GRPCInferenceService/"
 MIB = 2**20
-ATTACK_S_MAX = 40.0
+ATTACK_S_MAX = 80.0
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
 NO_LIMIT = ("grpc.max_send_message_length", -1)
 
@@ -126,7 +126,7 @@ for number in range(200):
     channel = grpc.insecure_channel(sys.argv[1], options=[OWN_CONNECTION])
     call = channel.unary_unary(SERVICE + "ModelInfer").future(request("hog"), timeout=60)
     if number == 199:
-        grpc.channel_ready_future(channel).result(20)
+        grpc.channel_ready_future(channel).result(60)
 os.kill(os.getpid(), 9)
 """
 
