@@ -14,7 +14,7 @@ from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.services import router_environ, running_service, worker_environ
 from tests.support.waiting import eventually_sync
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 SERVICE = "/inference.GRPCInferenceService/"
 GONE_S = 30.0

@@ -18,7 +18,7 @@ from tests.integration.router.harness import Client
 from tests.support.services import router_environ, running_service, worker_environ
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.integration
 
 LIST = "/hasten.router.v1.RouterService/ListWorkers"
 ALPHA_MS = 20

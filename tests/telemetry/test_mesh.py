@@ -16,7 +16,7 @@ from tests.support.services import Service, router_environ, running_service, wor
 from tests.support.waiting import eventually_sync
 from tests.telemetry.collector import Collector, attributes, collecting
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 RPC = "inference.GRPCInferenceService/ModelInfer"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

@@ -20,7 +20,6 @@ from tests.unit.cli.mesh_process import MeshProcess
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(180),
     pytest.mark.xdist_group("local_mode"),  # they share one mesh
 ]
 

@@ -19,7 +19,7 @@ from tests.integration.router.harness import Client, told
 from tests.support.services import Service, router_environ, running_service, worker_environ
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 LIST = "/hasten.router.v1.RouterService/ListWorkers"
 CALLERS = 8
