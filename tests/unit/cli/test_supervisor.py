@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,12 @@ async def test_one_that_ends_while_starting_fails_the_start_with_its_log() -> No
 
 
 async def test_one_that_never_becomes_ready_is_given_up() -> None:
-    async with supervisor(ready_s_max=0.5) as (running, _):
-        with pytest.raises(StartError, match=r"mute was not ready within 0\.5 s") as caught:
-            await running.begin([script("mute", "print('loading', flush=True)\n" + WAIT)])
+    mute = replace(
+        script("mute", ""), argv=("/bin/sh", "-c", "echo loading; exec tail -f /dev/null")
+    )
+    async with supervisor(ready_s_max=1.0) as (running, _):
+        with pytest.raises(StartError, match=r"mute was not ready within 1 s") as caught:
+            await running.begin([mute])
         assert "loading" in caught.value.tail
 
 
