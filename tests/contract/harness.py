@@ -17,7 +17,7 @@ from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.waiting import PATIENCE_S, eventually
 
 RENEW_S = 0.2
-TTL_S = 1.0
+TTL_S = 2.0
 SETTLE_S = 2.0
 
 

@@ -67,7 +67,7 @@ async def honest_load(client: hc.AsyncClient) -> AsyncIterator[list[str]]:
 
 
 def scraped(address: str) -> str:
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         text: str = answer.read().decode()
     return text
 

@@ -307,7 +307,7 @@ async def test_a_call_revoked_before_it_was_sent_is_sent_and_then_cancelled(
         assert [call.call_id for call in worker.calls] == [1]
         assert not worker.held
         # A cancelled call has no reply; nobody waits for one.
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             await link.quiet()
 
 

@@ -84,7 +84,7 @@ async def test_draining_an_unknown_worker_names_the_known_ones() -> None:
 
 async def health_of(client: Client, service: str) -> str:
     stub = health_pb2_grpc.HealthStub(client.channel)
-    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
@@ -107,7 +107,7 @@ async def test_health_tells_the_server_from_its_readiness() -> None:
 async def test_reflection_lists_the_public_names() -> None:
     async with router_over() as (client, _):
         stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
-        stream = stub.ServerReflectionInfo(timeout=5)
+        stream = stub.ServerReflectionInfo(timeout=60)
         await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         answer = await stream.read()
         stream.cancel()

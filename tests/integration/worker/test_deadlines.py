@@ -118,7 +118,7 @@ async def test_a_router_stream_carries_calls_of_several_models(worker: Service) 
         )
         replies: dict[int, wpb.Reply] = {}
         while len(replies) < 4:
-            message = await asyncio.wait_for(stream.read(), 10)
+            message = await asyncio.wait_for(stream.read(), 60)
             replies |= {reply.call_id: reply for reply in message.replies}
         reasons = [replies[number].failure.reason for number in range(4)]
         assert reasons == ["", "", "MODEL_NOT_FOUND", ""]
@@ -180,7 +180,7 @@ async def test_damaged_calls_on_a_stream_are_refused_one_by_one(worker: Service)
             await stream.write(wpb.ExecuteRequest(calls=calls))
         replies: dict[int, wpb.Reply] = {}
         while len(replies) < 200:
-            message = await asyncio.wait_for(stream.read(), 10)
+            message = await asyncio.wait_for(stream.read(), 60)
             replies |= {reply.call_id: reply for reply in message.replies}
         reasons = {reply.failure.reason for reply in replies.values()}
         assert not reasons & {"INTERNAL", "MODEL_FAILED"}

@@ -116,7 +116,7 @@ async def test_it_is_registered_and_reported_while_it_serves(
         assert await ended(service) == 0
         assert await store.reports() == {}
         while view.instances:
-            view = await asyncio.wait_for(anext(views), 10)
+            view = await asyncio.wait_for(anext(views), 60)
     finally:
         await views.aclose()  # type: ignore[attr-defined]  # it is a generator
         await store.close()

@@ -24,7 +24,7 @@ from hasten_worker.shell.shell import Shell
 from hasten_worker.wiring import SERVICES, Worker, open_worker
 from tests.unit.worker_shell.fakes import EchoModel
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class EchoStore:
