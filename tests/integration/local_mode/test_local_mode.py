@@ -60,7 +60,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MeshProcess
         running.remember_family()
         running.signal(signal.SIGINT)
         assert running.wait() == 0
-        assert running.nothing_left()
+        eventually_sync(running.nothing_left)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_the_sample_model_serves_when_there_is_no_repository(tmp_path: Path) -> 
         mesh.remember_family()
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
-        assert mesh.nothing_left()
+        eventually_sync(mesh.nothing_left)
 
 
 def test_a_kill_of_the_supervisor_ends_the_real_services_too(tmp_path: Path) -> None:
