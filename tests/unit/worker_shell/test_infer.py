@@ -139,7 +139,7 @@ async def test_a_client_that_leaves_frees_its_place() -> None:
 
 
 async def test_a_run_that_nobody_waits_for_is_stopped() -> None:
-    model = EchoModel()
+    model = EchoModel(spec=model_spec(run_s_max=600.0))
     model.open.clear()
     async with running_worker(model) as bench:
         call = bench.public.ModelInfer(floats())
