@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.waiting import eventually
 
-LEAK_GRACE_S = 2.0
+LEAK_GRACE_S = 10.0
+
+# Tests say nothing about speed: a starved machine takes long for an example, and to make one.
+settings.register_profile("hasten", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hasten")
 
 
 @pytest.fixture(scope="session")

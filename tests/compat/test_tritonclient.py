@@ -113,7 +113,7 @@ def test_async_infer_brings_each_callers_own_answer(client: Client) -> None:
             lambda result, error, number=number: answers.put((number, result, error)),
         )
     for _ in range(20):
-        number, result, error = answers.get(timeout=20)
+        number, result, error = answers.get(timeout=60)
         assert error is None
         assert result.as_numpy("OUTPUT")[0, 0] == number
 
@@ -129,7 +129,7 @@ def test_a_stream_carries_many_requests_and_errors_stay_in_band(client: Client) 
     client.async_stream_infer("nobody", [put("INPUT", np.zeros((1, 1), np.float32), "FP32")])
     value = np.full((1, 2), 5, np.float32)
     client.async_stream_infer("echo_fp32", [put("INPUT", value, "FP32")], request_id="5")
-    got = [answers.get(timeout=20) for _ in range(7)]
+    got = [answers.get(timeout=60) for _ in range(7)]
     client.stop_stream()
     errors = [error for _, error in got if error is not None]
     assert len(errors) == 1

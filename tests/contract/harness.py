@@ -14,17 +14,24 @@ from hasten_runtime.discovery.redis_leases import RedisRegistry
 from hasten_runtime.discovery.registry import Registry
 from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from tests.support.servers import ConsulAgent, RedisServer
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 RENEW_S = 0.2
-TTL_S = 1.0
+TTL_S = 2.0
 SETTLE_S = 2.0
 
 
 class Harness(ABC):
-    """One registry, shared by the discoveries of several make-believe processes."""
+    """One registry, shared by the discoveries of several make-believe processes.
+
+    Attributes:
+        renew_s: Pace at which each instance renews its lease.
+        ttl_s: Life of a lease.
+    """
 
     def __init__(self) -> None:
+        self.renew_s = RENEW_S
+        self.ttl_s = TTL_S
         self._opened: list[RegistryDiscovery] = []
 
     @abstractmethod
@@ -33,7 +40,7 @@ class Harness(ABC):
 
     def discovery(self) -> Discovery:
         """One process's discovery; closed with the harness."""
-        discovery = RegistryDiscovery(self.registry(), renew_s=RENEW_S, settle_s=SETTLE_S)
+        discovery = RegistryDiscovery(self.registry(), renew_s=self.renew_s, settle_s=SETTLE_S)
         self._opened.append(discovery)
         return discovery
 
@@ -70,7 +77,7 @@ class MemoryHarness(Harness):
         self.board = Board()
 
     def registry(self) -> Registry:
-        return MemoryRegistry(self.board, ttl_s=TTL_S)
+        return MemoryRegistry(self.board, ttl_s=self.ttl_s)
 
     async def kill(self) -> None:
         self.board.available = False
@@ -95,8 +102,8 @@ class ServerHarness(Harness):
 
     def registry(self) -> Registry:
         if isinstance(self.server, RedisServer):
-            return RedisRegistry(self.server.url, ttl_s=TTL_S, poll_s=0.1)
-        return ConsulRegistry(ConsulOptions(self.server.address, ttl_s=TTL_S, wait_s=0.5))
+            return RedisRegistry(self.server.url, ttl_s=self.ttl_s, poll_s=0.1)
+        return ConsulRegistry(ConsulOptions(self.server.address, ttl_s=self.ttl_s, wait_s=0.5))
 
     async def kill(self) -> None:
         await asyncio.to_thread(self.server.kill)
@@ -148,7 +155,7 @@ class Watcher:
         """Of the newest view."""
         return bool(self.views) and self.views[-1].fresh
 
-    async def sees(self, *ids: str, fresh: bool = True, timeout_s: float = 15.0) -> View:
+    async def sees(self, *ids: str, fresh: bool = True, timeout_s: float = PATIENCE_S) -> View:
         """Waits until the newest view has exactly these instances."""
 
         def seen() -> bool:

@@ -18,7 +18,7 @@ def good(model: str = "mean") -> pb.ModelInferRequest:
 
 
 def send(
-    address: str, request: bytes, timeout_s: float | None = 20, *, method: str = "ModelInfer"
+    address: str, request: bytes, timeout_s: float | None = 60, *, method: str = "ModelInfer"
 ) -> bytes:
     with grpc.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
         answer: bytes = channel.unary_unary(SERVICE + method)(request, timeout=timeout_s)

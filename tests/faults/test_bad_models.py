@@ -21,7 +21,7 @@ X = np.zeros((1, 1), np.float32)
 OLD = zoo.add(dims=("n", 1), amount=1.0)
 NEW = zoo.add(dims=("n", 1), amount=10.0)
 PATIENT_S = 60.0
-RUN_S_MAX = 0.3
+RUN_S_MAX = 0.9
 ENDLESS = f"""\
 parameters {{ key: "hasten.run_timeout_ms" value {{ string_value: "{RUN_S_MAX * 1e3:g}" }} }}
 parameters {{ key: "hasten.warm_up" value {{ string_value: "%s" }} }}

@@ -23,8 +23,11 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("hostile")]
 
 CALLERS = 2
-HONEST_DEADLINE_S = 2.0
-SETTLED_S_MAX = 15.0
+HONEST_DEADLINE_S = 10.0
+"""All share the processors: on two busy ones a call may wait for seconds."""
+SETTLED_S_MAX = 60.0
+HOGS_RUN_MAX = 500
+"""Of the 1000 calls that `cancels` makes and takes back, a few dozen are run."""
 SPARE_FILES_MAX = 20
 """Files that a process may have open for reasons of its own: links, connections being closed."""
 GROWTH_BYTES_MAX = 1024 * hostile_clients.MIB
@@ -68,7 +71,7 @@ async def honest_load(client: hc.AsyncClient) -> AsyncIterator[list[str]]:
 
 
 def scraped(address: str) -> str:
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         text: str = answer.read().decode()
     return text
 
@@ -82,6 +85,11 @@ async def nothing_is_left(mesh: Mesh, client: hc.AsyncClient, files_before: int)
     files = psutil.Process(mesh.router_pid).num_fds()
     assert files <= files_before + SPARE_FILES_MAX
     return True
+
+
+async def hogs_run(client: hc.AsyncClient) -> int:
+    (hog,) = (found for found in await client.statistics() if found.name == "hog")
+    return int(hog.execution_count)
 
 
 def resident(mesh: Mesh) -> int:
@@ -115,9 +123,11 @@ async def under_attack(mesh: Mesh, attack: hostile_clients.Attack, address: str)
     async with hc.AsyncClient(mesh.router, retry=hc.RetryPolicy(attempts_max=1)) as client:
         files = psutil.Process(mesh.router_pid).num_fds()
         before = resident(mesh)
+        ran = await hogs_run(client)
         async with honest_load(client) as failed:
-            await asyncio.wait_for(attack(address), hostile_clients.ATTACK_S_MAX)
+            await hostile_clients.from_outside(attack, address)
         assert failed == []
         await eventually(lambda: nothing_is_left(mesh, client, files), SETTLED_S_MAX)
+        assert await hogs_run(client) - ran < HOGS_RUN_MAX
         assert resident(mesh) < before + GROWTH_BYTES_MAX
         assert {psutil.pid_exists(pid) for pid in (mesh.router_pid, *mesh.worker_pids)} == {True}

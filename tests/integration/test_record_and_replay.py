@@ -14,7 +14,7 @@ from loadtest.repository import write_synthetic
 from tests.support.services import router_environ, running_service, worker_environ
 from tests.support.waiting import eventually_sync
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 CALLS = 200
 X = np.zeros((1, 2), np.float32)

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def frame(content: bytes) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 30.0
 LOG_TAIL_CHARS = 4000
 
 # Reads "+what" and "-what" lines, what being a process id or a folder. At the end of its input,

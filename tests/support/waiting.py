@@ -8,6 +8,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
+PATIENCE_S = 30.0
+"""A busy machine may take long; it costs time only where a test fails."""
 POLL_S = 0.005
 POLL_S_MAX = 0.1
 
@@ -25,7 +27,7 @@ async def eventually(
 
 
 async def eventually(
-    predicate: Callable[[], Any], timeout_s: float = 10.0, *, what: str = ""
+    predicate: Callable[[], Any], timeout_s: float = PATIENCE_S, *, what: str = ""
 ) -> Any:
     """Returns the predicate's first truthy value; fails the test after timeout_s.
 
@@ -54,7 +56,9 @@ async def _ask(predicate: Callable[[], Any]) -> tuple[Any, AssertionError | None
     return value, None
 
 
-def eventually_sync(predicate: Callable[[], T], timeout_s: float = 10.0, *, what: str = "") -> T:
+def eventually_sync(
+    predicate: Callable[[], T], timeout_s: float = PATIENCE_S, *, what: str = ""
+) -> T:
     """As `eventually`, for tests and fixtures without an event loop."""
     ends_s = time.monotonic() + timeout_s
     pause_s = POLL_S

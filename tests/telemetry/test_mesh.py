@@ -17,7 +17,7 @@ from tests.support.services import Service, router_environ, running_service, wor
 from tests.support.waiting import eventually_sync
 from tests.telemetry.collector import Collector, attributes, collecting
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 RPC = "inference.GRPCInferenceService/ModelInfer"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -67,7 +67,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 def is_ready(router: Service) -> bool:
     with grpc.insecure_channel(router.address) as channel:
         ask = channel.unary_unary("/inference.GRPCInferenceService/ModelReady")
-        answer = ask(pb.ModelReadyRequest(name="step").SerializeToString(), timeout=5)
+        answer = ask(pb.ModelReadyRequest(name="step").SerializeToString(), timeout=60)
     return pb.ModelReadyResponse.FromString(answer).ready
 
 
@@ -78,7 +78,7 @@ def infer(address: str, *, flags: str, model: str = "step") -> None:
     header = f"00-{TRACE_ID}-{CLIENT_SPAN}-{flags}"
     with grpc.insecure_channel(address) as channel:
         channel.unary_unary(f"/{RPC}")(
-            message.SerializeToString(), timeout=10, metadata=(("traceparent", header),)
+            message.SerializeToString(), timeout=60, metadata=(("traceparent", header),)
         )
 
 
@@ -99,7 +99,7 @@ def only(collector: Collector, name: str) -> Seen:
 def scraped(service: Service) -> tuple[set[str], int]:
     """Names of the metrics that a service has, and the number of its series."""
     url = f"http://{service.facts['metrics_address']}/metrics"
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     found = {
         family.name + ("_total" if family.type == "counter" else "")

@@ -20,7 +20,6 @@ from tests.unit.cli.mesh_process import MeshProcess
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(180),
     pytest.mark.xdist_group("local_mode"),  # they share one mesh
 ]
 
@@ -35,6 +34,8 @@ parameters {{ key: "alpha_ms" value {{ string_value: "{alpha_ms}" }} }}
 parameters {{ key: "beta_ms" value {{ string_value: "0.5" }} }}
 """
 X = np.arange(4, dtype=np.float32).reshape(1, 4)
+TOO_SHORT_S = 2.0
+"""Less than `slow` takes, and enough for its refusal to come back before."""
 ANY_PORT = ("--json", "--port", "0", "--metrics-port", "0")
 
 
@@ -45,10 +46,10 @@ def write_model(folder: Path, name: str, *, alpha_ms: float) -> None:
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MeshProcess, dict[str, Any]]]:
-    """A mesh of two workers with the models `echo` (2 ms) and `slow` (300 ms)."""
+    """A mesh of two workers with the models `echo` (2 ms) and `slow` (3 s)."""
     folder = tmp_path_factory.mktemp("local-mode")
     write_model(folder / "models", "echo", alpha_ms=2)
-    write_model(folder / "models", "slow", alpha_ms=300)
+    write_model(folder / "models", "slow", alpha_ms=3000)
     options = (*ANY_PORT, "--models", str(folder / "models"), "--control", "explicit")
     with MeshProcess(folder, *options, real=True) as running:
         facts = running.ready()
@@ -59,7 +60,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MeshProcess
         running.remember_family()
         running.signal(signal.SIGINT)
         assert running.wait() == 0
-        assert running.nothing_left()
+        eventually_sync(running.nothing_left)
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_the_stock_client_gets_its_answer(address: str) -> None:
 async def test_a_deadline_that_cannot_be_kept_is_refused_with_its_reason(address: str) -> None:
     async with hc.AsyncClient(address) as client:
         with pytest.raises(hc.DeadlineInfeasible) as caught:
-            await client.infer("slow", {"INPUT": X}, deadline_s=0.05)
+            await client.infer("slow", {"INPUT": X}, deadline_s=TOO_SHORT_S)
         with pytest.raises(hc.NotFound):
             await client.infer("nothing", {"INPUT": X})
         with pytest.raises(hc.InvalidArgument, match="OTHER"):
@@ -138,7 +139,9 @@ def test_the_command_infers_lists_shows_and_refuses(address: str) -> None:
     assert shown["config"]["max_batch_size"] == 8
     listed = json.loads(hasten("workers", "list", "--json", *there).stdout)
     assert [worker["worker_id"] for worker in listed["workers"]] == ["worker-1", "worker-2"]
-    refused = hasten("infer", "slow", "--input", "INPUT=[1]", "--deadline", "20ms", *there)
+    refused = hasten(
+        "infer", "slow", "--input", "INPUT=[1]", "--deadline", f"{TOO_SHORT_S:g}s", *there
+    )
     assert refused.returncode == 1
     assert "DEADLINE_INFEASIBLE" in refused.stderr
 
@@ -192,7 +195,7 @@ def test_the_sample_model_serves_when_there_is_no_repository(tmp_path: Path) -> 
         mesh.remember_family()
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
-        assert mesh.nothing_left()
+        eventually_sync(mesh.nothing_left)
 
 
 def test_a_kill_of_the_supervisor_ends_the_real_services_too(tmp_path: Path) -> None:

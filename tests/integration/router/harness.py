@@ -17,7 +17,7 @@ from tests.integration.router.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
 INFERENCE = "/inference.GRPCInferenceService/"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 def request(model: str = "echo", request_id: str = "", data: bytes = b"tensor") -> Any:

@@ -197,7 +197,8 @@ async def test_an_announced_worker_is_linked_and_one_that_left_is_let_go(
         assert record.heard[:2] == [("joined", worker.address), ("reported", "w")]
         await announcer.withdraw("w")
         await eventually(lambda: not roster.links())
-    assert record.heard[-2:] == [("quiesced", "w"), ("lost", "w")]
+    told = [event for event in record.heard if event[0] != "reported"]
+    assert told[-2:] == [("quiesced", "w"), ("lost", "w")]
 
 
 async def test_a_worker_that_is_forgotten_for_a_moment_keeps_its_link(worker: FakeWorker) -> None:
@@ -207,11 +208,14 @@ async def test_a_worker_that_is_forgotten_for_a_moment_keeps_its_link(worker: Fa
         await eventually(lambda: ("reported", "w") in record.heard)
         await announcer.withdraw("w")
         await announcer.announce("other", worker.address)
-        await eventually(lambda: len(roster.links()) == 2)
+        await eventually(lambda: ("reported", "other") in record.heard)
+        assert len(roster.links()) == 2
         assert ("quiesced", "w") not in record.heard
         await announcer.announce("w", worker.address)
-        await announcer.withdraw("other")
-        await eventually(lambda: worker.hellos == ["router", "router"])
+        await announcer.announce("last", worker.address)
+        # The roster has seen "w" again once it has linked who came after it.
+        await eventually(lambda: ("reported", "last") in record.heard)
+        assert worker.hellos == ["router"] * 3
         assert ("lost", "w") not in record.heard
 
 
@@ -307,7 +311,7 @@ async def test_a_call_revoked_before_it_was_sent_is_sent_and_then_cancelled(
         assert [call.call_id for call in worker.calls] == [1]
         assert not worker.held
         # A cancelled call has no reply; nobody waits for one.
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             await link.quiet()
 
 

@@ -84,7 +84,7 @@ async def test_draining_an_unknown_worker_names_the_known_ones() -> None:
 
 async def health_of(client: Client, service: str) -> str:
     stub = health_pb2_grpc.HealthStub(client.channel)
-    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
@@ -107,7 +107,7 @@ async def test_health_tells_the_server_from_its_readiness() -> None:
 async def test_reflection_lists_the_public_names() -> None:
     async with router_over() as (client, _):
         stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
-        stream = stub.ServerReflectionInfo(timeout=5)
+        stream = stub.ServerReflectionInfo(timeout=60)
         await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         answer = await stream.read()
         stream.cancel()
@@ -127,7 +127,8 @@ async def test_a_router_that_leaves_says_so_finishes_and_refuses_the_rest() -> N
         address="127.0.0.1:0",
         metrics_address="127.0.0.1:0",
         workers=(worker.address,),
-        drain={"notice_s": 0.3, "patience_s": 30.0},
+        # Within the notice a call must come in that is sent after it was seen.
+        drain={"notice_s": 2.0, "patience_s": 60.0},
     )
     leave = asyncio.Event()
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -16,7 +16,7 @@ from tests.support.processes import is_running
 from tests.support.services import Service, router_environ, running_service
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.integration
 
 CONNECTIONS = 24
 

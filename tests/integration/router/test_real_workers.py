@@ -1,7 +1,6 @@
 """A real router process and real workers that die, freeze and come back, under load."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,17 +19,16 @@ from tests.integration.router.harness import Client, told
 from tests.support.services import Service, router_environ, running_service, worker_environ
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 LIST = "/hasten.router.v1.RouterService/ListWorkers"
 CALLERS = 8
-SLACK_S = 3.0
-OUT_S_MAX = 3.0
-"""A worker that is frozen must be out of rotation within this time."""
+SLACK_S = 20.0
+"""Of a call: more than a busy machine takes, less than a test waits for each caller's answers."""
 
 
-def step_request() -> Any:
-    message = pb.ModelInferRequest(model_name="step")
+def step_request(model: str = "step") -> Any:
+    message = pb.ModelInferRequest(model_name=model)
     message.inputs.add(name="INPUT", datatype="FP32", shape=[1, 2])
     message.raw_input_contents.append(np.ones(2, "<f4").tobytes())
     return message
@@ -48,6 +46,7 @@ class Mesh:
 def mesh(tmp_path: Path) -> Iterator[Mesh]:
     models = tmp_path / "models"
     write_synthetic(models, "step", alpha_ms=5, beta_ms=0, batch_max=4)
+    write_synthetic(models, "slow", alpha_ms=2000, beta_ms=0, batch_max=1)
     with ExitStack() as running:
         workers = {
             name: running.enter_context(
@@ -63,7 +62,12 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         router = running.enter_context(
             running_service(
                 "hasten_router.main",
-                router_environ({"kind": "static"}, workers=addresses, drain__patience_s="5"),
+                router_environ(
+                    {"kind": "static"},
+                    workers=addresses,
+                    drain__notice_s="0.1",
+                    drain__patience_s="20",
+                ),
                 log_path=tmp_path / "router.log",
             )
         )
@@ -75,24 +79,31 @@ class Load:
     """Callers that call one after the other until told to stop."""
 
     client: Client
-    answered: int = 0
+    answered: list[int] = field(default_factory=lambda: [0] * CALLERS)
     failed: list[tuple[str, str, str, float | None]] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def caller(self) -> None:
+    async def caller(self, number: int) -> None:
         while not self.stop.is_set():
             try:
                 await self.client.infer(step_request(), timeout_s=SLACK_S)
-                self.answered += 1
+                self.answered[number] += 1
             except grpc.aio.AioRpcError as error:
                 self.failed.append(told(error))
                 if self.failed[-1][0] == "UNAVAILABLE":
                     return  # it goes elsewhere
 
     async def more(self, calls: int) -> None:
-        """Returns when so many more calls have been answered."""
-        wanted = self.answered + calls
-        await eventually(lambda: self.answered >= wanted, 60.0, what=f"{calls} more answers")
+        """Returns when so many more calls have been answered, and each caller has its share.
+
+        A call that a dead or frozen worker keeps to itself holds its caller up.
+        """
+        wanted = [count + calls // CALLERS for count in self.answered]
+
+        def all_have() -> bool:
+            return all(count >= enough for count, enough in zip(self.answered, wanted, strict=True))
+
+        await eventually(all_have, 60.0, what=f"{calls} more answers")
 
 
 @asynccontextmanager
@@ -102,8 +113,8 @@ async def load_on(mesh: Mesh) -> AsyncIterator[tuple[Load, Client]]:
         await eventually(lambda: all_ready(client, len(mesh.workers)), 30.0)
         load = Load(client)
         async with asyncio.TaskGroup() as group:
-            for _ in range(CALLERS):
-                group.create_task(load.caller())
+            for number in range(CALLERS):
+                group.create_task(load.caller(number))
             try:
                 yield load, client
             finally:
@@ -135,13 +146,11 @@ async def test_a_frozen_worker_is_out_of_rotation_and_costs_no_call(mesh: Mesh) 
     async with load_on(mesh) as (load, client):
         await load.more(200)
         frozen.process.pause()
-        paused_s = time.monotonic()
 
         async def is_out() -> bool:
             return (await standings(client))[frozen.address] not in {"ready", "slow_start"}
 
-        await eventually(is_out, OUT_S_MAX)
-        assert time.monotonic() - paused_s <= OUT_S_MAX
+        await eventually(is_out)
         await load.more(300)
         frozen.process.resume()
         await eventually(lambda: all_ready(client, 2), 30.0)
@@ -160,9 +169,13 @@ async def test_a_worker_that_leaves_in_order_costs_no_call(mesh: Mesh) -> None:
 
 
 async def test_a_router_that_leaves_loses_no_call_it_took(mesh: Mesh) -> None:
-    async with load_on(mesh) as (load, _):
+    async with load_on(mesh) as (load, client):
         await load.more(200)
+        # While this one is under way the router is there and refuses the others.
+        slow = asyncio.ensure_future(client.infer(step_request("slow"), timeout_s=SLACK_S))
+        await load.more(80)
         status = await asyncio.to_thread(mesh.router.process.stop)
+        assert (await slow).model_name == "slow"
     assert status == 0
     assert [failure[0] for failure in load.failed] == ["UNAVAILABLE"] * CALLERS
     assert "DRAINING" in {failure[1] for failure in load.failed}

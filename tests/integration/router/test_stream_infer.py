@@ -13,7 +13,7 @@ from tests.integration.router.harness import INFERENCE, Client, request, router_
 from tests.support.waiting import eventually
 
 
-def open_stream(client: Client, *metadata: tuple[str, str], timeout_s: float = 10.0) -> Any:
+def open_stream(client: Client, *metadata: tuple[str, str], timeout_s: float = 60.0) -> Any:
     return client.channel.stream_stream(
         INFERENCE + "ModelStreamInfer",
         response_deserializer=pb.ModelStreamInferResponse.FromString,

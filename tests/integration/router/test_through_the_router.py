@@ -32,13 +32,13 @@ async def test_priority_tenant_deadline_and_trace_travel_with_the_call() -> None
     message = request()
     message.parameters["priority"].uint64_param = 1
     message.parameters["tenant"].string_param = "blue"
-    message.parameters["timeout"].int64_param = 500_000
+    message.parameters["timeout"].int64_param = 30_000_000
     async with router_over(worker) as (client, _):
-        await client.start(message, timeout_s=10, metadata=(("traceparent", TRACEPARENT),))
+        await client.start(message, timeout_s=60, metadata=(("traceparent", TRACEPARENT),))
         await client.start(request(), timeout_s=None)
     first, second = worker.calls
     assert (first.priority, first.tenant, first.traceparent) == (0, "blue", TRACEPARENT)
-    assert 0 < first.time_left_us <= 500_000
+    assert 0 < first.time_left_us <= 30_000_000
     assert (second.priority, second.tenant, second.traceparent) == (1, "", "")
     assert second.time_left_us == 0
 
@@ -93,13 +93,13 @@ async def test_what_cannot_be_served_is_refused_in_words(
 
 async def test_a_deadline_below_the_models_best_is_refused_at_once() -> None:
     worker = FakeWorker()
-    worker.models = [model_load(best_s=5.0)]
+    worker.models = [model_load(best_s=50.0)]
     async with router_over(worker) as (client, _):
         began_s = time.monotonic()
-        told = await client.refusal(client.start(timeout_s=3.0))
+        told = await client.refusal(client.start(timeout_s=30.0))
         took_s = time.monotonic() - began_s
     assert told[:2] == ("DEADLINE_EXCEEDED", "DEADLINE_INFEASIBLE")
-    assert took_s < 3.0, "it came at the deadline, not at once"
+    assert took_s < 30.0, "it came at the deadline, not at once"
     assert worker.calls == []
 
 
@@ -156,9 +156,13 @@ async def test_a_client_whose_deadline_passes_frees_the_worker() -> None:
     worker = FakeWorker()
     worker.holds = True
     async with router_over(worker) as (client, _):
-        told = await client.refusal(client.start(timeout_s=0.2))
-        assert told[0] == "DEADLINE_EXCEEDED"
-        await eventually(lambda: worker.cancelled == [worker.calls[0].call_id])
+        for timeout_s in (0.2, 1.0, 5.0):  # on a busy machine the first may not even get there
+            told = await client.refusal(client.start(timeout_s=timeout_s))
+            assert told[0] == "DEADLINE_EXCEEDED"
+            if worker.calls:
+                break
+        assert worker.calls
+        await eventually(lambda: worker.cancelled == [call.call_id for call in worker.calls])
 
 
 async def test_no_more_calls_are_at_a_worker_than_its_window() -> None:

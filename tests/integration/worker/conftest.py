@@ -60,6 +60,6 @@ def few_models(tmp_path: Path) -> Path:
     from tests.integration.worker.repository import write_slow
 
     folder = tmp_path / "few"
-    write_slow(folder, "slow", alpha_ms=700)
+    write_slow(folder, "slow", alpha_ms=1500)
     write_slow(folder, "quick", alpha_ms=1, batch_max=8)
     return folder

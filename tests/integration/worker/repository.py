@@ -32,7 +32,7 @@ SPINNER = """\
 name: "spinner"
 backend: "onnxruntime"
 max_batch_size: 0
-parameters { key: "hasten.run_timeout_ms" value { string_value: "200" } }
+parameters { key: "hasten.run_timeout_ms" value { string_value: "1000" } }
 parameters { key: "hasten.warm_up" value { string_value: "false" } }
 """
 
@@ -117,7 +117,7 @@ def stubborn_inputs(boxes: int = 100_000) -> dict[str, Array]:
 
 
 def write_stubborn(models: Path) -> None:
-    config = SPINNER.replace("spinner", "stubborn").replace('"200"', '"50"')
+    config = SPINNER.replace("spinner", "stubborn").replace('"1000"', '"50"')
     config += 'parameters { key: "intra_op_thread_count" value { string_value: "1" } }\n'
     save(models, "stubborn", stubborn(), config)
 

@@ -69,7 +69,7 @@ def test_a_stream_answers_all_and_keeps_errors_in_band(client: Client) -> None:
     for number in range(10):
         name = "nobody" if number == 4 else "echo_fp32"
         client.async_stream_infer(name, given(FLOATS, "FP32"), request_id=str(number))
-    got = [answers.get(timeout=20) for _ in range(10)]
+    got = [answers.get(timeout=60) for _ in range(10)]
     client.stop_stream()
     assert sorted(r.get_response().id for r, error in got if error is None) == list("012356789")
     assert ["nobody" in str(error) for _, error in got if error is not None] == [True]

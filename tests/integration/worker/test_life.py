@@ -35,7 +35,7 @@ NOT_SERVING = b"\x08\x02"
 
 
 async def ended(service: Service) -> int:
-    await eventually(lambda: service.process.exit_status is not None, 30, what="it has ended")
+    await eventually(lambda: service.process.exit_status is not None, what="it has ended")
     status = service.process.exit_status
     assert status is not None
     return status
@@ -52,11 +52,11 @@ async def test_sigterm_finishes_what_was_accepted_and_takes_nothing_new(
     service = start(few_models, {"kind": "memory"}, leave__notice_s="0.05")
     async with grpc.aio.insecure_channel(service.address) as channel:
         slow = request_for("slow").SerializeToString()
-        accepted = [channel.unary_unary(INFER)(slow) for _ in range(3)]
+        accepted = [channel.unary_unary(INFER)(slow) for _ in range(2)]
         codes = [asyncio.ensure_future(call.code()) for call in accepted]
 
         async def taken() -> bool:
-            return (await state(channel)).load.depth == 3
+            return (await state(channel)).load.depth == 2
 
         async def draining() -> bool:
             return (await state(channel)).draining
@@ -67,7 +67,7 @@ async def test_sigterm_finishes_what_was_accepted_and_takes_nothing_new(
         late = channel.unary_unary(INFER)(request_for("quick").SerializeToString())
         assert await late.code() is grpc.StatusCode.UNAVAILABLE
         assert await channel.unary_unary(HEALTH)(b"") == NOT_SERVING
-        assert [await code for code in codes] == [grpc.StatusCode.OK] * 3
+        assert [await code for code in codes] == [grpc.StatusCode.OK] * 2
     assert await ended(service) == 0
 
 
@@ -79,12 +79,13 @@ async def test_patience_is_bounded(start: Start, few_models: Path) -> None:
         codes = [asyncio.ensure_future(call.code()) for call in calls]
 
         async def taken() -> bool:
-            return (await state(channel)).load.depth == 30
+            return (await state(channel)).load.depth >= 20
 
         await eventually(taken)
         os.kill(service.process.pid, signal.SIGTERM)
         assert await ended(service) == 0
-        assert grpc.StatusCode.UNAVAILABLE in [await code for code in codes]
+        # More than those that may have come too late.
+        assert [await code for code in codes].count(grpc.StatusCode.UNAVAILABLE) > 10
 
 
 async def test_it_is_registered_and_reported_while_it_serves(
@@ -115,7 +116,7 @@ async def test_it_is_registered_and_reported_while_it_serves(
         assert await ended(service) == 0
         assert await store.reports() == {}
         while view.instances:
-            view = await asyncio.wait_for(anext(views), 10)
+            view = await asyncio.wait_for(anext(views), 60)
     finally:
         await views.aclose()  # type: ignore[attr-defined]  # it is a generator
         await store.close()

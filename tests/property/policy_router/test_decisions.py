@@ -3,7 +3,7 @@
 from random import Random
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 
 from hasten_policy.machines.router_events import Refuse
 from hasten_policy.ordering.hold_queue import HoldQueue
@@ -39,7 +39,6 @@ def router_in(states: list[dict[str, float]], cost_s: list[float], sent: int) ->
     return made
 
 
-@settings(deadline=None)
 @given(worker_states, st.lists(costs, min_size=1), st.integers(0, 12), st.integers(0, 99))
 def test_the_chosen_worker_has_the_least_score_of_those_with_credits(
     states: list[dict[str, float]], cost_s: list[float], sent: int, seed: int
@@ -60,7 +59,6 @@ def test_the_chosen_worker_has_the_least_score_of_those_with_credits(
         assert scores[backwards.worker.worker_id] == min(scores.values())
 
 
-@settings(deadline=None)
 @given(
     worker_states,
     st.lists(costs, min_size=1),

@@ -298,5 +298,5 @@ def test_the_guard_removes_the_folder_and_the_groups_of_a_dead_supervisor(tmp_pa
     assert ended.returncode == -signal.SIGKILL
     pid, folder = ended.stdout.split()
     eventually_sync(lambda: not Path(folder).exists())
-    assert not is_running(int(pid))
+    eventually_sync(lambda: not is_running(int(pid)))
     assert (outside / "keep").exists()

@@ -282,5 +282,5 @@ def test_ctrl_c_ends_it_without_a_trace() -> None:
         process.kill()
     assert process.returncode == 130
     assert (stdout, stderr) == ("", "")
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive

@@ -175,7 +175,7 @@ async def test_a_deadline_that_passes_is_deadline_exceeded(
     client: Any, server: ScriptedServer
 ) -> None:
     def slow(_: pb.ModelInferRequest) -> pb.ModelInferResponse:
-        hold.acquire(timeout=10)
+        hold.acquire(timeout=60)
         return pb.ModelInferResponse()
 
     hold = threading.Semaphore(0)
@@ -186,7 +186,7 @@ async def test_a_deadline_that_passes_is_deadline_exceeded(
     finally:
         hold.release()
     assert caught.value.reason == "DEADLINE_PASSED"
-    assert len(server.seen) == 1
+    assert len(server.seen) <= 1  # on a busy machine it may pass on the way
 
 
 async def test_a_cancelled_task_cancels_the_call(server: ScriptedServer) -> None:
@@ -196,13 +196,13 @@ async def test_a_cancelled_task_cancels_the_call(server: ScriptedServer) -> None
 
     def slow(_: pb.ModelInferRequest) -> pb.ModelInferResponse:
         loop.call_soon_threadsafe(arrived.set)
-        hold.acquire(timeout=10)
+        hold.acquire(timeout=60)
         return pb.ModelInferResponse()
 
     server.script.append(slow)
     async with hc.AsyncClient(server.address) as client:
         task = asyncio.create_task(client.infer("m", X))
-        await asyncio.wait_for(arrived.wait(), 10)
+        await asyncio.wait_for(arrived.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten.common.v1 import failure_pb2, timing_pb2
@@ -14,8 +14,6 @@ from hasten_router.front.stream_infer import Subject, answer_message, error_mess
 from hasten_router.links import codec
 from hasten_runtime import fields
 
-UNTIMED = settings(deadline=None)  # tests say nothing about speed
-
 
 def a_call(call_id: int, payload: bytes) -> Call:
     call = Call("m", "", payload, arrived_s=0.0)
@@ -26,7 +24,6 @@ def a_call(call_id: int, payload: bytes) -> Call:
     return call
 
 
-@UNTIMED
 @given(
     st.lists(
         st.tuples(st.integers(1, 2**63), st.binary(max_size=40_000), st.floats(-1e3, 1e6)),
@@ -58,7 +55,6 @@ def test_no_deadline_is_zero_and_a_passed_one_is_not() -> None:
     assert codec.time_left_us(1e300, 5.0) == codec.TIME_LEFT_US_MAX
 
 
-@UNTIMED
 @given(st.integers(0, 2**64))
 def test_varints_are_those_of_protobuf(value: int) -> None:
     decoded = shift = 0
@@ -89,7 +85,6 @@ def test_replies_keep_answer_failure_and_timing() -> None:
     assert failed.refusal.started
 
 
-@UNTIMED
 @given(st.binary(max_size=200))
 def test_a_stream_answer_wraps_the_workers_bytes_and_marks_them_final(name: bytes) -> None:
     answer = inference_pb2.ModelInferResponse(

@@ -3,15 +3,13 @@
 from random import Random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
 from hasten_router.head import NAME_BYTES_MAX, Head, read_head
 from hasten_runtime.errors import MeshError
-
-UNTIMED = settings(deadline=None)  # tests say nothing about speed
 
 texts = st.text(max_size=20)
 parameters = st.one_of(
@@ -97,14 +95,12 @@ def fields_of(data: bytes) -> list[bytes]:
     return parts
 
 
-@UNTIMED
 @given(requests)
 @example(pb.ModelInferRequest(model_name="m", raw_input_contents=[bytes(20_000)]))
 def test_it_reads_what_the_parser_reads(request: pb.ModelInferRequest) -> None:
     assert scanned(request.SerializeToString()) == told(request)
 
 
-@UNTIMED
 @given(requests, requests, st.lists(unknown_fields, max_size=4), st.randoms(use_true_random=False))
 def test_any_order_repeats_and_unknown_fields_are_read_as_the_parser_does(
     first: pb.ModelInferRequest,
@@ -118,7 +114,6 @@ def test_any_order_repeats_and_unknown_fields_are_read_as_the_parser_does(
     assert scanned(data) == told(pb.ModelInferRequest.FromString(data))
 
 
-@UNTIMED
 @given(requests, st.data())
 def test_a_truncated_request_is_refused_or_read_as_the_parser_reads_it(
     request: pb.ModelInferRequest, data: st.DataObject
@@ -133,7 +128,6 @@ def test_a_truncated_request_is_refused_or_read_as_the_parser_reads_it(
         assert head == told(pb.ModelInferRequest.FromString(cut))
 
 
-@UNTIMED
 @given(st.binary(max_size=400))
 @example(b"\xff" * 20)
 @example(b"\x0b" * 200)
@@ -147,7 +141,6 @@ def test_garbage_raises_nothing_but_a_refusal(garbage: bytes) -> None:
         assert error.refusal.reason is Reason.INVALID_REQUEST  # noqa: PT017  (or it is readable)
 
 
-@UNTIMED
 @given(requests, st.data())
 def test_flipped_bytes_raise_nothing_but_a_refusal(
     request: pb.ModelInferRequest, data: st.DataObject

@@ -1,12 +1,10 @@
 """One answer of many workers' answers."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_router.fanout import merge
-
-UNTIMED = settings(deadline=None)  # tests say nothing about speed
 
 
 def index(*entries: tuple[str, str, str, str]) -> pb.RepositoryIndexResponse:
@@ -117,7 +115,6 @@ model_statistics = st.builds(
 )
 
 
-@UNTIMED
 @given(st.lists(model_statistics, min_size=1, max_size=5))
 def test_statistics_add_up_whatever_worker_they_come_from(parts: list[pb.ModelStatistics]) -> None:
     answers = [

@@ -149,7 +149,7 @@ def test_what_runs_here_is_told(registry: CollectorRegistry) -> None:
 @pytest.mark.parametrize("kind", ["text/plain", "application/openmetrics-text"])
 def test_a_scraper_gets_the_form_it_asks_for(endpoint: MetricsEndpoint, kind: str) -> None:
     request = urllib.request.Request(f"http://{endpoint.address}/metrics", headers={"Accept": kind})
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  (as above)
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  (as above)
         body = answer.read().decode()
         assert answer.headers["Content-Type"].startswith(kind)
     assert "hasten_build_info" in body
@@ -166,7 +166,7 @@ def test_a_silent_scraper_does_not_keep_others_out(
     try:
         with socket.create_connection(("127.0.0.1", served.port)):
             url = f"http://{served.address}/metrics"
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 assert answer.status == 200
     finally:
         served.close()

@@ -36,7 +36,7 @@ def test_redis_forgets_its_data_when_it_is_asked_to(own_redis_server: RedisServe
 def test_a_paused_server_is_silent_until_it_is_resumed(own_redis_server: RedisServer) -> None:
     own_redis_server.pause()
     with pytest.raises(TimeoutError):
-        own_redis_server.command("PING")
+        own_redis_server.command("PING", timeout_s=0.5)
     own_redis_server.resume()
     assert own_redis_server.command("PING") == "+PONG\r\n"
 

@@ -51,8 +51,8 @@ def settings_of(repository: Repository, **changes: Any) -> StoreSettings:
         "poll_interval_s": 0.02,
         "profile_budget_s": 0.05,
         "snapshot_dir": repository.path.parent,
-        "intake": IntakeLimits(timeout_s=60.0, run_s_max=0.3),
-        "run_s_max": 0.3,
+        "intake": IntakeLimits(timeout_s=60.0, run_s_max=5.0),
+        "run_s_max": 5.0,
     }
     return StoreSettings(**(chosen | changes))
 

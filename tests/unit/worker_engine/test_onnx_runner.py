@@ -245,7 +245,7 @@ def test_an_endless_loop_ends_when_it_is_terminated(tmp_path: Path) -> None:
     # Another run of the session goes on meanwhile.
     assert run(runner, {"X": np.array([3], np.int64)})[0]["Y"].tolist() == [3]
     endless.terminate()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()
     assert [error.terminated for error in ended] == [True]
     assert run(runner, {"X": np.array([5], np.int64)})[0]["Y"].tolist() == [5]

@@ -89,7 +89,8 @@ async def test_every_version_of_the_policy_serves_and_the_highest_unversioned(
 async def test_a_bad_model_stops_nothing_and_says_why(repository: Repository) -> None:
     repository.write("bad", b"garbage")
     repository.write("good", zoo.add())
-    repository.write("loop", zoo.loop())
+    short = 'parameters { key: "hasten.run_timeout_ms" value { string_value: "300" } }'
+    repository.write("loop", zoo.loop(), config=short)
     repository.write("wrong", zoo.add(), config='name: "other"')
     repository.write("ensemble", zoo.add(), config='platform: "ensemble"')
     (repository.path / "empty").mkdir()

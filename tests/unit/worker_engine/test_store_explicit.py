@@ -302,7 +302,7 @@ async def test_stopping_while_a_model_loads_does_not_wait_for_it(
 ) -> None:
     repository.write("m", zoo.loop())
     chosen = ("m",) if when == "start" else ()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await _stopped_amid_a_load(repository, chosen)
 
 

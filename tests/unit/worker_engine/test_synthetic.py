@@ -64,7 +64,7 @@ def test_it_takes_the_time_it_is_told_to_and_can_be_stopped() -> None:
     thread = threading.Thread(target=lane)
     thread.start()
     run.terminate()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert ended == [True]
     assert model.begin(1)[1] == 600.0
     assert made(alpha_ms="3", beta_ms="2").begin(4)[1] == pytest.approx(0.011)

@@ -23,7 +23,7 @@ from hasten_worker.wiring import SERVICES, Worker, open_worker
 from tests.support.framed import RouterEnd
 from tests.unit.worker_shell.fakes import EchoModel
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class EchoStore:

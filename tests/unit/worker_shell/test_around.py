@@ -95,7 +95,7 @@ async def test_the_report_is_renewed_and_a_lost_store_is_found_again() -> None:
     await subject.withdraw()
     assert await store.reports() == {}
     subject.close()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     assert await store.reports() == {}
 
 
@@ -108,7 +108,7 @@ async def test_a_dead_store_ends_neither_the_reporter_nor_the_leaving() -> None:
     with pytest.raises(StoreUnavailable):
         await store.reports()
     subject.close()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
 
 
 async def test_without_a_store_only_the_process_is_measured() -> None:
@@ -116,7 +116,7 @@ async def test_without_a_store_only_the_process_is_measured() -> None:
     running = asyncio.ensure_future(subject.run())
     await subject.withdraw()
     subject.close()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
 
 
 def test_processor_time_is_told_in_cores() -> None:
@@ -184,5 +184,5 @@ async def test_a_caller_that_stops_waiting_leaves_the_drain_going() -> None:
         await entered.wait()
         second = asyncio.ensure_future(leaving.drain())
         first.cancel()
-        assert await asyncio.wait_for(second, 10) == 0
+        assert await asyncio.wait_for(second, 60) == 0
         assert bench.shell.drained.is_set()
