@@ -119,8 +119,8 @@ class WorkerMachine:
         if now_s >= self._lanes.check_s:
             self._check_runs(now_s)
         self._start_batches(now_s)
-        if isinstance(event, BatchEnded) and not self._lanes.free:
-            # Batch follows batch: every router's picture of what waits here is old now.
+        if not self._lanes.free and isinstance(event, BatchEnded | CallArrived):
+            # Batch follows batch, and calls of many routers gather for the next.
             for link_id in self._links.to_tell(now_s):
                 self._links.told(link_id, now_s)
                 effects.append(TellLoad(link_id))
