@@ -28,8 +28,8 @@ WEIGHT: Final = 0.25
 LEAST_SHARE: Final = 0.3
 """Of a worker: a smaller place is not worth the batches that it breaks, ..."""
 KEPT_SHARE: Final = 0.2
-"""... but one that is there is kept while it is at least so large. Routers see different calls: were
-the two the same, a place of about that size would be there for some routers only.
+"""... but one that is there is kept while it is at least so large. Routers see different calls:
+were the two the same, a place of about that size would be there for some routers only.
 """
 ROUNDING: Final = 1e-9
 
