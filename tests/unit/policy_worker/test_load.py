@@ -17,7 +17,7 @@ from hasten_policy.machines.worker_events import (
 )
 from hasten_policy.machines.worker_links import TELL_S, Links
 from hasten_policy.machines.worker_policy import WorkerPolicy
-from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
+from tests.unit.policy_worker.harness import PretendedWorker, call, model, starts, worker
 
 
 def window(pretended: PretendedWorker, link_id: int = 1) -> int:
@@ -125,6 +125,20 @@ def test_waiting_calls_are_told_by_the_model_s_place_in_the_report() -> None:
     load = pretended.machine.load(0, now_s=0.0)
     assert load.waiting == sum(calls for _, calls in load.waiting_of)
     assert {names[place] for place, _ in load.waiting_of} <= {"b", "c"}
+
+
+def test_each_waiting_model_is_told_when_its_next_batch_begins() -> None:
+    pretended = worker(*(model(name) for name in "abc"))
+    assert pretended.machine.load(0, now_s=0.0).starts_s == ()
+    pretended.send(call(1, 5.0, model_key="a/1"))
+    pretended.send(call(2, 0.9, model_key="c/1"))
+    for call_id in (3, 4):
+        pretended.send(call(call_id, 1.0, model_key="b/1"))
+    load = pretended.machine.load(0, now_s=0.004)
+    assert [place for place, _ in load.waiting_of] == [1, 2]
+    assert load.starts_s == pytest.approx((0.018, 0.007), rel=0.05), "c is due before b"
+    [batch] = starts(pretended.send(BatchEnded(1, 0.011)))
+    assert batch.model_key == "c/1"
 
 
 def test_no_more_than_32_models_are_named_with_their_waiting_calls() -> None:

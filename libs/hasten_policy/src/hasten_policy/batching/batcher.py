@@ -131,6 +131,29 @@ class Batcher:
                 seconds += queue.model.clear_s(queue.rows_due_by(order_s))
         return seconds
 
+    def starts_s(self, residual_s: float) -> dict[int, float]:
+        """Seconds until the next batch of each waiting model begins, by the model's place, if
+        nothing more came.
+
+        Args:
+            residual_s: Seconds until a lane is free.
+        """
+        waiting: list[tuple[float, int, EdfQueue, float]] = []
+        for queue in self._active.values():
+            model = queue.model
+            rows = min(queue.rows, model.spec.batch_max)
+            typical_s = model.predictor.typical_s(rows)
+            extra_s = typical_s - model.predictor.typical_s(queue.calls[0].rows)
+            waiting.append((queue.keys[0][0] - extra_s, queue.serial, queue, typical_s))
+        waiting.sort()
+        starts: dict[int, float] = {}
+        at_s = residual_s
+        for _, _, queue, typical_s in waiting:
+            starts.setdefault(queue.model.place, at_s)
+            factor = queue.model.predictor.factor(self._policy.start_quantile)
+            at_s += typical_s * factor / self._lanes
+        return starts
+
     def next_batch(self, now_s: float) -> FormedBatch | None:
         """Takes the batch that should start now, if any may; sheds what stands in its way."""
         self.wait_until_s = inf

@@ -153,6 +153,12 @@ class WorkerMachine:
         lanes = self._lanes
         work_s = self._batcher.clear_cautious_s() + lanes.residuals_cautious_s(now_s)
         policy = self._policy
+        waiting: tuple[tuple[int, int], ...] = ()
+        starts_s: tuple[float, ...] = ()
+        if self._book.waiting:
+            waiting = waiting_of(self._batcher.waiting_models())
+            starts = self._batcher.starts_s(lanes.residual_s(now_s))
+            starts_s = tuple([starts[place] for place, _ in waiting])
         total = max(2, ceil(policy.lanes * policy.window_batches * self._window_calls))
         total = min(total, policy.waiting_max)
         return LoadSample(
@@ -165,7 +171,8 @@ class WorkerMachine:
             service_s=self._service_s,
             waiting=self._book.waiting,
             arrived=self._links.arrived,
-            waiting_of=waiting_of(self._batcher.waiting_models()) if self._book.waiting else (),
+            waiting_of=waiting,
+            starts_s=starts_s,
         )
 
     def _on_rare(self, event: WorkerEvent, now_s: float) -> None:
