@@ -49,6 +49,15 @@ def test_a_batch_that_has_begun_since_the_report_is_joined_no_more() -> None:
     assert finish_s(made, "w") == pytest.approx(0.009 + 0.011)
 
 
+def test_a_batch_that_is_about_to_begin_is_not_counted_on() -> None:
+    made = router("w")
+    made.report("w", depth=5, waiting=4, waiting_of=((0, 4),), backlog_s=0.034, starts_s=(0.02,))
+    made.now_s += 0.0169
+    assert finish_s(made, "w") == pytest.approx(0.0031 + 0.015)
+    made.now_s += 0.0002
+    assert finish_s(made, "w") == pytest.approx(0.0169 + 0.011), "the next one"
+
+
 def test_what_does_not_fit_the_waiting_batch_waits_for_all() -> None:
     made = router("w")
     full = {"depth": 64, "waiting": 32, "waiting_of": ((0, 32),), "backlog_s": 0.06}

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from hasten_policy.routing.calls import CallRecord
 
 
+JOIN_S = 0.001
+"""A call that comes so shortly before a batch is expected to begin is not counted on to join it: it
+has a way to go, ..."""
+JOIN_SHARE = 0.1
+"""... and the beginning is known to a share of the time until then. Were such calls let in, theta
+would fall and let in no others, as of all calls these are predicted to be done the soonest.
+"""
+
+
 class ModelEntry:
     """One ready model version on one worker.
 
@@ -132,10 +141,10 @@ class ModelEntry:
         return max(least_s, shared_s)
 
     def _joins_in_s(self, backlog_s: float, age_s: float, ahead: int, now_s: float) -> float:
-        """As `finish_in_s` of a call that joins the batch that waits there, or, when that has begun
-        since the worker reported, makes the next one with what has come.
+        """As `finish_in_s` of a call that joins the batch that waits there, or, when that may have
+        begun since the worker reported, makes the next one with what has come.
         """
-        if age_s <= self.starts_s:
+        if age_s <= self.starts_s - JOIN_S - JOIN_SHARE * self.starts_s:
             return self.starts_s - age_s + self.batch_s(max(ahead + 1, self.batch_rows))
         come = self.worker.come(self, now_s)
         return backlog_s + self.batch_s(max(come + 1, self.batch_rows))
