@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 from hasten_policy.admission.calibration import Theta
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.ordering.hold_queue import HoldQueue
-from hasten_policy.routing.homes import FIRST_PERIOD_S, Homes, lay_out
+from hasten_policy.routing.homes import (
+    FIRST_PERIOD_S,
+    KEPT_SHARE,
+    LEAST_SHARE,
+    Homes,
+    lay_out,
+)
 from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.routing.subset import affinity_score
 from hasten_policy.routing.workers import WorkerRecord
 from tests.unit.policy_router.harness import Router, model, sends
 
@@ -64,6 +71,24 @@ def test_the_layout_is_the_same_in_whatever_order_the_models_came(
         found = [(e.worker.worker_id, e.home) for e in view.homes]
         assert [name for name, _ in found] == [name for name, _ in first[view.key]]
         assert [home for _, home in found] == pytest.approx([h for _, h in first[view.key]])
+
+
+@given(st.lists(st.integers(16, 44), min_size=2, max_size=20))
+def test_a_small_place_does_not_come_and_go_with_chance(hundredths: list[int]) -> None:
+    shares = [(number + 0.5) / 100.0 for number in hundredths]
+    views = views_on(2, [1.0, 1.0])
+    first = min(views, key=lambda view: affinity_score(view.key, ""))
+    second = views[0] if first is views[1] else views[1]
+    seen: list[bool] = []
+    for share in shares:
+        # The first fills one worker and `share` of the other, which the second has for the rest.
+        first.demand_per_s, second.demand_per_s = 1.0 + share, 1.0 - share
+        for view in views:
+            view.homes = []
+        lay_out(views)
+        seen.append(len(first.homes) == 2)
+    for before, here, share in zip(seen, seen[1:], shares[1:], strict=False):
+        assert here == (share >= (KEPT_SHARE if before else LEAST_SHARE)), (seen, shares)
 
 
 def test_a_model_that_only_full_workers_hold_is_at_home_on_all_of_them() -> None:

@@ -26,6 +26,45 @@ def test_a_call_joins_what_waits_of_its_model_and_not_what_waits_of_another() ->
     assert finish_s(made, "w", "n") == pytest.approx(0.061), "a batch of its own"
 
 
+def test_a_call_that_joins_a_batch_waits_for_what_goes_before_it_and_no_more() -> None:
+    made = Router()
+    both = (model("m"), model("n"))
+    made.join("w", *both)
+    # 20 ms are left of what runs; m's batch of four goes next, then n's of sixteen.
+    load = {"depth": 36, "waiting": 20, "waiting_of": ((1, 16), (0, 4)), "backlog_s": 0.06}
+    made.report("w", *both, **load)
+    assert finish_s(made, "w", "m") == pytest.approx(0.061), "an old worker: all goes first"
+    made.report("w", *both, **load, starts_s=(0.034, 0.02))
+    assert finish_s(made, "w", "m") == pytest.approx(0.02 + 0.015)
+    assert finish_s(made, "w", "n") == pytest.approx(0.034 + 0.027)
+    made.now_s += 0.01
+    assert finish_s(made, "w", "m") == pytest.approx(0.01 + 0.015)
+
+
+def test_a_batch_that_has_begun_since_the_report_is_joined_no_more() -> None:
+    made = router("w")
+    made.report("w", depth=5, waiting=4, waiting_of=((0, 4),), backlog_s=0.034, starts_s=(0.02,))
+    made.now_s += 0.025
+    # The batch of four has nine of its fourteen milliseconds to go.
+    assert finish_s(made, "w") == pytest.approx(0.009 + 0.011)
+
+
+def test_a_batch_that_is_about_to_begin_is_not_counted_on() -> None:
+    made = router("w")
+    made.report("w", depth=5, waiting=4, waiting_of=((0, 4),), backlog_s=0.034, starts_s=(0.02,))
+    made.now_s += 0.0169
+    assert finish_s(made, "w") == pytest.approx(0.0031 + 0.015)
+    made.now_s += 0.0002
+    assert finish_s(made, "w") == pytest.approx(0.0169 + 0.011), "the next one"
+
+
+def test_what_does_not_fit_the_waiting_batch_waits_for_all() -> None:
+    made = router("w")
+    full = {"depth": 64, "waiting": 32, "waiting_of": ((0, 32),), "backlog_s": 0.06}
+    made.report("w", **full, starts_s=(0.018,))
+    assert finish_s(made, "w") == pytest.approx(0.06 + 0.011)
+
+
 def test_a_waiting_batch_is_expected_to_grow_to_the_size_of_late() -> None:
     made = router("w")
     made.report(

@@ -3,6 +3,8 @@
 from math import inf
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hasten_policy.machines.worker_events import (
     BatchEnded,
@@ -15,7 +17,7 @@ from hasten_policy.machines.worker_events import (
 )
 from hasten_policy.machines.worker_links import TELL_S, Links
 from hasten_policy.machines.worker_policy import WorkerPolicy
-from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
+from tests.unit.policy_worker.harness import PretendedWorker, call, model, starts, worker
 
 
 def window(pretended: PretendedWorker, link_id: int = 1) -> int:
@@ -125,6 +127,20 @@ def test_waiting_calls_are_told_by_the_model_s_place_in_the_report() -> None:
     assert {names[place] for place, _ in load.waiting_of} <= {"b", "c"}
 
 
+def test_each_waiting_model_is_told_when_its_next_batch_begins() -> None:
+    pretended = worker(*(model(name) for name in "abc"))
+    assert pretended.machine.load(0, now_s=0.0).starts_s == ()
+    pretended.send(call(1, 5.0, model_key="a/1"))
+    pretended.send(call(2, 0.9, model_key="c/1"))
+    for call_id in (3, 4):
+        pretended.send(call(call_id, 1.0, model_key="b/1"))
+    load = pretended.machine.load(0, now_s=0.004)
+    assert [place for place, _ in load.waiting_of] == [1, 2]
+    assert load.starts_s == pytest.approx((0.018, 0.007), rel=0.05), "c is due before b"
+    [batch] = starts(pretended.send(BatchEnded(1, 0.011)))
+    assert batch.model_key == "c/1"
+
+
 def test_no_more_than_32_models_are_named_with_their_waiting_calls() -> None:
     pretended = worker(*(model(f"m{number}") for number in range(40)))
     pretended.send(call(1, 50.0, model_key="m0/1"))
@@ -202,9 +218,9 @@ def test_busy_links_are_to_be_told_and_quiet_ones_are_not() -> None:
         links.open(link_id, 0.0)
     assert links.to_tell(0.5) == [1, 2, 3]
     links.count(2, 0.5)
+    links.close(3)
+    assert links.to_tell(0.9) == [1, 2]
     assert links.to_tell(1.2) == [2]
-    links.close(2)
-    assert links.to_tell(0.9) == [1, 3]
 
 
 def test_a_link_is_told_at_most_once_in_a_while() -> None:
@@ -217,6 +233,26 @@ def test_a_link_is_told_at_most_once_in_a_while() -> None:
     links.told(2, 0.5 * TELL_S)
     assert links.to_tell(TELL_S) == [1]
     assert links.to_tell(2.0 * TELL_S) == [1, 2]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.floats(0.0, 0.02)), max_size=40))
+def test_no_busy_link_goes_without_the_load_for_longer_than_one_while_and_the_next_arrival(
+    arrivals: list[tuple[int, float]],
+) -> None:
+    links = Links(idle_s=1.0)
+    heard_s = dict.fromkeys((1, 2, 3), 0.0)
+    for link_id in heard_s:
+        links.open(link_id, 0.0)
+        links.told(link_id, 0.0)
+    now_s = 0.0
+    for link_id, gap_s in arrivals:
+        now_s += gap_s
+        links.count(link_id, now_s)
+        for told_id in links.to_tell(now_s):
+            assert now_s - heard_s[told_id] >= 0.999 * TELL_S
+            links.told(told_id, now_s)
+            heard_s[told_id] = now_s
+        assert all(now_s - at_s <= 1.001 * TELL_S for at_s in heard_s.values())
 
 
 def test_a_single_link_is_never_to_be_told() -> None:
@@ -252,11 +288,27 @@ def test_while_batch_follows_batch_the_busy_links_without_an_answer_are_told() -
     assert told(pretended.send(BatchEnded(3, 0.02))) == [1, 3]
 
 
+def test_while_a_batch_runs_the_busy_links_are_told_of_the_calls_that_gather() -> None:
+    pretended = with_links((1, 2, 3), (1, 1), (2, 1))
+    pretended.now_s = 5.0 + 0.5 * TELL_S
+    assert told(pretended.send(call(3, 5.0, link_id=2))) == []
+    pretended.now_s = 5.0 + TELL_S
+    assert told(pretended.send(call(4, 5.0, link_id=2))) == [1, 2, 3]
+    assert told(pretended.send(call(5, 5.0, link_id=2))) == []
+
+
+def test_calls_that_start_at_once_are_told_to_nobody() -> None:
+    idle = worker(model(batch_max=1), policy=WorkerPolicy(lanes=2))
+    for link_id in (1, 2):
+        idle.send(LinkOpened(link_id))
+    assert told(idle.send(call(1, 5.0, link_id=1))) == []
+
+
 def test_a_refusal_tells_its_link_as_an_answer_does() -> None:
     pretended = with_links((1, 2, 3), (1, 1), (2, 1))
     pretended.now_s = 5.02
-    pretended.send(call(3, 0.0, link_id=2))
-    assert told(pretended.send(BatchEnded(1, 0.02))) == [3]
+    assert told(pretended.send(call(3, 0.0, link_id=2))) == [1, 3]
+    assert told(pretended.send(BatchEnded(1, 0.02))) == []
 
 
 def test_a_worker_that_becomes_idle_tells_nobody() -> None:

@@ -36,6 +36,7 @@ LOADS = st.builds(
     waiting=COUNT,
     waiting_of=st.lists(st.tuples(COUNT, COUNT), max_size=4).map(tuple),
     arrived=BIG_COUNT,
+    starts_s=st.lists(SECONDS, max_size=4).map(tuple),
 )
 MODELS = st.builds(
     ModelLoad,

@@ -19,6 +19,8 @@ class LoadSample:
         waiting_of: The same by model: (place in the models of the newest full report, calls),
             those with most of at most 32 models.
         arrived: Calls received so far from all routers.
+        starts_s: Predicted seconds until the next batch of each model of waiting_of begins, in the
+            same order; empty when not known.
     """
 
     seq: int
@@ -31,6 +33,7 @@ class LoadSample:
     waiting: int = 0
     waiting_of: tuple[tuple[int, int], ...] = ()
     arrived: int = 0
+    starts_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

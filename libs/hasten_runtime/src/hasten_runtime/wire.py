@@ -37,6 +37,7 @@ def load_to_wire(load: LoadSample) -> load_pb2.Load:
         waiting_places=[place for place, _ in load.waiting_of],
         waiting_calls=[calls for _, calls in load.waiting_of],
         arrived=load.arrived,
+        waiting_starts_s=[_outgoing(start_s, "starts_s") for start_s in load.starts_s],
     )
 
 
@@ -53,6 +54,9 @@ def load_from_wire(message: load_pb2.Load) -> LoadSample:
         waiting=message.waiting,
         waiting_of=tuple(zip(message.waiting_places, message.waiting_calls, strict=False)),
         arrived=message.arrived,
+        starts_s=tuple(
+            [_incoming(start_s, "load.waiting_starts_s") for start_s in message.waiting_starts_s]
+        ),
     )
 
 

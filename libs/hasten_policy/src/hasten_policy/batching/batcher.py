@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import floor, inf
 from typing import TYPE_CHECKING
 
+from hasten_policy.batching.candidate import Candidate, first_kept
 from hasten_policy.batching.edf_queue import Call, EdfQueue
 from hasten_policy.batching.model_state import ModelState
 
@@ -20,16 +21,6 @@ class FormedBatch:
     rows: int
 
 
-@dataclass(slots=True, eq=False)
-class Candidate:
-    """A batch that could start: from `first` in `queue`, up to `rows_max` rows."""
-
-    queue: EdfQueue
-    first: int
-    rows_max: int
-    rank: tuple[int, float, int]
-
-
 class Batcher:
     """Waiting calls of all models, and the rule by which they become batches.
 
@@ -44,7 +35,8 @@ class Batcher:
 
     Among queues the one with the earliest effective deadline goes first, less what its batch
     takes beyond its head alone: single calls go by EDF, full batches before small ones. A tie
-    goes to the model that has had less of the lanes.
+    goes to the model that has had less of the lanes. Where that order would make a later head
+    miss, the batch that brings least for its time gives way (see `first_kept`).
 
     Args:
         policy: Parameters.
@@ -139,6 +131,29 @@ class Batcher:
                 seconds += queue.model.clear_s(queue.rows_due_by(order_s))
         return seconds
 
+    def starts_s(self, residual_s: float) -> dict[int, float]:
+        """Seconds until the next batch of each waiting model begins, by the model's place, if
+        nothing more came.
+
+        Args:
+            residual_s: Seconds until a lane is free.
+        """
+        waiting: list[tuple[float, int, EdfQueue, float]] = []
+        for queue in self._active.values():
+            model = queue.model
+            rows = min(queue.rows, model.spec.batch_max)
+            typical_s = model.predictor.typical_s(rows)
+            extra_s = typical_s - model.predictor.typical_s(queue.calls[0].rows)
+            waiting.append((queue.keys[0][0] - extra_s, queue.serial, queue, typical_s))
+        waiting.sort()
+        starts: dict[int, float] = {}
+        at_s = residual_s
+        for _, _, queue, typical_s in waiting:
+            starts.setdefault(queue.model.place, at_s)
+            factor = queue.model.predictor.factor(self._policy.start_quantile)
+            at_s += typical_s * factor / self._lanes
+        return starts
+
     def next_batch(self, now_s: float) -> FormedBatch | None:
         """Takes the batch that should start now, if any may; sheds what stands in its way."""
         self.wait_until_s = inf
@@ -149,13 +164,18 @@ class Batcher:
         return None if best is None else self._take(best, now_s)
 
     def _best(self, now_s: float, quantile: float) -> Candidate | None:
-        best: Candidate | None = None
+        found: list[Candidate] = []
         for queue in list(self._active.values()):
             if queue.model.running < queue.model.spec.instances:
                 candidate = self._candidate(queue, now_s, quantile)
-                if candidate is not None and (best is None or candidate.rank < best.rank):
-                    best = candidate
-        return best
+                if candidate is not None:
+                    found.append(candidate)
+        if len(found) < 2:
+            return found[0] if found else None
+        return self._first_of(found, now_s, quantile)
+
+    def _first_of(self, found: list[Candidate], now_s: float, quantile: float) -> Candidate:
+        return first_kept(found, now_s + self.margin_s, self._lanes, quantile)
 
     def _candidate(self, queue: EdfQueue, now_s: float, quantile: float) -> Candidate | None:
         model = queue.model

@@ -28,6 +28,7 @@ class Call:
         payload_bytes: Bytes held for it.
         queue: Where it waits; None while it runs.
         batch_id: Batch it runs in; 0 while it waits.
+        priority: Class 0 (most urgent) to 3.
         solo: Its batch failed before: it runs alone, and only once more.
     """
 
@@ -42,6 +43,7 @@ class Call:
     order_s: float
     latest_start_s: float
     payload_bytes: int
+    priority: int = 0
     queue: "EdfQueue | None" = None
     batch_id: int = 0
     solo: bool = False

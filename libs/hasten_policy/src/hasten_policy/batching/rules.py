@@ -3,7 +3,8 @@
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
-from hasten_policy.batching.batcher import Batcher, Candidate
+from hasten_policy.batching.batcher import Batcher
+from hasten_policy.batching.candidate import Candidate
 from hasten_policy.batching.edf_queue import Call, EdfQueue
 from hasten_policy.named import Named
 
@@ -81,6 +82,10 @@ class EagerBatcher(Batcher):
         head = queue.calls[first]
         rows_max = head.rows if queue.solo else queue.model.spec.batch_max
         return Candidate(queue, first, rows_max, (0, head.order_s, queue.serial))
+
+    def _first_of(self, found: list[Candidate], now_s: float, quantile: float) -> Candidate:
+        del now_s, quantile
+        return min(found, key=lambda candidate: candidate.rank)
 
     def _bearable_rows(self, call: Call, now_s: float) -> int:
         del now_s

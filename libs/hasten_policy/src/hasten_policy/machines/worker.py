@@ -119,8 +119,8 @@ class WorkerMachine:
         if now_s >= self._lanes.check_s:
             self._check_runs(now_s)
         self._start_batches(now_s)
-        if isinstance(event, BatchEnded) and not self._lanes.free:
-            # Batch follows batch: every router's picture of what waits here is old now.
+        if not self._lanes.free and isinstance(event, BatchEnded | CallArrived):
+            # Batch follows batch, and calls of many routers gather for the next.
             for link_id in self._links.to_tell(now_s):
                 self._links.told(link_id, now_s)
                 effects.append(TellLoad(link_id))
@@ -153,6 +153,12 @@ class WorkerMachine:
         lanes = self._lanes
         work_s = self._batcher.clear_cautious_s() + lanes.residuals_cautious_s(now_s)
         policy = self._policy
+        waiting: tuple[tuple[int, int], ...] = ()
+        starts_s: tuple[float, ...] = ()
+        if self._book.waiting:
+            waiting = waiting_of(self._batcher.waiting_models())
+            starts = self._batcher.starts_s(lanes.residual_s(now_s))
+            starts_s = tuple([starts[place] for place, _ in waiting])
         total = max(2, ceil(policy.lanes * policy.window_batches * self._window_calls))
         total = min(total, policy.waiting_max)
         return LoadSample(
@@ -165,7 +171,8 @@ class WorkerMachine:
             service_s=self._service_s,
             waiting=self._book.waiting,
             arrived=self._links.arrived,
-            waiting_of=waiting_of(self._batcher.waiting_models()) if self._book.waiting else (),
+            waiting_of=waiting,
+            starts_s=starts_s,
         )
 
     def _on_rare(self, event: WorkerEvent, now_s: float) -> None:

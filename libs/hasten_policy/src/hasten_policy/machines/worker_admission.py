@@ -54,6 +54,7 @@ class Admission:
         due_s = now_s + slack_s
         if not self._policy.keeps_deadlines:
             slack_s = inf
+        priority = max(0, min(event.priority, CLASS_LAST))
         call = Call(
             call_id=event.call_id,
             link_id=event.link_id,
@@ -65,13 +66,14 @@ class Admission:
             arrived_s=now_s,
             order_s=self._order_s(
                 due_s,
-                max(0, min(event.priority, CLASS_LAST)),
+                priority,
                 median_slack_s=model.slack_median_s,
                 now_s=now_s,
                 policy=self._policy.batching,
             ),
             latest_start_s=inf,
             payload_bytes=event.payload_bytes,
+            priority=priority,
         )
         return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
 

@@ -4,7 +4,7 @@ from math import ceil, inf, sqrt
 from typing import Final
 
 TELL_S: Final = 0.01
-"""A busy link that has heard the load more recently needs not hear it after a batch."""
+"""Between two messages of the load to a busy link that hears no answers."""
 
 
 class _Link:
@@ -26,11 +26,12 @@ class Links:
         arrived: Calls that came over all links, those that have closed included.
     """
 
-    __slots__ = ("_idle_s", "_links", "arrived")
+    __slots__ = ("_idle_s", "_links", "_look_s", "arrived")
 
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
         self._links: dict[int, _Link] = {}
+        self._look_s = -inf
         self.arrived = 0
 
     def __len__(self) -> int:
@@ -62,15 +63,21 @@ class Links:
         """Busy links that have not heard the load of late; none where there is but one link.
 
         What waits here changes for all routers when a batch goes, not only for those that get an
-        answer; and none of them sees what the others send. A lone one sees all that comes.
+        answer; and none of them sees what the others send while the next one gathers. A lone one
+        sees all that comes.
         """
-        if len(self._links) < 2:
+        if len(self._links) < 2 or now_s < self._look_s:
             return []
-        return [
-            link_id
-            for link_id, link in self._links.items()
-            if now_s - link.last_s < self._idle_s and now_s - link.told_s >= TELL_S
-        ]
+        found: list[int] = []
+        # Asked with every arrival: until one of them is due again nobody is looked at.
+        self._look_s = now_s + TELL_S
+        for link_id, link in self._links.items():
+            due_s = link.told_s + TELL_S
+            if now_s < due_s:
+                self._look_s = min(self._look_s, due_s)
+            elif now_s - link.last_s < self._idle_s:
+                found.append(link_id)
+        return found
 
     def received(self, link_id: int) -> int:
         """Calls that came over the link; 0 for an unknown one."""

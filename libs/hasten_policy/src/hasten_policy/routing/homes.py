@@ -25,8 +25,12 @@ FIRST_PERIOD_S: Final = 0.25
 """After the first call; the periods double until they are PERIOD_S."""
 WEIGHT: Final = 0.25
 """Of the newest period in the demand."""
-LEAST_SHARE: Final = 0.25
-"""Of a worker: a smaller place is not worth the batches that it breaks."""
+LEAST_SHARE: Final = 0.3
+"""Of a worker: a smaller place is not worth the batches that it breaks, ..."""
+KEPT_SHARE: Final = 0.2
+"""... but one that is there is kept while it is at least so large. Routers see different calls:
+were the two the same, a place of about that size would be there for some routers only.
+"""
 ROUNDING: Final = 1e-9
 
 
@@ -70,6 +74,7 @@ class Homes:
 def lay_out(views: list[ModelView]) -> None:
     """Gives each view its homes, in proportion to its demand."""
     views = sorted(views, key=_place)
+    kept = {entry for view in views for entry in view.open if entry.home}
     workers: dict[str, WorkerRecord] = {}
     wanted_s = 0.0
     for view in views:
@@ -87,20 +92,22 @@ def lay_out(views: list[ModelView]) -> None:
     scale = lanes / wanted_s
     left = {worker_id: float(worker.lanes) for worker_id, worker in workers.items()}
     for view in views:
-        _settle(view, scale, left)
+        _settle(view, scale, left, kept)
 
 
-def _settle(view: ModelView, scale: float, left: dict[str, float]) -> None:
+def _settle(view: ModelView, scale: float, left: dict[str, float], kept: set[ModelEntry]) -> None:
     """Takes as many lanes as the view's demand needs, worker by worker, in their order."""
     calls = view.demand_per_s
-    for entry in view.open:
+    for at, entry in enumerate(view.open):
         worker = entry.worker
         free = left[worker.worker_id]
         need = calls * entry.full_cost_s * scale
-        least = LEAST_SHARE * worker.lanes
-        if free + ROUNDING < min(need, least):
+        least = KEPT_SHARE if entry in kept else LEAST_SHARE
+        if free + ROUNDING < min(need, least * worker.lanes):
             continue
-        taken = need if need - free < least else free
+        goes_on = not kept.isdisjoint(view.open[at + 1 :])
+        least = KEPT_SHARE if goes_on else LEAST_SHARE
+        taken = need if need - free < least * worker.lanes else free
         left[worker.worker_id] = free - taken
         view.homes.append(entry)
         _live(view, entry, taken)

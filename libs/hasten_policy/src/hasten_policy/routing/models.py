@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from hasten_policy.routing.calls import CallRecord
 
 
+JOIN_S = 0.001
+"""A call that comes so shortly before a batch is expected to begin is not counted on to join it: it
+has a way to go, ..."""
+JOIN_SHARE = 0.1
+"""... and the beginning is known to a share of the time until then. Were such calls let in, theta
+would fall and let in no others, as of all calls these are predicted to be done the soonest.
+"""
+
+
 class ModelEntry:
     """One ready model version on one worker.
 
@@ -28,6 +37,7 @@ class ModelEntry:
         cost_s: Busy seconds per call, measured; the balancer's cost.
         home: Lanes of the worker that are the model's home; see `homes`.
         in_flight: Our unanswered calls of it there.
+        starts_s: Seconds until the next batch of these begins, as reported; negative if unknown.
         waiting: Calls of it that wait there, from all routers, as reported.
         window_calls: Answers in the present observation window.
     """
@@ -44,6 +54,7 @@ class ModelEntry:
         "in_flight",
         "measured",
         "name",
+        "starts_s",
         "version",
         "waiting",
         "window_calls",
@@ -57,6 +68,7 @@ class ModelEntry:
         self.home = 0.0
         self.in_flight = 0
         self.waiting = 0
+        self.starts_s = -1.0
         self.window_calls = 0
         self.measured = False
         self.cost_s = 0.0
@@ -112,6 +124,8 @@ class ModelEntry:
         ahead = self.waiting + worker.come(self, now_s)
         if started is self:
             ahead -= 1
+        if self.waiting and self.starts_s >= 0.0 and ahead < self.batch_max and worker.lanes == 1:
+            return self._joins_in_s(backlog_s, now_s - worker.load_at_s, ahead, now_s)
         more_s = self.grown_s(ahead + 1) - self.plan_s(self.waiting)
         for entry in worker.busy_entries():
             if entry is not self:
@@ -125,6 +139,15 @@ class ModelEntry:
         least_s = (residual_s if residual_s > 0 else 0.0) + own_s
         shared_s = backlog_s + more_s / worker.lanes
         return max(least_s, shared_s)
+
+    def _joins_in_s(self, backlog_s: float, age_s: float, ahead: int, now_s: float) -> float:
+        """As `finish_in_s` of a call that joins the batch that waits there, or, when that may have
+        begun since the worker reported, makes the next one with what has come.
+        """
+        if age_s <= self.starts_s - JOIN_S - JOIN_SHARE * self.starts_s:
+            return self.starts_s - age_s + self.batch_s(max(ahead + 1, self.batch_rows))
+        come = self.worker.come(self, now_s)
+        return backlog_s + self.batch_s(max(come + 1, self.batch_rows))
 
 
 class ModelView:

@@ -155,10 +155,12 @@ class WorkerRecord:
         for entry in self.told:
             entry.waiting = 0
         self.told = []
-        for place, count in load.waiting_of:
+        starts_s = load.starts_s
+        for at, (place, count) in enumerate(load.waiting_of):
             there = self.places[place] if place < len(self.places) else None
             if there is not None:
                 there.waiting = count
+                there.starts_s = starts_s[at] if at < len(starts_s) else -1.0
                 self.told.append(there)
         self.queue = load.depth + unseen
         others = load.arrived - load.received

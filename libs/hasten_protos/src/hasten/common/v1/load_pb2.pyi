@@ -35,6 +35,7 @@ class Load(_message.Message):
     WAITING_PLACES_FIELD_NUMBER: _builtins.int
     WAITING_CALLS_FIELD_NUMBER: _builtins.int
     ARRIVED_FIELD_NUMBER: _builtins.int
+    WAITING_STARTS_S_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Grows by one with each report of one incarnation; an older report is ignored."""
     depth: _builtins.int
@@ -61,6 +62,12 @@ class Load(_message.Message):
     def waiting_calls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Calls of each of waiting_places that wait, in the same order."""
 
+    @_builtins.property
+    def waiting_starts_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Predicted seconds until the next batch of each of waiting_places begins, if nothing more
+        arrives, in the same order; empty from a worker that does not know.
+        """
+
     def __init__(
         self,
         *,
@@ -75,10 +82,11 @@ class Load(_message.Message):
         waiting_places: _abc.Iterable[_builtins.int] | None = ...,
         waiting_calls: _abc.Iterable[_builtins.int] | None = ...,
         arrived: _builtins.int = ...,
+        waiting_starts_s: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "waiting_starts_s", b"waiting_starts_s", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
