@@ -1,7 +1,7 @@
 """Messages over one TCP connection, each behind its length.
 
 A message costs one write and one read of a socket, where a message of a gRPC stream costs several
-turns of the event loop and two threads (docs/decisions/0016). Who may connect, what a message
+turns of the event loop and two threads (docs/decisions/0018). Who may connect, what a message
 means and when a silent peer is gone is the sink's business.
 
 A frame is a little-endian length of four bytes and that many bytes.

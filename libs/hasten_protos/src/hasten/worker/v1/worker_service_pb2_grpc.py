@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class WorkerServiceStub:
     """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
-    connection of frames (docs/decisions/0016). Down come ToWorker messages, up go ToRouter
+    connection of frames (docs/decisions/0018). Down come ToWorker messages, up go ToRouter
     messages, each behind its length as four bytes, little-endian. Closing the link cancels every
     unanswered call on it.
     """
@@ -57,7 +57,7 @@ class WorkerServiceStub:
 
 class WorkerServiceServicer:
     """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
-    connection of frames (docs/decisions/0016). Down come ToWorker messages, up go ToRouter
+    connection of frames (docs/decisions/0018). Down come ToWorker messages, up go ToRouter
     messages, each behind its length as four bytes, little-endian. Closing the link cancels every
     unanswered call on it.
     """
@@ -111,7 +111,7 @@ def add_WorkerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WorkerService:
     """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
-    connection of frames (docs/decisions/0016). Down come ToWorker messages, up go ToRouter
+    connection of frames (docs/decisions/0018). Down come ToWorker messages, up go ToRouter
     messages, each behind its length as four bytes, little-endian. Closing the link cancels every
     unanswered call on it.
     """

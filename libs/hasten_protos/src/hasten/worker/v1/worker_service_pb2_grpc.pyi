@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class WorkerServiceStub:
     """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
-    connection of frames (docs/decisions/0016). Down come ToWorker messages, up go ToRouter
+    connection of frames (docs/decisions/0018). Down come ToWorker messages, up go ToRouter
     messages, each behind its length as four bytes, little-endian. Closing the link cancels every
     unanswered call on it.
     """
@@ -47,7 +47,7 @@ class WorkerServiceStub:
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
     """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
-    connection of frames (docs/decisions/0016). Down come ToWorker messages, up go ToRouter
+    connection of frames (docs/decisions/0018). Down come ToWorker messages, up go ToRouter
     messages, each behind its length as four bytes, little-endian. Closing the link cancels every
     unanswered call on it.
     """
@@ -62,7 +62,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs calls. They do not travel in RPCs: each router keeps one link to each worker, a TCP
-    connection of frames (docs/decisions/0016). Down come ToWorker messages, up go ToRouter
+    connection of frames (docs/decisions/0018). Down come ToWorker messages, up go ToRouter
     messages, each behind its length as four bytes, little-endian. Closing the link cancels every
     unanswered call on it.
     """
