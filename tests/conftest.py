@@ -12,7 +12,11 @@ from tests.support.waiting import eventually
 LEAK_GRACE_S = 10.0
 
 # Tests say nothing about speed: a starved machine takes long for an example, and to make one.
-settings.register_profile("hasten", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, so that a change fails for what it changes. To look for new ones:
+# pytest --hypothesis-profile=explore
+settings.register_profile("hasten", PATIENT, derandomize=True)
+settings.register_profile("explore", PATIENT, max_examples=1000)
 settings.load_profile("hasten")
 
 
