@@ -77,11 +77,11 @@ def _claim(runs: str, shedding: list[float], plain: list[float], textbook: list[
 TEXT: Final = f"""\
 One lane, batches of one, no run interrupted: {JOBS} jobs come at random, with 1.5 to 4 times their
 run until the deadline, {{instances}} instances a load. The worker's machine meets them one by one
-in virtual time. Runs that are alike are calls of one model, others are of a model each: there the
-machine goes by laxity. The optimum is the best of all orders by exhaustive search; it knows all
-jobs beforehand and may wait for one that is yet to come. The textbook's rule knows only what has
-come: the earliest deadline of those that can still be kept. The prototype drew its instances in its
-own way, so its figures compare in shape only.
+in virtual time. Runs that are alike are calls of one model, others are of a model each: where not
+all of these can be kept, the longest gives way. The optimum is the best of all orders by exhaustive
+search; it knows all jobs beforehand and may wait for one that is yet to come. The textbook's rule
+knows only what has come: the earliest deadline of those that can still be kept. The prototype drew
+its instances in its own way, so its figures compare in shape only.
 
 """
 
