@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
 from tests.unit.worker_shell.harness import (
     SMALL_BUFFER,
+    Bench,
     Router,
     running_worker,
     worker_settings,
@@ -28,6 +29,13 @@ PAYLOAD = floats().SerializeToString()
 
 def calls(*ids: int, payload: bytes = PAYLOAD, **more: int) -> list[wpb.Call]:
     return [wpb.Call(call_id=call_id, priority=1, payload=payload, **more) for call_id in ids]
+
+
+async def is_served(bench: Bench) -> bool:
+    """Whether a link that opens now gets answers."""
+    async with Router(bench) as router:
+        await router.send(*calls(1))
+        return bool((await router.reply(1)).payload)
 
 
 async def test_the_first_message_carries_the_state_and_every_message_the_load() -> None:
@@ -143,9 +151,7 @@ async def test_closing_the_link_cancels_what_is_unanswered() -> None:
             assert await router.end() == ""
         await eventually(lambda: bench.shell.unanswered == 0)
         model.open.set()
-        async with Router(bench) as router:
-            await router.send(*calls(1))
-            assert (await router.reply(1)).payload
+        assert await is_served(bench)
 
 
 async def test_a_router_that_dies_takes_its_calls_with_it() -> None:
@@ -180,9 +186,7 @@ async def test_a_call_id_used_twice_ends_the_link_and_not_the_worker() -> None:
             await router.send(*calls(1, 1))
             assert await router.end() == "INVALID_REQUEST"
         model.open.set()
-        async with Router(bench) as router:
-            await router.send(*calls(1))
-            assert (await router.reply(1)).payload
+        assert await is_served(bench)
 
 
 @pytest.mark.parametrize(
@@ -199,9 +203,7 @@ async def test_bytes_that_mean_nothing_end_the_link_and_not_the_worker(content: 
         async with Router(bench) as router:
             await router.send_bytes(content)
             assert await router.end() in {"INVALID_REQUEST", ""}
-        async with Router(bench) as router:
-            await router.send(*calls(1))
-            assert (await router.reply(1)).payload
+        assert await is_served(bench)
 
 
 async def test_a_change_of_models_is_told_at_once() -> None:
