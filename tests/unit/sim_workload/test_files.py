@@ -39,6 +39,7 @@ def test_a_file_runs(name: str) -> None:
 def test_the_largest_begins() -> None:
     scenario = load(WORKLOADS / "scale.toml").scenario()
     assert (scenario.mesh.workers, len(scenario.models)) == (1000, 4000)
-    assert scenario.offered_per_s * scenario.duration_s == pytest.approx(1e7)
+    # One in a hundred more than ten million, so that no seed brings fewer.
+    assert scenario.offered_per_s * scenario.duration_s == pytest.approx(1.01e7)
     first = list(islice(scenario.arrivals(1), 1000))
     assert len({arrival.model for arrival in first}) > 100
