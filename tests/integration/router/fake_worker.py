@@ -79,7 +79,7 @@ class FakeWorker:
         self._server: grpc.aio.Server | None = None
         self._links: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._port = 0
+        self.links_port = 0
 
     # --- life ------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class FakeWorker:
         server.add_generic_rpc_handlers((self._worker_handler(), self._inference_handler()))
         self.address = bind(server, address)
         self._links = await asyncio.start_server(self._link, "127.0.0.1", 0)
-        self._port = self._links.sockets[0].getsockname()[1]
+        self.links_port = self._links.sockets[0].getsockname()[1]
         await server.start()
         self._server = server
         return self.address
@@ -121,11 +121,21 @@ class FakeWorker:
         for outbox in self._streams:
             outbox.put_nowait(pb.ToRouter(fault=wire.failure_to_wire(refusal)))
 
+    def write(self, content: bytes) -> None:
+        """Sends these bytes to every router."""
+        for writer in self._writers:
+            writer.write(content)
+
+    def hide_links(self) -> None:
+        """Takes no more connections at the port of the links."""
+        assert self._links is not None
+        self._links.close()
+
     # --- links -----------------------------------------------------------------------
 
     async def _open_link(self, request: pb.OpenLinkRequest, _: Any) -> pb.OpenLinkResponse:
         self.hellos.append(request.caller_id)
-        return pb.OpenLinkResponse(port=self._port, ticket=b"ticket")
+        return pb.OpenLinkResponse(port=self.links_port, ticket=b"ticket")
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

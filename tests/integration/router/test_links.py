@@ -1,6 +1,7 @@
 """Workers that break, come back, move and leave."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -18,9 +19,13 @@ from hasten_runtime.clock import SystemClock
 from hasten_runtime.discovery.port import Discovery, Instance
 from hasten_runtime.fakes import Board, memory_discovery
 from hasten_runtime.grpc_client import make_channel
+from hasten_runtime.grpc_server import ServerLimits, bind, make_server
 from tests.integration.router.fake_worker import FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
+from tests.support.framed import frame
 from tests.support.waiting import eventually
+
+SILENCE_S = 1.0
 
 
 async def test_calls_on_a_worker_that_dies_are_answered_by_another() -> None:
@@ -121,7 +126,7 @@ class Record:
 
 @asynccontextmanager
 async def roster_of(
-    record: Record, limits: RosterLimits
+    record: Record, limits: RosterLimits, *, connect_s_max: float = 3.0
 ) -> AsyncIterator[tuple[Roster, "Announcer"]]:
     board = Board()
     discovery = memory_discovery(board, ttl_s=1.0, renew_s=0.1, settle_s=0.0)
@@ -130,7 +135,12 @@ async def roster_of(
         record,
         SystemClock(),
         "router",
-        LinkLimits(silence_s_max=1.0, backoff_s_min=0.01, backoff_s_max=0.05),
+        LinkLimits(
+            connect_s_max=connect_s_max,
+            silence_s_max=SILENCE_S,
+            backoff_s_min=0.01,
+            backoff_s_max=0.05,
+        ),
     )
     roster = Roster(
         discovery,
@@ -386,3 +396,62 @@ async def test_a_worker_that_ends_the_link_says_why(worker: FakeWorker) -> None:
         worker.say_fault(Refusal(Reason.QUEUE_FULL, "the reader is too slow"))
         await eventually(lambda: ("lost", "w") in record.heard)
     assert record.causes[0] == "QUEUE_FULL: the reader is too slow"
+
+
+async def test_a_large_answer_over_a_slow_network_is_no_silence(worker: FakeWorker) -> None:
+    record = Record()
+    clock = SystemClock()
+    async with roster_of(record, RosterLimits()) as (_, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        worker.silent = True
+        content = frame(bytes(10_000))
+        slowly = iter(range(len(content)))
+        ends_s = clock.now_s() + 2.5 * SILENCE_S
+
+        def trickles() -> bool:
+            at = next(slowly)
+            worker.write(content[at : at + 1])
+            return clock.now_s() > ends_s
+
+        await eventually(trickles)
+        assert ("lost", "w") not in record.heard
+        await eventually(lambda: ("lost", "w") in record.heard)
+    assert f"nothing was heard for {SILENCE_S:g} s" in record.causes
+
+
+async def test_why_a_link_cannot_be_opened_is_logged_once(worker: FakeWorker) -> None:
+    record = Record()
+    worker.hide_links()
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (_, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: len(worker.hellos) > 5)
+    told = [log for log in logs if log["event"] == "link.not_opened"]
+    assert [(log["worker_id"], log["address"]) for log in told] == [("w", worker.address)]
+    assert f"port {worker.links_port} of its links cannot be reached" in told[0]["cause"]
+    assert not record.heard
+
+
+async def test_a_worker_without_an_answer_is_named_in_the_log() -> None:
+    record = Record()
+    with socket.create_server(("127.0.0.1", 0)) as mute, capture_logs() as logs:
+        async with roster_of(record, RosterLimits(), connect_s_max=0.5) as (_, announcer):
+            await announcer.announce("w", f"127.0.0.1:{mute.getsockname()[1]}")
+            await eventually(lambda: [log for log in logs if log["event"] == "link.not_opened"])
+    assert [log["cause"] for log in logs if log["event"] == "link.not_opened"] == [
+        "OpenLink did not answer within 0.5 s"
+    ]
+
+
+async def test_a_worker_older_than_links_is_named_in_the_log() -> None:
+    record = Record()
+    server = make_server(ServerLimits())
+    address = bind(server, "127.0.0.1:0")
+    await server.start()
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (_, announcer):
+            await announcer.announce("old", address)
+            await eventually(lambda: [log for log in logs if log["event"] == "link.not_opened"])
+    await server.stop(None)
+    assert "older" in next(log["cause"] for log in logs if log["event"] == "link.not_opened")

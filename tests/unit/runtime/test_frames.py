@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hasten_runtime.frames import Frames, listening_socket
+from hasten_runtime.frames import Frames, FrameTooLong, listening_socket
 from tests.support.framed import frame
 from tests.support.waiting import eventually
 
@@ -117,7 +117,7 @@ def test_a_frame_that_is_too_long_ends_the_connection_before_it_is_kept() -> Non
     feed(frames, frame(b"0123456789") + struct.pack("<I", 2**32 - 1) + frame(b"more"), [7])
     assert sink.frames == [b"0123456789"]
     assert wire.aborted
-    assert [type(error) for error in sink.ends] == [ValueError]
+    assert [type(error) for error in sink.ends] == [FrameTooLong]
     assert "4294967295" in str(sink.ends[0])
 
 
@@ -185,6 +185,29 @@ async def test_a_reader_that_stops_clogs_the_connection_and_frees_it_again() -> 
     server.close()
     await eventually(lambda: other.ends)
     assert (sink.ends, other.ends) == ([None], [None])
+
+
+async def test_small_frames_are_not_held_back_at_either_end() -> None:
+    loop = asyncio.get_running_loop()
+    listening = listening_socket("127.0.0.1", 0)
+    there, here = Frames(Sink(), frame_bytes_max=10), Frames(Sink(), frame_bytes_max=10)
+    server = await loop.create_server(lambda: there, sock=listening)
+    calling, _ = await loop.create_connection(lambda: here, *listening.getsockname())
+    await eventually(lambda: there.open)
+    accepted = there._transport
+    assert accepted is not None
+    for transport in (calling, accepted):
+        connection = transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    here.abort()
+    there.abort()
+    server.close()
+
+
+def test_what_came_is_counted_before_the_frame_is_complete() -> None:
+    frames, _ = opened(Sink())
+    feed(frames, frame(b"0123456789")[:9], [3])
+    assert frames.bytes_received == 9
 
 
 def hosts() -> list[str]:

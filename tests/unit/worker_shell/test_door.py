@@ -77,6 +77,18 @@ async def test_there_is_a_most_of_links_and_of_tickets() -> None:
         assert reason_of(refused.value) == "QUEUE_FULL"
 
 
+async def test_a_ticket_opens_nothing_once_the_worker_leaves() -> None:
+    async with running_worker() as bench:
+        opened = await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id="r"))
+        late = Router(bench)
+        await late.connect(opened.port)
+        bench.worker.door.finish()
+        await late.send_message(wpb.ToWorker(ticket=opened.ticket))
+        with pytest.raises(EOFError):
+            await late.read()
+        late.cut()
+
+
 @pytest.mark.parametrize("caller_id", ["", "x" * 257])
 async def test_a_caller_must_say_who_it_is(caller_id: str) -> None:
     async with running_worker() as bench:

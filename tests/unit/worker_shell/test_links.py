@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from hasten.common.v1.load_pb2 import Load
 from hasten.common.v1.timing_pb2 import Timing
@@ -203,6 +204,25 @@ async def test_bytes_that_mean_nothing_end_the_link_and_not_the_worker(content: 
         async with Router(bench) as router:
             await router.send_bytes(content)
             assert await router.end() in {"INVALID_REQUEST", ""}
+        assert await is_served(bench)
+
+
+async def test_a_fault_of_ours_ends_the_link_and_is_logged() -> None:
+    def fail(_: int) -> None:
+        raise ZeroDivisionError
+
+    async with running_worker() as bench:
+        setup = bench.worker.door.setup
+        sound = setup.state
+        object.__setattr__(setup, "state", fail)
+        with capture_logs() as logs:
+            router = Router(bench)
+            await router.open()
+            assert await router.end() == ""
+            await eventually(lambda: bench.worker.door.links_open == 0)
+        object.__setattr__(setup, "state", sound)
+        crashes = [log["exc_info"] for log in logs if log["event"] == "link.crashed"]
+        assert [type(error) for error in crashes] == [ZeroDivisionError]
         assert await is_served(bench)
 
 

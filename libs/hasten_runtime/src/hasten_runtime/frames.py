@@ -31,6 +31,10 @@ _UNACKNOWLEDGED_MS: Final = 5000
 """Bytes that the other host has not acknowledged for this long end the connection."""
 
 
+class FrameTooLong(ValueError):  # noqa: N818  (the other end's fault)
+    """The other end announced a frame longer than it may send."""
+
+
 class FrameSink(Protocol):
     """What a connection tells. All methods are called on the event loop and return at once."""
 
@@ -61,6 +65,8 @@ class Frames(asyncio.BufferedProtocol):
         self.frame_bytes_max = frame_bytes_max
         self.clogged = False
         """The other end does not take what is sent; `writable` tells when it does again."""
+        self.bytes_received = 0
+        """So far, of frames that are not complete as well."""
         self._transport: asyncio.Transport | None = None
         self._aborted = False
         self._error: Exception | None = None
@@ -104,7 +110,7 @@ class Frames(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=_UNSENT_BYTES_MAX)
-        _bound_silence(transport.get_extra_info("socket"))
+        _set_up(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Room for what comes next."""
@@ -113,6 +119,7 @@ class Frames(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hands out every frame that is complete."""
+        self.bytes_received += nbytes
         self._filled += nbytes
         try:
             self._hand_out()
@@ -125,7 +132,7 @@ class Frames(asyncio.BufferedProtocol):
         while filled - begin >= _LENGTH.size:
             (size,) = _LENGTH.unpack_from(view, begin)
             if size > self.frame_bytes_max:
-                raise ValueError(
+                raise FrameTooLong(
                     f"a frame of {size} bytes, where {self.frame_bytes_max} are the most"
                 )
             end = begin + _LENGTH.size + size
@@ -169,10 +176,13 @@ class Frames(asyncio.BufferedProtocol):
         self.sink.disconnected(self._error or exc)
 
 
-def _bound_silence(connection: socket.socket | None) -> None:
+def _set_up(connection: socket.socket | None) -> None:
     """A host that vanished is noticed by what it does not acknowledge, even when idle."""
     if connection is None:
         return
+    with contextlib.suppress(OSError):
+        # asyncio's own loop leaves it off at the end that accepts.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Neither option is vital, and not every system has both.
     with contextlib.suppress(OSError, AttributeError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

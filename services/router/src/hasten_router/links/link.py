@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 OPEN_LINK: Final = "/hasten.worker.v1.WorkerService/OpenLink"
 
 SILENT_LOOKS: Final = 4
+FAILURE_LOG_S: Final = 60.0
+"""Why a link cannot be opened is logged when the cause changes, and otherwise this often."""
 
 _log = logs.logger(__name__)
 
@@ -107,6 +109,8 @@ class FrameLink:
         self._flush_due = False
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
+        self._told_cause = ""
+        self._told_s = 0.0
 
     # --- WorkerLink ------------------------------------------------------------------
 
@@ -145,8 +149,6 @@ class FrameLink:
             try:
                 await self._connect()
                 await self._serve()
-            except TimeoutError as error:
-                cause = str(error) or f"no connection within {self._limits.connect_s_max} s"
             except (grpc.aio.AioRpcError, OSError) as error:
                 cause = _cause(error)
             except (ValueError, DecodeError) as error:
@@ -155,9 +157,21 @@ class FrameLink:
                 _log.error("link.crashed", worker_id=self.worker_id, exc_info=error)
                 cause = f"the router failed on what the worker sent: {error!r}"
             finally:
+                was_connected = self.connected
                 self._forget(cause)
+            if not was_connected:
+                self._tell_failure(cause)
             failures = 1 if self._heard > heard else failures + 1
             await asyncio.sleep(self._backoff_s(failures))
+
+    def _tell_failure(self, cause: str) -> None:
+        """The listener hears only of links that were open, so nobody else says this."""
+        now_s = self._clock.now_s()
+        if cause != self._told_cause or now_s - self._told_s >= FAILURE_LOG_S:
+            self._told_cause, self._told_s = cause, now_s
+            _log.warning(
+                "link.not_opened", worker_id=self.worker_id, address=self.address, cause=cause
+            )
 
     def _backoff_s(self, failures: int) -> float:
         longest_s = min(
@@ -173,15 +187,24 @@ class FrameLink:
             response_deserializer=pb.OpenLinkResponse.FromString,
         )
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._limits.connect_s_max):
-            opened = await open_link(
-                pb.OpenLinkRequest(caller_id=self._caller_id), wait_for_ready=True
-            )
-            self._over = loop.create_future()
-            connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
-            self._connection = connection
-            host = self.address.rpartition(":")[0].strip("[]")
-            await loop.create_connection(lambda: connection, host, opened.port)
+        host = self.address.rpartition(":")[0].strip("[]")
+        asked = "OpenLink"
+        try:
+            async with asyncio.timeout(self._limits.connect_s_max):
+                opened = await open_link(
+                    pb.OpenLinkRequest(caller_id=self._caller_id), wait_for_ready=True
+                )
+                asked = f"port {opened.port} of its links"
+                self._over = loop.create_future()
+                connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
+                self._connection = connection
+                await loop.create_connection(lambda: connection, host, opened.port)
+        except TimeoutError:
+            raise TimeoutError(
+                f"{asked} did not answer within {self._limits.connect_s_max:g} s"
+            ) from None
+        except OSError as error:
+            raise ConnectionError(f"{asked} cannot be reached: {error}") from error
         connection.send([codec.first(opened.ticket)])
 
     async def _serve(self) -> None:
@@ -199,14 +222,15 @@ class FrameLink:
     async def _watch(self) -> None:
         """Closes a link on which nothing is heard: the other end may stand still, or be gone.
 
-        Several looks must find silence: a router that stood still itself finds it once.
+        Several looks must find silence: a router that stood still itself finds it once. Bytes
+        count, not messages: a large answer may take long over a slow network.
         """
         pause_s = self._limits.silence_s_max / SILENT_LOOKS
-        silent, heard = 0, self._heard
+        silent, heard = 0, self._connection.bytes_received
         while silent < SILENT_LOOKS:
             await asyncio.sleep(pause_s)
-            silent = silent + 1 if heard == self._heard else 0
-            heard = self._heard
+            silent = silent + 1 if heard == self._connection.bytes_received else 0
+            heard = self._connection.bytes_received
         self._connection.abort(
             ConnectionError(f"nothing was heard for {self._limits.silence_s_max:g} s")
         )
@@ -317,5 +341,7 @@ class FrameLink:
 
 def _cause(error: BaseException) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return "UNIMPLEMENTED: it knows no OpenLink; is it older than this router?"
         return f"{error.code().name}: {error.details()}"
     return str(error) or type(error).__name__

@@ -81,6 +81,9 @@ class LinkDoor:
         self._finished = True
         if self._server is not None:
             self._server.close()
+        for _, expiry in self._tickets.values():
+            expiry.cancel()
+        self._tickets.clear()
         for link in tuple(self._links):
             link.finish()
 
@@ -96,9 +99,6 @@ class LinkDoor:
             for link in tuple(self._links):
                 link.abort()
         self._listening.close()
-        for _, expiry in self._tickets.values():
-            expiry.cancel()
-        self._tickets.clear()
 
     # --- arrivals ----------------------------------------------------------------------
 

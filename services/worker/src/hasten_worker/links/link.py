@@ -13,10 +13,10 @@ from hasten.common.v1.load_pb2 import WorkerState
 from hasten.inference.v2.inference_pb2 import ModelInferRequest, ModelInferResponse
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from hasten_runtime import wire
+from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
-from hasten_runtime.frames import Frames
+from hasten_runtime.frames import Frames, FrameTooLong
 from hasten_runtime.telemetry import end_span
 from hasten_worker.intake import Intake, parse
 from hasten_worker.links import encode
@@ -24,6 +24,8 @@ from hasten_worker.links.outbox import Outbox
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
 from hasten_worker.tensors.encode import response_too_large
+
+_log = logs.logger(__name__)
 
 PRIORITY_LOWEST: Final = 3
 ENVELOPE_BYTES: Final = 64 * 1024
@@ -157,6 +159,8 @@ class Link:
     def disconnected(self, error: Exception | None) -> None:
         """Cancels what is unanswered."""
         if error is not None and self.fault is None:
+            if not isinstance(error, OSError | FrameTooLong):
+                _log.error("link.crashed", exc_info=error)
             self.fault = Refusal(Reason.INTERNAL, f"the connection broke: {error}")
         self._timer.cancel()
         for task in self._aside:
@@ -255,13 +259,15 @@ class Link:
         self._flush_due = False
         if self.fault is not None:
             return
-        while True:
-            if self._connection.clogged:
-                self._clogged_since_s = min(self._clogged_since_s, self._clock.now_s())
-                return
-            self._connection.send(self._next_message())
-            if not self._outbox:
-                return
+        try:
+            while not self._connection.clogged:
+                self._connection.send(self._next_message())
+                if not self._outbox:
+                    return
+        except Exception as error:  # noqa: BLE001  (ends this link, or its calls wait for ever)
+            self._connection.abort(error)
+            return
+        self._clogged_since_s = min(self._clogged_since_s, self._clock.now_s())
 
     def _next_message(self) -> list[bytes]:
         replies = self._outbox.take()
