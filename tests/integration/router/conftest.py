@@ -1,0 +1,15 @@
+"""Fixtures of the router's tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.router.fake_worker import FakeWorker
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[FakeWorker]:
+    fake = FakeWorker("w")
+    await fake.start()
+    yield fake
+    await fake.stop()
