@@ -18,7 +18,6 @@ from tests.support.framed import frame
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
 from tests.unit.worker_shell.harness import (
-    SMALL_BUFFER,
     Bench,
     Router,
     running_worker,
@@ -240,25 +239,6 @@ async def test_the_state_comes_again_and_again_on_a_silent_link() -> None:
     async with running_worker() as bench, Router(bench) as router:
         for _ in range(3):
             assert (await router.read()).HasField("state")
-
-
-async def test_a_reader_that_does_not_read_is_cut_off() -> None:
-    model = echo_of("FP32", (-1,))
-    async with running_worker(model) as bench:
-        setup = bench.worker.door.setup
-        object.__setattr__(setup, "limits", SMALL_BUFFER)
-        values = np.zeros(60_000, np.float32)
-        payload = request_of({"IN0": ("FP32", values)}, model="echo_fp32").SerializeToString()
-        router = Router(bench)
-        await router.open()
-        for call_id in range(1, 80):
-            try:
-                await router.send(*calls(call_id, payload=payload))
-            except ConnectionError:
-                break
-        await eventually(lambda: bench.worker.door.links_open == 0)
-        assert bench.shell.unanswered == 0
-        router.cut()
 
 
 async def test_draining_refuses_new_calls_finishes_the_others_and_tells() -> None:

@@ -79,6 +79,11 @@ class Frames(asyncio.BufferedProtocol):
         """Frames can be sent and received."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def bytes_unsent(self) -> int:
+        """What waits here until the other end takes it."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def send(self, parts: Sequence[bytes]) -> None:
         """Sends the parts, joined, as one frame. A connection that has ended swallows it."""
         if self._transport is None or self._transport.is_closing():

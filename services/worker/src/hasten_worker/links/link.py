@@ -112,6 +112,7 @@ class Link:
         self._state_due = True
         self._flush_due = False
         self._clogged_since_s = math.inf
+        self._unsent = 0
         self._timer = self._loop.call_later(self._limits.state_period_s, self._state_period)
         self.fault: Refusal | None = None
         """Why it ends, when something is wrong with it."""
@@ -299,6 +300,11 @@ class Link:
         self._flush_soon()
 
     def _state_period(self) -> None:
+        unsent = self._connection.bytes_unsent
+        if unsent < self._unsent:
+            # It reads, if slowly: a large reply may take long over a slow network.
+            self._clogged_since_s = math.inf
+        self._unsent = unsent
         if self._clock.now_s() - self._clogged_since_s > self._limits.write_stall_s:
             self._fail(
                 Reason.QUEUE_FULL,
