@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench evaluation evaluation-scale compiled check format lint types imports protos protos-check docs docs-check tidy models clean
+.PHONY: help setup servers demo up test bench evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check docs docs-check tidy models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,8 @@ evaluation: setup ## Measure what is claimed of the decisions; writes docs/evalu
 
 evaluation-scale: setup ## A thousand workers, ten million requests; writes docs/evaluation/scale.md
 	@$(PY) -m loadtest.scale $(ARGS)
+
+evaluation-all: evaluation evaluation-scale ## Every page of docs/evaluation/ (an hour)
 
 compiled: setup ## Compile the policies with mypyc into .run/compiled, for long simulations
 	@$(PY) tools/compile_policies.py
