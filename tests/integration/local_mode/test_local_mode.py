@@ -174,6 +174,11 @@ async def test_no_call_with_time_left_fails_while_a_worker_is_killed_and_comes_b
         os.kill(facts["workers"][1]["pid"], signal.SIGKILL)
         await eventually(lambda: "worker-2 is back on" in running.stderr, 60.0)
         assert "loaded by command must be loaded again" in running.stderr
+
+        async def both_known() -> bool:
+            return len(await client.workers()) == 2
+
+        await eventually(both_known, 60.0, what="the router knows of the worker that is back")
         await client.load("echo", deadline_s=60.0)
 
         async def both_serve() -> bool:

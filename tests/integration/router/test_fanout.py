@@ -163,7 +163,7 @@ async def test_a_load_while_a_worker_is_down_says_which() -> None:
     a, b = two_workers()
     for worker in (a, b):
         worker.answers["RepositoryModelLoad"] = lambda _: pb.RepositoryModelLoadResponse()
-    async with router_over(a, b) as (client, router):
+    async with router_over(a, b, fanout={"connect_s_max": 0.1}) as (client, router):
         await b.stop()
         await eventually(lambda: not router.roster.link(b.address).connected)  # type: ignore[union-attr]  # static: there
         ask = client.ask(
@@ -174,6 +174,7 @@ async def test_a_load_while_a_worker_is_down_says_which() -> None:
         status, _, message, _ = await refused(ask)
     assert status == "UNAVAILABLE"
     assert f"worker {b.address}" in message
+    assert f"done on {a.address}" in message
 
 
 async def test_a_model_that_was_on_one_worker_only_is_unloaded() -> None:

@@ -91,10 +91,20 @@ class FanoutSettings(SettingsGroup):
     change_s_max: float = Field(
         default=300.0, gt=0, le=3600, description="The same for loading and unloading a model."
     )
+    connect_s_max: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="A change of models waits this long for a worker whose link is being opened.",
+    )
 
     def crew_limits(self) -> CrewLimits:
         """For the crew."""
-        return CrewLimits(answer_s_max=self.answer_s_max, change_s_max=self.change_s_max)
+        return CrewLimits(
+            answer_s_max=self.answer_s_max,
+            change_s_max=self.change_s_max,
+            connect_s_max=self.connect_s_max,
+        )
 
 
 class DrainSettings(SettingsGroup):

@@ -1,5 +1,6 @@
 """All workers as one: what to ask of whom, and what to say when some of them refuse."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -35,10 +36,13 @@ class CrewLimits:
     Attributes:
         answer_s_max: For what a worker knows by heart.
         change_s_max: For loading and unloading models.
+        connect_s_max: A change must reach every worker, so one whose link is being opened is
+            waited for this long.
     """
 
     answer_s_max: float = 2.0
     change_s_max: float = 300.0
+    connect_s_max: float = 5.0
 
 
 class Crew:
@@ -80,14 +84,15 @@ class Crew:
     async def change(
         self, method: str, request: Message, response_type: type[ResponseT], context: Context
     ) -> Given[ResponseT]:
-        """Asks every worker, connected or not; all of them must agree.
+        """Asks every worker, also one whose link is only being opened; all of them must agree.
 
         Raises:
             MeshError: The first refusal, naming its worker and those that did agree;
                 NO_WORKER when there is none.
         """
+        links = await self._everyone(context)
         answers = await ask(
-            self._links(),
+            links,
             self._question(method, request, response_type, context, self._limits.answer_s_max),
         )
         return _unanimous(method, answers)
@@ -103,7 +108,7 @@ class Crew:
         Raises:
             MeshError: As `change`.
         """
-        links = self._links()
+        links = await self._everyone(context)
         answers = await ask(
             links,
             self._question(method, request, response_type, context, self._limits.change_s_max),
@@ -129,6 +134,20 @@ class Crew:
         for worker_id, answer in states.given:
             self._listener.reported(worker_id, wire.report_from_wire(answer.state))
 
+    async def _everyone(self, context: Context) -> Sequence[FrameLink]:
+        """All links, after waiting for those that are being opened.
+
+        The list is read again each time: who is waited for may leave, or come back elsewhere.
+        """
+        patience_s = _within(self._limits.connect_s_max, context)
+        try:
+            async with asyncio.timeout(patience_s):
+                while awaited := [link for link in self._links() if not link.connected]:
+                    await asyncio.gather(*(link.opened() for link in awaited))
+        except TimeoutError:
+            pass  # whoever is asked without a connection refuses
+        return self._links()
+
     def _question(
         self,
         method: str,
@@ -137,10 +156,17 @@ class Crew:
         context: Context,
         timeout_s: float,
     ) -> Question[ResponseT]:
-        left_s = context.time_remaining()
-        if left_s is not None:
-            timeout_s = min(timeout_s, left_s)
-        return Question(f"/{PUBLIC_NAME}/{method}", request, response_type, timeout_s)
+        return Question(
+            f"/{PUBLIC_NAME}/{method}", request, response_type, _within(timeout_s, context)
+        )
+
+
+def _within(timeout_s: float, context: Context) -> float:
+    """As much of it as the call has left."""
+    left_s = context.time_remaining()
+    if left_s is not None:
+        timeout_s = min(timeout_s, left_s)
+    return timeout_s
 
 
 def _unanimous(method: str, answers: Answers[ResponseT]) -> Given[ResponseT]:

@@ -109,6 +109,8 @@ class FrameLink:
         self._flush_due = False
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
+        self._opened = asyncio.Event()
+        self._closed = False
         self._told_cause = ""
         self._told_s = 0.0
 
@@ -130,6 +132,10 @@ class FrameLink:
 
     # --- life ------------------------------------------------------------------------
 
+    async def opened(self) -> None:
+        """Waits until the link is open, or closed for good."""
+        await self._opened.wait()
+
     async def quiet(self) -> None:
         """Waits until every call sent has its reply, or the link is down."""
         if self._sent_s or self._outbox:
@@ -139,6 +145,8 @@ class FrameLink:
     def close(self, cause: str) -> None:
         """Tells the listener at once that the link is lost; then cancel `run`."""
         self._forget(cause)
+        self._closed = True
+        self._opened.set()
 
     async def run(self) -> None:
         """Keeps the link open until cancelled."""
@@ -214,6 +222,7 @@ class FrameLink:
         try:
             self.connected = True
             self._listener.joined(self)
+            self._opened.set()
             await self._over
         finally:
             watch.cancel()
@@ -237,6 +246,8 @@ class FrameLink:
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
+        if not self._closed:
+            self._opened.clear()
         self.state = None
         self._outbox.clear()
         self._cancels.clear()
