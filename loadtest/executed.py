@@ -12,6 +12,8 @@ from hasten_runtime.telemetry_names import METRIC_WORKER_LATE_STARTS
 from loadtest.call import OPTIONS, Infer
 
 STATISTICS = "/inference.GRPCInferenceService/ModelStatistics"
+ANSWER_S_MAX = 60.0
+"""Of a mesh that has just been overloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ async def executed_of(address: str, model: str) -> Executed:
     async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
         ask: Infer = channel.unary_unary(STATISTICS)
         question = inference_pb2.ModelStatisticsRequest(name=model).SerializeToString()
-        reply = await ask(question, timeout=5)
+        reply = await ask(question, timeout=ANSWER_S_MAX)
     stats = inference_pb2.ModelStatisticsResponse.FromString(reply).model_stats
     return Executed(
         rows=sum(entry.inference_count for entry in stats),
@@ -44,7 +46,7 @@ def late_starts(metrics: Sequence[str]) -> int:
     """Calls whose batch began after their deadline, over the workers with these metrics."""
     total = 0.0
     for address in metrics:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=ANSWER_S_MAX) as answer:
             text = answer.read().decode()
         total += sum(
             sample.value
