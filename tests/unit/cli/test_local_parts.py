@@ -4,12 +4,13 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from hasten_cli.failures import CommandError
-from hasten_cli.local import ports, redis
+from hasten_cli.local import ports, redis, run_folder
 from hasten_cli.local.models import models_folder, without_models, write_sample
 from hasten_cli.local.plan import (
     UpOptions,
@@ -165,6 +166,19 @@ def test_redis_is_taken_from_path_first(tmp_path: Path) -> None:
     program.chmod(0o755)
     assert redis.find_redis(str(tmp_path)) == str(program)
     assert redis.find_redis("/nonexistent").endswith("redis-server")
+
+
+@pytest.mark.integration
+def test_a_guard_that_stands_still_does_not_spoil_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(run_folder, "_GUARD_STOP_S", 0.1)
+    with RunFolder() as folder:
+        assert folder._guard is not None
+        os.kill(folder._guard.pid, signal.SIGSTOP)
+    assert not is_running(folder._guard.pid)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.integration

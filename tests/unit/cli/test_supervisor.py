@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_leaked_tasks"
 
 READY = 'print(\'{"event": "ready", "address": "127.0.0.1:1"}\', flush=True)\n'
 WAIT = "import signal; signal.pause()\n"
+PATIENCE_S = 60.0
+"""Of what is not about time: a starved machine takes long to start a process, and to end it."""
 
 
 def script(name: str, source: str, kind: Kind = "worker", **options: Any) -> ServiceSpec:
@@ -33,14 +35,14 @@ def script(name: str, source: str, kind: Kind = "worker", **options: Any) -> Ser
         kind=kind,
         argv=(sys.executable, "-c", source),
         environ={**os.environ, "NAME": name},
-        stop_s_max=options.pop("stop_s_max", 5.0),
+        stop_s_max=options.pop("stop_s_max", PATIENCE_S),
         **options,
     )
 
 
 @asynccontextmanager
 async def supervisor(
-    said: Callable[[str], None] = lambda _: None, *, ready_s_max: float = 30.0
+    said: Callable[[str], None] = lambda _: None, *, ready_s_max: float = PATIENCE_S
 ) -> AsyncIterator[tuple[Supervisor, Path]]:
     with RunFolder() as folder:
         opened = Supervisor(folder, say=said, ready_s_max=ready_s_max)
@@ -102,10 +104,15 @@ async def test_one_that_never_becomes_ready_is_given_up() -> None:
     mute = replace(
         script("mute", ""), argv=("/bin/sh", "-c", "echo loading; exec tail -f /dev/null")
     )
-    async with supervisor(ready_s_max=1.0) as (running, _):
-        with pytest.raises(StartError, match=r"mute was not ready within 1 s") as caught:
-            await running.begin([mute])
-        assert "loading" in caught.value.tail
+    for ready_s_max in (1.0, 10.0):  # on a busy machine the first may be over before it speaks
+        async with supervisor(ready_s_max=ready_s_max) as (running, _):
+            with pytest.raises(
+                StartError, match=f"mute was not ready within {ready_s_max:g} s"
+            ) as e:
+                await running.begin([mute])
+        if "loading" in e.value.tail:
+            break
+    assert "loading" in e.value.tail
 
 
 async def test_a_program_that_does_not_exist_is_a_sentence() -> None:

@@ -9,7 +9,7 @@ from hasten_cli.example import infer_command
 from hasten_client import AsyncClient, HastenError, RetryPolicy, Worker
 
 ANSWER_S_MAX: Final = 0.5
-VIEW_S_MAX: Final = 10.0
+VIEW_S_MAX: Final = 60.0
 """Longest wait for the router to see every worker, after all have said that they are ready."""
 POLL_S: Final = 0.01
 SERVING: Final = frozenset({"ready", "slow_start"})

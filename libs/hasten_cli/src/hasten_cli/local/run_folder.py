@@ -54,7 +54,12 @@ class RunFolder:
         self._tell("done")
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.close()
-            self._guard.wait(_GUARD_STOP_S)
+            try:
+                self._guard.wait(_GUARD_STOP_S)
+            except subprocess.TimeoutExpired:
+                # It has nothing to do any more; on a starved machine it may not even have begun.
+                self._guard.kill()
+                self._guard.wait()
 
     def began(self, group: int) -> None:
         """A process group was started; the guard kills it if this process is killed."""
