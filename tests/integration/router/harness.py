@@ -1,6 +1,6 @@
 """A whole router in this process, over real sockets, in front of fake workers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,11 @@ from tests.support.waiting import eventually
 
 INFERENCE = "/inference.GRPCInferenceService/"
 TIMEOUT_S = 60.0
+PATIENT: dict[str, dict[str, float]] = {
+    "fanout": {"answer_s_max": 60.0, "connect_s_max": 60.0},
+    "grpc": {"ping_timeout_s": 60.0},
+}
+"""Router, workers and client share one process: when it stands still, nobody is to blame."""
 
 
 def request(model: str = "echo", request_id: str = "", data: bytes = b"tensor") -> Any:
@@ -85,6 +90,11 @@ def told(error: grpc.aio.AioRpcError) -> tuple[str, str, str, float | None]:
     return error.code().name, reason, error.details() or "", hint
 
 
+def patient(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """These groups of settings, with patience wherever the test does not say otherwise."""
+    return {name: {**values, **settings.get(name, {})} for name, values in PATIENT.items()}
+
+
 @asynccontextmanager
 async def router_over(
     *workers: FakeWorker, **settings: Any
@@ -102,9 +112,10 @@ async def router_over(
             "drain": {"notice_s": 0.0, "patience_s": 2.0},
             "link": {"backoff_s_min": 0.01, "backoff_s_max": 0.1},
             "seed": 1,
+            **patient(settings),
             # Whoever joins second would otherwise get almost nothing for half a minute.
             "policy": {"slow_start_s": 0.0},
-            **settings,
+            **{name: value for name, value in settings.items() if name not in PATIENT},
         }
         router, address = await stack.enter_async_context(started(RouterSettings(**chosen)))
         await eventually(

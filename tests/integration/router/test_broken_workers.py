@@ -6,6 +6,7 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from tests.integration.router.fake_worker import FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 
@@ -27,8 +28,9 @@ async def test_calls_on_a_worker_that_dies_are_answered_by_another() -> None:
 
 async def test_a_dead_worker_is_out_at_once_and_back_when_it_returns() -> None:
     worker = FakeWorker()
+    # A port of the system's choice could be another process's by the time it comes back.
+    address = await worker.start(f"127.0.0.1:{free_port()}")
     async with router_over(worker) as (client, router):
-        address = worker.address
         await worker.stop()
         await eventually(lambda: not router.outlook.ready())
         assert (await client.refusal(client.start()))[0] == "UNAVAILABLE"

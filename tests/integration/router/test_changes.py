@@ -12,6 +12,7 @@ from hasten_router.links.roster import Roster, RosterLimits
 from hasten_runtime.handlers import Context
 from tests.integration.router.fake_worker import FakeWorker
 from tests.integration.router.rostering import Announcer, Record, roster_of
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 PATIENCE_S = 60.0
@@ -46,7 +47,8 @@ class Mesh:
 
     async def start(self) -> None:
         for name, worker in (("a", self.first), ("b", self.second)):
-            await self.announcer.announce(name, await worker.start())
+            # A port of the system's choice could be another process's when the worker comes back.
+            await self.announcer.announce(name, await worker.start(f"127.0.0.1:{free_port()}"))
         await eventually(lambda: self.connected == ["a", "b"], what="both are linked")
         await self.second.stop()
         await eventually(lambda: self.connected == ["a"], what="the second is lost")

@@ -47,12 +47,13 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
     models = tmp_path / "models"
     write_synthetic(models, "step", alpha_ms=5, beta_ms=0, batch_max=4)
     write_synthetic(models, "slow", alpha_ms=2000, beta_ms=0, batch_max=1)
+    write_synthetic(models, "endless", alpha_ms=600_000, beta_ms=0, batch_max=1)
     with ExitStack() as running:
         workers = {
             name: running.enter_context(
                 running_service(
                     "hasten_worker.main",
-                    worker_environ(name, models, {"kind": "static"}),
+                    worker_environ(name, models, {"kind": "static"}, lanes="2"),
                     log_path=tmp_path / f"{name}.log",
                 )
             )
@@ -172,10 +173,12 @@ async def test_a_router_that_leaves_loses_no_call_it_took(mesh: Mesh) -> None:
     async with load_on(mesh) as (load, client):
         await load.more(200)
         # While this one is under way the router is there and refuses the others.
+        endless = client.start(step_request("endless"), timeout_s=None)
         slow = asyncio.ensure_future(client.infer(step_request("slow"), timeout_s=SLACK_S))
         await load.more(80)
-        status = await asyncio.to_thread(mesh.router.process.stop)
+        stopping = asyncio.create_task(asyncio.to_thread(mesh.router.process.stop))
+        await eventually(lambda: len(load.failed) == CALLERS, what="all callers are refused")
         assert (await slow).model_name == "slow"
-    assert status == 0
-    assert [failure[0] for failure in load.failed] == ["UNAVAILABLE"] * CALLERS
-    assert "DRAINING" in {failure[1] for failure in load.failed}
+        endless.cancel()
+        assert await stopping == 0
+    assert [failure[:2] for failure in load.failed] == [("UNAVAILABLE", "DRAINING")] * CALLERS
