@@ -24,6 +24,8 @@ from tests.support.framed import frame, read_frame
 
 SERVICE = "hasten.worker.v1.WorkerService"
 REPORT_S = 0.2
+COMPUTE_US = 2
+"""Less than the round trip takes, or nothing of it would be left for the wire."""
 
 
 def model_load(name: str = "echo", *, best_s: float = 0.001) -> load_pb2.ModelLoad:
@@ -196,7 +198,9 @@ class FakeWorker:
                 raw_output_contents=request.raw_input_contents,
             ).SerializeToString()
             reply.timing.CopyFrom(
-                timing_pb2.Timing(worker_queue_us=10, compute_us=100, worker_id=self.worker_id)
+                timing_pb2.Timing(
+                    worker_queue_us=1, compute_us=COMPUTE_US, worker_id=self.worker_id
+                )
             )
         outbox.put_nowait(pb.ToRouter(replies=[reply], load=self._load(outbox)))
 

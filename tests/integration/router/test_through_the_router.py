@@ -9,7 +9,7 @@ import pytest
 from hasten.common.v1.timing_pb2 import Timing
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from tests.integration.router.fake_worker import FakeWorker, model_load
+from tests.integration.router.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
 from tests.support.waiting import eventually
 
@@ -137,7 +137,7 @@ async def test_timing_comes_only_to_those_who_ask() -> None:
     for trailer in trailers[1:]:
         timing = Timing.FromString(trailer["hasten-timing-bin"])
         assert timing.worker_id == "w7"
-        assert timing.compute_us == 100
+        assert timing.compute_us == COMPUTE_US
         assert timing.wire_us > 0
 
 
