@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.contract.harness import (
+    SETTLE_S,
+    TTL_S,
     Harness,
     MemoryHarness,
     ServerHarness,
@@ -68,8 +70,9 @@ async def test_what_is_known_stays_when_the_registry_hangs(harness: Harness) -> 
 
 
 async def test_one_that_died_during_the_outage_leaves_a_while_after_it(harness: Harness) -> None:
+    harness.settle_s = SETTLE_S
     await harness.discovery().register(worker("alive"))
-    await harness.announce_once(worker("dead"))
+    await harness.announce_once(worker("dead"), TTL_S)
     async with Watcher(harness.discovery()) as watcher:
         await watcher.sees("alive", "dead")
         await harness.kill()
@@ -146,6 +149,7 @@ async def test_a_process_killed_or_stopped_vanishes_and_a_resumed_one_returns(
 ) -> None:
     if not isinstance(harness, ServerHarness):
         return  # the board in memory is known to one process only
+    harness.settle_s = SETTLE_S
     kind = "redis" if isinstance(harness.server, RedisServer) else "consul"
     child = ChildProcess(
         [sys.executable, "-c", KILLED_PROCESS, kind, harness.server.address],

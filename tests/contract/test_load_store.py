@@ -11,7 +11,10 @@ from hasten_runtime.redis_store.load import RedisLoadStore
 from tests.support.servers import RedisServer
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_leaked_tasks")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.usefixtures("patient_redis", "no_leaked_tasks"),
+]
 
 LONG_S = 60.0
 SHORT_S = 0.2

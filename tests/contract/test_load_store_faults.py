@@ -1,7 +1,6 @@
 """A dead, hanging, full or lying Redis costs the caller one exception and hardly any time."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -79,7 +78,7 @@ async def test_a_hanging_redis_is_waited_for_a_second_and_not_longer(
     store = RedisLoadStore(own_redis_server.url)
     await store.reports()
     own_redis_server.pause()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(StoreUnavailable):
             await store.reports()
         await store.close()
@@ -108,6 +107,7 @@ async def test_the_store_works_again_after_redis_was_killed_and_forgot_everythin
     await store.close()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_command_whose_reply_is_lost_is_executed_once(redis_server: RedisServer) -> None:
     async with ChaosProxy(redis_server.port) as proxy:
         redis = open_redis(f"redis://{proxy.address}/0")
@@ -121,6 +121,7 @@ async def test_a_command_whose_reply_is_lost_is_executed_once(redis_server: Redi
         await redis.aclose()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_report_whose_reply_is_lost_is_stored_and_said_to_be_doubtful(
     redis_server: RedisServer,
 ) -> None:
@@ -137,6 +138,7 @@ async def test_a_report_whose_reply_is_lost_is_stored_and_said_to_be_doubtful(
         await store.close()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_cancelled_call_leaves_no_reply_for_the_next_one(
     redis_server: RedisServer,
 ) -> None:
@@ -157,6 +159,7 @@ async def test_a_cancelled_call_leaves_no_reply_for_the_next_one(
         await store.close()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_many_callers_share_a_bounded_number_of_connections(
     redis_server: RedisServer,
 ) -> None:
@@ -168,6 +171,7 @@ async def test_many_callers_share_a_bounded_number_of_connections(
         await store.close()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_report_that_cannot_be_read_is_left_out(redis_server: RedisServer) -> None:
     store = RedisLoadStore(redis_server.url)
     redis = open_redis(redis_server.url)
@@ -181,6 +185,7 @@ async def test_a_report_that_cannot_be_read_is_left_out(redis_server: RedisServe
     await store.close()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_full_map_says_so_and_takes_what_it_knows(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +211,7 @@ async def test_a_full_map_says_so_and_takes_what_it_knows(
     await redis.aclose()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_map_whose_entries_have_all_ended_leaves_nothing_behind(
     redis_server: RedisServer,
 ) -> None:
@@ -216,6 +222,7 @@ async def test_a_map_whose_entries_have_all_ended_leaves_nothing_behind(
     await redis.aclose()
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_a_redis_that_refuses_writes_is_unavailable_and_not_a_crash() -> None:
     server = RedisServer("--maxmemory", "1mb", "--maxmemory-policy", "noeviction")
     try:
@@ -233,6 +240,7 @@ async def _fill(store: LoadStore) -> None:
         await store.publish(f"w-{number}", report(models=50), ttl_s=60)
 
 
+@pytest.mark.usefixtures("patient_redis")
 async def test_meshes_with_different_names_share_a_redis(redis_server: RedisServer) -> None:
     red = RedisLoadStore(redis_server.url, namespace="red")
     blue = RedisLoadStore(redis_server.url, namespace="blue")
@@ -268,16 +276,15 @@ async def test_a_redis_that_keeps_data_gets_no_advice(redis_server: RedisServer)
     assert await check_redis(redis_server.url) == []
 
 
-async def test_a_slow_redis_is_slow_for_its_callers_alone(redis_server: RedisServer) -> None:
+@pytest.mark.usefixtures("patient_redis")
+async def test_a_slow_redis_is_slow_for_its_callers_alone(own_redis_server: RedisServer) -> None:
     """The event loop goes on while Redis takes its time."""
-    store = RedisLoadStore(redis_server.url)
-    redis_server.command("CLIENT", "PAUSE", "300", "ALL")
-    started_s = time.monotonic()
+    store = RedisLoadStore(own_redis_server.url)
+    own_redis_server.pause()
     reading = asyncio.create_task(store.reports())
-    turns = 0
-    while not reading.done():
+    for _ in range(100):
         await asyncio.sleep(0)
-        turns += 1
+        assert not reading.done()
+    own_redis_server.resume()
     assert await reading == {}
-    assert turns > 100, f"{turns} turns in {time.monotonic() - started_s:.2f} s"
     await store.close()
