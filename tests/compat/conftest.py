@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import tritonclient.grpc as triton
 
-from loadtest.mesh import Mesh, running_mesh
+from loadtest.mesh import Mesh
 from tests.compat.repositories import write_echoes, write_repository
+from tests.support.services import patient_mesh
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +17,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     write_repository(models)
     write_echoes(models)
-    with running_mesh(models, control="explicit") as running:
+    with patient_mesh(models, control="explicit") as running:
         yield running
 
 

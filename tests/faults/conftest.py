@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.mesh import Mesh, running_mesh
+from loadtest.mesh import Mesh
 from loadtest.repository import write_mean, write_synthetic
 from tests.faults.asking import WIDTH
+from tests.support.services import patient_mesh
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def asked_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     write_mean(models, "mean", width=WIDTH)
     write_synthetic(models, "slow", alpha_ms=50, beta_ms=0, batch_max=2)
-    with running_mesh(models) as running:
+    with patient_mesh(models) as running:
         yield running
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 SERVICE = "/inference.GRPCInferenceService/"
 GONE_S = 30.0
-ANSWER_S_MAX = 10.0
+ANSWER_S_MAX = 20.0
 """Far less than the stores are gone, and more than a busy machine takes."""
 
 
@@ -72,7 +72,7 @@ def test_inference_goes_on_while_redis_and_consul_are_dead(
                 log_path=tmp_path / "router.log",
             )
         )
-        eventually_sync(lambda: is_ready(router.address), 30, what="the model is ready")
+        eventually_sync(lambda: is_ready(router.address), 60, what="the model is ready")
         own_redis_server.kill()
         own_consul_agent.kill()
         answered, failed = calls_for(router.address, GONE_S)

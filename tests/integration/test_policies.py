@@ -15,7 +15,12 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten.router.v1 import router_service_pb2 as router_pb
 from loadtest.repository import write_synthetic
 from tests.integration.router.harness import Client
-from tests.support.services import router_environ, running_service, worker_environ
+from tests.support.services import (
+    NOBODY_FREEZES,
+    router_environ,
+    running_service,
+    worker_environ,
+)
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -52,7 +57,7 @@ def mesh(folder: Path, router: dict[str, str], worker: dict[str, str]) -> Iterat
             for name in ("one", "two")
         ]
         addresses = ",".join(worker.address for worker in workers)
-        environ = router_environ({"kind": "static"}, workers=addresses, **router)
+        environ = router_environ({"kind": "static"}, workers=addresses, **NOBODY_FREEZES, **router)
         front = running_service("hasten_router.main", environ, log_path=folder / "router.log")
         yield running.enter_context(front).address
 

@@ -4,14 +4,29 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from loadtest.mesh import Mesh, running_mesh
 from tests.support.processes import ChildProcess
 from tests.support.waiting import eventually_sync
 
 READY_S_MAX = 60.0
+PATIENT = {
+    "HASTEN_ROUTER_FANOUT__ANSWER_S_MAX": "60",
+    "HASTEN_ROUTER_FANOUT__CONNECT_S_MAX": "60",
+    "HASTEN_ROUTER_GRPC__PING_TIMEOUT_S": "60",
+}
+"""A router's patience with what is asked of every worker: on a busy machine one that stands still
+for two seconds is not to be left out of an answer that a test reads.
+"""
+NOBODY_FREEZES = {"link__silence_s_max": "60"}
+"""Further settings of a router in front of workers that no test freezes: while the only one stands
+still by itself, calls wait for it, and are not refused because there is nobody.
+"""
 
 
 class Service:
@@ -77,12 +92,25 @@ def worker_environ(
     }
 
 
+@contextmanager
+def patient_mesh(models: Path, *, workers: int = 1, control: str = "none") -> Iterator[Mesh]:
+    """`running_mesh` with a patient router, for tests that freeze no worker."""
+    more = {f"HASTEN_ROUTER_{name.upper()}": text for name, text in NOBODY_FREEZES.items()}
+    with ExitStack() as running:
+        with pytest.MonkeyPatch.context() as variables:
+            for name, text in (PATIENT | more).items():
+                variables.setenv(name, text)
+            mesh = running.enter_context(running_mesh(models, workers=workers, control=control))
+        yield mesh
+
+
 def router_environ(discovery: Mapping[str, str], **more: str) -> dict[str, str]:
     """Environment of a router on a free port; `discovery` holds kind and address."""
     return {
         "HASTEN_ROUTER_ID": "router",
         "HASTEN_ROUTER_ADDRESS": "127.0.0.1:0",
         "HASTEN_ROUTER_METRICS_ADDRESS": "127.0.0.1:0",
+        **PATIENT,
         **{f"HASTEN_ROUTER_DISCOVERY__{key.upper()}": text for key, text in discovery.items()},
         **{f"HASTEN_ROUTER_{key.upper()}": text for key, text in more.items()},
     }

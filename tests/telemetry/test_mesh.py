@@ -13,7 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_runtime import telemetry_names as names
 from loadtest.repository import write_synthetic
-from tests.support.services import Service, router_environ, running_service, worker_environ
+from tests.support.services import (
+    NOBODY_FREEZES,
+    Service,
+    router_environ,
+    running_service,
+    worker_environ,
+)
 from tests.support.waiting import eventually_sync
 from tests.telemetry.collector import Collector, attributes, collecting
 
@@ -56,7 +62,9 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         with running_service(
             "hasten_worker.main", worker_variables, log_path=folder / "worker.log"
         ) as worker:
-            router_variables = router_environ(static, workers=worker.address) | tracing
+            router_variables = (
+                router_environ(static, workers=worker.address, **NOBODY_FREEZES) | tracing
+            )
             with running_service(
                 "hasten_router.main", router_variables, log_path=folder / "router.log"
             ) as router:
@@ -146,7 +154,7 @@ def test_what_every_worker_is_asked_is_in_the_trace_of_the_question(mesh: Mesh) 
     with grpc.insecure_channel(mesh.router.address) as channel:
         channel.unary_unary(f"/{name}")(
             pb.ModelMetadataRequest(name="step").SerializeToString(),
-            timeout=10,
+            timeout=60,
             metadata=(("traceparent", header),),
         )
     seen = eventually_sync(

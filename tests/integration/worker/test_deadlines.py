@@ -17,8 +17,8 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("worker")]
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-MANY = 24
-"""Calls of `slow`: seconds of work, so that a slow test still finds most of them waiting."""
+MANY = 200
+"""Calls of `slow`: a minute of work, so that a slow test still finds most of them waiting."""
 STATISTICS = "/inference.GRPCInferenceService/ModelStatistics"
 
 

@@ -21,7 +21,7 @@ from hasten_runtime.settings import DiscoverySettings
 from hasten_sim.replay import replay
 from hasten_worker.life import EXIT_BROKEN
 from tests.integration.worker.conftest import Start
-from tests.integration.worker.repository import stubborn_inputs, write_stubborn
+from tests.integration.worker.repository import stubborn_inputs, write_slow, write_stubborn
 from tests.integration.worker.test_deadlines import INFER, request_for
 from tests.support.ports import free_port
 from tests.support.servers import RedisServer
@@ -49,14 +49,18 @@ async def state(channel: grpc.aio.Channel) -> WorkerState:
 async def test_sigterm_finishes_what_was_accepted_and_takes_nothing_new(
     start: Start, few_models: Path
 ) -> None:
-    service = start(few_models, {"kind": "memory"}, leave__notice_s="0.05")
+    write_slow(few_models, "endless", alpha_ms=600_000)
+    service = start(few_models, {"kind": "memory"}, leave__notice_s="0.05", lanes="2")
     async with grpc.aio.insecure_channel(service.address) as channel:
+        # While this one is under way the worker is there and refuses the others.
+        endless = channel.unary_unary(INFER)(request_for("endless").SerializeToString())
         slow = request_for("slow").SerializeToString()
         accepted = [channel.unary_unary(INFER)(slow) for _ in range(2)]
         codes = [asyncio.ensure_future(call.code()) for call in accepted]
 
         async def taken() -> bool:
-            return (await state(channel)).load.depth == 2
+            depth = (await state(channel)).load.depth
+            return depth + sum(code.done() for code in codes) >= 3
 
         async def draining() -> bool:
             return (await state(channel)).draining
@@ -68,6 +72,7 @@ async def test_sigterm_finishes_what_was_accepted_and_takes_nothing_new(
         assert await late.code() is grpc.StatusCode.UNAVAILABLE
         assert await channel.unary_unary(HEALTH)(b"") == NOT_SERVING
         assert [await code for code in codes] == [grpc.StatusCode.OK] * 2
+        endless.cancel()
     assert await ended(service) == 0
 
 
@@ -75,7 +80,7 @@ async def test_patience_is_bounded(start: Start, few_models: Path) -> None:
     service = start(few_models, {"kind": "memory"}, leave__notice_s="0", leave__patience_s="0.1")
     async with grpc.aio.insecure_channel(service.address) as channel:
         slow = request_for("slow").SerializeToString()
-        calls = [channel.unary_unary(INFER)(slow) for _ in range(30)]
+        calls = [channel.unary_unary(INFER)(slow) for _ in range(100)]
         codes = [asyncio.ensure_future(call.code()) for call in calls]
 
         async def taken() -> bool:

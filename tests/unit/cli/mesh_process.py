@@ -12,6 +12,7 @@ from typing import Any, Self
 import psutil
 
 from tests.support.processes import is_running
+from tests.support.services import PATIENT
 from tests.support.waiting import eventually_sync
 
 STAND_INS = Path(__file__).parent / "stand_ins"
@@ -48,6 +49,7 @@ class MeshProcess:
         self._environ = {**stand_in_environ(self.tmp), **(environ or {})}
         if real:
             del self._environ["PYTHONPATH"]
+            self._environ.update(PATIENT)
         self._options = options
         self._out = tmp / "stdout.txt"
         self._err = tmp / "stderr.txt"

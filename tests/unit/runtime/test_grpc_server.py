@@ -22,6 +22,8 @@ PATIENCE_S = 20.0
 
 UNWELCOME_S = 6.5
 """By then a server that dislikes one ping a second has said so."""
+UNWELCOME_TRIES = 3
+"""It says so each time; a process that stands still for a second misses a ping of its own once."""
 HANGS_UP_S = 6.0
 """Without a limit of our own, silent connections are closed after ten seconds, or never."""
 
@@ -89,12 +91,15 @@ async def test_a_stopped_server_is_noticed_on_an_idle_channel() -> None:
 
 async def test_pings_at_our_pace_are_welcome(serving: Serving) -> None:
     """A server with gRPC's own settings would cut this connection off (too_many_pings)."""
-    async with serving() as channel:
-        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(
-                channel.wait_for_state_change(grpc.ChannelConnectivity.READY), UNWELCOME_S
-            )
+    for _ in range(UNWELCOME_TRIES):
+        async with serving() as channel:
+            await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+            changes = channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+            try:
+                await asyncio.wait_for(changes, UNWELCOME_S)
+            except TimeoutError:
+                return
+    raise AssertionError("no connection lasted")
 
 
 async def test_a_connection_that_never_speaks_is_closed(serving: Serving) -> None:

@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 Status = health_pb2.HealthCheckResponse
 SERVICE = "inference.GRPCInferenceService"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 SERVICE = """
 import asyncio, sys
