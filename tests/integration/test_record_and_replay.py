@@ -70,8 +70,8 @@ def test_a_routers_and_a_workers_log_give_the_same_effects_again(
         outcome = replay(path)
         assert outcome.first_difference is None
         assert (outcome.kind, outcome.end, outcome.notes) == (service, "closed", ())
-        # A call comes in and ends; calls that the router refused never reached the worker.
-        assert outcome.events > CALLS
+        # Each call that was answered came in and ended; others may have ended on their way here.
+        assert outcome.events > answered
         assert outcome.effects > answered
 
 
@@ -94,7 +94,7 @@ def test_each_of_many_processes_has_a_log_and_one_that_is_killed_loses_little(
             eventually_sync(lambda: sum(each.events for each in readable(folder)) > CALLS)
             killed = readable(folder)[0].about
             os.kill(int(killed["pid"]), signal.SIGKILL)
-            eventually_sync(lambda: len(logs_of(folder, "router")) == 3, 30.0)
+            eventually_sync(lambda: len(logs_of(folder, "router")) == 3)
     found = {outcome.about["pid"]: outcome for outcome in readable(folder)}
     assert all(outcome.same for outcome in found.values())
     assert [pid for pid, outcome in found.items() if outcome.truncated] == [killed["pid"]]

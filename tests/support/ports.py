@@ -2,7 +2,8 @@
 
 A server that can bind port 0 and tell its port does not need this. The ports lie below the
 range from which the system takes the ports of outgoing connections: while a test's server is
-down, nothing else gets its port, and a client that dials it cannot connect to itself.
+down, nothing else gets its port, and a client that dials it cannot connect to itself. They also
+lie below those that `hasten up` takes for its Redis, which knows nothing of what is reserved here.
 """
 
 import random
@@ -10,7 +11,9 @@ import socket
 import sys
 from pathlib import Path
 
-PORT_MIN = 10_000
+from hasten_cli.local.ports import PORT_MIN as UP_PORT_MIN
+
+PORT_MIN = 2_000
 OUTGOING_MIN_DEFAULT = 32_768
 TRIES = 500
 
@@ -19,7 +22,7 @@ _reserved: dict[int, socket.socket] = {}
 
 def free_port() -> int:
     """A free TCP port on loopback, this process's own until `release_port` or its end."""
-    port_max = _outgoing_min() - 1
+    port_max = min(_outgoing_min(), UP_PORT_MIN) - 1
     for _ in range(TRIES):
         port = random.SystemRandom().randint(PORT_MIN, port_max)
         if port not in _reserved and _reserve(port):

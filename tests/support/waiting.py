@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """A busy machine may take long; it costs time only where a test fails."""
 POLL_S = 0.005
 POLL_S_MAX = 0.1

@@ -255,7 +255,7 @@ async def test_a_call_that_grpc_refuses_to_begin_ends_its_span(
 
 async def test_generated_stubs_take_it_for_a_channel(exporter: InMemorySpanExporter) -> None:
     async with hearing(exporter, OTEL_TRACES_SAMPLER="always_on") as (channel, _):
-        await asyncio.wait_for(channel.channel_ready(), 20.0)
+        await asyncio.wait_for(channel.channel_ready(), 60.0)
         assert channel.get_state() is grpc.ChannelConnectivity.READY
         stub = worker_service_pb2_grpc.WorkerServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as raised:

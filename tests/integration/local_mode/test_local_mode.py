@@ -213,5 +213,5 @@ def test_a_kill_of_the_supervisor_ends_the_real_services_too(tmp_path: Path) -> 
         assert len(family) >= 6  # guard, redis, router and its two, worker
         mesh.signal(signal.SIGKILL)
         mesh.wait()
-        eventually_sync(mesh.nothing_left, 30.0, what="the services are gone")
+        eventually_sync(mesh.nothing_left, what="the services are gone")
         assert not any(is_running(pid) for pid in family)

@@ -111,7 +111,7 @@ class Load:
 async def load_on(mesh: Mesh) -> AsyncIterator[tuple[Load, Client]]:
     async with grpc.aio.insecure_channel(mesh.router.address) as channel:
         client = Client(channel)
-        await eventually(lambda: all_ready(client, len(mesh.workers)), 30.0)
+        await eventually(lambda: all_ready(client, len(mesh.workers)))
         load = Load(client)
         async with asyncio.TaskGroup() as group:
             for number in range(CALLERS):
@@ -154,7 +154,7 @@ async def test_a_frozen_worker_is_out_of_rotation_and_costs_no_call(mesh: Mesh) 
         await eventually(is_out)
         await load.more(300)
         frozen.process.resume()
-        await eventually(lambda: all_ready(client, 2), 30.0)
+        await eventually(lambda: all_ready(client, 2))
         await load.more(100)
     assert load.failed == []
 

@@ -110,7 +110,7 @@ async def test_a_link_carries_calls_of_several_models(worker: Service) -> None:
                 wpb.Call(
                     call_id=number,
                     priority=1,
-                    time_left_us=10_000_000,
+                    time_left_us=60_000_000,
                     payload=request_for(name).SerializeToString(),
                 )
                 for number, name in enumerate(names)

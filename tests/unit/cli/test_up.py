@@ -70,7 +70,7 @@ def test_a_kill_of_the_supervisor_leaves_no_process_and_no_file(tmp_path: Path) 
         assert len(mesh.remember_family()) == 7  # guard, redis, router, 2 workers, 2 of theirs
         mesh.signal(signal.SIGKILL)
         mesh.wait()
-        eventually_sync(mesh.nothing_left, 20.0, what="the guard has cleaned up")
+        eventually_sync(mesh.nothing_left, what="the guard has cleaned up")
 
 
 def test_a_killed_supervisor_leaves_nothing_even_without_its_guard(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_killed_supervisor_leaves_nothing_even_without_its_guard(tmp_path: Pat
         def all_gone() -> bool:
             return not any(is_running(pid) for pid in pids(facts))
 
-        eventually_sync(all_gone, 20.0)
+        eventually_sync(all_gone)
 
 
 def test_what_children_of_a_service_leave_is_ended_with_it(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_children_of_a_service_leave_is_ended_with_it(tmp_path: Path) -> No
         mesh.ready()
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
-        eventually_sync(mesh.nothing_left, 10.0)
+        eventually_sync(mesh.nothing_left)
 
 
 @pytest.mark.parametrize("victim", ["worker-2", "router", "redis"])
@@ -111,7 +111,7 @@ def test_a_killed_service_is_started_again_at_once_and_said_so(tmp_path: Path, v
             lines = [line for line in mesh.stderr.splitlines() if f"{victim} is back on" in line]
             return lines[0] if lines else ""
 
-        said = eventually_sync(back, 30.0)
+        said = eventually_sync(back)
         assert f"{victim} ended with signal SIGKILL; starting it again in 0.2 s" in mesh.stderr
         if victim == "router":
             assert facts["address"] in said
@@ -142,7 +142,7 @@ def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
         def router_and_workers_run() -> bool:
             return len(mesh.remember_family()) == 5
 
-        eventually_sync(router_and_workers_run, 30.0)
+        eventually_sync(router_and_workers_run)
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
         assert mesh.stdout == ""
@@ -153,7 +153,7 @@ def test_a_second_signal_kills_what_does_not_leave(tmp_path: Path) -> None:
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "stubborn"}) as mesh:
         facts = mesh.ready()
         mesh.signal(signal.SIGTERM)
-        eventually_sync(lambda: not is_running(facts["router"]["pid"]), 20.0)
+        eventually_sync(lambda: not is_running(facts["router"]["pid"]))
         assert is_running(facts["workers"][0]["pid"])
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0

@@ -45,7 +45,7 @@ async def test_the_other_calls_ask_and_read_what_the_protocol_says(
     assert await client.ready() is False
     assert await client.ready("m", "1") is True
     assert (await client.server_metadata()).extensions == ("a",)
-    metadata = await client.metadata("m", deadline_s=5.0)
+    metadata = await client.metadata("m", deadline_s=60.0)
     assert metadata.inputs == (hc.TensorMetadata("x", "FP32", (-1, 2)),)
     assert (await client.config("m")).max_batch_size == 8
     assert (await client.statistics())[0].name == "m"

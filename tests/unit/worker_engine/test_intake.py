@@ -269,6 +269,15 @@ def crashing() -> Iterator[subprocess.Popen[bytes]]:
     assert process.returncode == 0
 
 
+def refused_by(child: subprocess.Popen[bytes], task: dict[str, object], timeout_s: int) -> str:
+    request = {"task": task, "timeout_s": timeout_s, "cpu_s": 60, "memory_bytes": 2**33}
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(json.dumps(request).encode() + b"\n")
+    child.stdin.flush()
+    return str(json.loads(child.stdout.readline())["refused"])
+
+
 def test_whatever_happens_to_the_fork_is_an_answer(
     crashing: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
@@ -279,18 +288,15 @@ def test_whatever_happens_to_the_fork_is_an_answer(
         ("raise", "could not be examined: ValueError: odd"),
         ("write", "could not be examined: OSError"),
         ("talk", "took longer than"),
-        ("hang", "took longer than 1 s while misbehaving"),
+        ("hang", " s while misbehaving"),
     ):
         task = task_of(tmp_path, None).to_json() | {"version": what}
-        # The short time is for what never ends: a busy machine needs some to start a fork.
-        timeout_s = 1 if what in {"talk", "hang"} else 60
-        request = {"task": task, "timeout_s": timeout_s, "cpu_s": 60, "memory_bytes": 2**33}
-        assert crashing.stdin is not None
-        assert crashing.stdout is not None
-        crashing.stdin.write(json.dumps(request).encode() + b"\n")
-        crashing.stdin.flush()
-        answer = json.loads(crashing.stdout.readline())
-        assert reason in answer["refused"], what
+        refused = ""
+        # The short times are for what never ends: a busy machine may need more to start a fork.
+        for timeout_s in (1, 10) if what in {"talk", "hang"} else (60,):
+            if reason not in refused:
+                refused = refused_by(crashing, task, timeout_s)
+        assert reason in refused, what
 
 
 def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ async def test_the_first_message_carries_the_state_and_every_message_the_load() 
 
 async def test_a_call_is_answered_with_its_timing() -> None:
     async with running_worker() as bench, Router(bench) as router:
-        await router.send(*calls(77, time_left_us=5_000_000))
+        await router.send(*calls(77, time_left_us=60_000_000))
         reply = await router.reply(77)
         response = pb.ModelInferResponse.FromString(reply.payload)
         assert np.frombuffer(response.raw_output_contents[0], "<f4").tolist() == [0, 1, 2, 3]
