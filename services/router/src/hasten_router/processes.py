@@ -38,7 +38,7 @@ class Supervisor:
     def __init__(self, settings: RouterSettings, argv: Sequence[str]) -> None:
         self._settings = settings
         self._argv = tuple(argv)
-        self._ready: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._ready: asyncio.Queue[tuple[int, dict[str, Any]]] = asyncio.Queue()
         self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -63,8 +63,11 @@ class Supervisor:
 
     async def _announce(self, address: str) -> None:
         """The one ready line, once every child has said its own."""
-        facts = [await self._ready.get() for _ in range(self._settings.processes)]
-        metrics = sorted(str(said.get("metrics_address")) for said in facts)
+        facts: dict[int, dict[str, Any]] = {}
+        while len(facts) < self._settings.processes:  # One that is started again counts once.
+            index, said = await self._ready.get()
+            facts[index] = said
+        metrics = sorted(str(said.get("metrics_address")) for said in facts.values())
         process.announce_ready(
             service="router",
             address=address,
@@ -79,7 +82,7 @@ class Supervisor:
         while not self._stopping:
             began_s = loop.time()
             child.process = running = await self._start(child)
-            failed_starts = 0 if await self._listen(running) else failed_starts + 1
+            failed_starts = 0 if await self._listen(child.index, running) else failed_starts + 1
             code = await running.wait()
             if self._stopping:
                 return
@@ -105,7 +108,7 @@ class Supervisor:
             limit=LINE_BYTES_MAX,
         )
 
-    async def _listen(self, running: asyncio.subprocess.Process) -> bool:
+    async def _listen(self, index: int, running: asyncio.subprocess.Process) -> bool:
         """Reads the child's output until it ends; True when it was ready once."""
         assert running.stdout is not None  # noqa: S101  (asked for a pipe)
         was_ready = False
@@ -114,7 +117,7 @@ class Supervisor:
                 said = json.loads(line)
                 if isinstance(said, dict) and said.get("event") == "ready":
                     was_ready = True
-                    self._ready.put_nowait(said)
+                    self._ready.put_nowait((index, said))
         return was_ready
 
     async def _stop(self, children: Sequence[_Child]) -> None:
