@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 import hasten_client as hc
 from loadtest.repository import write_synthetic
+from tests.support.services import PATIENT_UNFROZEN
 from tests.support.waiting import eventually
 from tests.unit.cli.mesh_process import MeshProcess
 
@@ -40,12 +41,27 @@ class Mesh:
         return str(self.facts["address"])
 
 
+@contextmanager
+def running(folder: Path, environ: dict[str, str]) -> Iterator[Mesh]:
+    models = folder / "models"
+    write_synthetic(models, "step", alpha_ms=5, beta_ms=0, batch_max=4)
+    options = ("--json", "--port", "0", "--metrics-port", "0", "--workers", "2")
+    options = (*options, "--models", str(models))
+    with MeshProcess(folder, *options, environ=environ, real=True) as one:
+        yield Mesh(one, one.ready())
+
+
 @pytest.fixture
 def mesh(tmp_path: Path) -> Iterator[Mesh]:
-    write_synthetic(tmp_path / "models", "step", alpha_ms=5, beta_ms=0, batch_max=4)
-    options = ("--json", "--port", "0", "--metrics-port", "0", "--workers", "2")
-    with MeshProcess(tmp_path, *options, "--models", str(tmp_path / "models"), real=True) as one:
-        yield Mesh(one, one.ready())
+    """A mesh of which no process is frozen."""
+    with running(tmp_path, PATIENT_UNFROZEN) as one:
+        yield one
+
+
+@pytest.fixture
+def mesh_to_freeze(tmp_path: Path) -> Iterator[Mesh]:
+    with running(tmp_path, {}) as one:
+        yield one
 
 
 @dataclass
@@ -122,7 +138,10 @@ async def test_a_killed_worker_costs_no_call_and_is_started_again(mesh: Mesh) ->
     assert set(listed(mesh)) == {"worker-1", "worker-2"}
 
 
-async def test_a_frozen_worker_costs_no_call_and_is_out_until_it_wakes(mesh: Mesh) -> None:
+async def test_a_frozen_worker_costs_no_call_and_is_out_until_it_wakes(
+    mesh_to_freeze: Mesh,
+) -> None:
+    mesh = mesh_to_freeze
     pid = mesh.facts["workers"][0]["pid"]
     async with load_on(mesh) as load:
         os.kill(pid, signal.SIGSTOP)

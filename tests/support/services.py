@@ -27,6 +27,10 @@ NOBODY_FREEZES = {"link__silence_s_max": "60"}
 """Further settings of a router in front of workers that no test freezes: while the only one stands
 still by itself, calls wait for it, and are not refused because there is nobody.
 """
+PATIENT_UNFROZEN = {
+    **PATIENT,
+    **{f"HASTEN_ROUTER_{name.upper()}": text for name, text in NOBODY_FREEZES.items()},
+}
 
 
 class Service:
@@ -95,10 +99,9 @@ def worker_environ(
 @contextmanager
 def patient_mesh(models: Path, *, workers: int = 1, control: str = "none") -> Iterator[Mesh]:
     """`running_mesh` with a patient router, for tests that freeze no worker."""
-    more = {f"HASTEN_ROUTER_{name.upper()}": text for name, text in NOBODY_FREEZES.items()}
     with ExitStack() as running:
         with pytest.MonkeyPatch.context() as variables:
-            for name, text in (PATIENT | more).items():
+            for name, text in PATIENT_UNFROZEN.items():
                 variables.setenv(name, text)
             mesh = running.enter_context(running_mesh(models, workers=workers, control=control))
         yield mesh

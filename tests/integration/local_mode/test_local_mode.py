@@ -15,6 +15,7 @@ import pytest
 
 import hasten_client as hc
 from tests.support.processes import is_running
+from tests.support.services import PATIENT_UNFROZEN
 from tests.support.waiting import eventually, eventually_sync
 from tests.unit.cli.mesh_process import MeshProcess
 
@@ -51,7 +52,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MeshProcess
     write_model(folder / "models", "echo", alpha_ms=2)
     write_model(folder / "models", "slow", alpha_ms=60_000)
     options = (*ANY_PORT, "--models", str(folder / "models"), "--control", "explicit")
-    with MeshProcess(folder, *options, real=True) as running:
+    with MeshProcess(folder, *options, environ=PATIENT_UNFROZEN, real=True) as running:
         facts = running.ready()
         for model in ("echo", "slow"):
             with hc.Client(facts["address"]) as client:
@@ -191,7 +192,8 @@ async def test_no_call_with_time_left_fails_while_a_worker_is_killed_and_comes_b
 
 
 def test_the_sample_model_serves_when_there_is_no_repository(tmp_path: Path) -> None:
-    with MeshProcess(tmp_path, *ANY_PORT, "--workers", "1", real=True) as mesh:
+    options = (*ANY_PORT, "--workers", "1")
+    with MeshProcess(tmp_path, *options, environ=PATIENT_UNFROZEN, real=True) as mesh:
         facts = mesh.ready()
         assert "serving the sample model `echo`" in mesh.stderr
         with hc.Client(facts["address"]) as client:
@@ -205,7 +207,7 @@ def test_the_sample_model_serves_when_there_is_no_repository(tmp_path: Path) -> 
 
 def test_a_kill_of_the_supervisor_ends_the_real_services_too(tmp_path: Path) -> None:
     options = (*ANY_PORT, "--workers", "1", "--processes", "2")
-    with MeshProcess(tmp_path, *options, real=True) as mesh:
+    with MeshProcess(tmp_path, *options, environ=PATIENT_UNFROZEN, real=True) as mesh:
         facts = mesh.ready()
         with hc.Client(facts["address"]) as client:
             client.infer("echo", {"INPUT": X}, deadline_s=60.0)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,13 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten.router.v1 import router_service_pb2 as router_pb
 from loadtest.repository import write_synthetic
 from tests.integration.router.harness import Client, told
-from tests.support.services import Service, router_environ, running_service, worker_environ
+from tests.support.services import (
+    NOBODY_FREEZES,
+    Service,
+    router_environ,
+    running_service,
+    worker_environ,
+)
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -42,9 +48,9 @@ class Mesh:
     workers: dict[str, Service]
 
 
-@pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[Mesh]:
-    models = tmp_path / "models"
+@contextmanager
+def running_mesh(folder: Path, **settings: str) -> Iterator[Mesh]:
+    models = folder / "models"
     write_synthetic(models, "step", alpha_ms=5, beta_ms=0, batch_max=4)
     write_synthetic(models, "slow", alpha_ms=2000, beta_ms=0, batch_max=1)
     write_synthetic(models, "endless", alpha_ms=600_000, beta_ms=0, batch_max=1)
@@ -54,7 +60,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
                 running_service(
                     "hasten_worker.main",
                     worker_environ(name, models, {"kind": "static"}, lanes="2"),
-                    log_path=tmp_path / f"{name}.log",
+                    log_path=folder / f"{name}.log",
                 )
             )
             for name in ("one", "two")
@@ -68,11 +74,24 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
                     workers=addresses,
                     drain__notice_s="0.1",
                     drain__patience_s="20",
+                    **settings,
                 ),
-                log_path=tmp_path / "router.log",
+                log_path=folder / "router.log",
             )
         )
         yield Mesh(router, workers)
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[Mesh]:
+    with running_mesh(tmp_path, **NOBODY_FREEZES) as one:
+        yield one
+
+
+@pytest.fixture
+def mesh_to_freeze(tmp_path: Path) -> Iterator[Mesh]:
+    with running_mesh(tmp_path) as one:
+        yield one
 
 
 @dataclass
@@ -142,7 +161,10 @@ async def test_a_worker_killed_under_load_costs_no_call(mesh: Mesh) -> None:
     assert found[mesh.workers["one"].address] == "connecting"
 
 
-async def test_a_frozen_worker_is_out_of_rotation_and_costs_no_call(mesh: Mesh) -> None:
+async def test_a_frozen_worker_is_out_of_rotation_and_costs_no_call(
+    mesh_to_freeze: Mesh,
+) -> None:
+    mesh = mesh_to_freeze
     frozen = mesh.workers["one"]
     async with load_on(mesh) as (load, client):
         await load.more(200)
