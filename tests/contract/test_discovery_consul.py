@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from hasten_runtime.discovery import consul
 from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
 from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.registry import RegistryTrouble
@@ -15,7 +16,10 @@ from tests.contract.scripted_consul import Script, scripted_consul
 from tests.support.servers import ConsulAgent
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_leaked_tasks")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.usefixtures("patient_registries", "no_leaked_tasks"),
+]
 
 
 @asynccontextmanager
@@ -59,7 +63,10 @@ async def test_an_answer_in_trouble_never_takes_an_instance_away(
         assert all({"w-1", "w-2"} <= {i.instance_id for i in v.instances} for v in watcher.views)
 
 
-async def test_an_agent_that_hangs_is_noticed_and_loses_nothing() -> None:
+async def test_an_agent_that_hangs_is_noticed_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consul, "CALL_TIMEOUT_S", 1.0)
     script = Script(ids=["w-1"])
     async with watching(script) as watcher:
         script.say(hangs=True)
