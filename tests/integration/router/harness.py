@@ -110,7 +110,7 @@ async def router_over(
             "metrics_address": "127.0.0.1:0",
             "workers": tuple(worker.address for worker in workers),
             "drain": {"notice_s": 0.0, "patience_s": 2.0},
-            "link": {"backoff_s_min": 0.01, "backoff_s_max": 0.1},
+            "link": {"connect_s_max": 60.0, "backoff_s_min": 0.01, "backoff_s_max": 0.1},
             "seed": 1,
             **patient(settings),
             # Whoever joins second would otherwise get almost nothing for half a minute.

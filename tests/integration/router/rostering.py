@@ -46,7 +46,7 @@ class Record:
 
 @asynccontextmanager
 async def roster_of(
-    record: Record, limits: RosterLimits, *, connect_s_max: float = 3.0
+    record: Record, limits: RosterLimits, *, connect_s_max: float = 60.0
 ) -> AsyncIterator[tuple[Roster, "Announcer"]]:
     board = Board()
     discovery = memory_discovery(board, ttl_s=1.0, renew_s=0.1, settle_s=0.0)
