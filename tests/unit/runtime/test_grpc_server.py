@@ -24,7 +24,7 @@ UNWELCOME_S = 6.5
 """By then a server that dislikes one ping a second has said so."""
 UNWELCOME_TRIES = 3
 """It says so each time; a process that stands still for a second misses a ping of its own once."""
-HANGS_UP_S = 6.0
+HANGS_UP_S = 9.0
 """Without a limit of our own, silent connections are closed after ten seconds, or never."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
