@@ -63,7 +63,9 @@ def main() -> None:
     refused = sorted(o.took_s * 1000 for o in outcomes if not o.answered)
     answered = sorted(o.took_s * 1000 for o in outcomes if o.answered)
     if said.json:
-        print(json.dumps({"executed": ran, "answered_ms": answered, "refused_ms": refused}))
+        sent_s = sorted(outcome.due_s for outcome in outcomes)
+        found = {"executed": ran, "answered_ms": answered, "refused_ms": refused}
+        print(json.dumps({**found, "sent_within_ms": (sent_s[-1] - sent_s[0]) * 1000}))
         return
     print(f"{CALLS} calls of {RUN_MS} ms on one worker, callers leave after {PATIENCE_S:.0f} s:")
     print(

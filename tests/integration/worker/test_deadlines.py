@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 
 import grpc
 import numpy as np
@@ -42,18 +43,17 @@ async def depth(channel: grpc.aio.Channel) -> int:
     return count
 
 
-async def outcome(channel: grpc.aio.Channel, timeout_s: float) -> grpc.StatusCode:
-    payload = request_for("slow").SerializeToString()
-    call = channel.unary_unary(INFER)(payload, timeout=timeout_s)
-    return await call.code()
-
-
 async def test_of_twenty_calls_only_those_are_run_that_can_be_in_time(worker: Service) -> None:
     async with grpc.aio.insecure_channel(worker.address) as channel:
         before = await executed(channel, "slow")
-        codes = await asyncio.gather(*(outcome(channel, 1.0) for _ in range(20)))
+        payload = request_for("slow").SerializeToString()
+        sent_s = time.monotonic()
+        calls = [channel.unary_unary(INFER)(payload, timeout=1.0) for _ in range(20)]
+        sent_within_s = time.monotonic() - sent_s
+        codes = await asyncio.gather(*(call.code() for call in calls))
         run = await executed(channel, "slow") - before
-        assert run <= 3
+        # As many as end before the last caller leaves; more when this process itself stood still.
+        assert run <= (1.0 + sent_within_s) / 0.3
         # A machine that is busy with other things may make them late, never wrong.
         assert codes.count(grpc.StatusCode.OK) <= run
         refusals = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
