@@ -176,6 +176,13 @@ class Watcher:
         await eventually(seen, timeout_s, what=f"the view is {ids}, fresh={fresh}")
         return self.views[-1]
 
+    async def passes(self, *ids: str, fresh: bool) -> None:
+        """Waits until some view had exactly these instances, be it over by now."""
+        await eventually(
+            lambda: (list(ids), fresh) in [(_ids(view), view.fresh) for view in self.views],
+            what=f"a view was {ids}, fresh={fresh}",
+        )
+
     def saw(self, instance_id: str) -> bool:
         """Some view had the instance, be it gone again by now."""
         return any(instance_id in _ids(view) for view in self.views)

@@ -80,7 +80,7 @@ async def test_an_index_that_goes_back_starts_over_and_keeps_who_was_lost_for_a_
     async with watching(script) as watcher:
         before = len(script.queries)
         script.say(index=5, ids=["w-1", "w-2"])
-        await watcher.sees("w-1", "w-2", "w-3", fresh=False)
+        await watcher.passes("w-1", "w-2", "w-3", fresh=False)
         await eventually(lambda: any("index" not in query for query in script.queries[before:]))
         # Who does not come back in time is gone.
         await watcher.sees("w-1", "w-2", fresh=True)
@@ -100,7 +100,7 @@ async def test_nearly_all_gone_at_once_is_believed_only_after_a_while() -> None:
     script = Script(ids=["w-1", "w-2", "w-3"])
     async with watching(script) as watcher:
         script.say(index=11, ids=[])
-        await watcher.sees("w-1", "w-2", "w-3", fresh=False)
+        await watcher.passes("w-1", "w-2", "w-3", fresh=False)
         await watcher.sees(fresh=True)
 
 
