@@ -33,6 +33,7 @@ async def two_routers(
         processes="2",
         drain__notice_s="0",
         drain__patience_s="5",
+        link__acquaint_s_max="60",
         **more,
     )
     opening = running_service("hasten_router.main", environ, log_path=log_path)

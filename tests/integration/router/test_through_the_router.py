@@ -9,6 +9,8 @@ import pytest
 from hasten.common.v1.timing_pb2 import Timing
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
+from hasten_router.life import started
+from hasten_router.settings import RouterSettings
 from tests.integration.router.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
 from tests.support.waiting import eventually
@@ -25,6 +27,31 @@ async def test_a_request_reaches_the_worker_byte_for_byte_and_its_answer_comes_b
     assert answer.raw_output_contents == [bytes(range(256))]
     assert worker.calls[0].payload == message.SerializeToString()
     assert worker.hellos == ["router"]
+
+
+async def test_a_router_that_listens_knows_the_workers_that_are_there(worker: FakeWorker) -> None:
+    settings = RouterSettings(
+        address="127.0.0.1:0",
+        metrics_address="127.0.0.1:0",
+        workers=(worker.address,),
+        link={"acquaint_s_max": 60.0},
+        drain={"notice_s": 0.0},
+    )
+    async with started(settings) as (router, _):
+        assert router.outlook.serves("echo", "")
+
+
+async def test_a_router_listens_though_a_worker_that_should_be_there_is_not() -> None:
+    settings = RouterSettings(
+        address="127.0.0.1:0",
+        metrics_address="127.0.0.1:0",
+        workers=("127.0.0.1:1",),
+        link={"acquaint_s_max": 0.05},
+        drain={"notice_s": 0.0},
+    )
+    async with started(settings) as (router, address):
+        assert address
+        assert not router.outlook.ready()
 
 
 async def test_priority_tenant_deadline_and_trace_travel_with_the_call() -> None:

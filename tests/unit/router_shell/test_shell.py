@@ -60,8 +60,8 @@ class Watcher:
     def call_sent(self, call: Call, worker_id: str) -> None:
         self.seen.append(f"sent {call.call_id} {worker_id} {call.attempts}")
 
-    def call_ended(self, call: Call, *, now_s: float) -> None:
-        assert now_s >= call.arrived_s
+    def call_ended(self, call: Call) -> None:
+        assert call.ended_s >= call.arrived_s
         outcome = call.outcome
         told = outcome.reason.name if isinstance(outcome, Refusal) else str(outcome)
         self.seen.append(f"ended {told}")
@@ -128,6 +128,7 @@ async def test_a_call_is_sent_answered_and_handed_out() -> None:
         shell.joined(link)
     call = a_call()
     call.time_left_s = 2.5
+    call.traceparent = "sampled"
     shell.begin(call)
     waiting = asyncio.create_task(call.ended())
     shell.replied("b", [Reply(call.call_id, b"answer")])
@@ -147,8 +148,35 @@ async def test_a_refusal_at_arrival_is_there_at_once() -> None:
     call = a_call()
     shell.begin(call)
     assert call.outcome is BUSY
-    assert watcher.seen == ["ended OVERLOADED"]
     await shell.idle()
+    await asyncio.sleep(0)
+    assert watcher.seen == ["ended OVERLOADED"]
+
+
+async def test_a_caller_is_woken_before_its_call_is_counted() -> None:
+    shell, _, watcher = shell_with(route_to("a"))
+    shell.joined(NotingLink("a"))
+    call = a_call()
+    shell.begin(call)
+
+    async def caller() -> None:
+        watcher.seen.append(f"woken with {await call.ended()!r}")
+
+    waiting = asyncio.create_task(caller())
+    await asyncio.sleep(0)
+    shell.replied("a", [Reply(call.call_id, b"answer")])
+    await waiting
+    shell.close()
+    assert watcher.seen == ["woken with b'answer'", "ended b'answer'"]
+    assert (call.admitted, call.attempts) == (True, 1)
+
+
+async def test_what_ends_with_the_shell_is_counted() -> None:
+    shell, _, watcher = shell_with(route_to("a"))
+    shell.joined(NotingLink("a"))
+    shell.begin(a_call())
+    shell.close()
+    assert watcher.seen == ["ended DRAINING"]
 
 
 async def test_a_workers_failure_is_delivered_unchanged() -> None:

@@ -69,11 +69,11 @@ def test_slack_without_a_deadline_does_not_spoil_the_sum(registry: CollectorRegi
 
 def test_attempts_and_holds_are_counted(registry: CollectorRegistry) -> None:
     router = RouterMetrics(registry)
-    router.sent(0.002, 1)
-    router.sent(0.5, 2)
-    assert value(registry, "hasten_router_attempts_total", kind="first") == 1
-    assert value(registry, "hasten_router_attempts_total", kind="again") == 1
-    assert value(registry, "hasten_router_hold_seconds_sum") == 0.002
+    router.attempted(0.002, 1)
+    router.attempted(0.5, 3)
+    assert value(registry, "hasten_router_attempts_total", kind="first") == 2
+    assert value(registry, "hasten_router_attempts_total", kind="again") == 2
+    assert value(registry, "hasten_router_hold_seconds_sum") == 0.502
 
 
 def test_a_worker_has_one_standing_and_none_when_gone(registry: CollectorRegistry) -> None:

@@ -12,6 +12,8 @@ from hasten_policy.reasons import Reason, Refusal
 
 SECONDS_MAX: Final = 1e9
 """Longest time on the wire; a longer or infinite one is sent as this."""
+_INCOMING_MAX_S: Final = SECONDS_MAX * 1.001
+"""float32 rounds the largest time up a little."""
 
 
 class Vitals(TypedDict, total=False):
@@ -23,9 +25,13 @@ class Vitals(TypedDict, total=False):
     pid: int
 
 
+# One load travels with every message of replies, so these two are written for the load on which
+# no model waits: nothing is built for what is not there.
+
+
 def load_to_wire(load: LoadSample) -> load_pb2.Load:
     """Raises ValueError for NaN or a count that the field cannot hold."""
-    return load_pb2.Load(
+    message = load_pb2.Load(
         seq=load.seq,
         depth=load.depth,
         backlog_s=_outgoing(load.backlog_s, "backlog_s"),
@@ -34,30 +40,38 @@ def load_to_wire(load: LoadSample) -> load_pb2.Load:
         window=load.window,
         service_s=_outgoing(load.service_s, "service_s"),
         waiting=load.waiting,
-        waiting_places=[place for place, _ in load.waiting_of],
-        waiting_calls=[calls for _, calls in load.waiting_of],
         arrived=load.arrived,
-        waiting_starts_s=[_outgoing(start_s, "starts_s") for start_s in load.starts_s],
     )
+    if load.waiting_of:
+        message.waiting_places.extend([place for place, _ in load.waiting_of])
+        message.waiting_calls.extend([calls for _, calls in load.waiting_of])
+        message.waiting_starts_s.extend(
+            [_outgoing(start_s, "starts_s") for start_s in load.starts_s]
+        )
+    return message
 
 
 def load_from_wire(message: load_pb2.Load) -> LoadSample:
     """Raises ValueError naming the field for a negative or non-finite time."""
-    return LoadSample(
-        seq=message.seq,
-        depth=message.depth,
-        backlog_s=_incoming(message.backlog_s, "load.backlog_s"),
-        residual_s=_incoming(message.residual_s, "load.residual_s"),
-        received=message.received,
-        window=message.window,
-        service_s=_incoming(message.service_s, "load.service_s"),
-        waiting=message.waiting,
-        waiting_of=tuple(zip(message.waiting_places, message.waiting_calls, strict=False)),
-        arrived=message.arrived,
-        starts_s=tuple(
-            [_incoming(start_s, "load.waiting_starts_s") for start_s in message.waiting_starts_s]
-        ),
+    load = LoadSample(
+        message.seq,
+        message.depth,
+        _incoming(message.backlog_s, "load.backlog_s"),
+        _incoming(message.residual_s, "load.residual_s"),
+        message.received,
+        message.window,
+        _incoming(message.service_s, "load.service_s"),
+        message.waiting,
+        (),
+        message.arrived,
     )
+    places = message.waiting_places
+    if places:
+        load.waiting_of = tuple(zip(places, message.waiting_calls, strict=False))
+        load.starts_s = tuple(
+            [_incoming(start_s, "load.waiting_starts_s") for start_s in message.waiting_starts_s]
+        )
+    return load
 
 
 def model_to_wire(model: ModelLoad) -> load_pb2.ModelLoad:
@@ -171,7 +185,6 @@ def _outgoing(seconds: float, field: str) -> float:
 
 
 def _incoming(seconds: float, field: str) -> float:
-    # float32 rounds the largest time up a little.
-    if 0.0 <= seconds <= SECONDS_MAX * 1.001:
+    if 0.0 <= seconds <= _INCOMING_MAX_S:
         return seconds
     raise ValueError(f"{field} must be between 0 and {SECONDS_MAX:g} seconds, not {seconds!r}")

@@ -67,16 +67,20 @@ class Call:
         attempt_traceparent: The one that goes to the worker.
         spans: Of its attempts; None when it is not sampled.
         arrived_s: When the front read it, on the router's clock.
+        admitted: The machine took it.
         admitted_s: When the machine had decided on it.
         deadline_s: Effective deadline on the router's clock, known once it was sent.
+        first_sent_s: When the first attempt was handed to a link; 0 before.
         sent_s: When the last attempt was handed to a link; 0 before.
         attempts: Attempts sent so far.
         reply: What the worker said that ended it; None when the router refused.
         outcome: The answer's bytes or the refusal; None until it has ended.
+        ended_s: When that was known; 0 before.
     """
 
     __slots__ = (
         "_waiter",
+        "admitted",
         "admitted_s",
         "affinity",
         "arrived_s",
@@ -84,6 +88,8 @@ class Call:
         "attempts",
         "call_id",
         "deadline_s",
+        "ended_s",
+        "first_sent_s",
         "model",
         "outcome",
         "payload",
@@ -110,9 +116,12 @@ class Call:
         self.attempt_traceparent = ""
         self.spans: list[Span] | None = None
         self.arrived_s = arrived_s
+        self.admitted = False
         self.admitted_s = arrived_s
         self.deadline_s = math.inf
+        self.first_sent_s = 0.0
         self.sent_s = 0.0
+        self.ended_s = 0.0
         self.attempts = 0
         self.reply: Reply | None = None
         self.outcome: bytes | Refusal | None = None

@@ -11,8 +11,6 @@ from hasten_router.settings import RouterSettings
 from hasten_router.wiring import Router, open_router
 from hasten_runtime import logs, process
 
-VIEW_S_MAX: Final = 2.0
-"""Longest wait, before the ready line, for the first view of the workers."""
 READINESS_S: Final = 0.25
 """Pace of the health service's `readiness`."""
 FAREWELL_S: Final = 0.2
@@ -51,8 +49,10 @@ async def started(settings: RouterSettings) -> AsyncIterator[tuple[Router, str]]
         jobs = [group.create_task(router.roster.run(), name="roster")]
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(VIEW_S_MAX):
-                    await router.roster.viewed()
+                # Whoever connects to one of several processes at one port must not meet the one
+                # that knows nobody yet.
+                async with asyncio.timeout(settings.link.acquaint_s_max):
+                    await router.roster.acquainted()
             address = await router.front.start()
             jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
             jobs.append(group.create_task(router.keeper.run(), name="keeper"))

@@ -26,18 +26,12 @@ class Meter:
         self._traces = traces
 
     def call_admitted(self, call: Call) -> None:
-        """A call was taken."""
-        self._metrics.admitted(call.time_left_s)
-        if call.traceparent:
-            trace.get_current_span().add_event(names.EVENT_ADMITTED)
+        """A sampled call was taken."""
+        del call
+        trace.get_current_span().add_event(names.EVENT_ADMITTED)
 
     def call_sent(self, call: Call, worker_id: str) -> None:
-        """A call goes to a worker."""
-        self._metrics.sent(call.sent_s - call.arrived_s, call.attempts)
-        if call.traceparent:
-            self._trace_attempt(call, worker_id)
-
-    def _trace_attempt(self, call: Call, worker_id: str) -> None:
+        """A sampled call is about to go to a worker."""
         call.attempt_traceparent = call.traceparent
         span = self._traces.start_call(
             names.SPAN_ROUTER_ATTEMPT,
@@ -54,15 +48,19 @@ class Meter:
             call.attempt_traceparent = text_of(span.get_span_context())
             call.spans = [*(call.spans or ()), span]
 
-    def call_ended(self, call: Call, *, now_s: float) -> None:
-        """A call has its outcome."""
-        outcome = call.outcome
+    def call_ended(self, call: Call) -> None:
+        """A call had its outcome."""
+        metrics, outcome = self._metrics, call.outcome
+        if call.admitted:
+            metrics.admitted(call.time_left_s)
+        if call.attempts:
+            metrics.attempted(call.first_sent_s - call.arrived_s, call.attempts)
         if isinstance(outcome, bytes):
-            late_s = None if call.deadline_s == math.inf else now_s - call.deadline_s
-            self._metrics.model(call.model).answered(now_s - call.arrived_s, late_s=late_s)
+            late_s = None if call.deadline_s == math.inf else call.ended_s - call.deadline_s
+            metrics.model(call.model).answered(call.ended_s - call.arrived_s, late_s=late_s)
         elif outcome is not None:
             model = OTHER if outcome.reason in _MADE_UP else call.model
-            self._metrics.model(model).refused(outcome)
+            metrics.model(model).refused(outcome)
         if call.spans is not None:
             refusal = outcome if isinstance(outcome, Refusal) else None
             for span in call.spans:

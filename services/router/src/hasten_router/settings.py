@@ -52,6 +52,13 @@ class LinkSettings(SettingsGroup):
         description="Calls share a message to a worker up to this size.",
     )
     workers_max: int = Field(default=1024, ge=1, le=10_000, description="Most workers linked.")
+    acquaint_s_max: float = Field(
+        default=3.0,
+        ge=0,
+        le=60,
+        description="A router that starts waits this long for the workers that are there before "
+        "it listens.",
+    )
     leave_grace_s: float = Field(
         default=10.0,
         ge=0,

@@ -33,18 +33,18 @@ from hasten_runtime.clock import Clock
 
 
 class Observer(Protocol):
-    """Told what people want to count. Called on the hot path: must be cheap."""
+    """Told what people want to count and trace. Called on the hot path: must be cheap."""
 
     def call_admitted(self, call: Call) -> None:
-        """A call was taken."""
+        """A sampled call was taken."""
         ...
 
     def call_sent(self, call: Call, worker_id: str) -> None:
-        """A call goes to a worker."""
+        """A sampled call is about to go to a worker."""
         ...
 
-    def call_ended(self, call: Call, *, now_s: float) -> None:
-        """A call has its outcome."""
+    def call_ended(self, call: Call) -> None:
+        """A call had its outcome. Told when it has been handed out: no caller waits for this."""
         ...
 
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
@@ -77,6 +77,7 @@ class Shell:
         self._links: dict[str, WorkerLink] = {}
         self._remembered: dict[str, WorkerReport] = {}
         self._last_call_id = 0
+        self._ended: list[Call] = []
         self._reply: Reply | None = None
         self._wake_at_s = math.inf
         self._wake_timer: asyncio.TimerHandle | None = None
@@ -98,8 +99,7 @@ class Shell:
     def begin(self, call: Call) -> None:
         """Takes a client's call; its outcome may be there when this returns."""
         if self._refuses_new:
-            call.end(DRAINING)
-            self._observer.call_ended(call, now_s=self._clock.now_s())
+            self._hand_out(call, DRAINING)
             return
         self._last_call_id = call_id = self._last_call_id + 1
         call.call_id = call_id
@@ -123,7 +123,8 @@ class Shell:
             self._end(call_id, FAULT)
             raise
         call.admitted_s = self._clock.now_s()
-        if call.outcome is None:
+        call.admitted = call.outcome is None or call.attempts > 0
+        if call.traceparent and call.admitted:
             self._observer.call_admitted(call)
 
     def abandon(self, call: Call) -> None:
@@ -199,7 +200,10 @@ class Shell:
         call.attempts = effect.attempt
         call.deadline_s = effect.deadline_s
         call.sent_s = self._clock.now_s()
-        self._observer.call_sent(call, effect.worker_id)
+        if effect.attempt == 1:
+            call.first_sent_s = call.sent_s
+        if call.traceparent:
+            self._observer.call_sent(call, effect.worker_id)
         self._links[effect.worker_id].send(call, effect.deadline_s)
 
     def _revoke(self, effect: Revoke) -> None:
@@ -221,10 +225,22 @@ class Shell:
         call = self._calls.pop(call_id, None)
         if call is None:
             return
-        call.end(outcome)
-        self._observer.call_ended(call, now_s=self._clock.now_s())
+        self._hand_out(call, outcome)
         if not self._calls:
             self._idle.set()
+
+    def _hand_out(self, call: Call, outcome: bytes | Refusal) -> None:
+        """Wakes the caller; whoever counts hears of it afterwards."""
+        call.ended_s = self._clock.now_s()
+        call.end(outcome)
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell_ended)
+        self._ended.append(call)
+
+    def _tell_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        for call in ended:
+            self._observer.call_ended(call)
 
     def _standing_changed(self, effect: StandingChanged) -> None:
         self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
@@ -260,3 +276,4 @@ class Shell:
             self._wake_timer = None
         for call_id in list(self._calls):
             self._end(call_id, DRAINING)
+        self._tell_ended()

@@ -64,9 +64,8 @@ class Meter:
         self._metrics.model(batch.served.model.spec.name).batch(
             rows=batch.rows, took_s=took_s, expected_s=batch.expected_s
         )
-        gone_rows = sum([call.rows for call in batch.calls if call.gone])
-        if gone_rows:
-            self._metrics.wasted(took_s * gone_rows / batch.rows)
+        if batch.rows_gone:
+            self._metrics.wasted(took_s * batch.rows_gone / batch.rows)
         began_s = batch.began_s
         late = sum([began_s > call.arrived_s + call.time_left_s for call in batch.calls])
         if late:
@@ -76,16 +75,16 @@ class Meter:
                 batch.span.set_status(StatusCode.ERROR, batch.fault)
             batch.span.end()
 
-    def call_answered(self, call: Call, service_s: float, *, now_s: float) -> None:
+    def call_answered(self, call: Call) -> None:
         """A call's answer was handed out."""
         late_s = None
         if call.time_left_s < math.inf:
-            late_s = now_s - (call.arrived_s + call.time_left_s)
+            late_s = call.ended_s - (call.arrived_s + call.time_left_s)
             if late_s > 0.0:
-                self._metrics.wasted(service_s)
+                self._metrics.wasted(call.service_s)
         self._metrics.began(call.began_s - call.arrived_s)
         self._metrics.model(call.served.model.spec.name).answered(
-            now_s - call.arrived_s, late_s=late_s
+            call.ended_s - call.arrived_s, late_s=late_s
         )
         self._end_span(call, None)
 

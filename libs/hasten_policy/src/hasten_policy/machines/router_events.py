@@ -13,7 +13,7 @@ from hasten_policy.reasons import Refusal
 # --- events: workers ------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WorkerJoined:
     """A link to a worker opened. Until its first report it gets no calls.
 
@@ -26,7 +26,7 @@ class WorkerJoined:
     weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WorkerReported:
     """A full report arrived, over the link or, at start, from the store."""
 
@@ -34,7 +34,7 @@ class WorkerReported:
     report: WorkerReport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LoadTold:
     """A worker told its load although it had nothing to answer."""
 
@@ -42,14 +42,14 @@ class LoadTold:
     load: LoadSample
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WorkerLost:
     """The link broke or the worker left; its unanswered attempts will not answer."""
 
     worker_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WorkerQuiesced:
     """An operator or discovery asks that the worker gets no new calls."""
 
@@ -59,7 +59,7 @@ class WorkerQuiesced:
 # --- events: calls --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallArrived:
     """A client's request.
 
@@ -88,7 +88,7 @@ class CallArrived:
     affinity: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AttemptAnswered:
     """A worker answered an attempt with an output.
 
@@ -107,7 +107,7 @@ class AttemptAnswered:
     server_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AttemptRefused:
     """A worker answered an attempt with a refusal or failure.
 
@@ -120,14 +120,14 @@ class AttemptRefused:
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallAbandoned:
     """The client cancelled or went away."""
 
     call_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Woke:
     """A time asked for by WakeAt has come."""
 
@@ -148,7 +148,7 @@ RouterEvent = (
 # --- effects --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
     """Send the call to the worker.
 
@@ -166,7 +166,7 @@ class Send:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Revoke:
     """Tell the worker that nobody waits for this attempt; ignore its answer."""
 
@@ -174,7 +174,7 @@ class Revoke:
     worker_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliver:
     """Give the client what the event being handled brought: an answer, or, when the event
     was AttemptRefused, that failure unchanged. Ends the call.
@@ -184,7 +184,7 @@ class Deliver:
     worker_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refuse:
     """Refuse the client. Ends the call."""
 
@@ -192,14 +192,14 @@ class Refuse:
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WakeAt:
     """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
 
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StandingChanged:
     """A worker's standing changed; for logs, metrics and operators.
 

@@ -7,7 +7,7 @@ from hasten_policy.reasons import Refusal
 # --- what the machine must know of a model ----------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelSpec:
     """One loaded model version.
 
@@ -46,21 +46,21 @@ class ModelSpec:
 # --- events ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelOpened:
     """A model version is warm and may run. A known key replaces its specification."""
 
     spec: ModelSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelClosed:
     """A model version takes no new calls; ModelIdle follows when its last call has ended."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallArrived:
     """A validated request for a model version that was opened.
 
@@ -91,14 +91,14 @@ class CallArrived:
     more_follow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallCancelled:
     """Nobody waits for this call any more."""
 
     call_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BatchEnded:
     """A batch ended.
 
@@ -115,26 +115,26 @@ class BatchEnded:
     terminated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinkOpened:
     """A router's link opened."""
 
     link_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinkClosed:
     """A router's link closed; its unanswered calls are cancelled."""
 
     link_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DrainBegan:
     """Take no new calls; Drained follows when the last accepted one has ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Woke:
     """A time asked for by WakeAt has come."""
 
@@ -154,7 +154,7 @@ WorkerEvent = (
 # --- effects --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StartBatch:
     """Run these calls as one batch, now.
 
@@ -175,14 +175,14 @@ class StartBatch:
     expected_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StopBatch:
     """Terminate a running batch: it overstays, or nobody waits for any of its calls."""
 
     batch_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliver:
     """Send the call's share of the batch that just ended. Ends the call.
 
@@ -197,7 +197,7 @@ class Deliver:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refuse:
     """Refuse the call. Ends the call."""
 
@@ -205,26 +205,26 @@ class Refuse:
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelIdle:
     """A closed model version has no calls left; its sessions may go."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drained:
     """Draining, and the last call has ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WakeAt:
     """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
 
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TellLoad:
     """Tell the other end of this link the load, soon, even if there is nothing to answer."""
 

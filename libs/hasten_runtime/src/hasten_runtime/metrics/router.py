@@ -62,13 +62,12 @@ class RouterMetrics:
         if slack_s < math.inf:
             self._slack.observe(slack_s)
 
-    def sent(self, held_s: float, attempt: int) -> None:
-        """A call was sent after held_s in the router; attempt 1 is the first."""
-        if attempt == 1:
-            self._first.inc()
-            self._held.observe(held_s)
-        else:
-            self._again.inc()
+    def attempted(self, held_s: float, attempts: int) -> None:
+        """A call was first sent after held_s in the router, and so many times in all."""
+        self._first.inc()
+        self._held.observe(held_s)
+        if attempts > 1:
+            self._again.inc(attempts - 1)
 
     def standing(self, worker_id: str, standing: str) -> None:
         """A worker's standing changed; "gone" forgets the worker."""

@@ -143,7 +143,7 @@ class Crew:
         try:
             async with asyncio.timeout(patience_s):
                 while awaited := [link for link in self._links() if not link.connected]:
-                    await asyncio.gather(*(link.opened() for link in awaited))
+                    await asyncio.gather(*(link.acquainted() for link in awaited))
         except TimeoutError:
             pass  # whoever is asked without a connection refuses
         return self._links()

@@ -109,7 +109,7 @@ class FrameLink:
         self._flush_due = False
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
-        self._opened = asyncio.Event()
+        self._acquainted = asyncio.Event()
         self._closed = False
         self._told_cause = ""
         self._told_s = 0.0
@@ -132,9 +132,9 @@ class FrameLink:
 
     # --- life ------------------------------------------------------------------------
 
-    async def opened(self) -> None:
-        """Waits until the link is open, or closed for good."""
-        await self._opened.wait()
+    async def acquainted(self) -> None:
+        """Waits until the link is open and the worker has told its state, or it is closed."""
+        await self._acquainted.wait()
 
     async def quiet(self) -> None:
         """Waits until every call sent has its reply, or the link is down."""
@@ -146,7 +146,7 @@ class FrameLink:
         """Tells the listener at once that the link is lost; then cancel `run`."""
         self._forget(cause)
         self._closed = True
-        self._opened.set()
+        self._acquainted.set()
 
     async def run(self) -> None:
         """Keeps the link open until cancelled."""
@@ -222,7 +222,6 @@ class FrameLink:
         try:
             self.connected = True
             self._listener.joined(self)
-            self._opened.set()
             await self._over
         finally:
             watch.cancel()
@@ -247,7 +246,7 @@ class FrameLink:
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
         if not self._closed:
-            self._opened.clear()
+            self._acquainted.clear()
         self.state = None
         self._outbox.clear()
         self._cancels.clear()
@@ -274,6 +273,7 @@ class FrameLink:
         if message.HasField("state"):
             self.state = message.state
             self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
+            self._acquainted.set()
         elif not message.replies and message.HasField("load"):
             self._listener.told(self.worker_id, wire.load_from_wire(message.load))
         if message.HasField("fault"):

@@ -64,9 +64,10 @@ class Roster:
                 for worker_id in list(self._links):
                     self._drop(worker_id, "the router is leaving")
 
-    async def viewed(self) -> None:
-        """Waits for the first view."""
+    async def acquainted(self) -> None:
+        """Waits until each worker of the first view has told its state, or has left."""
         await self._viewed.wait()
+        await asyncio.gather(*(link.acquainted() for link in self.links()))
 
     def age_s(self) -> float:
         """Seconds since discovery last answered; math.inf before the first time."""

@@ -35,6 +35,7 @@ class Batch:
         fault: Why the model gave no answer; None when it did.
         reason: Whose fault that was.
         terminated: It was stopped from outside.
+        rows_gone: Rows for whose answer nobody waited when it had ended.
         span: Recorded for it; None when no member is sampled.
         began_s: The lane began.
         computed_s: The model had ended.
@@ -52,6 +53,7 @@ class Batch:
         "padded_rows",
         "reason",
         "rows",
+        "rows_gone",
         "run",
         "served",
         "span",
@@ -73,6 +75,7 @@ class Batch:
         except ModelError as error:
             self.fault = str(error)
         self.terminated = False
+        self.rows_gone = 0
         self.span: Span | None = None
         self.began_s = self.computed_s = self.ended_s = 0.0
 

@@ -57,6 +57,8 @@ class Call:
         formed_s: Its batch was formed.
         began_s: A lane began the batch.
         computed_s: The model had ended.
+        ended_s: Its answer was handed out.
+        service_s: Busy seconds charged to it; 0 before it is answered.
         batch_rows: Rows of that batch.
         result: What the lane made of it; None before.
         gone: Its end was told or nobody waits for it any more.
@@ -68,6 +70,7 @@ class Call:
         "began_s",
         "call_id",
         "computed_s",
+        "ended_s",
         "formed_s",
         "gone",
         "inputs",
@@ -78,6 +81,7 @@ class Call:
         "result",
         "rows",
         "served",
+        "service_s",
         "shape_key",
         "sink",
         "span",
@@ -109,6 +113,8 @@ class Call:
         self.formed_s = math.nan
         self.began_s = math.nan
         self.computed_s = math.nan
+        self.ended_s = math.nan
+        self.service_s = 0.0
         self.batch_rows = 0
         self.result: ModelInferResponse | Refusal | None = None
         self.gone = False

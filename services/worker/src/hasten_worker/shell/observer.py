@@ -8,7 +8,9 @@ from hasten_worker.shell.call import Call
 
 
 class Observer(Protocol):
-    """Told on the hot path, on the event loop: must be cheap."""
+    """Told on the event loop: must be cheap. Of what ended well it is told afterwards, when the
+    answers are on their way.
+    """
 
     def call_taken(self, call: Call) -> None:
         """A call is about to be given to the machine."""
@@ -22,8 +24,8 @@ class Observer(Protocol):
         """A lane has ended a batch, well or not."""
         ...
 
-    def call_answered(self, call: Call, service_s: float, *, now_s: float) -> None:
-        """A call's answer was handed out; service_s busy seconds were charged to it."""
+    def call_answered(self, call: Call) -> None:
+        """A call's answer was handed out."""
         ...
 
     def call_refused(self, call: Call, refusal: Refusal) -> None:

@@ -31,6 +31,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_worker.model import Model
+from hasten_worker.shell.afterwards import Afterwards
 from hasten_worker.shell.alarm import Alarm
 from hasten_worker.shell.batch import Batch, no_answer
 from hasten_worker.shell.call import Call
@@ -80,6 +81,7 @@ class Shell:
         self._lanes = lanes
         self._clock = clock
         self._observer = observer
+        self._afterwards = Afterwards(self._count_batch, self._count_answered)
         self._calls: dict[int, Call] = {}
         self._batches: dict[int, Batch] = {}
         self.models = Catalogue()
@@ -121,6 +123,7 @@ class Shell:
         for batch in self._batches.values():
             batch.terminate()
         self._lanes.close()
+        self._afterwards.settle()
 
     # --- calls -------------------------------------------------------------------------
 
@@ -273,9 +276,7 @@ class Shell:
     def _batch_ended(self, batch: Batch) -> None:
         """Called on the loop when a lane has ended a batch."""
         del self._batches[batch.batch_id]
-        if batch.fault is None:
-            batch.served.statistics.executed(batch)
-        self._observer.batch_ended(batch)
+        batch.rows_gone = sum([call.rows for call in batch.calls if call.gone])
         self._tell(
             BatchEnded(
                 batch.batch_id,
@@ -284,6 +285,12 @@ class Shell:
                 terminated=batch.terminated,
             )
         )
+        self._afterwards.batch(batch)
+
+    def _count_batch(self, batch: Batch) -> None:
+        if batch.fault is None:
+            batch.served.statistics.executed(batch)
+        self._observer.batch_ended(batch)
 
     def _deliver(self, effect: Deliver) -> None:
         call = self._calls.get(effect.call_id)
@@ -297,10 +304,14 @@ class Shell:
             return
         del self._calls[call.call_id]
         call.gone = True
-        now_s = self._clock.now_s()
-        call.served.statistics.answered(call, now_s=now_s)
+        call.service_s = effect.service_s
+        call.ended_s = self._clock.now_s()
         call.sink.answered(call, result, effect.service_s)
-        self._observer.call_answered(call, effect.service_s, now_s=now_s)
+        self._afterwards.answered(call)
+
+    def _count_answered(self, call: Call) -> None:
+        call.served.statistics.answered(call)
+        self._observer.call_answered(call)
 
     def _refuse(self, effect: Refuse) -> None:
         call = self._calls.get(effect.call_id)

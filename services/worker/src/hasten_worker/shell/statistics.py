@@ -63,14 +63,14 @@ class Statistics:
     last_ms: int = 0
     batches: dict[int, BatchTotals] = field(default_factory=dict)
 
-    def answered(self, call: "Call", *, now_s: float) -> None:
-        """A request was answered at now_s."""
+    def answered(self, call: "Call") -> None:
+        """A request was answered."""
         self.rows += call.rows
-        self.success.add(now_s - call.arrived_s)
+        self.success.add(call.ended_s - call.arrived_s)
         self.queue.add(call.began_s - call.taken_s)
         self.compute_input.add(call.taken_s - call.arrived_s)
         self.compute_infer.add(call.computed_s - call.began_s)
-        self.compute_output.add(now_s - call.computed_s)
+        self.compute_output.add(call.ended_s - call.computed_s)
 
     def executed(self, batch: "Batch") -> None:
         """The model ran a batch without a fault."""

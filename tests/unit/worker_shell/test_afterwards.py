@@ -1,0 +1,22 @@
+"""What is counted, is counted when the answers are on their way."""
+
+import asyncio
+from typing import Any
+
+from hasten_worker.shell.afterwards import Afterwards
+
+
+async def test_batches_come_before_calls_and_both_after_what_the_loop_had_to_do() -> None:
+    seen: list[Any] = []
+    afterwards = Afterwards(seen.append, seen.append)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(seen.append, "sent")
+    afterwards.answered("call")  # type: ignore[arg-type]  # only passed on
+    afterwards.batch("batch")  # type: ignore[arg-type]  # only passed on
+    assert seen == []
+    await asyncio.sleep(0)
+    assert seen == ["sent", "batch", "call"]
+    afterwards.answered("next")  # type: ignore[arg-type]  # only passed on
+    afterwards.settle()
+    await asyncio.sleep(0)
+    assert seen == ["sent", "batch", "call", "next"]
