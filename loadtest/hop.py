@@ -29,6 +29,7 @@ from loadtest import closed_loop
 from loadtest.call import serialised
 from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_mean
+from loadtest.wake import wake_us
 
 CALLERS = (1, 8, 64)
 WIDTHS = {"tiny": 16, "600kB": 150_528}
@@ -169,7 +170,7 @@ def run_all(models: Path, said: Extent) -> list[Cell]:
     return cells
 
 
-def table(cells: list[Cell]) -> str:
+def table(cells: list[Cell], woken_us: float | None) -> str:
     """The cells as text, with what the router adds below."""
     lines = ["payload  callers  variant     p50 ms  least p50   p99 ms   calls/s   CPU us/call"]
     lines += [
@@ -190,6 +191,11 @@ def table(cells: list[Cell]) -> str:
                 f"({(router.p50_ms_least - direct.p50_ms_least) * 1000:.0f} us in the quietest "
                 f"rounds), and gives {router.per_s / direct.per_s:.0%} of the direct throughput"
             )
+    if woken_us is not None:
+        lines.append(
+            f"waking a process on another core takes {woken_us:.0f} us here; a call through the "
+            "router needs it twice more than a direct one"
+        )
     return "\n".join(lines)
 
 
@@ -198,13 +204,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="turns of each variant")
     parser.add_argument("--seconds", type=float, default=0.6, help="length of one measurement")
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     said = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for width in WIDTHS.values():
             write_mean(Path(folder), f"mean{width}", width=width)
         cells = run_all(Path(folder), Extent(said.rounds, said.seconds))
-    print(json.dumps([asdict(cell) for cell in cells]) if said.json else table(cells))
+    woken_us = wake_us()
+    if said.json:
+        print(json.dumps({"cells": [asdict(cell) for cell in cells], "wake_us": woken_us}))
+    else:
+        print(table(cells, woken_us))
 
 
 if __name__ == "__main__":

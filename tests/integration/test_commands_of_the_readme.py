@@ -1,6 +1,7 @@
 """The demonstration and the measurements run by themselves and end well."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,11 +44,13 @@ def test_of_twenty_late_callers_three_are_run() -> None:
 
 
 def test_the_hop_is_measured_for_every_variant() -> None:
-    cells = json.loads(run("loadtest.hop", "--rounds", "1", "--seconds", "0.1", "--json"))
+    found = json.loads(run("loadtest.hop", "--rounds", "1", "--seconds", "0.1", "--json"))
+    cells = found["cells"]
     assert {cell["variant"] for cell in cells} == {"in-process", "bare", "direct", "router"}
     assert {(cell["payload"], cell["callers"]) for cell in cells} == {
         (payload, callers) for payload in ("tiny", "600kB") for callers in (1, 8, 64)
     }
+    assert (found["wake_us"] is None) == (len(os.sched_getaffinity(0)) == 1)
 
 
 def test_the_overload_sweep_covers_every_load() -> None:
