@@ -141,14 +141,19 @@ def test_a_stream_carries_many_requests_and_errors_stay_in_band(client: Client) 
 def test_statistics_count_rows_and_batches(client: Client) -> None:
     before = client.get_inference_statistics("echo_int64").model_stats[0]
     echo(client, "INT64", sample("INT64"))
-    after = client.get_inference_statistics("echo_int64").model_stats[0]
-    assert after.version == "1"
-    assert after.inference_count - before.inference_count == 2
-    assert after.execution_count - before.execution_count == 1
-    stats = after.inference_stats
-    assert stats.compute_input.count == stats.compute_infer.count == stats.compute_output.count
-    assert stats.success.ns > 0
-    assert {entry.batch_size for entry in after.batch_stats} >= {2}
+
+    def counted() -> bool:  # After its answer was handed out.
+        after = client.get_inference_statistics("echo_int64").model_stats[0]
+        assert after.version == "1"
+        assert after.inference_count - before.inference_count == 2
+        assert after.execution_count - before.execution_count == 1
+        stats = after.inference_stats
+        assert stats.compute_input.count == stats.compute_infer.count == stats.compute_output.count
+        assert stats.success.ns > 0
+        assert {entry.batch_size for entry in after.batch_stats} >= {2}
+        return True
+
+    eventually_sync(counted)
 
 
 def test_statistics_of_an_unknown_model_are_not_found(client: Client) -> None:

@@ -30,16 +30,20 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         return trace_service_pb2.ExportTraceServiceResponse()
 
     def spans(self) -> list[tuple[dict[str, str], Any]]:
-        """Every span with its resource's attributes."""
+        """Every span with its resource's attributes; one that was sent twice is there once.
+
+        Who gets no answer in ten seconds sends the same again.
+        """
         with self._lock:
             requests = list(self._requests)
-        return [
-            (attributes(resource.resource.attributes), span)
+        found = {
+            span.span_id: (attributes(resource.resource.attributes), span)
             for request in requests
             for resource in request.resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
-        ]
+        }
+        return list(found.values())
 
 
 @contextmanager

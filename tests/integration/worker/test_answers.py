@@ -56,11 +56,16 @@ def test_typed_contents_are_answered_raw(client: Client) -> None:
 def test_statistics_grow_by_what_was_asked(client: Client) -> None:
     before = client.get_inference_statistics("echo_fp32").model_stats[0]
     client.infer("echo_fp32", given(FLOATS, "FP32"))
-    after = client.get_inference_statistics("echo_fp32").model_stats[0]
-    assert after.inference_count - before.inference_count == 2
-    assert after.execution_count - before.execution_count == 1
-    parts = after.inference_stats
-    assert parts.compute_input.count == parts.compute_infer.count == parts.compute_output.count
+
+    def counted() -> bool:  # After its answer was handed out.
+        after = client.get_inference_statistics("echo_fp32").model_stats[0]
+        assert after.inference_count - before.inference_count == 2
+        assert after.execution_count - before.execution_count == 1
+        parts = after.inference_stats
+        assert parts.compute_input.count == parts.compute_infer.count == parts.compute_output.count
+        return True
+
+    eventually_sync(counted)
 
 
 def test_a_stream_answers_all_and_keeps_errors_in_band(client: Client) -> None:
