@@ -1,18 +1,17 @@
 """Patience of the stores' clients, for tests of what they do while nothing is wrong."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from hasten_runtime.discovery import consul, redis_leases
-from hasten_runtime.redis_store import client
-
-PATIENCE_S = 60.0
+from tests.support.patience import PATIENCE_S, redis_answers_within
 
 
 @pytest.fixture
-def patient_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call to Redis has a second: less than a busy machine may have this process stand still."""
-    monkeypatch.setattr(client.bounded.__wrapped__, "__defaults__", (PATIENCE_S,))
-    monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", PATIENCE_S)
+def patient_redis() -> Iterator[None]:
+    with redis_answers_within():
+        yield
 
 
 @pytest.fixture

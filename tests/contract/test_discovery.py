@@ -182,4 +182,4 @@ async def test_the_age_is_infinite_before_the_first_answer_and_small_after(
     assert here.age_s("worker") == math.inf
     async with Watcher(here) as watcher:
         await watcher.sees()
-        assert here.age_s("worker") < 5.0
+        await eventually(lambda: here.age_s("worker") < 5.0)

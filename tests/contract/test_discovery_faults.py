@@ -55,7 +55,7 @@ async def test_what_is_known_stays_when_the_registry_is_killed_and_is_fresh_afte
         await harness.start_empty()
         await watcher.sees("w-1", "w-2", fresh=True)
         assert never_lost(watcher, "w-1", "w-2")
-        assert watching.age_s("worker") < 5.0
+        await eventually(lambda: watching.age_s("worker") < 5.0)
 
 
 async def test_what_is_known_stays_when_the_registry_hangs(harness: Harness) -> None:

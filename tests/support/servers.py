@@ -19,7 +19,7 @@ from tests.support.waiting import eventually_sync
 
 START_TIMEOUT_S = 60.0
 START_TRIES = 3
-ANSWER_S_MAX = 10.0
+ANSWER_S_MAX = 60.0
 """Of a server that is busy; one that is not there says so at once."""
 
 

@@ -23,6 +23,7 @@ from hasten_worker.life import EXIT_BROKEN
 from tests.integration.worker.conftest import Start
 from tests.integration.worker.repository import stubborn_inputs, write_slow, write_stubborn
 from tests.integration.worker.test_deadlines import INFER, request_for
+from tests.support.patience import redis_answers_within
 from tests.support.ports import free_port
 from tests.support.servers import RedisServer
 from tests.support.services import Service
@@ -115,11 +116,12 @@ async def test_it_is_registered_and_reported_while_it_serves(
         assert (instance.instance_id, instance.address) == ("w1", service.address)
         assert instance.meta["pid"] == str(service.process.pid)
         assert instance.meta["metrics"] == service.facts["metrics_address"]
-        reports = await eventually(store.reports)
-        assert {model.name for model in reports["w1"].models} == {"slow", "quick"}
-        os.kill(service.process.pid, signal.SIGTERM)
-        assert await ended(service) == 0
-        assert await store.reports() == {}
+        with redis_answers_within():
+            reports = await eventually(store.reports)
+            assert {model.name for model in reports["w1"].models} == {"slow", "quick"}
+            os.kill(service.process.pid, signal.SIGTERM)
+            assert await ended(service) == 0
+            assert await store.reports() == {}
         while view.instances:
             view = await asyncio.wait_for(anext(views), 60)
     finally:
