@@ -17,7 +17,7 @@ import pytest
 
 import hasten_client as hc
 from loadtest.repository import write_synthetic
-from tests.support.services import PATIENT_UNFROZEN
+from tests.support.services import PATIENT_ONE_FREEZES, PATIENT_UNFROZEN
 from tests.support.waiting import eventually
 from tests.unit.cli.mesh_process import MeshProcess
 
@@ -60,7 +60,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
 
 @pytest.fixture
 def mesh_to_freeze(tmp_path: Path) -> Iterator[Mesh]:
-    with running(tmp_path, {}) as one:
+    with running(tmp_path, PATIENT_ONE_FREEZES) as one:
         yield one
 
 

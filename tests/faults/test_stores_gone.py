@@ -11,7 +11,12 @@ import pytest
 from hasten.inference.v2 import inference_pb2 as pb
 from loadtest.repository import write_synthetic
 from tests.support.servers import ConsulAgent, RedisServer
-from tests.support.services import router_environ, running_service, worker_environ
+from tests.support.services import (
+    NOBODY_FREEZES,
+    router_environ,
+    running_service,
+    worker_environ,
+)
 from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.integration
@@ -68,7 +73,7 @@ def test_inference_goes_on_while_redis_and_consul_are_dead(
         router = running.enter_context(
             running_service(
                 "hasten_router.main",
-                router_environ(discovery, **redis),
+                router_environ(discovery, **redis, **NOBODY_FREEZES),
                 log_path=tmp_path / "router.log",
             )
         )

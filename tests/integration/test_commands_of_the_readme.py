@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.services import PATIENT_UNFROZEN
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -17,6 +19,8 @@ def run(*words: str) -> str:
     ended = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=ROOT,
+        # A worker that stands still is neither left out of a count nor given up.
+        env={**os.environ, **PATIENT_UNFROZEN},
         capture_output=True,
         text=True,
         timeout=240,

@@ -11,8 +11,13 @@ import pytest
 import hasten_client as hc
 from hasten_sim.replay import ReplayOutcome, replay
 from loadtest.repository import write_synthetic
-from tests.support.services import router_environ, running_service, worker_environ
-from tests.support.waiting import eventually_sync
+from tests.support.services import (
+    NOBODY_FREEZES,
+    router_environ,
+    running_service,
+    worker_environ,
+)
+from tests.support.waiting import eventually, eventually_sync
 
 pytestmark = pytest.mark.integration
 
@@ -29,6 +34,7 @@ def models(tmp_path: Path) -> Path:
 async def call(address: str) -> int:
     """Calls in bursts, some with too little time; returns how many were answered."""
     async with hc.AsyncClient(address) as client:
+        await eventually(lambda: client.ready("step"), what="the model is ready")
 
         async def one(number: int) -> bool:
             deadline_s = (0.001, 0.02, 0.1, 5.0)[number % 4]
@@ -58,7 +64,11 @@ def test_a_routers_and_a_workers_log_give_the_same_effects_again(
         "hasten_worker.main", worker_settings, log_path=tmp_path / "one.log"
     ) as worker:
         router_settings = router_environ(
-            {"kind": "static"}, workers=worker.address, record=str(folder), drain__notice_s="0"
+            {"kind": "static"},
+            workers=worker.address,
+            record=str(folder),
+            drain__notice_s="0",
+            **NOBODY_FREEZES,
         )
         with running_service(
             "hasten_router.main", router_settings, log_path=tmp_path / "router.log"
@@ -84,7 +94,11 @@ def test_each_of_many_processes_has_a_log_and_one_that_is_killed_loses_little(
         "hasten_worker.main", worker_settings, log_path=tmp_path / "one.log"
     ) as worker:
         router_settings = router_environ(
-            {"kind": "static"}, workers=worker.address, processes="2", record=str(folder)
+            {"kind": "static"},
+            workers=worker.address,
+            processes="2",
+            record=str(folder),
+            **NOBODY_FREEZES,
         )
         with running_service(
             "hasten_router.main", router_settings, log_path=tmp_path / "router.log"

@@ -27,10 +27,19 @@ NOBODY_FREEZES = {"link__silence_s_max": "60"}
 """Further settings of a router in front of workers that no test freezes: while the only one stands
 still by itself, calls wait for it, and are not refused because there is nobody.
 """
-PATIENT_UNFROZEN = {
-    **PATIENT,
-    **{f"HASTEN_ROUTER_{name.upper()}": text for name, text in NOBODY_FREEZES.items()},
-}
+ONE_FREEZES = {"link__silence_s_max": "10"}
+"""The same where a test freezes one of two: its calls move after a second of silence, long before
+its link is closed, and the other one may stand still by itself for longer than that.
+"""
+
+
+def _of_router(**settings: str) -> dict[str, str]:
+    """Settings as a router's variables."""
+    return {f"HASTEN_ROUTER_{name.upper()}": text for name, text in settings.items()}
+
+
+PATIENT_UNFROZEN = {**PATIENT, **_of_router(**NOBODY_FREEZES)}
+PATIENT_ONE_FREEZES = {**PATIENT, **_of_router(**ONE_FREEZES)}
 
 
 class Service:
@@ -114,6 +123,6 @@ def router_environ(discovery: Mapping[str, str], **more: str) -> dict[str, str]:
         "HASTEN_ROUTER_ADDRESS": "127.0.0.1:0",
         "HASTEN_ROUTER_METRICS_ADDRESS": "127.0.0.1:0",
         **PATIENT,
-        **{f"HASTEN_ROUTER_DISCOVERY__{key.upper()}": text for key, text in discovery.items()},
-        **{f"HASTEN_ROUTER_{key.upper()}": text for key, text in more.items()},
+        **_of_router(**{f"discovery__{key}": text for key, text in discovery.items()}),
+        **_of_router(**more),
     }

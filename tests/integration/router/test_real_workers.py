@@ -18,6 +18,7 @@ from loadtest.repository import write_synthetic
 from tests.integration.router.harness import Client, told
 from tests.support.services import (
     NOBODY_FREEZES,
+    ONE_FREEZES,
     Service,
     router_environ,
     running_service,
@@ -90,7 +91,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
 
 @pytest.fixture
 def mesh_to_freeze(tmp_path: Path) -> Iterator[Mesh]:
-    with running_mesh(tmp_path) as one:
+    with running_mesh(tmp_path, **ONE_FREEZES) as one:
         yield one
 
 
