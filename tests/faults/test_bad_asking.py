@@ -19,7 +19,7 @@ from tests.faults.asking import SERVICE, answers, good, info_of, send
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("asked-mesh")]
 
-STREAM_S_MAX = 20.0
+STREAM_S_MAX = 60.0
 PUBLIC = "inference.GRPCInferenceService"
 
 

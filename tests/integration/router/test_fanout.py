@@ -105,10 +105,17 @@ async def test_a_worker_that_does_not_answer_is_left_out_in_time() -> None:
     a.answers["RepositoryIndex"] = never
     b.answers["RepositoryIndex"] = lambda _: pb.RepositoryIndexResponse(models=[{"name": "m"}])
     async with router_over(a, b, fanout={"answer_s_max": 0.2}) as (client, _):
-        answer = await client.ask(
-            "RepositoryIndex", pb.RepositoryIndexRequest(), pb.RepositoryIndexResponse
-        )
-    assert [entry.name for entry in answer.models] == ["m"]
+
+        async def b_is_told() -> bool:
+            try:
+                answer = await client.ask(
+                    "RepositoryIndex", pb.RepositoryIndexRequest(), pb.RepositoryIndexResponse
+                )
+            except grpc.aio.AioRpcError:  # Both, when this process stood still for that long.
+                return False
+            return [entry.name for entry in answer.models] == ["m"]
+
+        await eventually(b_is_told)
 
 
 @pytest.mark.parametrize("field", ["model_name", "repository_name"])

@@ -264,7 +264,7 @@ def test_the_bar_shows_the_run_as_it_is_written(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_ctrl_c_ends_it_without_a_trace() -> None:
-    words = ("overload", "--policy", "hasten", "--seeds", "4", "--processes", "2")
+    words = ("overload", "--policy", "hasten", "--seeds", "100", "--processes", "2")
     process = subprocess.Popen(
         [sys.executable, "-m", "hasten_cli.main", "simulate", *words],
         stdout=subprocess.PIPE,
@@ -277,7 +277,7 @@ def test_ctrl_c_ends_it_without_a_trace() -> None:
         # Two that work, and the one that keeps track of semaphores.
         children = eventually_sync(lambda: len(found := begun.children()) == 3 and found)
         os.killpg(process.pid, signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130

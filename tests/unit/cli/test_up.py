@@ -257,7 +257,7 @@ def test_a_terminal_gets_a_table_and_its_cursor_back(tmp_path: Path) -> None:
                 shown += piece
         except OSError:
             pass  # The other side was closed: it has ended.
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait(30)

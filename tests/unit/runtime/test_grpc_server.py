@@ -17,6 +17,7 @@ from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
 from tests.unit.runtime.conftest import Serving
 
+START_S_MAX = 60.0
 PATIENCE_S = 20.0
 """Far above what is expected and far below what gRPC's own settings would take (a minute)."""
 
@@ -26,6 +27,8 @@ UNWELCOME_TRIES = 3
 """It says so each time; a process that stands still for a second misses a ping of its own once."""
 HANGS_UP_S = 9.0
 """Without a limit of our own, silent connections are closed after ten seconds, or never."""
+HANGS_UP_TRIES = 3
+"""A process that stands still for so long hears of it too late."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = 4
@@ -63,7 +66,7 @@ async def child_server() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]
     )
     try:
         assert child.stdout is not None
-        address = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode().strip()
+        address = (await asyncio.wait_for(child.stdout.readline(), START_S_MAX)).decode().strip()
         yield child, address
     finally:
         child.kill()
@@ -74,7 +77,7 @@ async def test_a_stopped_server_is_noticed_while_a_call_is_open() -> None:
     async with child_server() as (child, address), grpc_client.make_channel(address) as channel:
         call = channel.unary_unary("/t.T/Wait")(b"")
         assert child.stdout is not None
-        await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)
+        await asyncio.wait_for(child.stdout.readline(), START_S_MAX)
         os.kill(child.pid, signal.SIGSTOP)
         code = await asyncio.wait_for(call.code(), PATIENCE_S)
     assert code is grpc.StatusCode.UNAVAILABLE
@@ -102,23 +105,34 @@ async def test_pings_at_our_pace_are_welcome(serving: Serving) -> None:
     raise AssertionError("no connection lasted")
 
 
-async def test_a_connection_that_never_speaks_is_closed(serving: Serving) -> None:
+@pytest.mark.parametrize(
+    ("said", "count"), [(b"", 20), (PREFACE[:10], 1)], ids=["never speaks", "stops in its preface"]
+)
+async def test_a_connection_that_does_not_greet_is_closed(
+    serving: Serving, said: bytes, count: int
+) -> None:
     async with serving(limits=ServerLimits(handshake_s=0.3)) as channel:
-        host, _, port = channel.address.rpartition(":")
-        pairs = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
+        for _ in range(HANGS_UP_TRIES):
+            try:
+                await hung_up_on(channel.address, said, count)
+            except TimeoutError:
+                continue
+            return
+    raise AssertionError("the server did not hang up")
+
+
+async def hung_up_on(address: str, said: bytes, count: int) -> None:
+    """Returns when so many connections were closed from the other side."""
+    host, _, port = address.rpartition(":")
+    pairs = [await asyncio.open_connection(host, int(port)) for _ in range(count)]
+    try:
         for reader, writer in pairs:
+            writer.write(said)
             # The server may send its own settings first; then it hangs up.
             await asyncio.wait_for(reader.read(-1), HANGS_UP_S)
+    finally:
+        for _, writer in pairs:
             writer.close()
-
-
-async def test_a_connection_that_stops_amid_its_preface_is_closed(serving: Serving) -> None:
-    async with serving(limits=ServerLimits(handshake_s=0.3)) as channel:
-        host, _, port = channel.address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(PREFACE[:10])
-        await asyncio.wait_for(reader.read(-1), HANGS_UP_S)
-        writer.close()
 
 
 async def test_a_connection_is_told_how_many_streams_it_may_open(serving: Serving) -> None:

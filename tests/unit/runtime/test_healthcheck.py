@@ -90,7 +90,7 @@ def test_it_runs_as_a_command() -> None:
         [sys.executable, "-m", "hasten_runtime.healthcheck", f"{LOOPBACK}:{free_port()}"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 1
