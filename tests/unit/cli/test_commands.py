@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.router.v1 import router_service_pb2 as router_pb
 from hasten_cli.main import app, main
+from tests.support.ports import free_port
 from tests.unit.client.scripted_server import Fail, ScriptedServer
 
 RUNNER = CliRunner()
@@ -97,8 +98,7 @@ def test_a_refusal_is_json_for_programs(mesh: ScriptedServer) -> None:
 
 
 def test_nobody_there_is_exit_code_three() -> None:
-    with ScriptedServer() as gone:
-        address = gone.address
+    address = f"127.0.0.1:{free_port()}"  # Nobody else's, as that of a server that left may be.
     result = RUNNER.invoke(app, ["models", "list", "--address", address])
     assert result.exit_code == 3
     assert f"nobody answers at {address}" in result.stderr

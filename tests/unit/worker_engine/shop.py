@@ -15,6 +15,9 @@ from hasten_worker.engine.store import ModelStore, StoreSettings
 from hasten_worker.model import Model
 from tests.unit.worker_engine.zoo import Repository
 
+RUN_S_MAX = 60.0
+"""A model that stood still for longer in its warm-up is refused."""
+
 
 class Listener:
     """What the worker's shell does, in small: models by key, and idle at once unless held."""
@@ -51,8 +54,8 @@ def settings_of(repository: Repository, **changes: Any) -> StoreSettings:
         "poll_interval_s": 0.02,
         "profile_budget_s": 0.05,
         "snapshot_dir": repository.path.parent,
-        "intake": IntakeLimits(timeout_s=60.0, run_s_max=5.0),
-        "run_s_max": 5.0,
+        "intake": IntakeLimits(timeout_s=60.0, run_s_max=RUN_S_MAX),
+        "run_s_max": RUN_S_MAX,
     }
     return StoreSettings(**(chosen | changes))
 

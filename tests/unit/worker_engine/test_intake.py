@@ -25,7 +25,7 @@ def task_of(
     content: bytes | None,
     config: str = "",
     *,
-    run_s_max: float = 10.0,
+    run_s_max: float = 60.0,
     warm_up: bool = True,
 ) -> Task:
     version = folder / "1"

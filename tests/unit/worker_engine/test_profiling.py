@@ -52,7 +52,7 @@ def profiled(
 ) -> tuple[Profile, list[int], float]:
     clock = ManualClock(0.0)
     log: list[int] = []
-    limits = ProfileLimits(budget_s=2.0, run_s_max=10.0)
+    limits = ProfileLimits(budget_s=2.0, run_s_max=600.0)
     profiler = Profiler("m", lambda: TimedRun(clock, seconds, log), limits, watchdog, clock)
     profile = profiler.measure(batch_buckets(batch_max), lambda rows: [ROW] * rows)
     return profile, log, clock.now_s()
@@ -101,7 +101,7 @@ class HangingRun:
         self._stopped = threading.Event()
 
     def execute(self, *_: object) -> list[dict[str, Array]]:
-        assert self._stopped.wait(30)
+        assert self._stopped.wait(60)
         raise ModelError("stopped", terminated=True)
 
     def terminate(self) -> None:
@@ -145,7 +145,7 @@ class FailingRun:
 
 
 def test_a_warm_up_run_that_fails_says_why(watchdog: Watchdog) -> None:
-    limits = ProfileLimits(budget_s=1.0, run_s_max=1.0)
+    limits = ProfileLimits(budget_s=1.0, run_s_max=600.0)
     profiler = Profiler("m", FailingRun, limits, watchdog, ManualClock())
     with pytest.raises(ModelRefused, match="of 2 rows failed: no such index"):
         profiler.run([ROW, ROW], 2)

@@ -53,7 +53,7 @@ async def test_a_model_says_what_the_machine_must_know(repository: Repository) -
             default_queue_policy { max_queue_size: 9 default_timeout_microseconds: 250000 }
         }
         parameters { key: "hasten.batch_sizes" value { string_value: "1,4" } }
-        parameters { key: "hasten.run_timeout_ms" value { string_value: "700" } }
+        parameters { key: "hasten.run_timeout_ms" value { string_value: "70000" } }
         output { name: "Y" label_filename: "labels.txt" }
     """
     repository.write("m", zoo.add(), config=config, version=3)
@@ -64,7 +64,7 @@ async def test_a_model_says_what_the_machine_must_know(repository: Repository) -
         assert (spec.key, spec.name, spec.version) == ("m/3", "m", "3")
         assert (spec.batch_max, spec.batch_sizes, spec.preferred_sizes) == (8, (1, 4, 8), (4, 8))
         assert (spec.queue_delay_max_s, spec.queue_max, spec.instances) == (0.0015, 9, 3)
-        assert (spec.default_timeout_s, spec.run_s_max) == (0.25, 0.7)
+        assert (spec.default_timeout_s, spec.run_s_max) == (0.25, 70.0)
         assert {rows for rows, _ in spec.profile} == {1, 4, 8}
         assert all(took_s > 0 for _, took_s in spec.profile)
         assert model.batches

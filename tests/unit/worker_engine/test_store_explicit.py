@@ -245,7 +245,9 @@ async def test_a_load_goes_on_when_its_caller_has_gone(repository: Repository) -
     repository.write("m", zoo.add())
     async with open_store(repository, control="explicit") as (store, _):
         load = asyncio.create_task(store.load("m"))
-        await eventually(lambda: lines(store).get("m/1") == "LOADING")
+        # `eventually` may look again when it has loaded.
+        while lines(store).get("m/1") != "LOADING":  # noqa: ASYNC110  (at every turn of the loop)
+            await asyncio.sleep(0)
         with pytest.raises(MeshError) as caught:
             store.resolve("m", "")
         assert caught.value.refusal.reason is Reason.MODEL_LOADING
@@ -272,6 +274,7 @@ async def test_running_lanes_do_not_notice_a_reload(repository: Repository) -> N
         lanes = [threading.Thread(target=lane) for _ in range(3)]
         for thread in lanes:
             thread.start()
+        await eventually(partial(seen.__contains__, 1.0))
         for amount in (2, 3, 4):
             repository.write("m", zoo.add(amount=amount))
             await store.load("m")
