@@ -139,11 +139,15 @@ def test_a_stream_carries_many_requests_and_errors_stay_in_band(client: Client) 
 
 
 def test_statistics_count_rows_and_batches(client: Client) -> None:
-    before = client.get_inference_statistics("echo_int64").model_stats[0]
-    echo(client, "INT64", sample("INT64"))
+    def found() -> Any:
+        return client.get_inference_statistics("echo_int64").model_stats[0]
 
-    def counted() -> bool:  # After its answer was handed out.
-        after = client.get_inference_statistics("echo_int64").model_stats[0]
+    def counted() -> bool:
+        # Calls are counted after their answers were handed out, those of tests before this one too.
+        before = found()
+        echo(client, "INT64", sample("INT64"))
+        eventually_sync(lambda: found().inference_count > before.inference_count)
+        after = found()
         assert after.version == "1"
         assert after.inference_count - before.inference_count == 2
         assert after.execution_count - before.execution_count == 1

@@ -54,11 +54,15 @@ def test_typed_contents_are_answered_raw(client: Client) -> None:
 
 
 def test_statistics_grow_by_what_was_asked(client: Client) -> None:
-    before = client.get_inference_statistics("echo_fp32").model_stats[0]
-    client.infer("echo_fp32", given(FLOATS, "FP32"))
+    def found() -> Any:
+        return client.get_inference_statistics("echo_fp32").model_stats[0]
 
-    def counted() -> bool:  # After its answer was handed out.
-        after = client.get_inference_statistics("echo_fp32").model_stats[0]
+    def counted() -> bool:
+        # Calls are counted after their answers were handed out, those of tests before this one too.
+        before = found()
+        client.infer("echo_fp32", given(FLOATS, "FP32"))
+        eventually_sync(lambda: found().inference_count > before.inference_count)
+        after = found()
         assert after.inference_count - before.inference_count == 2
         assert after.execution_count - before.execution_count == 1
         parts = after.inference_stats

@@ -51,11 +51,15 @@ async def test_of_twenty_calls_only_those_are_run_that_can_be_in_time(worker: Se
         calls = [channel.unary_unary(INFER)(payload, timeout=1.0) for _ in range(20)]
         sent_within_s = time.monotonic() - sent_s
         codes = await asyncio.gather(*(call.code() for call in calls))
+
+        async def are_counted() -> bool:  # After their answers were handed out.
+            return await executed(channel, "slow") - before >= codes.count(grpc.StatusCode.OK)
+
+        # A machine that is busy with other things may make them late, never wrong.
+        await eventually(are_counted)
         run = await executed(channel, "slow") - before
         # As many as end before the last caller leaves; more when this process itself stood still.
         assert run <= (1.0 + sent_within_s) / 0.3
-        # A machine that is busy with other things may make them late, never wrong.
-        assert codes.count(grpc.StatusCode.OK) <= run
         refusals = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
         assert set(codes) <= refusals | {grpc.StatusCode.OK}
 
