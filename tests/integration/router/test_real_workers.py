@@ -200,7 +200,8 @@ async def test_a_router_that_leaves_loses_no_call_it_took(mesh: Mesh) -> None:
         slow = asyncio.ensure_future(client.infer(step_request("slow"), timeout_s=SLACK_S))
         await load.more(80)
         stopping = asyncio.create_task(asyncio.to_thread(mesh.router.process.stop))
-        await eventually(lambda: len(load.failed) == CALLERS, what="all callers are refused")
+        # More than that, if one is told anything else: the assertion below then says what.
+        await eventually(lambda: len(load.failed) >= CALLERS, what="all callers are refused")
         assert (await slow).model_name == "slow"
         endless.cancel()
         assert await stopping == 0
