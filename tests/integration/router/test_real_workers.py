@@ -195,14 +195,19 @@ async def test_a_worker_that_leaves_in_order_costs_no_call(mesh: Mesh) -> None:
 async def test_a_router_that_leaves_loses_no_call_it_took(mesh: Mesh) -> None:
     async with load_on(mesh) as (load, client):
         await load.more(200)
+
+        def ends() -> list[tuple[str, str]]:
+            # On a starved machine `endless` and `slow` leave no room for some: not taken, not lost.
+            return [failure[:2] for failure in load.failed if failure[1] != "OVERLOADED"]
+
         # While this one is under way the router is there and refuses the others.
         endless = client.start(step_request("endless"), timeout_s=None)
         slow = asyncio.ensure_future(client.infer(step_request("slow"), timeout_s=SLACK_S))
         await load.more(80)
         stopping = asyncio.create_task(asyncio.to_thread(mesh.router.process.stop))
         # More than that, if one is told anything else: the assertion below then says what.
-        await eventually(lambda: len(load.failed) >= CALLERS, what="all callers are refused")
+        await eventually(lambda: len(ends()) >= CALLERS, what="all callers are refused")
         assert (await slow).model_name == "slow"
         endless.cancel()
         assert await stopping == 0
-    assert [failure[:2] for failure in load.failed] == [("UNAVAILABLE", "DRAINING")] * CALLERS
+    assert ends() == [("UNAVAILABLE", "DRAINING")] * CALLERS
