@@ -140,6 +140,10 @@ def test_one_request_is_one_trace_through_the_mesh(mesh: Mesh) -> None:
     assert [link.span_id for link in batch.span.links] == [call.span.span_id]
     assert [link.span_id for link in call.span.links] == [batch.span.span_id]
 
+    for outer, inner in ((rpc, attempt), (attempt, call)):
+        assert outer.span.start_time_unix_nano <= inner.span.start_time_unix_nano
+        assert inner.span.end_time_unix_nano <= outer.span.end_time_unix_nano
+
     assert [event.name for event in rpc.span.events] == [names.EVENT_ADMITTED]
     assert [event.name for event in call.span.events] == [names.EVENT_BATCHED]
     assert rpc.attributes[names.ATTR_RPC_STATUS] == "OK"

@@ -60,6 +60,9 @@ class Watcher:
     def call_sent(self, call: Call, worker_id: str) -> None:
         self.seen.append(f"sent {call.call_id} {worker_id} {call.attempts}")
 
+    def sampled_call_ended(self, call: Call) -> None:
+        self.seen.append(f"traced {call.call_id}")
+
     def call_ended(self, call: Call) -> None:
         assert call.ended_s >= call.arrived_s
         outcome = call.outcome
@@ -153,7 +156,7 @@ async def test_a_refusal_at_arrival_is_there_at_once() -> None:
     assert watcher.seen == ["ended OVERLOADED"]
 
 
-async def test_a_caller_is_woken_before_its_call_is_counted() -> None:
+async def test_a_caller_is_woken_after_its_spans_ended_and_before_its_call_is_counted() -> None:
     shell, _, watcher = shell_with(route_to("a"))
     shell.joined(NotingLink("a"))
     call = a_call()
@@ -164,10 +167,11 @@ async def test_a_caller_is_woken_before_its_call_is_counted() -> None:
 
     waiting = asyncio.create_task(caller())
     await asyncio.sleep(0)
+    call.spans = []
     shell.replied("a", [Reply(call.call_id, b"answer")])
     await waiting
     shell.close()
-    assert watcher.seen == ["woken with b'answer'", "ended b'answer'"]
+    assert watcher.seen == ["traced 1", "woken with b'answer'", "ended b'answer'"]
     assert (call.admitted, call.attempts) == (True, 1)
 
 

@@ -36,7 +36,7 @@ LOADS = st.builds(
     waiting=COUNT,
     waiting_of=st.lists(st.tuples(COUNT, COUNT), max_size=4).map(tuple),
     arrived=BIG_COUNT,
-    starts_s=st.lists(SECONDS, min_size=4, max_size=4).map(tuple),
+    starts_s=st.just(()) | st.lists(SECONDS, min_size=4, max_size=4).map(tuple),
 ).map(lambda load: replace(load, starts_s=load.starts_s[: len(load.waiting_of)]))
 MODELS = st.builds(
     ModelLoad,

@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
+from hasten.inference.v2.inference_pb2 import ModelStatisticsRequest
 from hasten.worker.v1 import worker_service_pb2 as wpb
 from hasten_policy.machines.worker_events import ModelSpec
 from hasten_runtime import telemetry
@@ -15,6 +16,7 @@ from hasten_runtime import telemetry_names as names
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
+from hasten_worker.shell.afterwards import Afterwards
 from hasten_worker.shell.alarm import Alarm
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, floats, model_spec
@@ -151,6 +153,20 @@ async def test_sampled_calls_have_spans_and_their_batch_links_them(
         assert batch.context.span_id in {link.context.span_id for link in call.links}
 
 
+async def test_spans_end_before_the_answer_is_on_its_way(
+    spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_worker() as bench, Router(bench) as router:
+        # Counting comes later than that: here never.
+        monkeypatch.setattr(Afterwards, "settle", lambda _: None)
+        await router.send(wpb.Call(call_id=1, payload=PAYLOAD, traceparent=SAMPLED))
+        await router.reply(1)
+        found = {span.name for span in spans.get_finished_spans()}
+        counted = await bench.public.ModelStatistics(ModelStatisticsRequest(name="echo"))
+    assert found == {names.SPAN_WORKER_CALL, names.SPAN_WORKER_BATCH}
+    assert counted.model_stats[0].inference_count == 0
+
+
 async def test_a_refused_call_ends_its_span_with_the_reason(spans: InMemorySpanExporter) -> None:
     wrong = floats()
     wrong.inputs[0].datatype = "INT8"
@@ -203,6 +219,17 @@ def all_is_counted(registry: CollectorRegistry) -> bool:
     assert sample(registry, "hasten_completion_lateness_seconds_count") == 1
     assert sample(registry, "hasten_worker_wasted_seconds_total") > 0
     return True
+
+
+async def test_an_answer_in_time_is_no_waste() -> None:
+    async with running_worker() as bench:
+        registry = CollectorRegistry()
+        bench.shell._observer = Meter(WorkerMetrics(registry), telemetry.Telemetry())
+        await bench.public.ModelInfer(floats())
+        await eventually(
+            lambda: sample(registry, "hasten_worker_batch_rows_sum", model="echo") == 1
+        )
+        assert sample(registry, "hasten_worker_wasted_seconds_total") == 0
 
 
 async def infer_all_ways(bench: Bench, model: EchoModel) -> None:

@@ -48,6 +48,12 @@ class Meter:
             call.attempt_traceparent = text_of(span.get_span_context())
             call.spans = [*(call.spans or ()), span]
 
+    def sampled_call_ended(self, call: Call) -> None:
+        """A sampled call has its outcome: its attempts end before the span that they belong to."""
+        refusal = call.outcome if isinstance(call.outcome, Refusal) else None
+        for span in call.spans or ():
+            end_span(span, refusal)
+
     def call_ended(self, call: Call) -> None:
         """A call had its outcome."""
         metrics, outcome = self._metrics, call.outcome
@@ -61,10 +67,6 @@ class Meter:
         elif outcome is not None:
             model = OTHER if outcome.reason in _MADE_UP else call.model
             metrics.model(model).refused(outcome)
-        if call.spans is not None:
-            refusal = outcome if isinstance(outcome, Refusal) else None
-            for span in call.spans:
-                end_span(span, refusal)
 
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""

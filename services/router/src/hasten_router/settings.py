@@ -102,7 +102,8 @@ class FanoutSettings(SettingsGroup):
         default=5.0,
         ge=0,
         le=60,
-        description="A change of models waits this long for a worker whose link is being opened.",
+        description="A change of models, shared memory or settings waits this long for a worker "
+        "whose link is being opened, at most half of its deadline.",
     )
 
     def crew_limits(self) -> CrewLimits:

@@ -43,6 +43,10 @@ class Observer(Protocol):
         """A sampled call is about to go to a worker."""
         ...
 
+    def sampled_call_ended(self, call: Call) -> None:
+        """A sampled call has its outcome, and its caller has not heard of it yet."""
+        ...
+
     def call_ended(self, call: Call) -> None:
         """A call had its outcome. Told when it has been handed out: no caller waits for this."""
         ...
@@ -233,6 +237,8 @@ class Shell:
         """Wakes the caller; whoever counts hears of it afterwards."""
         call.ended_s = self._clock.now_s()
         call.end(outcome)
+        if call.spans is not None:
+            self._observer.sampled_call_ended(call)
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._tell_ended)
         self._ended.append(call)

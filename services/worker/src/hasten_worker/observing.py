@@ -58,6 +58,17 @@ class Meter:
         for span in members:
             span.add_event(names.EVENT_BATCHED, {names.ATTR_ROWS: batch.rows})
 
+    def sampled_batch_ended(self, batch: Batch) -> None:
+        """A lane has just ended a batch that has a span."""
+        assert batch.span is not None  # noqa: S101  (who is told of)
+        if batch.fault is not None:
+            batch.span.set_status(StatusCode.ERROR, batch.fault)
+        batch.span.end()
+
+    def sampled_call_answered(self, call: Call) -> None:
+        """The answer of a call that has a span is about to be on its way."""
+        self._end_span(call, None)
+
     def batch_ended(self, batch: Batch) -> None:
         """A lane has ended a batch."""
         took_s = batch.ended_s - batch.began_s
@@ -70,10 +81,6 @@ class Meter:
         late = sum([began_s > call.arrived_s + call.time_left_s for call in batch.calls])
         if late:
             self._metrics.late_starts(late)
-        if batch.span is not None:
-            if batch.fault is not None:
-                batch.span.set_status(StatusCode.ERROR, batch.fault)
-            batch.span.end()
 
     def call_answered(self, call: Call) -> None:
         """A call's answer was handed out."""
@@ -86,7 +93,6 @@ class Meter:
         self._metrics.model(call.served.model.spec.name).answered(
             call.ended_s - call.arrived_s, late_s=late_s
         )
-        self._end_span(call, None)
 
     def call_refused(self, call: Call, refusal: Refusal) -> None:
         """A call ended without an answer."""

@@ -7,7 +7,7 @@ from hasten_policy.reasons import Refusal
 # --- what the machine must know of a model ----------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """One loaded model version.
 

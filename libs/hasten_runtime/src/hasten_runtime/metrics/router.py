@@ -33,13 +33,13 @@ class RouterMetrics:
         self._slack = shared.slack
         self._held = Histogram(
             names.METRIC_ROUTER_HOLD_SECONDS,
-            "Wait in the router for a worker's credit, of calls that were sent.",
+            "Wait in the router for a worker's credit, of calls that were sent and ended since.",
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
         attempts = Counter(
             names.METRIC_ROUTER_ATTEMPTS,
-            "Calls sent to workers: first, or again (retry, rescue or hedge).",
+            "Calls sent to workers and ended since: first, or again (retry, rescue or hedge).",
             ["kind"],
             registry=registry,
         )
@@ -58,12 +58,14 @@ class RouterMetrics:
         return self._models.of(name)
 
     def admitted(self, slack_s: float) -> None:
-        """A call with slack_s until its deadline was admitted; infinite without a deadline."""
+        """A call that had slack_s until its deadline when it was admitted has ended; infinite
+        without a deadline.
+        """
         if slack_s < math.inf:
             self._slack.observe(slack_s)
 
     def attempted(self, held_s: float, attempts: int) -> None:
-        """A call was first sent after held_s in the router, and so many times in all."""
+        """A call that has ended was first sent after held_s, and so many times in all."""
         self._first.inc()
         self._held.observe(held_s)
         if attempts > 1:

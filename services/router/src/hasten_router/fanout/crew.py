@@ -37,7 +37,7 @@ class CrewLimits:
         answer_s_max: For what a worker knows by heart.
         change_s_max: For loading and unloading models.
         connect_s_max: A change must reach every worker, so one whose link is being opened is
-            waited for this long.
+            waited for this long, or for half of what the call has left.
     """
 
     answer_s_max: float = 2.0
@@ -139,7 +139,11 @@ class Crew:
 
         The list is read again each time: who is waited for may leave, or come back elsewhere.
         """
-        patience_s = _within(self._limits.connect_s_max, context)
+        patience_s = self._limits.connect_s_max
+        left_s = context.time_remaining()
+        if left_s is not None:
+            # The other half is for asking: a worker that is dead must not keep the others from it.
+            patience_s = min(patience_s, left_s / 2)
         try:
             async with asyncio.timeout(patience_s):
                 while awaited := [link for link in self._links() if not link.connected]:
@@ -156,17 +160,10 @@ class Crew:
         context: Context,
         timeout_s: float,
     ) -> Question[ResponseT]:
-        return Question(
-            f"/{PUBLIC_NAME}/{method}", request, response_type, _within(timeout_s, context)
-        )
-
-
-def _within(timeout_s: float, context: Context) -> float:
-    """As much of it as the call has left."""
-    left_s = context.time_remaining()
-    if left_s is not None:
-        timeout_s = min(timeout_s, left_s)
-    return timeout_s
+        left_s = context.time_remaining()
+        if left_s is not None:
+            timeout_s = min(timeout_s, left_s)
+        return Question(f"/{PUBLIC_NAME}/{method}", request, response_type, timeout_s)
 
 
 def _unanimous(method: str, answers: Answers[ResponseT]) -> Given[ResponseT]:

@@ -8,8 +8,8 @@ from hasten_worker.shell.call import Call
 
 
 class Observer(Protocol):
-    """Told on the event loop: must be cheap. Of what ended well it is told afterwards, when the
-    answers are on their way.
+    """Told on the event loop: must be cheap. Of batches and answers it is told afterwards, when
+    the answers are on their way, but of those that are traced also at once.
     """
 
     def call_taken(self, call: Call) -> None:
@@ -18,6 +18,14 @@ class Observer(Protocol):
 
     def batch_started(self, batch: Batch) -> None:
         """A batch is about to be given to a lane."""
+        ...
+
+    def sampled_batch_ended(self, batch: Batch) -> None:
+        """A lane has just ended a batch that has a span."""
+        ...
+
+    def sampled_call_answered(self, call: Call) -> None:
+        """The answer of a call that has a span is about to be on its way."""
         ...
 
     def batch_ended(self, batch: Batch) -> None:

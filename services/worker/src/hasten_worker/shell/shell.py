@@ -277,6 +277,8 @@ class Shell:
         """Called on the loop when a lane has ended a batch."""
         del self._batches[batch.batch_id]
         batch.rows_gone = sum([call.rows for call in batch.calls if call.gone])
+        if batch.span is not None:
+            self._observer.sampled_batch_ended(batch)
         self._tell(
             BatchEnded(
                 batch.batch_id,
@@ -307,6 +309,8 @@ class Shell:
         call.service_s = effect.service_s
         call.ended_s = self._clock.now_s()
         call.sink.answered(call, result, effect.service_s)
+        if call.span is not None:
+            self._observer.sampled_call_answered(call)
         self._afterwards.answered(call)
 
     def _count_answered(self, call: Call) -> None:

@@ -1,0 +1,104 @@
+"""What the router counts of a call, once it has ended."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from hasten_policy.machines.router_events import (
+    AttemptAnswered,
+    CallArrived,
+    Deliver,
+    Refuse,
+    RouterEffect,
+    RouterEvent,
+    Send,
+    WorkerLost,
+)
+from hasten_policy.reasons import Reason, Refusal
+from hasten_router.calls import Call, Reply
+from hasten_router.observing import Meter
+from hasten_router.shell import Shell
+from hasten_runtime.clock import ManualClock
+from hasten_runtime.metrics import RouterMetrics
+from hasten_runtime.telemetry import Telemetry
+from tests.unit.router_shell.test_shell import NotingLink, ScriptedMachine
+
+BUSY = Refusal(Reason.OVERLOADED, "busy")
+
+
+def once_lost_once_answered(event: RouterEvent) -> list[RouterEffect]:
+    """Model "full" is refused, "held" waits, any other is sent to a, and to b when a is lost."""
+    match event:
+        case CallArrived(call_id=call_id, model="full"):
+            return [Refuse(call_id, BUSY)]
+        case CallArrived(model="held"):
+            return []
+        case CallArrived(call_id=call_id):
+            return [Send(call_id, "a", 9.0, 1)]
+        case WorkerLost():
+            return [Send(1, "b", 9.0, 2)]
+        case AttemptAnswered(call_id=call_id, worker_id=worker_id):
+            return [Deliver(call_id, worker_id)]
+    return []
+
+
+class Counted:
+    """A shell whose calls are counted."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.clock = ManualClock()
+        machine = ScriptedMachine(once_lost_once_answered)
+        meter = Meter(RouterMetrics(self._registry), Telemetry())
+        self.shell = Shell(machine, self.clock, meter)  # type: ignore[arg-type]  # as it is used
+        for worker in "ab":
+            self.shell.joined(NotingLink(worker))
+
+    def begin(self, model: str) -> Call:
+        call = Call(model, "", b"request", arrived_s=self.clock.now_s())
+        call.time_left_s = 2.5
+        self.shell.begin(call)
+        return call
+
+    def totals(self) -> dict[str, float]:
+        """Everything that was counted, after the last call has ended."""
+        self.shell.close()
+        wanted = {
+            "admitted": ("hasten_admission_slack_seconds_count", {}),
+            "first": ("hasten_router_attempts_total", {"kind": "first"}),
+            "again": ("hasten_router_attempts_total", {"kind": "again"}),
+            "held_s": ("hasten_router_hold_seconds_sum", {}),
+            "answered": ("hasten_requests_total", {"model": "m", "outcome": "answered"}),
+            "busy": ("hasten_refusals_total", {"reason": "overloaded"}),
+            "cancelled": ("hasten_refusals_total", {"reason": "cancelled"}),
+        }
+        found = {
+            word: self._registry.get_sample_value(name, labels)
+            for word, (name, labels) in wanted.items()
+        }
+        return {word: value for word, value in found.items() if value}
+
+
+@pytest.fixture
+async def counted() -> Counted:
+    return Counted()
+
+
+async def test_a_call_that_was_sent_twice_is_one_call_with_two_attempts(counted: Counted) -> None:
+    counted.begin("m")
+    counted.clock.advance(1.0)
+    counted.shell.lost("a", "gone")
+    counted.shell.replied("b", [Reply(1, b"answer")])
+    # It waited for nobody before it was first sent.
+    assert counted.totals() == {"admitted": 1, "first": 1, "again": 1, "answered": 1}
+
+
+async def test_a_call_that_is_refused_at_once_was_not_admitted(counted: Counted) -> None:
+    counted.begin("full")
+    assert counted.totals() == {"busy": 1}
+
+
+async def test_a_call_that_waits_until_its_caller_leaves_was_admitted_and_not_sent(
+    counted: Counted,
+) -> None:
+    counted.shell.abandon(counted.begin("held"))
+    assert counted.totals() == {"admitted": 1, "cancelled": 1}
