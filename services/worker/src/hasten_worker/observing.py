@@ -60,6 +60,16 @@ class Meter:
 
     def batch_ended(self, batch: Batch) -> None:
         """A lane has ended a batch."""
+        if batch.begun:
+            self._count_run(batch)
+        if batch.span is not None:
+            if not batch.begun:
+                batch.span.add_event(names.EVENT_NOT_BEGUN)
+            elif batch.fault is not None:
+                batch.span.set_status(StatusCode.ERROR, batch.fault)
+            batch.span.end()
+
+    def _count_run(self, batch: Batch) -> None:
         took_s = batch.ended_s - batch.began_s
         self._metrics.model(batch.served.model.spec.name).batch(
             rows=batch.rows, took_s=took_s, expected_s=batch.expected_s
@@ -70,10 +80,6 @@ class Meter:
         late = sum([began_s > call.arrived_s + call.time_left_s for call in batch.calls])
         if late:
             self._metrics.late_starts(late)
-        if batch.span is not None:
-            if batch.fault is not None:
-                batch.span.set_status(StatusCode.ERROR, batch.fault)
-            batch.span.end()
 
     def call_answered(self, call: Call) -> None:
         """A call's answer was handed out."""
