@@ -149,6 +149,17 @@ class Worker(RuleBasedStateMachine):
         if batch_id in self.running:
             self.end(batch_id, failed=failed)
 
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), late_s=st.floats(1e-6, 0.05))
+    def come_too_late_to_a_batch(self, data: st.DataObject, late_s: float) -> None:
+        batch_id = data.draw(st.sampled_from(sorted(self.running)))
+        begin_by_s = self.running[batch_id].begin_by_s
+        if begin_by_s == inf:
+            return
+        self.now_s = max(self.now_s, begin_by_s + late_s)
+        self.ended_ids = self.running.pop(batch_id).call_ids
+        self.send(BatchEnded(batch_id, 0.0, begun=False))
+
     @rule(by_s=st.one_of(st.floats(0.0, 0.1), st.just(1.0)))
     def advance(self, by_s: float) -> None:
         until_s = self.now_s + by_s
@@ -251,6 +262,9 @@ class Worker(RuleBasedStateMachine):
             if self.policy.batching.rule == "eager":
                 continue  # Its batch may outlast a member's deadline.
             assert self.now_s + predictor.predict_s(batch.rows, 0.5) <= deadline_s
+        assert batch.begin_by_s == min(
+            self.machine._book.calls[call_id].deadline_s for call_id in batch.call_ids
+        )
         self.running[batch.batch_id] = batch
         self.started_s[batch.batch_id] = self.now_s
         assert len(self.running) <= self.policy.lanes

@@ -77,6 +77,40 @@ def test_a_call_of_a_failed_batch_without_time_to_run_again_hears_that_it_was_be
     assert all(effect.refusal.started for effect in effects)  # type: ignore[union-attr]  # all Refuse
 
 
+def test_a_batch_must_begin_before_the_first_deadline_of_its_calls() -> None:
+    pretended = worker()
+    pretended.send(call(1, 5.0))
+    pretended.send(call(2, 0.5))
+    pretended.send(call(3, 0.3))
+    [batch] = starts(pretended.send(BatchEnded(1, 0.011)))
+    assert sorted(batch.call_ids) == [2, 3]
+    assert batch.begin_by_s == pytest.approx(0.3)
+    assert starts(worker().send(call(1)))[0].begin_by_s == inf
+
+
+def test_of_a_batch_that_no_lane_came_to_in_time_those_run_that_still_can() -> None:
+    pretended = worker()
+    pretended.send(call(1, 5.0))
+    for call_id, left_s in ((2, 0.5), (3, 0.3), (4, 5.0)):
+        pretended.send(call(call_id, left_s))
+    [batch] = starts(pretended.send(BatchEnded(1, 0.011)))
+    pretended.now_s = 0.31
+    effects = pretended.send(BatchEnded(batch.batch_id, 0.0, begun=False))
+    assert refusals(effects) == {3: Reason.SHED_BEFORE_START}
+    [again] = starts(effects)
+    assert sorted(again.call_ids) == [2, 4]
+    assert sorted(delivered(pretended.send(BatchEnded(again.batch_id, 0.012)))) == [2, 4]
+
+
+def test_a_batch_that_was_not_begun_says_nothing_of_how_long_a_run_takes() -> None:
+    pretended = worker()
+    before_s = pretended.machine.predictor("m/1").typical_s(1)
+    pretended.send(call(1, 0.1))
+    pretended.now_s = 0.2
+    pretended.send(BatchEnded(1, 0.0, begun=False))
+    assert pretended.machine.predictor("m/1").typical_s(1) == before_s
+
+
 def test_a_run_that_overstays_is_stopped_and_its_only_call_refused() -> None:
     pretended = worker(model(run_s_max=0.5), run_s=lambda _key, _rows: 60.0)
     pretended.send(call(1))

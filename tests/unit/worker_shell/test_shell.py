@@ -18,6 +18,7 @@ from hasten_runtime.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
 from hasten_worker.shell.afterwards import Afterwards
 from hasten_worker.shell.alarm import Alarm
+from hasten_worker.shell.batch import Batch
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, floats, model_spec
 from tests.unit.worker_shell.harness import Bench, Router, running_worker, worker_settings
@@ -42,6 +43,30 @@ async def test_a_run_that_overstays_is_stopped_and_the_lane_comes_back() -> None
         await router.send(wpb.Call(call_id=2, payload=PAYLOAD))
         assert (await router.reply(2)).payload
         assert not bench.shell.broken
+
+
+async def test_a_batch_whose_lane_comes_too_late_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = EchoModel()
+    patient = worker_settings(policy={"overdue_grace_s": 600.0})
+    async with running_worker(model, settings=patient) as bench, Router(bench) as router:
+        waiting: list[Batch] = []
+        lanes = bench.shell._lanes
+        begin = lanes.start
+        monkeypatch.setattr(lanes, "start", waiting.append)
+        await router.send(wpb.Call(call_id=1, payload=PAYLOAD, time_left_us=1_000_000))
+        await eventually(lambda: bool(waiting))
+        clock = SystemClock()
+        await eventually(lambda: clock.now_s() > waiting[0].begin_by_s)
+        begin(waiting[0])
+        reply = await router.reply(1)
+        assert (reply.failure.reason, reply.failure.started) == ("SHED_BEFORE_START", False)
+        assert model.batches_run == []
+        assert bench.shell.models.statistics("echo/1").executions == 0
+        monkeypatch.undo()
+        await router.send(wpb.Call(call_id=2, payload=PAYLOAD))
+        assert (await router.reply(2)).payload
 
 
 async def test_a_lane_that_ignores_its_termination_breaks_the_worker() -> None:

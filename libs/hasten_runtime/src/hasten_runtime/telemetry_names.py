@@ -20,6 +20,7 @@ SPAN_WORKER_BATCH: Final = "hasten.worker.batch"
 
 EVENT_ADMITTED: Final = "hasten.admitted"
 EVENT_BATCHED: Final = "hasten.batched"
+EVENT_NOT_BEGUN: Final = "hasten.not_begun"
 
 # --- attributes: semantic conventions ---
 

@@ -61,7 +61,9 @@ class Meter:
     def sampled_batch_ended(self, batch: Batch) -> None:
         """A lane has just ended a batch that has a span."""
         assert batch.span is not None  # noqa: S101  (who is told of)
-        if batch.fault is not None:
+        if not batch.begun:
+            batch.span.add_event(names.EVENT_NOT_BEGUN)
+        elif batch.fault is not None:
             batch.span.set_status(StatusCode.ERROR, batch.fault)
         batch.span.end()
 
@@ -70,7 +72,7 @@ class Meter:
         self._end_span(call, None)
 
     def batch_ended(self, batch: Batch) -> None:
-        """A lane has ended a batch."""
+        """A lane has run a batch, well or not."""
         took_s = batch.ended_s - batch.began_s
         self._metrics.model(batch.served.model.spec.name).batch(
             rows=batch.rows, took_s=took_s, expected_s=batch.expected_s

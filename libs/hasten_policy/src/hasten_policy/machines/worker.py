@@ -291,6 +291,7 @@ class WorkerMachine:
                 rows=formed.rows,
                 padded_rows=padded_rows,
                 expected_s=typical_s,
+                begin_by_s=min([call.deadline_s for call in formed.calls]),
             )
         )
 
@@ -303,7 +304,11 @@ class WorkerMachine:
         self._lag.add(now_s - batch.started_s - event.took_s)
         lag_s = max(0.0, min(self._lag.value, self._policy.lag_max_s))
         self._batcher.margin_s = self._policy.finish_margin_s + lag_s
-        if not event.failed:
+        if not event.begun:
+            # Whoever still has time runs with the next batch.
+            for call in batch.live_calls():
+                self._book.run_again(call, started=False)
+        elif not event.failed:
             batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
             self._deliver(batch, event.took_s)
         elif event.terminated:
@@ -334,7 +339,7 @@ class WorkerMachine:
         """Only a call that fails alone is at fault; the others of its batch run again."""
         for call in batch.live_calls():
             if len(batch.calls) > 1:
-                self._book.run_alone(call)
+                self._book.run_again(call, alone=True)
             else:
                 self._book.deliver(call, took_s, failed=True)
 
@@ -343,7 +348,7 @@ class WorkerMachine:
             if batch.stop is Stop.OVERDUE:
                 self._book.refuse(call, refusals.overdue())
             elif len(batch.calls) > 1:
-                self._book.run_alone(call)
+                self._book.run_again(call, alone=True)
             else:
                 self._book.refuse(call, refusals.overstayed(took_s))
 

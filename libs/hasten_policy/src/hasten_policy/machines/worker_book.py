@@ -100,13 +100,19 @@ class CallBook:
         self.waiting_bytes += call.payload_bytes
         self.fresh.append(call)
 
-    def run_alone(self, call: Call) -> None:
-        """Lets a call of a failed batch wait once more, or refuses it if time is up."""
+    def run_again(self, call: Call, *, alone: bool = False, started: bool = True) -> None:
+        """Lets a call of an ended batch wait once more, or refuses it if time is up.
+
+        Args:
+            call: Which.
+            alone: It shares no batch from now on.
+            started: Its batch was begun.
+        """
         call.batch_id = 0
-        call.solo = True
+        call.solo = call.solo or alone
         call.latest_start_s = self._batcher.latest_start_s(call)
         if call.latest_start_s < self._now_s:
-            self.refuse(call, refusals.shed(started=True))
+            self.refuse(call, refusals.shed(started=started))
         else:
             self.wait(call)
 

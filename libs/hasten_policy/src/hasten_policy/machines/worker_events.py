@@ -1,6 +1,7 @@
 """What the worker's machine is told (events) and what it asks for (effects)."""
 
 from dataclasses import dataclass
+from math import inf
 
 from hasten_policy.reasons import Refusal
 
@@ -107,12 +108,15 @@ class BatchEnded:
         took_s: Seconds on the lane: gathering, run and scattering.
         failed: The model raised an error or was terminated.
         terminated: It was stopped by StopBatch.
+        begun: False when the lane came to it after its `begin_by_s`; the other facts then say
+            nothing.
     """
 
     batch_id: int
     took_s: float
     failed: bool = False
     terminated: bool = False
+    begun: bool = True
 
 
 @dataclass(slots=True)
@@ -165,6 +169,8 @@ class StartBatch:
         rows: Sum of their rows.
         padded_rows: Rows to pad the batch up to; == rows when no padding is due.
         expected_s: Predicted seconds, for the log and for misprediction metrics.
+        begin_by_s: A lane that comes to it later than this must not begin it, but end it at once
+            as not begun: the deadline of a call has passed. inf for no such time.
     """
 
     batch_id: int
@@ -173,6 +179,7 @@ class StartBatch:
     rows: int
     padded_rows: int
     expected_s: float
+    begin_by_s: float = inf
 
 
 @dataclass(slots=True)

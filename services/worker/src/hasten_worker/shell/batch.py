@@ -30,6 +30,8 @@ class Batch:
         rows: Sum of their rows.
         padded_rows: Rows it was padded up to.
         expected_s: Predicted seconds.
+        begin_by_s: When it must have begun, or not at all.
+        begun: It was, or has not come to a lane yet.
         served: The model version that runs it.
         run: The model's run; None when it gave none.
         fault: Why the model gave no answer; None when it did.
@@ -45,6 +47,8 @@ class Batch:
     __slots__ = (
         "batch_id",
         "began_s",
+        "begin_by_s",
+        "begun",
         "calls",
         "computed_s",
         "ended_s",
@@ -66,6 +70,8 @@ class Batch:
         self.rows = effect.rows
         self.padded_rows = effect.padded_rows
         self.expected_s = effect.expected_s
+        self.begin_by_s = effect.begin_by_s
+        self.begun = True
         self.served = served
         self.fault: str | None = None
         self.reason = Reason.MODEL_FAILED
@@ -82,6 +88,10 @@ class Batch:
     def carry_out(self, clock: Clock, regions: Regions) -> None:
         """Runs and encodes; blocks, called on a lane. Never raises."""
         self.began_s = clock.now_s()
+        if self.began_s > self.begin_by_s:
+            self.begun = False
+            self.computed_s = self.ended_s = self.began_s
+            return
         outputs = self._outputs()
         self.computed_s = clock.now_s()
         for call in self.calls:

@@ -276,7 +276,11 @@ class Shell:
     def _batch_ended(self, batch: Batch) -> None:
         """Called on the loop when a lane has ended a batch."""
         del self._batches[batch.batch_id]
-        batch.rows_gone = sum([call.rows for call in batch.calls if call.gone])
+        if batch.begun:
+            batch.rows_gone = sum([call.rows for call in batch.calls if call.gone])
+        else:
+            for call in batch.calls:
+                call.batch_rows = 0
         if batch.span is not None:
             self._observer.sampled_batch_ended(batch)
         self._tell(
@@ -285,9 +289,11 @@ class Shell:
                 batch.ended_s - batch.began_s,
                 failed=batch.fault is not None,
                 terminated=batch.terminated,
+                begun=batch.begun,
             )
         )
-        self._afterwards.batch(batch)
+        if batch.begun:
+            self._afterwards.batch(batch)
 
     def _count_batch(self, batch: Batch) -> None:
         if batch.fault is None:
