@@ -29,7 +29,7 @@ class Observer(Protocol):
         ...
 
     def batch_ended(self, batch: Batch) -> None:
-        """A lane has ended a batch, well or not."""
+        """A lane has run a batch, well or not; one that was not begun is not told of."""
         ...
 
     def call_answered(self, call: Call) -> None:
