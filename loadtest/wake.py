@@ -49,8 +49,10 @@ def _sent(connection: socket.socket) -> float:
     time.sleep(PAUSE_S)
     sent_ns = time.monotonic_ns()
     connection.sendall(bytes(MESSAGE_BYTES))
-    received_ns = int.from_bytes(connection.recv(_TIME_BYTES, socket.MSG_WAITALL), "little")
-    return (received_ns - sent_ns) / 1e3
+    told = connection.recv(_TIME_BYTES, socket.MSG_WAITALL)
+    if len(told) < _TIME_BYTES:
+        raise ConnectionError("the process to be woken has ended")
+    return (int.from_bytes(told, "little") - sent_ns) / 1e3
 
 
 def answer(port: int, core: int) -> None:

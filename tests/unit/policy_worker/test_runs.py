@@ -102,6 +102,16 @@ def test_of_a_batch_that_no_lane_came_to_in_time_those_run_that_still_can() -> N
     assert sorted(delivered(pretended.send(BatchEnded(again.batch_id, 0.012)))) == [2, 4]
 
 
+def test_a_call_that_was_run_once_hears_so_although_its_second_batch_was_not_begun() -> None:
+    pretended = with_batch_of(2, left_s=0.5)
+    effects = pretended.send(BatchEnded(2, 0.011, **FAILED))
+    [alone] = starts(effects)
+    [call_id] = alone.call_ids
+    pretended.now_s = 0.6
+    effects = pretended.send(BatchEnded(alone.batch_id, 0.0, begun=False))
+    assert refusals(effects)[call_id] is Reason.DEADLINE_PASSED
+
+
 def test_a_batch_that_was_not_begun_says_nothing_of_how_long_a_run_takes() -> None:
     pretended = worker()
     before_s = pretended.machine.predictor("m/1").typical_s(1)

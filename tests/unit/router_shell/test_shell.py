@@ -54,10 +54,10 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def call_admitted(self, call: Call) -> None:
+    def sampled_call_admitted(self, call: Call) -> None:
         self.seen.append(f"admitted {call.call_id}")
 
-    def call_sent(self, call: Call, worker_id: str) -> None:
+    def sampled_call_sent(self, call: Call, worker_id: str) -> None:
         self.seen.append(f"sent {call.call_id} {worker_id} {call.attempts}")
 
     def sampled_call_ended(self, call: Call) -> None:

@@ -25,12 +25,12 @@ class Meter:
         self._metrics = metrics
         self._traces = traces
 
-    def call_admitted(self, call: Call) -> None:
+    def sampled_call_admitted(self, call: Call) -> None:
         """A sampled call was taken."""
         del call
         trace.get_current_span().add_event(names.EVENT_ADMITTED)
 
-    def call_sent(self, call: Call, worker_id: str) -> None:
+    def sampled_call_sent(self, call: Call, worker_id: str) -> None:
         """A sampled call is about to go to a worker."""
         call.attempt_traceparent = call.traceparent
         span = self._traces.start_call(

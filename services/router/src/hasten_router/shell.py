@@ -35,11 +35,11 @@ from hasten_runtime.clock import Clock
 class Observer(Protocol):
     """Told what people want to count and trace. Called on the hot path: must be cheap."""
 
-    def call_admitted(self, call: Call) -> None:
+    def sampled_call_admitted(self, call: Call) -> None:
         """A sampled call was taken."""
         ...
 
-    def call_sent(self, call: Call, worker_id: str) -> None:
+    def sampled_call_sent(self, call: Call, worker_id: str) -> None:
         """A sampled call is about to go to a worker."""
         ...
 
@@ -129,7 +129,7 @@ class Shell:
         call.admitted_s = self._clock.now_s()
         call.admitted = call.outcome is None or call.attempts > 0
         if call.traceparent and call.admitted:
-            self._observer.call_admitted(call)
+            self._observer.sampled_call_admitted(call)
 
     def abandon(self, call: Call) -> None:
         """The client cancelled or went away; harmless when the call has ended."""
@@ -207,7 +207,7 @@ class Shell:
         if effect.attempt == 1:
             call.first_sent_s = call.sent_s
         if call.traceparent:
-            self._observer.call_sent(call, effect.worker_id)
+            self._observer.sampled_call_sent(call, effect.worker_id)
         self._links[effect.worker_id].send(call, effect.deadline_s)
 
     def _revoke(self, effect: Revoke) -> None:

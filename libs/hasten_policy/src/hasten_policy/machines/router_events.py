@@ -3,6 +3,8 @@
 The shell turns gRPC calls, worker links and timers into events and carries the effects
 out, in order. A call has at most one attempt on any worker, so (call_id, worker_id) names
 an attempt.
+
+None is frozen, as making a frozen one takes several times as long; and none is changed once made.
 """
 
 from dataclasses import dataclass

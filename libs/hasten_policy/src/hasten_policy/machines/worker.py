@@ -307,7 +307,7 @@ class WorkerMachine:
         if not event.begun:
             # Whoever still has time runs with the next batch.
             for call in batch.live_calls():
-                self._book.run_again(call, started=False)
+                self._book.run_again(call)
         elif not event.failed:
             batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
             self._deliver(batch, event.took_s)

@@ -100,19 +100,18 @@ class CallBook:
         self.waiting_bytes += call.payload_bytes
         self.fresh.append(call)
 
-    def run_again(self, call: Call, *, alone: bool = False, started: bool = True) -> None:
+    def run_again(self, call: Call, *, alone: bool = False) -> None:
         """Lets a call of an ended batch wait once more, or refuses it if time is up.
 
         Args:
             call: Which.
-            alone: It shares no batch from now on.
-            started: Its batch was begun.
+            alone: Its batch was begun and failed: it shares none from now on.
         """
         call.batch_id = 0
         call.solo = call.solo or alone
         call.latest_start_s = self._batcher.latest_start_s(call)
         if call.latest_start_s < self._now_s:
-            self.refuse(call, refusals.shed(started=started))
+            self.refuse(call, refusals.shed(started=call.solo))
         else:
             self.wait(call)
 

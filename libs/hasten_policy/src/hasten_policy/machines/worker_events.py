@@ -1,4 +1,7 @@
-"""What the worker's machine is told (events) and what it asks for (effects)."""
+"""What the worker's machine is told (events) and what it asks for (effects).
+
+None is frozen, as making a frozen one takes several times as long; and none is changed once made.
+"""
 
 from dataclasses import dataclass
 from math import inf
@@ -108,8 +111,7 @@ class BatchEnded:
         took_s: Seconds on the lane: gathering, run and scattering.
         failed: The model raised an error or was terminated.
         terminated: It was stopped by StopBatch.
-        begun: False when the lane came to it after its `begin_by_s`; the other facts then say
-            nothing.
+        begun: False when the lane came to it after its `begin_by_s`; `took_s` is 0 then.
     """
 
     batch_id: int

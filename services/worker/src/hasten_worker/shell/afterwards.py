@@ -10,8 +10,6 @@ from hasten_worker.shell.call import Call
 class Afterwards:
     """Keeps what ended until the event loop's next round, when its answers are on their way.
 
-    Counting a batch and its calls takes as long as sending their answers does.
-
     Args:
         count_batch: Called for each batch.
         count_call: Called for each answered call, after the batches.
