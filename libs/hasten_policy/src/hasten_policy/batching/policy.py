@@ -16,6 +16,8 @@ class BatchingPolicy:
         order: Which waiting call goes first: a name of `order.ORDERS`.
         start_quantile: A batch is formed so that it ends in time at this quantile of its
             predicted seconds.
+        target_quantile: The largest batch worth forming (`ModelState.target_rows`) fits the usual
+            slack at this quantile.
         chance_quantile: A call that fits no more at `start_quantile` but does at this one
             still runs when a lane would otherwise stand idle; beyond it, it is shed.
         over_fraction: Overloaded for a call when the work due before a fresh call of its
@@ -33,7 +35,8 @@ class BatchingPolicy:
 
     rule: str = "hybrid"
     order: str = "edf"
-    start_quantile: float = 0.95
+    start_quantile: float = 0.75
+    target_quantile: float = 0.75
     chance_quantile: float = 0.5
     over_fraction: float = 0.25
     priority_bias_fraction: float = 0.5
@@ -48,6 +51,8 @@ class BatchingPolicy:
         ORDERS.get(self.order)
         if not 0.0 < self.chance_quantile <= self.start_quantile < 1.0:
             raise ValueError("quantiles must satisfy 0 < chance_quantile <= start_quantile < 1")
+        if not 0.0 < self.target_quantile < 1.0:
+            raise ValueError("target_quantile must lie between 0 and 1")
         if not 0.0 <= self.priority_bias_fraction <= 0.5:
             raise ValueError("priority_bias_fraction must lie in [0, 0.5]")
         for name in ("over_fraction", "no_deadline_age_s", "laxity_tick_s"):
