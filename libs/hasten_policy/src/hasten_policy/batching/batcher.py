@@ -105,9 +105,7 @@ class Batcher:
             return inf
         if call.trial:
             return call.deadline_s
-        run_s = call.model.predictor.predict_s(
-            call.rows, call.size, self._policy.chance_quantile
-        )
+        run_s = call.model.predictor.predict_s(call.rows, call.size, self._policy.chance_quantile)
         return call.deadline_s - self.margin.seconds - run_s
 
     def clear_s(self) -> float:
@@ -266,7 +264,11 @@ class Batcher:
         wanted_s = queue.model.predictor.predict_s(
             sizes[0], queue.size, self._policy.start_quantile
         )
-        due_s = min(call.deadline_s for call in queue.calls) - self.margin.seconds - wanted_s
+        # To wait costs nobody a deadline: the run is given twice its time, and some of the slack is
+        # kept for all that no worker can measure of the way back.
+        share = self._policy.company_slack_share
+        due_s = min(call.reserved_s(share) for call in queue.calls)
+        due_s -= self.margin.seconds + 2.0 * wanted_s
         go_s = min(due_s, min(call.arrived_s for call in queue.calls) + delay_s)
         if now_s >= go_s:
             return rows
@@ -318,9 +320,7 @@ class Batcher:
         Such a call (their classes differ) must not shrink the batch.
         """
         budget_s = call.deadline_s - now_s - self.margin.seconds
-        return call.model.predictor.rows_within(
-            budget_s, call.size, self._policy.start_quantile
-        )
+        return call.model.predictor.rows_within(budget_s, call.size, self._policy.start_quantile)
 
     def _give_up(self, call: Call) -> None:
         self.remove(call)

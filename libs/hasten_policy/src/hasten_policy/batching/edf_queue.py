@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from hasten_policy.batching.model_state import ModelState
@@ -55,6 +56,10 @@ class Call:
     batch_id: int = 0
     solo: bool = False
     trial: bool = False
+
+    def reserved_s(self, share: float) -> float:
+        """Its deadline, earlier by a share of its slack; math.inf for none."""
+        return self.deadline_s if self.slack_s == inf else self.deadline_s - share * self.slack_s
 
 
 class EdfQueue:

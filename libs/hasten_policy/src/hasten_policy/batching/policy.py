@@ -28,6 +28,7 @@ class BatchingPolicy:
             arrival: last among the hurried, but never starved.
         laxity_tick_s: Two models that are due within one tick are a tie, settled by the
             share of the lanes each has had.
+        company_slack_share: Share of its slack that no call spends on waiting for a preferred size.
         look_ahead_max: Calls passed over, per batch, in search of some that still fit.
         slack_window: Calls per model over which the median slack is taken.
         shapes_kept_max: Empty queues kept for models and shapes seen before.
@@ -42,6 +43,7 @@ class BatchingPolicy:
     priority_bias_fraction: float = 0.5
     no_deadline_age_s: float = 10.0
     laxity_tick_s: float = 0.0005
+    company_slack_share: float = 0.1
     look_ahead_max: int = 16
     slack_window: int = 64
     shapes_kept_max: int = 64
@@ -55,6 +57,8 @@ class BatchingPolicy:
             raise ValueError("target_quantile must lie between 0 and 1")
         if not 0.0 <= self.priority_bias_fraction <= 0.5:
             raise ValueError("priority_bias_fraction must lie in [0, 0.5]")
+        if not 0.0 <= self.company_slack_share < 1.0:
+            raise ValueError("company_slack_share must lie in [0, 1)")
         for name in ("over_fraction", "no_deadline_age_s", "laxity_tick_s"):
             value = getattr(self, name)
             if not (isfinite(value) and value > 0.0):
