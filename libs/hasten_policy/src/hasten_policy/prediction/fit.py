@@ -123,16 +123,17 @@ def _medians(memory: Memory) -> list[Point]:
         groups: dict[int, list[Run]] = {}
         for run in runs:
             groups.setdefault(band_of(run.rows), []).append(run)
-        for group in groups.values():
-            points.append(
-                Point(
-                    median([float(run.rows) for run in group]),
-                    median([run.size for run in group]),
-                    median([run.seconds for run in group]),
-                    float(len(group)),
-                )
-            )
+        points += [_typical(group) for group in groups.values()]
     return points
+
+
+def _typical(runs: Sequence[Run]) -> Point:
+    return Point(
+        median([float(run.rows) for run in runs]),
+        median([run.size for run in runs]),
+        median([run.seconds for run in runs]),
+        float(len(runs)),
+    )
 
 
 def _bent(
