@@ -4,6 +4,7 @@ from collections import Counter
 from math import exp, log
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.reasons import Reason
 from hasten_sim.figures import Figures
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ QUANTILES: Final = (
 )
 SECONDS_MAX: Final = 3600
 NAMED_MAX: Final = 64
+TOO_LATE: Final = frozenset(
+    reason.label
+    for reason in (Reason.OVERLOADED, Reason.DEADLINE_INFEASIBLE, Reason.SHED_BEFORE_START)
+)
+"""Refusals for want of time."""
 
 
 class Histogram:
@@ -95,6 +101,7 @@ class Tally:
         self._refused: Counter[str] = Counter()
         self._offered = self._in_time = self._late = self._abandoned = 0
         self._turned_away = self._executed_late = 0
+        self._refused_idle = self._refused_late = self._running = 0
         self._busy_s = self._useful_s = 0.0
         self._batches = self._rows = 0
 
@@ -137,6 +144,8 @@ class Tally:
             self._refused[label] += 1
             self._refusal.add(now_s - ask.at_s)
             self._turned_away += at_the_door
+            self._refused_idle += label in TOO_LATE and not self._running
+            self._refused_late += now_s >= ask.deadline_s
 
     def left(self, ask: "Ask") -> None:
         """The caller left at its deadline without having heard anything."""
@@ -147,6 +156,7 @@ class Tally:
     def began(self, asks: "Iterable[Ask]", now_s: float) -> None:
         """A batch of these began."""
         self._batches += 1
+        self._running += 1
         for ask in asks:
             self._rows += ask.rows
             if now_s > ask.deadline_s and ask.measured:
@@ -154,6 +164,7 @@ class Tally:
 
     def ran(self, asks: "Iterable[Ask]", worker: int, took_s: float) -> None:
         """A batch of these took a lane for `took_s`."""
+        self._running -= 1
         rows = measured = 0
         for ask in asks:
             rows += ask.rows
@@ -203,6 +214,8 @@ class Tally:
                 for worker_s in self._busy_by_worker[:NAMED_MAX]
             ),
             events=events,
+            refused_idle=self._refused_idle,
+            refused_late=self._refused_late,
         )
 
 
