@@ -40,8 +40,8 @@ def test_a_biased_profile_is_told_to_the_machine_and_not_to_the_runs() -> None:
     shape = ModelShape("m", BatchTimes(0.01), batch_max=4, profiled_factor=0.5)
     times = RunTimes(shape, 1.0, Random(1))
     spec = spec_of(times, MeshShape())
-    assert [rows for rows, _ in spec.profile][-1] == 4
-    assert all(0.0 < seconds < 0.006 for _, seconds in spec.profile)
+    assert [rows for rows, _, _ in spec.profile][-1] == 4
+    assert all(0.0 < seconds < 0.006 for _, _, seconds in spec.profile)
     assert times.seconds(1) == pytest.approx(0.01)
 
 

@@ -56,3 +56,8 @@ class Ask:
         self.measured = measured
         self.length = length
         self.left = False
+
+    @property
+    def elements(self) -> int:
+        """Of its input: the size of its work."""
+        return self.rows * self.length

@@ -118,6 +118,8 @@ class SimRouter:
                 ask.priority,
                 self._scenario.tenants[ask.tenant],
                 ask.payload_bytes,
+                rows=ask.rows,
+                elements=ask.elements,
             )
         )
         self._arriving = 0

@@ -62,7 +62,7 @@ class RunTimes:
 
     def profile(self) -> tuple[tuple[int, int, float], ...]:
         """What a measurement at load time finds, for each power of two and the full batch:
-        (rows, length of each, seconds), one a run.
+        (rows, elements, seconds), one a run.
         """
         shape = self.shape
         if shape.profiled_at == "never":
@@ -71,7 +71,7 @@ class RunTimes:
         most = shape.batch_max
         sizes = [1 << power for power in range((most - 1).bit_length())]
         return tuple(
-            (size, length, shape.profiled_factor * self.seconds(size, length, -inf))
+            (size, size * length, shape.profiled_factor * self.seconds(size, length, -inf))
             for length in lengths
             for size in [*sizes, most]
             for _ in range(PROFILE_RUNS)
@@ -137,5 +137,5 @@ def spec_of(times: RunTimes, mesh: MeshShape) -> ModelSpec:
         queue_max=QUEUE_MAX,
         default_timeout_s=0.0,
         run_s_max=RUN_S_MAX,
-        profile=tuple((rows, seconds) for rows, _, seconds in times.profile()),
+        profile=times.profile(),
     )

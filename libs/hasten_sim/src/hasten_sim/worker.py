@@ -221,6 +221,7 @@ class SimWorker:
                     self._scenario.tenants[ask.tenant],
                     ask.payload_bytes,
                     more_follow=index != last,
+                    elements=ask.elements,
                 )
             )
         self._flush()
