@@ -40,7 +40,7 @@ class Figures:
         offered_by_s: Arrivals, likewise.
         share_by_worker: Share of the busy seconds, by worker index, of at most 64 workers.
         events: Events that the machines handled.
-        refused_idle: Refusals for want of time that came while no lane ran anything.
+        refused_idle: Refusals for want of time while the routers knew of no other request.
         refused_late: Refusals, for whatever reason, that came when the deadline had passed.
     """
 

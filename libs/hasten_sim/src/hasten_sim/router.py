@@ -99,7 +99,8 @@ class SimRouter:
         if self._front is None:
             self._decide(ask, arrival.slack_s)
         elif not self._front.call(ask):
-            self._refused((ask, Reason.CANCELLED.label, True))
+            del self._asks[call_id]
+            self._tally.refused(ask, at_s, Reason.CANCELLED.label, at_the_door=True)
         if self.leave_at_deadline and call_id in self._asks and ask.deadline_s != inf:
             self._loop.at(ask.deadline_s, self._leave, call_id)
 
@@ -108,6 +109,7 @@ class SimRouter:
 
     def _decide(self, ask: Ask, left_s: float) -> None:
         """The machine hears of a request, now."""
+        self._tally.taken += 1
         self._arriving = ask.call_id
         self._tell(
             CallArrived(
@@ -137,9 +139,16 @@ class SimRouter:
             self._front.do(self._abandon, call_id)
 
     def _abandon(self, call_id: int) -> None:
-        if self._asks.pop(call_id, None) is not None:
+        if self._forget(call_id) is not None:
             self._tell(CallAbandoned(call_id))
             self._flush()
+
+    def _forget(self, call_id: int) -> Ask | None:
+        """A request that the machine has heard of has ended; None if it had before."""
+        ask = self._asks.pop(call_id, None)
+        if ask is not None:
+            self._tally.taken -= 1
+        return ask
 
     @property
     def asking(self) -> int:
@@ -244,7 +253,7 @@ class SimRouter:
         if reply.refusal is not None:
             self._refuse(effect.call_id, reply.refusal.reason.label)
             return
-        ask = self._asks.pop(effect.call_id, None)
+        ask = self._forget(effect.call_id)
         if ask is not None and not ask.left:
             self._tally.answered(ask, self._loop.now_s, reply.service_s)
 
@@ -252,17 +261,18 @@ class SimRouter:
         ask = self._asks.get(call_id)
         if ask is None:
             return
-        refused = (ask, label, call_id == self._arriving)
+        refused = (ask, label, call_id == self._arriving, self._tally.taken == 1)
         if self._front is None:
             self._refused(refused)
         else:
             self._front.refuse(ask, self._refused, refused)
 
-    def _refused(self, refused: tuple[Ask, str, bool]) -> None:
+    def _refused(self, refused: tuple[Ask, str, bool, bool]) -> None:
         """The caller hears a refusal."""
-        ask, label, at_the_door = refused
-        if self._asks.pop(ask.call_id, None) is not None and not ask.left:
-            self._tally.refused(ask, self._loop.now_s, label, at_the_door=at_the_door)
+        ask, label, at_the_door, idle = refused
+        if self._forget(ask.call_id) is not None and not ask.left:
+            now_s = self._loop.now_s
+            self._tally.refused(ask, now_s, label, at_the_door=at_the_door, idle=idle)
 
     def _revoke(self, effect: Revoke) -> None:
         link = self.links[effect.worker_id]

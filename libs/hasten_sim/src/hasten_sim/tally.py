@@ -85,9 +85,14 @@ class _Shares:
 
 
 class Tally:
-    """What became of each request; see `Figures` for the meanings."""
+    """What became of each request; see `Figures` for the meanings.
+
+    Attributes:
+        taken: Requests that routers have heard of and that have not ended.
+    """
 
     def __init__(self, scenario: "Scenario") -> None:
+        self.taken = 0
         self._scenario = scenario
         self._models = _Shares(min(NAMED_MAX, len(scenario.models)))
         self._tenants = _Shares(len(scenario.tenants))
@@ -101,7 +106,7 @@ class Tally:
         self._refused: Counter[str] = Counter()
         self._offered = self._in_time = self._late = self._abandoned = 0
         self._turned_away = self._executed_late = 0
-        self._refused_idle = self._refused_late = self._running = 0
+        self._refused_idle = self._refused_late = 0
         self._busy_s = self._useful_s = 0.0
         self._batches = self._rows = 0
 
@@ -138,13 +143,23 @@ class Tally:
         if ask.model < NAMED_MAX:
             self._models.good[ask.model] += 1
 
-    def refused(self, ask: "Ask", now_s: float, label: str, *, at_the_door: bool) -> None:
-        """The caller heard a refusal."""
+    def refused(
+        self, ask: "Ask", now_s: float, label: str, *, at_the_door: bool, idle: bool = False
+    ) -> None:
+        """The caller heard a refusal.
+
+        Args:
+            ask: Whose.
+            now_s: When.
+            label: Of the reason.
+            at_the_door: It never came in.
+            idle: The mesh had nothing else to do.
+        """
         if ask.measured:
             self._refused[label] += 1
             self._refusal.add(now_s - ask.at_s)
             self._turned_away += at_the_door
-            self._refused_idle += label in TOO_LATE and not self._running
+            self._refused_idle += idle and label in TOO_LATE
             self._refused_late += now_s >= ask.deadline_s
 
     def left(self, ask: "Ask") -> None:
@@ -156,7 +171,6 @@ class Tally:
     def began(self, asks: "Iterable[Ask]", now_s: float) -> None:
         """A batch of these began."""
         self._batches += 1
-        self._running += 1
         for ask in asks:
             self._rows += ask.rows
             if now_s > ask.deadline_s and ask.measured:
@@ -164,7 +178,6 @@ class Tally:
 
     def ran(self, asks: "Iterable[Ask]", worker: int, took_s: float) -> None:
         """A batch of these took a lane for `took_s`."""
-        self._running -= 1
         rows = measured = 0
         for ask in asks:
             rows += ask.rows
