@@ -138,8 +138,7 @@ class Cpu:
     def _slowed(self) -> float:
         """The share of a core that each thread gets which wants one."""
         wanted = self._others + sum(work.threads * work.process.left for work in self._works)
-        there = self._cores * self._stolen.left
-        return 1.0 if wanted <= there else there / wanted
+        return self._stolen.left * (1.0 if wanted <= self._cores else self._cores / wanted)
 
     def _due(self, turn: int) -> None:
         if turn != self._turn:
