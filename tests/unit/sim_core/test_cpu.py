@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,26 @@ def test_what_is_stopped_never_ends_and_makes_room() -> None:
     log.loop.run_before(99.0)
     assert log.ends_s == {"kept": pytest.approx(1.25)}
     process.stop(given_up)
+
+
+def test_on_a_crowded_machine_whoever_wakes_up_may_wait_for_a_slice_to_end() -> None:
+    log = Log()
+    cpu = Cpu(log.loop, 1, slice_s=0.004, rng=Random(1))
+    process = Process(cpu)
+    for number in range(1000):
+        log.at(number * 1.0, lambda n=number: process.start(1e-6, 1, log.done, str(n)))
+        if number == 499:
+            log.at(number + 0.5, lambda: cpu.crowd(3))
+    given_up = process.start(9.0, 1, log.done, "given up")
+    process.stop(given_up)
+    log.loop.run_before(2000.0)
+    waits_s = [log.ends_s[str(number)] - number for number in range(1000)]
+    assert max(waits_s[:500]) < 1e-5
+    late = [wait_s for wait_s in waits_s[500:] if wait_s > 1e-5]
+    assert len(late) == pytest.approx(500 * 3 / 4, rel=0.1)
+    assert max(late) < 0.0041
+    assert sum(late) / len(late) == pytest.approx(0.002, rel=0.1)
+    assert "given up" not in log.ends_s
 
 
 works = st.lists(

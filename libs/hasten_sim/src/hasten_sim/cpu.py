@@ -1,6 +1,7 @@
 """Cores that several processes want, and what others take of them."""
 
 from math import inf, prod
+from random import Random
 from typing import Any, Final
 
 from hasten_sim.loop import Act, Loop
@@ -18,9 +19,10 @@ class Work:
         left_s: Seconds that it would still take with all the cores that it wants.
         act: What is done when it is done.
         payload: What that is given.
+        given_up: Nobody waits for it any more.
     """
 
-    __slots__ = ("act", "left_s", "payload", "process", "threads")
+    __slots__ = ("act", "given_up", "left_s", "payload", "process", "threads")
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class Work:
         self.left_s = left_s
         self.act = act
         self.payload = payload
+        self.given_up = False
 
 
 class Stolen:
@@ -68,11 +71,27 @@ class Cpu:
     Args:
         loop: Virtual time.
         cores: How many; inf for as many as are wanted.
+        slice_s: Others keep a core at most so long once they have it.
+        rng: Says how much of that is left when somebody wants a core.
     """
 
-    __slots__ = ("_at_s", "_cores", "_loop", "_others", "_stolen", "_turn", "_works")
+    __slots__ = (
+        "_at_s",
+        "_cores",
+        "_loop",
+        "_others",
+        "_rng",
+        "_slice_s",
+        "_stolen",
+        "_turn",
+        "_works",
+    )
 
-    def __init__(self, loop: Loop, cores: float = inf) -> None:
+    def __init__(
+        self, loop: Loop, cores: float = inf, slice_s: float = 0.0, rng: Random | None = None
+    ) -> None:
+        self._slice_s = slice_s
+        self._rng = rng
         self._others = 0.0
         self._stolen = Stolen()
         self._loop = loop
@@ -81,19 +100,37 @@ class Cpu:
         self._at_s = loop.now_s
         self._turn = 0
 
-    def start(self, work: Work) -> Work:
-        """Begins a piece of work, now."""
-        self.settle()
-        self._works.append(work)
-        self.plan()
+    def start(self, work: Work, *, awake: bool = False) -> Work:
+        """Begins a piece of work, now or when there is a core for it, as for one that is `awake`."""
+        wait_s = 0.0 if awake else self._wait_s(work)
+        if wait_s > 0.0:
+            self._loop.at(self._loop.now_s + wait_s, self._begin, work)
+        else:
+            self._begin(work)
         return work
 
     def stop(self, work: Work) -> None:
         """Gives a piece of work up; nothing comes of it."""
+        work.given_up = True
         if work in self._works:
             self.settle()
             self._works.remove(work)
             self.plan()
+
+    def _begin(self, work: Work) -> None:
+        if not work.given_up:
+            self.settle()
+            self._works.append(work)
+            self.plan()
+
+    def _wait_s(self, work: Work) -> float:
+        """Until one of those who have a core has used its slice up, where there are too many."""
+        if self._rng is None or not self._slice_s:
+            return 0.0
+        wanted = self._wanted() + work.threads
+        if wanted <= self._cores or self._rng.random() < self._cores / wanted:
+            return 0.0
+        return self._rng.uniform(0.0, self._slice_s)
 
     # --- what others take -------------------------------------------------------------------
 
@@ -137,8 +174,12 @@ class Cpu:
 
     def _slowed(self) -> float:
         """The share of a core that each thread gets which wants one."""
-        wanted = self._others + sum(work.threads * work.process.left for work in self._works)
+        wanted = self._wanted()
         return self._stolen.left * (1.0 if wanted <= self._cores else self._cores / wanted)
+
+    def _wanted(self) -> float:
+        """Threads that want a core."""
+        return self._others + sum(work.threads * work.process.left for work in self._works)
 
     def _due(self, turn: int) -> None:
         if turn != self._turn:
@@ -181,13 +222,28 @@ class Process:
         self._stolen.give_back(share)
         self._cpu.plan()
 
-    def start(self, seconds: float, threads: float, act: Act, payload: Any) -> Work:  # noqa: ANN401  (whatever the act takes)
+    def start(
+        self,
+        seconds: float,
+        threads: float,
+        act: Act,
+        payload: Any,  # noqa: ANN401  (whatever the act takes)
+        *,
+        awake: bool = False,
+    ) -> Work:
         """Keeps threads busy for so long, or longer when the machine is.
+
+        Args:
+            seconds: With all the cores that it wants.
+            threads: How many.
+            act: What is done then.
+            payload: What that is given.
+            awake: They go on from something else, and need not wait for a core.
 
         Returns:
             For `stop`.
         """
-        return self._cpu.start(Work(self, threads, seconds, act, payload))
+        return self._cpu.start(Work(self, threads, seconds, act, payload), awake=awake)
 
     def stop(self, work: Work) -> None:
         """Gives a piece of work up."""

@@ -1,5 +1,7 @@
 """Which processes have a CPU that may be short: of a shared machine, or stolen from."""
 
+from random import Random
+
 from hasten_sim.cpu import Cpu, Process
 from hasten_sim.loop import Loop
 from hasten_sim.scenario import Fault, Scenario
@@ -11,15 +13,19 @@ class Machines:
     Args:
         scenario: Mesh and faults.
         loop: Virtual time.
+        seed: Of the waits for a core.
 
     Attributes:
         routers: Of each router; None where it does not matter.
         workers: Of each worker; None likewise.
     """
 
-    def __init__(self, scenario: Scenario, loop: Loop) -> None:
+    def __init__(self, scenario: Scenario, loop: Loop, seed: int) -> None:
         mesh = scenario.mesh
-        self._cpu = Cpu(loop, mesh.host.cores) if mesh.host is not None else None
+        self._cpu: Cpu | None = None
+        if mesh.host is not None:
+            host = mesh.host
+            self._cpu = Cpu(loop, host.cores, host.slice_s, Random(f"{seed}/cpu"))
         stolen = [fault for fault in scenario.faults if fault.kind == "steal"]
         # Stolen from the whole machine: from all that is on it, shared or not.
         whole = any(fault.worker is None and fault.router is None for fault in stolen)

@@ -152,6 +152,8 @@ class HostShape:
         worker_s: CPU seconds of a worker's thread of decisions for a call.
         pending_max: Most calls that wait for a router; what comes then hears CANCELLED from its
             transport. 0 for no limit.
+        slice_s: Where more cores are wanted than there are, a thread that wakes up may have to wait
+            up to so long for one.
     """
 
     cores: float
@@ -162,6 +164,7 @@ class HostShape:
     dead_s: float = 0.0
     worker_s: float = 0.0
     pending_max: int = 0
+    slice_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def simulate(scenario: Scenario, policies: PolicySet, seed: int, *, load: float 
     """
     loop = Loop(-MEET_S)
     tally = Tally(scenario)
-    machines = Machines(scenario, loop)
+    machines = Machines(scenario, loop, seed)
     routers = [
         SimRouter(index, scenario, policies.router, loop, tally, seed, process)
         for index, process in enumerate(machines.routers)

@@ -59,17 +59,19 @@ class Thread:
         self._at_hand.clear()
         self._door.clear()
 
-    def _go_on(self) -> None:
+    def _go_on(self, *, awake: bool = False) -> None:
         if self._doing is not None:
             return
         queue = self._at_hand or self._door
         if queue:
             cost_s, act, payload = queue.popleft()
-            self._doing = self._process.start(max(cost_s, LEAST_S), 1, self._done, (act, payload))
+            self._doing = self._process.start(
+                max(cost_s, LEAST_S), 1, self._done, (act, payload), awake=awake
+            )
 
     def _done(self, item: tuple[Act, Any]) -> None:
         act, payload = item
         # What it brings about comes after what is at hand already.
         act(payload)
         self._doing = None
-        self._go_on()
+        self._go_on(awake=True)

@@ -54,6 +54,11 @@ class HostTable(Table):
         description="Most calls that wait for a router; its transport cancels what comes then. 0 "
         "for no limit.",
     )
+    slice_ms: NotNegative = Field(
+        default=0.0,
+        description="Where more cores are wanted than there are, whoever wakes up may have to "
+        "wait up to so long for one.",
+    )
 
 
 class MeshTable(Table):

@@ -55,6 +55,7 @@ def _host(table: HostTable) -> HostShape:
         dead_s=dead_us / 1e6,
         worker_s=table.worker_us / 1e6,
         pending_max=table.pending_max,
+        slice_s=table.slice_ms / 1e3,
     )
 
 
