@@ -101,7 +101,7 @@ class Cpu:
         self._turn = 0
 
     def start(self, work: Work, *, awake: bool = False) -> Work:
-        """Begins a piece of work, now or when there is a core for it, as for one that is `awake`."""
+        """Begins a piece of work, now or when there is a core; one that is `awake` has it."""
         wait_s = 0.0 if awake else self._wait_s(work)
         if wait_s > 0.0:
             self._loop.at(self._loop.now_s + wait_s, self._begin, work)
