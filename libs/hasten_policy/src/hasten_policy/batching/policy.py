@@ -39,7 +39,7 @@ class BatchingPolicy:
     start_quantile: float = 0.75
     target_quantile: float = 0.75
     chance_quantile: float = 0.5
-    over_fraction: float = 0.25
+    over_fraction: float = 0.5
     priority_bias_fraction: float = 0.5
     no_deadline_age_s: float = 10.0
     laxity_tick_s: float = 0.0005
