@@ -5,7 +5,8 @@ finishes its handshake, pings, metadata, message size. They allow the pace of pi
 `grpc_client` keeps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -14,7 +15,15 @@ from hasten_runtime.handlers import RefusalInterceptor
 from hasten_runtime.health import Health
 from hasten_runtime.reflection import add_reflection
 
-__all__ = ["Health", "ServerLimits", "add_health", "add_reflection", "bind", "make_server"]
+__all__ = [
+    "Health",
+    "ServerLimits",
+    "add_health",
+    "add_reflection",
+    "bind",
+    "listening",
+    "make_server",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +123,36 @@ def bind(server: grpc.aio.Server, address: str) -> str:
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen at {address}: it is in use or not of this host") from error
+        raise OSError(f"cannot listen at {address}: {_why(error)}") from error
     host = address.rpartition(":")[0]
     return f"{host}:{port}"
+
+
+@contextmanager
+def listening(address: str, *, setting: str, variable: str) -> Iterator[None]:
+    """What is opened inside listens at the address that a setting gave.
+
+    Raises:
+        OSError: It cannot be; the sentence names the address, the cause and what to change.
+    """
+    try:
+        yield
+    except (OSError, OverflowError) as error:
+        sentence = str(error)
+        if not sentence.startswith("cannot listen at"):
+            sentence = f"cannot listen at {address}: {getattr(error, 'strerror', None) or error}"
+        raise OSError(
+            f"{sentence}; choose another by the setting {setting} "
+            f"(--{setting.replace('_', '-')}, {variable})"
+        ) from error
+
+
+def _why(error: RuntimeError) -> str:
+    """gRPC tells the system's reason for each address that it tried, among other things."""
+    for cause in ("Address already in use", "Permission denied", "Cannot assign requested address"):
+        if cause in str(error):
+            return cause
+    return "it is in use or not of this host"
 
 
 def add_health(server: grpc.aio.Server) -> Health:

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
+from hasten_runtime.discovery.reading import UNREADABLE, instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, bounded, open_redis
@@ -21,6 +21,8 @@ _log = logs.logger(__name__)
 CONNECTIONS_MAX: Final = 16
 """Each watched service keeps one connection for its nudges."""
 NUDGES_AT_ONCE: Final = 256
+REASON_CHARS: Final = 300
+"""Of why a lease is left out, so much is logged."""
 
 
 class RedisRegistry:
@@ -134,10 +136,12 @@ class RedisReader:
 def _instance(service: str, instance_id: str, value: bytes) -> Instance | None:
     try:
         facts = json.loads(value)
-        meta = {str(key): str(text) for key, text in facts["meta"].items()}
-        return Instance(service, instance_id, str(facts["address"]), MappingProxyType(meta))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return instance_of(service, instance_id, facts["address"], facts["meta"])
+    except UNREADABLE as error:
         _log.warning(
-            "discovery.bad_lease", watched=service, instance=instance_id, reason=str(error)
+            "discovery.bad_lease",
+            watched=service,
+            instance=ascii(instance_id)[:REASON_CHARS],
+            reason=ascii(error)[:REASON_CHARS],
         )
         return None

@@ -93,6 +93,8 @@ class FrameLink:
         self.channel = channel
         self.state: load_pb2.WorkerState | None = None
         """The worker's last full report, as it came."""
+        self.unannounced = False
+        """What the worker said last: the registry does not take its announcement."""
         self.connected = False
         self.quiesced = False
         """Whoever owns the link asked for no new calls on it."""
@@ -272,6 +274,7 @@ class FrameLink:
             self._take_replies(message)
         if message.HasField("state"):
             self.state = message.state
+            self.unannounced = message.state.unannounced
             self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):

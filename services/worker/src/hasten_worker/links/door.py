@@ -40,7 +40,7 @@ class LinkDoor:
         self.setup = setup
         self.port: int = listening.getsockname()[1]
         self._listening = listening
-        self._frame_bytes_max = frame_bytes_max
+        self.frame_bytes_max = frame_bytes_max
         self._server: asyncio.Server | None = None
         self._finished = False
         self._tickets: dict[bytes, tuple[str, asyncio.TimerHandle]] = {}
@@ -119,7 +119,7 @@ class LinkDoor:
         expiry.cancel()
         arrival.settled()
         connection = arrival.connection
-        connection.frame_bytes_max = self._frame_bytes_max
+        connection.frame_bytes_max = self.frame_bytes_max
         self._none_left.clear()
 
         def ended() -> None:
