@@ -148,7 +148,7 @@ def listening(address: str, *, setting: str, variable: str) -> Iterator[None]:
 
 
 def _why(error: RuntimeError) -> str:
-    """gRPC tells the system's reason for each address that it tried, among other things."""
+    """The system's reason, which gRPC tells for each address that it tried."""
     for cause in ("Address already in use", "Permission denied", "Cannot assign requested address"):
         if cause in str(error):
             return cause

@@ -112,4 +112,5 @@ async def _break_off(worker: Worker) -> NoReturn:
         # Its last events are the ones that matter.
         await asyncio.to_thread(worker.recorder.close)
     _log.critical("worker.broken", exit_code=EXIT_BROKEN, help="start it anew")
+    logs.drain()
     os._exit(EXIT_BROKEN)
