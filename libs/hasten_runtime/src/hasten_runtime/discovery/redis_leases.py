@@ -92,6 +92,7 @@ class RedisReader:
         self._channel = channel
         self._poll_s = poll_s
         self._waits = False
+        self._unreadable: dict[str, bytes] = {}
 
     async def read(self) -> Sequence[Instance]:
         """The live instances; see `Reader`."""
@@ -106,10 +107,15 @@ class RedisReader:
             self._waits = False
             raise RegistryTrouble(str(error)) from error
         self._waits = True
+        self._unreadable = {
+            instance_id: value
+            for instance_id, value in self._unreadable.items()
+            if entries.get(instance_id) == value
+        }
         return [
             instance
             for instance_id, value in entries.items()
-            if (instance := _instance(self._service, instance_id, value))
+            if (instance := self._instance(instance_id, value))
         ]
 
     async def close(self) -> None:
@@ -132,16 +138,19 @@ class RedisReader:
                     return
                 timeout_s = 0.0
 
-
-def _instance(service: str, instance_id: str, value: bytes) -> Instance | None:
-    try:
-        facts = json.loads(value)
-        return instance_of(service, instance_id, facts["address"], facts["meta"])
-    except UNREADABLE as error:
-        _log.warning(
-            "discovery.bad_lease",
-            watched=service,
-            instance=ascii(instance_id)[:REASON_CHARS],
-            reason=ascii(error)[:REASON_CHARS],
-        )
-        return None
+    def _instance(self, instance_id: str, value: bytes) -> Instance | None:
+        if self._unreadable.get(instance_id) == value:
+            return None
+        try:
+            facts = json.loads(value)
+            return instance_of(self._service, instance_id, facts["address"], facts["meta"])
+        except UNREADABLE as error:
+            # Said once, and not at each of two looks a second.
+            self._unreadable[instance_id] = value
+            _log.warning(
+                "discovery.bad_lease",
+                watched=self._service,
+                instance=ascii(instance_id)[:REASON_CHARS],
+                reason=ascii(error)[:REASON_CHARS],
+            )
+            return None
