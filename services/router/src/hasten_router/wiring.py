@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from hasten_policy.machines.router import RouterMachine
 from hasten_router.fanout.crew import Crew
-from hasten_router.front.infer import Desk
+from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.server import GrpcFront, Services
@@ -82,7 +82,8 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         bytes_max=settings.record_bytes_max,
     )
     machine = _machine(settings, seed, recorder)
-    shell = Shell(machine, clock, Meter(counts, traces))
+    meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
+    shell = Shell(machine, clock, meter)
     discovery = open_discovery(settings.discovery_settings())
     roster = Roster(
         discovery,
@@ -172,7 +173,7 @@ def _front(
             fanout=InferenceFanout(crew, outlook, readiness, version=version("hasten-router")),
             operator=RouterOperator(roster, outlook, shell),
         ),
-        settings.grpc.server_limits(),
+        settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=traces.server_interceptors(),
         reuse_port=settings.shared_port,
     )

@@ -27,6 +27,7 @@ from hasten_runtime.grpc_server import (
 )
 from hasten_runtime.health import LIVENESS
 from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
@@ -49,6 +50,7 @@ from hasten_worker.shared_memory import SystemRegions
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.shell import Shell, ShellSettings
 from hasten_worker.tensors import NoRegions
+from hasten_worker.tensors.encode import MESSAGE_VARIABLE
 from hasten_worker.vitals import Vitals
 
 SERVICES: Final = (PUBLIC_NAME, SERVICE_NAME)
@@ -169,7 +171,8 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         reporter = _reporter(settings, core, stack)
         presence = Presence(discovery, reporter)
         server = make_server(
-            settings.grpc.server_limits(), interceptors=traces.server_interceptors()
+            settings.grpc.server_limits(MESSAGE_VARIABLE),
+            interceptors=traces.server_interceptors(),
         )
         health = add_health(server)
         health.set(LIVENESS, serving=True)
@@ -364,7 +367,7 @@ def _serve(
             core.intake,
             clock=core.clock,
             worker_id=core.worker_id,
-            message_bytes_max=settings.grpc.message_bytes_max,
+            limit=MessageLimit(settings.grpc.message_bytes_max, MESSAGE_VARIABLE),
         ),
         served=core.shell.models,
         store=core.store,

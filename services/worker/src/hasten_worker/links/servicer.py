@@ -55,7 +55,7 @@ class WorkerServicer:
             )
         return pb.OpenLinkResponse(
             port=self._door.port,
-            ticket=self._door.ticket(request.caller_id),
+            ticket=self._door.ticket(request.caller_id, request.frame_bytes_max),
             frame_bytes_max=self._door.frame_bytes_max,
         )
 

@@ -28,16 +28,20 @@ class OpenLinkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLER_ID_FIELD_NUMBER: _builtins.int
+    FRAME_BYTES_MAX_FIELD_NUMBER: _builtins.int
     caller_id: _builtins.str
     """Name of the caller, for logs."""
+    frame_bytes_max: _builtins.int
+    """Longest frame that the caller takes, in bytes; a longer one costs the link. Zero: not told."""
     def __init__(
         self,
         *,
         caller_id: _builtins.str = ...,
+        frame_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_id", b"caller_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_id", b"caller_id", "frame_bytes_max", b"frame_bytes_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
