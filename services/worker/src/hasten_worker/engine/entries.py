@@ -29,6 +29,21 @@ class IndexEntry:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A model version that should serve and does not.
+
+    Attributes:
+        name: Model.
+        version: Version; "" when no version of the model serves.
+        reason: Why.
+    """
+
+    name: str
+    version: str
+    reason: str
+
+
 class StoreListener(Protocol):
     """Told of models that come and go, on the event loop."""
 
@@ -60,10 +75,13 @@ class Entry:
         refused: Why a version is not served, or not in its newest form.
         refused_marks: From what it was refused, so that it is not tried again in vain.
         busy: Versions that are loading or unloading.
+        odd: Folders that look like versions and are none, with the reason.
         reason: Why the model as a whole cannot be loaded; "" if it can.
         retry_at_s: When to try again what failed for a passing reason; None for never.
         awaited: It will be loaded as soon as those before it are.
         changers: Those that change it or wait to.
+        wanted: It should serve: at the start or by the folder's doing, or by a load request that
+            succeeded.
     """
 
     name: str
@@ -72,10 +90,12 @@ class Entry:
     refused: dict[str, str] = field(default_factory=dict)
     refused_marks: dict[str, Mark] = field(default_factory=dict)
     busy: dict[str, Literal["LOADING", "UNLOADING"]] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     retry_at_s: float | None = None
     awaited: bool = False
     changers: int = 0
+    wanted: bool = False
 
     @property
     def empty(self) -> bool:
@@ -99,11 +119,29 @@ class Entry:
         if not versions:
             empty: State = "LOADING" if self.awaited else "UNAVAILABLE"
             yield IndexEntry(self.name, "", empty, self.reason)
+        for folder, why in self.odd.items():
+            yield IndexEntry(self.name, folder, "UNAVAILABLE", why)
+
+    def gaps(self) -> Iterator[Gap]:
+        """What of the model should serve and does not, versions ascending.
+
+        A version that serves from earlier files than its newest is no gap, and neither is one
+        that is only loading beside others that serve.
+        """
+        if not self.wanted:
+            return
+        refused = sorted(self.refused.keys() - self.serving.keys(), key=_order)
+        for version in refused:
+            yield Gap(self.name, version, self.refused[version])
+        if not self.serving and not refused:
+            yield Gap(self.name, "", self.reason or "it is loading")
 
     def clear(self, reason: str) -> None:
-        """Forgets what was refused; `reason` says why nothing serves."""
+        """Forgets what was refused, and that it is wanted; `reason` says why nothing serves."""
+        self.wanted = False
         self.refused.clear()
         self.refused_marks.clear()
+        self.odd = {}
         self.reason = reason
         self.retry_at_s = None
 
