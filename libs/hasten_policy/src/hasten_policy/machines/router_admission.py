@@ -7,6 +7,7 @@ from hasten_policy.machines.router_state import TIMER_CALL, RouterState
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.short import short
 
 PROTECTED_MAX = 64
 """Most held calls that are looked at before one is let in ahead of them."""
@@ -163,9 +164,9 @@ def _bound_reached(state: RouterState, call: CallRecord) -> str:
 
 def _nobody(state: RouterState, event: CallArrived, view: ModelView | None) -> Refusal:
     registry = state.registry
-    named = f"model {event.model!r}"
+    named = f"model {short(event.model)!r}"
     if event.version:
-        named += f" version {event.version!r}"
+        named += f" version {short(event.version)!r}"
     if registry.is_loading(event.model, event.version):
         return Refusal(Reason.MODEL_LOADING, f"{named} is loading", 1.0)
     if view is not None:
