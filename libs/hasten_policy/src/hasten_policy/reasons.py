@@ -85,6 +85,9 @@ class Reason(Enum):
     UNIMPLEMENTED = _facts("UNIMPLEMENTED", "This server does not offer the call.")
     # What went wrong.
     MODEL_FAILED = _facts("INTERNAL", "The model raised an error on this input.")
+    POISONOUS = _facts(
+        "INTERNAL", "Workers died while they ran this input: mend the input or the model."
+    )
     MODEL_REFUSED = _facts("INVALID_ARGUMENT", "The model files are not acceptable as they are.")
     CONTROL_MODE = _facts("FAILED_PRECONDITION", "The server's settings forbid this change.")
     INTERNAL = _facts("INTERNAL", "A fault in Hasten; the log has the trace id.")

@@ -1,9 +1,10 @@
 """May this call come in? Predicted finish against theta times its slack."""
 
-from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, wait
+from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, choose_other, wait
 from hasten_policy.machines.router_events import CallArrived, Refuse
 from hasten_policy.machines.router_gate import turned_away
 from hasten_policy.machines.router_state import TIMER_CALL, RouterState
+from hasten_policy.machines.router_suspects import deaths
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.models import ModelEntry, ModelView
@@ -41,7 +42,7 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     call = CallRecord(event, view, now_s, now_s + known_s)
     ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
     call.order_s = state.order_now * now_s + state.order_slack[call.priority] * ordered_s
-    entry = choose(state, view, call.affinity, known_s, now_s)
+    entry = _first_choice(state, call, known_s, now_s)
     if state.gate is not None:
         if turned_away(state, call, now_s, waits=entry is None):
             return
@@ -52,6 +53,15 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     _take_in(state, call, entry, now_s)
 
 
+def _first_choice(
+    state: RouterState, call: CallRecord, left_s: float, now_s: float
+) -> ModelEntry | None:
+    call.alone = bool(deaths(state, call.view, call.content, now_s))
+    if call.alone:
+        return choose_other(state, call, now_s)
+    return choose(state, call.view, call.affinity, left_s, now_s)
+
+
 def _admit(
     state: RouterState, call: CallRecord, entry: ModelEntry | None, left_s: float, now_s: float
 ) -> ModelEntry | None:
@@ -60,7 +70,8 @@ def _admit(
     allowed_s = view.theta.of(call.priority) * left_s - state.net.value
     if entry is not None:
         need_s = entry.finish_in_s(now_s)
-        if need_s > allowed_s and not call.affinity and state.balancer is None:
+        free = not (call.affinity or call.alone)
+        if need_s > allowed_s and free and state.balancer is None:
             # The balancer's choice is too slow for this one: is any other fast enough?
             for other in view.homes or view.open:
                 if len(other.worker.calls) < other.worker.window:

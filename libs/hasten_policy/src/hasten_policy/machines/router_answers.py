@@ -3,6 +3,7 @@
 from hasten_policy.machines.router_dispatch import redispatch
 from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
 from hasten_policy.machines.router_state import RouterState
+from hasten_policy.machines.router_suspects import survived
 from hasten_policy.machines.router_workers import heard, note_failure
 from hasten_policy.reasons import Reason
 from hasten_policy.routing.calls import CallRecord
@@ -46,6 +47,7 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
     call = state.calls.get(event.call_id)
     entry = call.entry_on(event.worker_id) if call is not None else None
     if call is not None and entry is not None:
+        survived(state, call, entry)
         _learn(state, event, call, entry, now_s)
         state.detach(call, entry)
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
@@ -91,6 +93,8 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     entry = call.entry_on(event.worker_id) if call is not None else None
     reason = event.refusal.reason
     if call is not None and entry is not None:
+        if reason is Reason.MODEL_FAILED:
+            survived(state, call, entry)
         worker.failed += 1
         state.detach(call, entry)
         if reason in INFRASTRUCTURE:

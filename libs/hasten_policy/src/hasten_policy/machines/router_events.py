@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.reasons import Refusal
+from hasten_policy.routing.suspicion import Content
 
 # --- events: workers ------------------------------------------------------------------
 
@@ -45,10 +46,31 @@ class LoadTold:
 
 
 @dataclass(slots=True)
+class Asked:
+    """A call and what it asked.
+
+    Attributes:
+        call_id: The call.
+        content: Of its request; None where that does not tell what the model gets.
+    """
+
+    call_id: int
+    content: Content | None
+
+
+@dataclass(slots=True)
 class WorkerLost:
-    """The link broke or the worker left; its unanswered attempts will not answer."""
+    """The link broke or the worker left; its unanswered attempts will not answer.
+
+    Attributes:
+        worker_id: Its name.
+        ran: Those of them that ran, if its process died; empty if it was only the link.
+        alike: All other open calls with the content of one of these, wherever they are.
+    """
 
     worker_id: str
+    ran: tuple[Asked, ...] = ()
+    alike: tuple[Asked, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +99,7 @@ class CallArrived:
         payload_bytes: Size of the request, for the bound on held bytes.
         idempotent: May be run again elsewhere after it was begun.
         affinity: Calls with the same non-empty key stay on one worker (sequences).
+        content: Of the request, if it has one of `RouterMachine.suspect_sizes`.
     """
 
     call_id: int
@@ -88,6 +111,7 @@ class CallArrived:
     payload_bytes: int
     idempotent: bool = True
     affinity: str = ""
+    content: Content | None = None
 
 
 @dataclass(slots=True)
@@ -160,12 +184,14 @@ class Send:
         deadline_s: When the worker must be done, absolute, on the machine's clock: the call's
             deadline less the way back. The shell sends what is left of it. math.inf for none.
         attempt: 1 for the first, 2 for a retry, rescue or hedge.
+        alone: It must share no batch: a worker died while it ran, or while one like it did.
     """
 
     call_id: int
     worker_id: str
     deadline_s: float
     attempt: int
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -216,4 +242,21 @@ class StandingChanged:
     cause: str
 
 
-RouterEffect = Send | Revoke | Deliver | Refuse | WakeAt | StandingChanged
+@dataclass(slots=True)
+class InputBanned:
+    """An input is run no more, as workers died of it; for logs.
+
+    Attributes:
+        model: Model name.
+        version: Its version.
+        digest: Of the input.
+        processes: Those that died, as "worker/incarnation".
+    """
+
+    model: str
+    version: str
+    digest: str
+    processes: tuple[str, ...]
+
+
+RouterEffect = Send | Revoke | Deliver | Refuse | WakeAt | StandingChanged | InputBanned

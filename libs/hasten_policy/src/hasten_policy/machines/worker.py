@@ -205,6 +205,7 @@ class WorkerMachine:
         self._links.count(event.link_id, now_s)
         verdict = self._admission.judge(event, now_s)
         if isinstance(verdict, Call):
+            verdict.solo = event.alone
             self._book.accept(verdict)
         else:
             self._book.turn_away(event.call_id, event.link_id, verdict)

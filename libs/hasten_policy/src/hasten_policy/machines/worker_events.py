@@ -79,6 +79,7 @@ class CallArrived:
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays.
         payload_bytes: Size, for the bound on held bytes.
+        alone: It shares no batch: a worker died while it ran, or while one like it did.
         more_follow: Another CallArrived follows at once: no batch is formed before it, so that
             calls that came together can run together.
     """
@@ -93,6 +94,7 @@ class CallArrived:
     tenant: str
     payload_bytes: int
     more_follow: bool = False
+    alone: bool = False
 
 
 @dataclass(slots=True)

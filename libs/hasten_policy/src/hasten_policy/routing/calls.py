@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hasten_policy.machines.router_events import CallArrived
     from hasten_policy.routing.models import ModelEntry, ModelView
+    from hasten_policy.routing.suspicion import Content
 
 
 class CallRecord:
@@ -25,21 +26,29 @@ class CallRecord:
         held: It waits in its view's hold queue.
         ended: It was delivered, refused or abandoned.
         probe: It was let through to disprove the prediction that it would be late.
+        content: Of its request, if that was looked at.
+        deaths: Times that a worker died while it ran.
+        alone: It, or one with the same input, ran when a worker died: see `router_suspects`.
+        on_trial: Its attempt is such a one.
     """
 
     __slots__ = (
         "affinity",
+        "alone",
         "arrived_s",
         "attempts",
         "been",
         "bytes",
         "call_id",
+        "content",
         "cost_s",
         "deadline_s",
+        "deaths",
         "ended",
         "first",
         "held",
         "idempotent",
+        "on_trial",
         "order_s",
         "priority",
         "probe",
@@ -71,6 +80,10 @@ class CallRecord:
         self.held = False
         self.ended = False
         self.probe = False
+        self.content: Content | None = event.content
+        self.deaths = 0
+        self.alone = False
+        self.on_trial = False
 
     def precedes(self, other: "CallRecord") -> bool:
         """It goes first out of the hold queue."""

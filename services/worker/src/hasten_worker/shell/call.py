@@ -50,6 +50,7 @@ class Call:
         time_left_s: Until the deadline, when it was taken; math.inf for none.
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays.
+        alone: It shares no batch.
         payload_bytes: Size of the request.
         span: Recorded for it; None when it is not sampled.
         arrived_s: Its bytes were there.
@@ -65,6 +66,7 @@ class Call:
     """
 
     __slots__ = (
+        "alone",
         "arrived_s",
         "batch_rows",
         "began_s",
@@ -106,6 +108,7 @@ class Call:
         self.time_left_s = math.inf
         self.priority = 1
         self.tenant = ""
+        self.alone = False
         self.payload_bytes = 0
         self.span: Span | None = None
         self.arrived_s = arrived_s
