@@ -365,7 +365,7 @@ class WorkerMachine:
             for call in self._lanes.abandon(batch):
                 refusal = refusals.overdue()
                 if batch.stop is Stop.OVERSTAYED:
-                    refusal = refusals.overstayed(now_s - batch.started_s)
+                    refusal = refusals.overstayed(now_s - batch.started_s, stopped=False)
                 self._book.refuse(call, refusal)
 
     def _stop(self, batch: RunningBatch, why: Stop, now_s: float) -> None:

@@ -127,12 +127,15 @@ def timing_of(call: Call, *, worker_id: str, now_s: float) -> Timing:
     """The worker's part of the call's timing; the parts add up to its stay until now."""
     if call.batch_rows == 0:  # Refused before a batch was formed.
         return Timing(worker_queue_us=_us(now_s - call.arrived_s), worker_id=worker_id)
+    # Who is refused while its batch is with a lane has not heard of the run's beginning or end.
+    began_s = call.formed_s if math.isnan(call.began_s) else call.began_s
+    computed_s = now_s if math.isnan(call.computed_s) else call.computed_s
     return Timing(
         worker_queue_us=_us(call.formed_s - call.taken_s),
-        batch_wait_us=_us(call.began_s - call.formed_s),
+        batch_wait_us=_us(began_s - call.formed_s),
         preprocess_us=_us(call.taken_s - call.arrived_s),
-        compute_us=_us(call.computed_s - call.began_s),
-        postprocess_us=_us(now_s - call.computed_s),
+        compute_us=_us(computed_s - began_s),
+        postprocess_us=_us(now_s - computed_s),
         batch_rows=call.batch_rows,
         worker_id=worker_id,
     )

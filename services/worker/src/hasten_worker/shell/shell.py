@@ -27,6 +27,7 @@ from hasten_policy.machines.worker_events import (
     Woke,
     WorkerEvent,
 )
+from hasten_policy.machines.worker_refusals import overstayed
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
@@ -292,6 +293,10 @@ class Shell:
                 grace_s=self._settings.stop_grace_s,
                 help="a run ignored its termination; this worker exits to be started anew",
             )
+            # Were they lost with this worker, they would be tried on the next one.
+            for call in [call for call in batch.calls if call.call_id in self._calls]:
+                ran_s = self._clock.now_s() - call.formed_s
+                self._end_refused(call, overstayed(ran_s, stopped=False))
             self._break()
 
     def _batch_ended(self, batch: Batch) -> None:
