@@ -125,6 +125,12 @@ class FakeWorker:
         for outbox in self._streams:
             outbox.put_nowait(pb.ToRouter(fault=wire.failure_to_wire(refusal)))
 
+    def say_running(self, *call_ids: int) -> None:
+        """Tells every router that these calls run, and all others wait."""
+        for outbox in self._streams:
+            running = pb.Running(call_ids=call_ids, others_wait=True)
+            outbox.put_nowait(pb.ToRouter(running=running))
+
     def write(self, content: bytes) -> None:
         """Sends these bytes to every router."""
         for writer in self._writers:

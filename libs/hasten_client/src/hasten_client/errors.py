@@ -143,7 +143,7 @@ class Cancelled(HastenError):
 
 
 class ModelFailed(HastenError):
-    """The model raised an error on this input."""
+    """The model raised an error on this input, or ended the workers that ran it."""
 
     default_status = "INTERNAL"
     default_reason = "MODEL_FAILED"
@@ -166,6 +166,7 @@ _CLASS_OF_REASON: Final[dict[str, type[HastenError]]] = {
     "TENANT_QUOTA": QuotaExceeded,
     "MESSAGE_TOO_LARGE": MessageTooLarge,
     "MODEL_FAILED": ModelFailed,
+    "POISONOUS": ModelFailed,
 }
 
 _CLASS_OF_STATUS: Final[dict[str, type[HastenError]]] = {

@@ -107,6 +107,18 @@ class Frames(asyncio.BufferedProtocol):
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 
+    def send_at_once(self, parts: Sequence[bytes]) -> None:
+        """As `send`, and when this returns the system has the frame, and all that was sent before:
+        the other end gets it even if this process dies now. Not so while the connection is clogged.
+        """
+        if self._transport is None or self._transport.is_closing() or self.clogged:
+            self.send(parts)
+            return
+        # A transport that gathers what is written writes at once what exceeds its limit.
+        self._transport.set_write_buffer_limits(high=self._transport.get_write_buffer_size())
+        self.send(parts)
+        self._transport.set_write_buffer_limits(high=_UNSENT_BYTES_MAX)
+
     def close(self) -> None:
         """Ends the connection once what was sent has left."""
         if self._transport is not None:

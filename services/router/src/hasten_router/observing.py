@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from opentelemetry import trace
 
+from hasten_policy.machines.router_events import InputBanned
 from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
 from hasten_runtime import logs
@@ -92,3 +93,14 @@ class Meter:
     def link_lost(self, worker_id: str, cause: str) -> None:
         """The link to a worker broke or was closed."""
         _log.warning("worker.lost", worker_id=worker_id, cause=cause)
+
+    def input_banned(self, banned: InputBanned) -> None:
+        """An input is run no more."""
+        _log.error(
+            "input.banned",
+            model=banned.model,
+            version=banned.version,
+            digest=banned.digest,
+            processes=banned.processes,
+            help="these died while they ran it; it is refused now: mend the input or the model",
+        )

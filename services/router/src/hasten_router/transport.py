@@ -5,7 +5,7 @@ worker, of frames over TCP. Neither decides anything, so another transport needs
 protocols.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from hasten_policy.load import LoadSample, WorkerReport
@@ -51,8 +51,14 @@ class LinkListener(Protocol):
         """The worker should get no new calls."""
         ...
 
-    def lost(self, worker_id: str, cause: str) -> None:
-        """The link broke or was closed; what it had not answered will not be answered."""
+    def lost(self, worker_id: str, cause: str, ran: Sequence[int] = ()) -> None:
+        """The link broke or was closed; what it had not answered will not be answered.
+
+        Args:
+            worker_id: The worker.
+            cause: For people.
+            ran: Calls that ran when its process died; empty if only the link ended.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_runtime.errors import MeshError
 from hasten_worker.model import Model
 from hasten_worker.shell.call import Call, Sink
@@ -132,6 +133,6 @@ def _check_names(request: ModelInferRequest) -> None:
     if version and not (version.isascii() and version.isdigit()):
         refuse(
             Reason.INVALID_REQUEST,
-            f"model_version {version!r}: expected a whole number in text, or nothing",
+            f"model_version {short(version)!r}: expected a whole number in text, or nothing",
             field="model_version",
         )

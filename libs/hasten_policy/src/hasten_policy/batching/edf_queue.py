@@ -34,7 +34,8 @@ class Call:
         queue: Where it waits; None while it runs.
         batch_id: Batch it runs in; 0 while it waits.
         priority: Class 0 (most urgent) to 3.
-        solo: Its batch failed before: it runs alone, and only once more.
+        solo: Its batch failed before, here or where it ended the worker: it runs alone, and only
+            once more.
         trial: It was let in on no evidence that it is late, whatever is predicted, and may start
             until its deadline.
     """

@@ -1,12 +1,14 @@
 """May this call come in? Predicted finish against theta times its slack."""
 
-from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, wait
+from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, choose_other, wait
 from hasten_policy.machines.router_events import CallArrived, Refuse
 from hasten_policy.machines.router_gate import turned_away
 from hasten_policy.machines.router_state import TIMER_CALL, RouterState
+from hasten_policy.machines.router_suspects import deaths
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.short import short
 
 PROTECTED_MAX = 64
 """Most held calls that are looked at before one is let in ahead of them."""
@@ -38,7 +40,7 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     call = CallRecord(event, view, now_s, now_s + known_s)
     ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
     call.order_s = state.order_now * now_s + state.order_slack[call.priority] * ordered_s
-    entry = choose(state, view, call.affinity, known_s, now_s)
+    entry = _first_choice(state, call, known_s, now_s)
     if state.gate is not None:
         if turned_away(state, call, now_s, waits=entry is None):
             return
@@ -49,6 +51,15 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     _take_in(state, call, entry, now_s)
 
 
+def _first_choice(
+    state: RouterState, call: CallRecord, left_s: float, now_s: float
+) -> ModelEntry | None:
+    call.alone = bool(deaths(state, call.view, call.content, now_s))
+    if call.alone:
+        return choose_other(state, call, now_s)
+    return choose(state, call.view, call.affinity, left_s, now_s)
+
+
 def _admit(
     state: RouterState, call: CallRecord, entry: ModelEntry | None, left_s: float, now_s: float
 ) -> ModelEntry | None:
@@ -57,7 +68,8 @@ def _admit(
     allowed_s = view.theta.of(call.priority) * left_s - state.net.value
     if entry is not None:
         need_s = _finish_on_s(call, entry, now_s)
-        if need_s > allowed_s and not call.affinity and state.balancer is None:
+        free = not (call.affinity or call.alone)
+        if need_s > allowed_s and free and state.balancer is None:
             # The balancer's choice is too slow for this one: is any other fast enough?
             for other in view.homes or view.open:
                 if len(other.worker.calls) < other.worker.window:
@@ -67,8 +79,8 @@ def _admit(
     else:
         need_s = _finish_from_hold_s(call, now_s)
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
-        idle = entry if call.affinity and entry and not entry.worker.queue else view.idle()
-        if idle is not None and (entry is None or not call.affinity or idle is entry):
+        idle = _idle(call, entry)
+        if idle is not None:
             shown_s = idle.evidence.least_s(call.rows_for(idle), call.elements, now_s)
             if shown_s <= left_s:
                 call.probe = True
@@ -78,6 +90,15 @@ def _admit(
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
         call.ended = True
     return entry
+
+
+def _idle(call: CallRecord, entry: ModelEntry | None) -> ModelEntry | None:
+    """A worker that has nothing to do and may get the call: it refuses on evidence alone, as what
+    is predicted is never put right where it lets nothing run.
+    """
+    if call.affinity or call.alone:
+        return entry if entry is not None and not entry.worker.queue else None
+    return call.view.idle()
 
 
 def _finish_on_s(call: CallRecord, entry: ModelEntry, now_s: float) -> float:
@@ -168,9 +189,9 @@ def _bound_reached(state: RouterState, call: CallRecord) -> str:
 
 def _nobody(state: RouterState, event: CallArrived, view: ModelView | None) -> Refusal:
     registry = state.registry
-    named = f"model {event.model!r}"
+    named = f"model {short(event.model)!r}"
     if event.version:
-        named += f" version {event.version!r}"
+        named += f" version {short(event.version)!r}"
     if registry.is_loading(event.model, event.version):
         return Refusal(Reason.MODEL_LOADING, f"{named} is loading", 1.0)
     if view is not None:

@@ -3,6 +3,7 @@
 from hasten_policy.machines.router_dispatch import redispatch
 from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
 from hasten_policy.machines.router_state import RouterState
+from hasten_policy.machines.router_suspects import survived
 from hasten_policy.machines.router_workers import heard, note_failure
 from hasten_policy.reasons import Reason
 from hasten_policy.routing.calls import CallRecord
@@ -50,6 +51,7 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
     call = state.calls.get(event.call_id)
     entry = call.entry_on(event.worker_id) if call is not None else None
     if call is not None and entry is not None:
+        survived(state, call, entry)
         _learn(state, event, call, entry, now_s)
         state.detach(call, entry)
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
@@ -77,7 +79,7 @@ def _learn(
         state.disproved(call)
     if call.attempts == 1:
         state.net.add(trip_s - event.server_s)
-        if call.alone:
+        if call.met_idle:
             entry.evidence.add(call.rows_for(entry), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)
     if state.gate is not None:
@@ -97,6 +99,8 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     entry = call.entry_on(event.worker_id) if call is not None else None
     reason = event.refusal.reason
     if call is not None and entry is not None:
+        if reason is Reason.MODEL_FAILED:
+            survived(state, call, entry)
         worker.failed += 1
         state.detach(call, entry)
         if reason in INFRASTRUCTURE:

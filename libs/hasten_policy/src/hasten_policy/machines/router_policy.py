@@ -65,6 +65,9 @@ class RouterPolicy:
         eject_s_max: ... but at most this.
         eject_share: Most workers ejected at once, at least one.
         eject_share_small: The same in pools of fewer than six.
+        poison_inputs_max: Inputs remembered that ran when workers died; after two deaths of one it
+            is refused. 0 remembers none: every call with it may then end two workers.
+        poison_s: An input is forgotten this long after its last death.
         subset_above: With more workers than this, a router uses a subset.
         subset_size: Size of that subset.
         router_id: Seeds the subset.
@@ -119,6 +122,8 @@ class RouterPolicy:
     eject_s_max: float = 300.0
     eject_share: float = 0.1
     eject_share_small: float = 0.33
+    poison_inputs_max: int = 1000
+    poison_s: float = 600.0
     subset_above: int = 64
     subset_size: int = 32
     router_id: str = "router"

@@ -204,6 +204,7 @@ class WorkerMachine:
         self._links.count(event.link_id, now_s)
         verdict = self._admission.judge(event, now_s)
         if isinstance(verdict, Call):
+            verdict.solo = event.alone
             self._book.accept(verdict)
         else:
             self._book.turn_away(event.call_id, event.link_id, verdict)
@@ -373,7 +374,7 @@ class WorkerMachine:
             for call in self._lanes.abandon(batch):
                 refusal = refusals.overdue()
                 if batch.stop is Stop.OVERSTAYED:
-                    refusal = refusals.overstayed(now_s - batch.started_s)
+                    refusal = refusals.overstayed(now_s - batch.started_s, stopped=False)
                 self._book.refuse(call, refusal)
 
     def _stop(self, batch: RunningBatch, why: Stop, now_s: float) -> None:

@@ -102,11 +102,12 @@ def overdue() -> Refusal:
     )
 
 
-def overstayed(run_s: float) -> Refusal:
-    """The watchdog stopped the run."""
+def overstayed(run_s: float, *, stopped: bool = True) -> Refusal:
+    """The watchdog stopped the run, or it does not stop although it was asked to."""
+    end = "was stopped" if stopped else "does not stop"
     return Refusal(
         Reason.RUN_OVERSTAYED,
-        f"the model ran for {_ms(run_s)} ms, longer than it may, and was stopped",
+        f"the model ran for {_ms(run_s)} ms, longer than it may, and {end}",
         started=True,
     )
 

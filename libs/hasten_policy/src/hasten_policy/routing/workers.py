@@ -32,6 +32,7 @@ class WorkerRecord:
         lanes: Batches it runs at once.
         sent: Calls sent over our link, by this incarnation of it.
         calls: Our unanswered calls there, by call id.
+        doubted: Those of them that are on trial: see `router_suspects`.
         queue: depth plus own sends since, the balancer's v + a.
         inverse_share: 1 / (weight * slow start), the balancer's divisor.
         answered: Calls it answered for us.
@@ -52,6 +53,7 @@ class WorkerRecord:
         "backlog_s",
         "calls",
         "depth",
+        "doubted",
         "ejected_until_s",
         "ejections",
         "entries",
@@ -98,6 +100,7 @@ class WorkerRecord:
         self.report: WorkerReport | None = None
         self.entries: list[ModelEntry] = []
         self.calls: dict[int, CallRecord] = {}
+        self.doubted = 0
         self.heard_s = now_s
         self.load_at_s = now_s
         self.ready_since_s = -1.0
@@ -220,6 +223,11 @@ class WorkerRecord:
         self.waiting = 0
         self.failures_in_a_row = 0
         self.slow_windows = 0
+
+    @property
+    def process(self) -> str:
+        """Its process, by a name that no other one has."""
+        return f"{self.worker_id}/{self.report.incarnation if self.report is not None else ''}"
 
     @property
     def draining(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_router.calls import Call
 from hasten_router.front.timing import TIMING_KEY, WISH_KEY, breakdown
 from hasten_router.head import Head, read_head
@@ -68,7 +69,7 @@ class Desk:
             raise MeshError(
                 Refusal(
                     Reason.INVALID_REQUEST,
-                    f"model_version must be a whole number or empty, not {version[:64]!r}",
+                    f"model_version must be a whole number or empty, not {short(version)!r}",
                     metadata=(("field", "model_version"),),
                 )
             )

@@ -114,6 +114,8 @@ class FrameLink:
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
         self._acquainted = asyncio.Event()
+        self._running: pb.Running | None = None
+        self._died = False
         self._closed = False
         self._told_cause = ""
         self._told_s = 0.0
@@ -214,6 +216,7 @@ class FrameLink:
                 self._over = loop.create_future()
                 connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
                 self._connection = connection
+                self._running, self._died = None, False
                 await loop.create_connection(lambda: connection, host, opened.port)
         except TimeoutError:
             raise TimeoutError(
@@ -253,6 +256,7 @@ class FrameLink:
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
+        ran = self._ran() if self._died else []
         if not self._closed:
             self._acquainted.clear()
         self.state = None
@@ -261,7 +265,14 @@ class FrameLink:
         self._sent_s.clear()
         self._tell_quiet()
         if was_connected:
-            self._listener.lost(self.worker_id, cause)
+            self._listener.lost(self.worker_id, cause, ran)
+
+    def _ran(self) -> list[int]:
+        """Unanswered calls that ran, as far as the worker has told."""
+        running = self._running
+        if running is None or not running.others_wait:
+            return list(self._sent_s)
+        return [call_id for call_id in running.call_ids if call_id in self._sent_s]
 
     def _tell_quiet(self) -> None:
         waiter, self._quiet = self._quiet, None
@@ -276,6 +287,8 @@ class FrameLink:
             return
         message = pb.ToRouter.FromString(frame)
         self._heard += 1
+        if message.HasField("running"):
+            self._running = message.running
         if message.replies:
             self._take_replies(message)
         if message.HasField("state"):
@@ -300,6 +313,9 @@ class FrameLink:
         """Wakes `run`, which may have been cancelled meanwhile."""
         if self._over is None or self._over.done():
             return
+        # So the system ends the connections of a process that is gone. Whatever else ends one, our
+        # own giving up of a silent worker included, does not tell that it is.
+        self._died = error is None or isinstance(error, ConnectionResetError | BrokenPipeError)
         if error is None:
             self._over.set_result(None)
         else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_runtime import logs
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.entries import (
@@ -203,7 +204,7 @@ class Shelf:
         if entry is None and name in self.present:
             refuse(Reason.MODEL_NOT_FOUND, f"model {name} is in the repository but not loaded")
         if entry is None:
-            refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name[:200]!r}")
+            refuse(Reason.MODEL_NOT_FOUND, f"there is no model {short(name)!r}")
         loading = [key for key, state in entry.busy.items() if state == "LOADING"]
         if entry.awaited or version in loading or (loading and not version):
             refusal = Refusal(
@@ -215,7 +216,7 @@ class Shelf:
             hint = "" if is_version(version) else "; a version is a whole number"
             refuse(
                 Reason.VERSION_NOT_FOUND,
-                f"model {name} serves version {known}, not {version[:50]!r}{hint}",
+                f"model {name} serves version {known}, not {short(version)!r}{hint}",
             )
         why = entry.reason or "; ".join(entry.refused.values()) or "it was closed"
         refuse(Reason.MODEL_NOT_FOUND, f"model {name} does not serve: {why[:500]}")

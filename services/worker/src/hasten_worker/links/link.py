@@ -31,6 +31,8 @@ _log = logs.logger(__name__)
 PRIORITY_LOWEST: Final = 3
 ENVELOPE_BYTES: Final = 64 * 1024
 """Room in a message for the load and the state beside the replies."""
+REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
+"""Replies that leave before the next batch begins; more would keep it waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,11 @@ class Link:
         connection.on_too_long = self._too_long
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load)
+        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load, self._begins)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._received = 0
+        self._told_running = False
         self._outbox = Outbox(min(self._limits.coalesce_bytes_max, self._limits.replies_bytes_max))
         self._state_due = True
         self._flush_due = False
@@ -130,6 +133,8 @@ class Link:
         """Ends the link once what waits has been sent."""
         while self._outbox:
             self._connection.send(self._next_message())
+        # What is unanswered now is so because this worker leaves, and not because it died of it.
+        self._connection.send([encode.running((), others_wait=True)])
         self._connection.close()
 
     def abort(self) -> None:
@@ -159,6 +164,7 @@ class Link:
         if self.fault is None:
             self._received += len(together)
             self._shell.take(together)
+            self._tell_waiting()
 
     def writable(self) -> None:
         """The router reads again."""
@@ -216,6 +222,7 @@ class Link:
             call.time_left_s = message.time_left_us / 1e6 if message.time_left_us else math.inf
             call.priority = min(message.priority, PRIORITY_LOWEST)
             call.tenant = message.tenant
+            call.alone = message.alone
             call.span = span = self._start_span(call, message.traceparent)
             if self._intake.is_heavy(request, len(payload)):
                 self._calls[wire_id] = task = self._loop.create_task(
@@ -251,6 +258,36 @@ class Link:
             end_span(span, refusal)
         self._send(encode.refusal(wire_id, refusal, None))
 
+    # --- what runs ---------------------------------------------------------------------
+
+    def _begins(self) -> None:
+        """A batch with calls of this link is about to begin. Should this process die of it, the
+        router must know that it was one of them and none that waits: it hears so before.
+        """
+        running = self._shell.running_on(self._link_id)
+        others_wait = len(self._calls) > len(running)
+        if not (others_wait or self._told_running) or self.fault is not None:
+            return
+        self._told_running = others_wait
+        parts = [encode.running(running, others_wait=others_wait)]
+        try:
+            if self._outbox and self._outbox.size_bytes <= REPLIES_BESIDE_BYTES_MAX:
+                # They would leave at the end of this round: so they share a message.
+                parts += self._next_message()
+                self._flush_due = bool(self._outbox) and self._flush_due
+            self._connection.send_at_once(parts)
+        except Exception as error:  # noqa: BLE001  (as in _flush)
+            self._connection.abort(error)
+
+    def _tell_waiting(self) -> None:
+        """Some calls wait, and the router still believes that whatever it sends runs."""
+        if self._told_running or len(self._calls) < 2:
+            return
+        running = self._shell.running_on(self._link_id)
+        if len(self._calls) > len(running):
+            self._told_running = True
+            self._connection.send([encode.running(running, others_wait=True)])
+
     # --- sending -----------------------------------------------------------------------
 
     def answered(self, call: Call, response: ModelInferResponse, service_s: float) -> None:
@@ -277,6 +314,8 @@ class Link:
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        if not self._flush_due:
+            return
         self._flush_due = False
         if self.fault is not None:
             return

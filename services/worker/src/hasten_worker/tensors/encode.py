@@ -6,6 +6,7 @@ from typing import Final
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_runtime.message_limit import too_large
 from hasten_worker.model import Array, Model, TensorSpec
 from hasten_worker.tensors.classification import top_classes
@@ -65,7 +66,8 @@ class ResponseEncoder:
             if plain is None:
                 refuse(
                     Reason.OUTPUT_UNKNOWN,
-                    f"output {output.name!r}: unknown; the model has {', '.join(self._outputs)}",
+                    f"output {short(output.name)!r}: unknown; "
+                    f"the model has {', '.join(self._outputs)}",
                     output=output.name,
                 )
             if output.name in wanted:
@@ -179,7 +181,7 @@ def _to_shared_memory(tensor: OutputTensor, piece: RegionRef, raw: bytes, region
         refuse(
             Reason.SHARED_MEMORY_INVALID,
             f"output {tensor.name}: takes {len(raw)} bytes, its place in shared memory region "
-            f"{piece.name} has {piece.size_bytes}",
+            f"{short(piece.name)} has {piece.size_bytes}",
             output=tensor.name,
         )
     regions.write(piece, raw)
