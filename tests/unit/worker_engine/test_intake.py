@@ -40,6 +40,8 @@ def task_of(
         plan=PLAN,
         batch_max_default=8,
         run_s_max=run_s_max,
+        search_s=5.0,
+        trial_s=5.0,
         warm_up=warm_up,
     )
 

@@ -1,66 +1,74 @@
 """The examination of one model file; runs in a process that may die of it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
+from threading import Event
 from typing import Any, Final
 
-import onnx
 import onnxruntime as ort
-from google.protobuf.message import DecodeError
 
-from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_worker.engine import samples
-from hasten_worker.engine.config_complete import complete_config
-from hasten_worker.engine.external_data import check_graph
+from hasten_worker.engine.config_complete import (
+    BATCH_MAX_LIMIT,
+    complete_config,
+    fixed_first,
+    is_described,
+    may_batch,
+)
+from hasten_worker.engine.exploring import Explorer
 from hasten_worker.engine.facts import ModelFacts, TensorFacts
 from hasten_worker.engine.intake_task import Task
-from hasten_worker.engine.onnx_runner import OnnxRunner, run_options
+from hasten_worker.engine.model_file import FileFacts, advice, check_file, model_path
+from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.row_trial import Verdict
 from hasten_worker.engine.session import open_session
-from hasten_worker.model import Array, ModelError
+from hasten_worker.engine.watchdog import Watchdog
 
-FILE_BYTES_MAX: Final = 2**31 - 1
-"""protobuf takes no larger message; larger models keep their weights in external data."""
-_SHAPE_MISSING: Final = "Field 'shape' of 'type' is required but missing"
+NOT_WARMED: Final = (
+    "hasten.warm_up is off, so that nobody saw whether rows can share a batch; set max_batch_size "
+    "if they can"
+)
+_ROWS_UNFINISHED: Final = "the trial of its rows did not come to its end"
+
+Stage = Callable[[str], None]
+Found = Callable[[ModelFacts], None]
 
 
-class RunTooLong(ModelRefused):
-    """Another input will not make it faster."""
-
-
-def examine(task: Task, stage: Callable[[str], None]) -> ModelFacts:
-    """Checks the file, opens it, runs it once.
+def examine(task: Task, stage: Stage, found: Found) -> None:
+    """Checks the file, opens it, runs it, and tries whether its rows can share a batch.
 
     Args:
         task: What to examine.
         stage: Told what begins now, so that a death has a place.
+        found: Told the facts as soon as the model may be served, and again whenever more of
+            them are known: the last ones hold, however the examination ends.
 
     Raises:
         ModelRefused: It is not to be used.
     """
-    path = task.folder / task.version / task.file_name
     stage("checking the file")
-    shapeless = _check_file(path)
+    path = model_path(task.folder / task.version, task.file_name)
+    file = check_file(path)
     stage("opening the session")
     before_bytes = _resident_bytes()
-    session = open_session(path, task.plan)
-    facts = session_facts(session, shapeless)
+    session = _open(path, task)
+    facts = session_facts(session, file.shapeless)
     config = complete_config(task.written, facts, batch_max_default=task.batch_max_default)
-    runner = OnnxRunner(session, task.plan, config)
-    fill = 0
-    if task.warm_up:
-        stage("running it for the first time")
-        fill = _first_run(task, config, runner)
-    grown_bytes = max(0, _resident_bytes() - before_bytes)
-    size_bytes = sum(file.stat().st_size for file in path.parent.rglob("*") if file.is_file())
-    return replace(facts, memory_bytes=max(grown_bytes, size_bytes), fill=fill)
+    OnnxRunner(session, task.plan, config)
+    with Watchdog(Event()) as watchdog:
+        examination = _Examination(task, session, file, watchdog, stage, found)
+        facts = examination.run(facts, path, before_bytes)
+    stage("asking onnx's checker")
+    advised = advice(path)
+    if advised:
+        facts = replace(facts, notes=(*facts.notes, f"onnx's checker warns: {advised}"))
+        found(facts)
 
 
-def session_facts(session: ort.InferenceSession, shapeless: AbstractSet[str]) -> ModelFacts:
+def session_facts(session: ort.InferenceSession, shapeless: frozenset[str]) -> ModelFacts:
     """What the session says of its inputs and outputs.
 
     Args:
@@ -74,7 +82,8 @@ def session_facts(session: ort.InferenceSession, shapeless: AbstractSet[str]) ->
         dims = tuple(size if isinstance(size, int) else -1 for size in node.shape)
         if not dims and node.name in shapeless:
             dims = None
-        return TensorFacts(node.name, node.type, dims, optional)
+        symbols = tuple(size if isinstance(size, str) else "" for size in node.shape)
+        return TensorFacts(node.name, node.type, dims, optional, symbols)
 
     return ModelFacts(
         inputs=(
@@ -86,89 +95,112 @@ def session_facts(session: ort.InferenceSession, shapeless: AbstractSet[str]) ->
     )
 
 
-def _check_file(path: Path) -> frozenset[str]:
-    """Checks the file; names of the inputs and outputs for which it says no shape."""
-    if not path.is_file():
-        raise ModelRefused(f"there is no file {path.name!r} in the version's folder")
-    size_bytes = path.stat().st_size
-    if size_bytes > FILE_BYTES_MAX:
-        raise ModelRefused(f"{path.name} has {size_bytes} bytes, more than an ONNX file can have")
+class _Examination:
+    """Runs one model that is open."""
+
+    def __init__(  # noqa: PLR0913  (what one examination needs)
+        self,
+        task: Task,
+        session: ort.InferenceSession,
+        file: FileFacts,
+        watchdog: Watchdog,
+        stage: Stage,
+        found: Found,
+    ) -> None:
+        self._task = task
+        self._session = session
+        self._file = file
+        self._watchdog = watchdog
+        self._stage = stage
+        self._found = found
+
+    def run(self, facts: ModelFacts, path: Path, before_bytes: int) -> ModelFacts:
+        """First run, other sizes, rows; tells each stage's facts and returns the last."""
+        task = self._task
+        shared = may_batch(task.written, facts)
+        unbatched = () if is_described(task.written) else (_unbatched(fixed_first(facts)),)
+        explorer = None
+        if task.warm_up:
+            self._stage("running it for the first time")
+            explorer = self._explorer(facts, batches=shared)
+            if shared and not explorer.ran:
+                # Perhaps it needs many of what is no batch at all.
+                explorer = self._explorer(facts, batches=False)
+        grown_bytes = max(0, _resident_bytes() - before_bytes)
+        size_bytes = sum(file.stat().st_size for file in path.parent.rglob("*") if file.is_file())
+        facts = replace(facts, memory_bytes=max(grown_bytes, size_bytes))
+        if explorer is None or not explorer.ran:
+            why = NOT_WARMED if explorer is None else "no first run succeeded"
+            notes = (_unbatched(why),) if shared else unbatched
+            failed = explorer.failed if explorer is not None else ""
+            facts = replace(facts, notes=(*notes, *((failed,) if failed else ())))
+            self._found(facts)
+            return facts
+        batches = explorer.batches
+        pending = (_unbatched(_ROWS_UNFINISHED),) if shared else unbatched
+        facts = replace(facts, sizes=(explorer.base,), values=explorer.values, notes=pending)
+        self._found(facts)
+        self._stage("running it with other inputs")
+        explorer.widen_values()
+        facts = replace(facts, values=explorer.values)
+        self._found(facts)
+        explorer.widen_sizes()
+        facts = replace(facts, sizes=explorer.measured)
+        self._found(facts)
+        if shared and not batches:
+            facts = replace(facts, notes=(_unbatched("it does not run with one row"),))
+        elif explorer.rows_max > (0 if shared else 1):
+            self._stage("trying whether its rows can share a batch")
+            facts = self._judged(facts, explorer.try_rows(), shared=shared)
+        self._found(facts)
+        return facts
+
+    def _explorer(self, facts: ModelFacts, *, batches: bool) -> Explorer:
+        """An explorer that has made its first run, if there is one that succeeds."""
+        task = self._task
+        # Rows that may share a batch are tried as such a batch.
+        seen = replace(facts, rows_max=BATCH_MAX_LIMIT) if batches else facts
+        config = complete_config(task.written, seen, batch_max_default=task.batch_max_default)
+        explorer = Explorer(
+            OnnxRunner(self._session, task.plan, config), config, facts, task, self._watchdog
+        )
+        given = samples.from_config(config, task.folder)
+        explorer.first_run(given, self._file.hints)
+        return explorer
+
+    def _judged(self, facts: ModelFacts, verdict: Verdict, *, shared: bool) -> ModelFacts:
+        if verdict.rows_max:
+            notes = (
+                (f"its rows share batches, but there was no time to try {verdict.untried}",)
+                if verdict.untried
+                else ()
+            )
+        elif shared:
+            notes = (_unbatched(verdict.reason),)
+        else:
+            size = self._task.written.config.max_batch_size
+            notes = (
+                f"max_batch_size is {size}, but calls in one batch may change each other's "
+                f"answers: {verdict.reason}",
+            )
+        return replace(facts, rows_max=verdict.rows_max, notes=notes)
+
+
+def _unbatched(reason: str) -> str:
+    return f"served one call at a time, not in batches: {reason}"
+
+
+def _open(path: Path, task: Task) -> ort.InferenceSession:
     try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError:
-        raise ModelRefused(f"{path.name} is not an ONNX file: it cannot be parsed") from None
-    check_graph(model, path.parent)
-    shapeless = frozenset(
-        value.name
-        for value in (*model.graph.input, *model.graph.output)
-        if not value.type.tensor_type.HasField("shape")
-    )
-    del model
-    try:
-        # By path, so that external data are checked too.
-        onnx.checker.check_model(str(path))
-    except Exception as error:  # noqa: BLE001  (a binding: any type may come)
-        text = " ".join(str(error).split())[:400].replace(str(path), path.name)
-        # Some exporters leave shapes out; onnxruntime does without, and so does the
-        # configuration when it lists them.
-        if not (shapeless and _SHAPE_MISSING in text):
-            raise ModelRefused(f"{path.name} is not a valid ONNX model: {text}") from None
-    return shapeless
-
-
-def _first_run(task: Task, config: ModelConfig, runner: OnnxRunner) -> int:
-    """Runs the configuration's samples, else generated inputs; the fill that worked."""
-    given = samples.from_config(config, task.folder)
-    for sample in given:
-        _run_members(task, runner, [sample.inputs], sample.rows, f"warm-up sample {sample.name!r}")
-    if given:
-        return 0
-    try:
-        _run_generated(task, config, runner, 0)
-    except RunTooLong:
-        raise
-    except ModelRefused:
-        # Zeros may be outside of what the model can take: a length, a divisor.
-        _run_generated(task, config, runner, 1)
-        return 1
-    return 0
-
-
-def _run_generated(task: Task, config: ModelConfig, runner: OnnxRunner, fill: int) -> None:
-    row = samples.generated(config, 1, fill=fill)
-    what = f"a run of one row of generated inputs (all {fill})"
-    _run_members(task, runner, [row], 1, what)
-    if config.max_batch_size > 1:
-        what = f"a run of two rows of generated inputs (all {fill})"
-        _run_members(task, runner, [row, row], 2, what)
-
-
-def _run_members(
-    task: Task,
-    runner: OnnxRunner,
-    members: Sequence[Mapping[str, Array]],
-    rows: int,
-    what: str,
-) -> None:
-    options = run_options()
-
-    def stop() -> None:
-        options.terminate = True
-
-    watchdog = Timer(task.run_s_max, stop)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        runner.run(members, rows, options)
-    except ModelError as error:
-        if error.terminated:
-            raise RunTooLong(f"{what} did not end within {task.run_s_max:g} s") from None
+        return open_session(path, task.plan)
+    except ModelRefused as error:
+        # What onnxruntime says of a damaged file seldom names what is wrong with it.
+        advised = advice(path)
+        if not advised:
+            raise
         raise ModelRefused(
-            f"{what} failed: {error}; if the model needs other inputs, give a sample in "
-            "model_warmup, or set the parameter hasten.warm_up to off"
+            f"{path.name} is not a valid ONNX model: {advised}; {error}", passing=error.passing
         ) from None
-    finally:
-        watchdog.cancel()
 
 
 def _resident_bytes() -> int:

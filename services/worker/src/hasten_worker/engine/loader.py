@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,13 @@ from hasten_worker.engine.config_text import (
     config_from_text,
 )
 from hasten_worker.engine.facts import ModelFacts
+from hasten_worker.engine.free_sizes import frames
+from hasten_worker.engine.generated import Generator
 from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.labels import read_labels
 from hasten_worker.engine.layout import CONFIG_NAME, file_name_of
+from hasten_worker.engine.model_file import model_path
 from hasten_worker.engine.onnx_model import OnnxModel, OnnxRun
 from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.parameters import Parameters, read_parameters
@@ -43,7 +47,7 @@ from hasten_worker.engine.spec import (
 from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
 from hasten_worker.engine.tensor_plan import tensor_specs
 from hasten_worker.engine.watchdog import Watchdog
-from hasten_worker.model import Model
+from hasten_worker.model import Array, Model
 
 _log = logs.logger(__name__)
 
@@ -69,6 +73,19 @@ class Blueprint:
     backend: str
     file_name: str
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version that may serve.
+
+    Attributes:
+        model: Warm.
+        notes: What its owner should know, one sentence each.
+    """
+
+    model: Model
+    notes: tuple[str, ...] = ()
 
 
 class Loader:
@@ -133,7 +150,7 @@ class Loader:
             notes=(*notes, *unread),
         )
 
-    def load(self, blueprint: Blueprint, version: str) -> Model:
+    def load(self, blueprint: Blueprint, version: str) -> Loaded:
         """Copies, examines, opens, warms and measures one version.
 
         Raises:
@@ -141,7 +158,7 @@ class Loader:
         """
         try:
             if blueprint.backend == SYNTHETIC:
-                return self._synthetic(blueprint, version)
+                return Loaded(self._synthetic(blueprint, version))
             return self._onnx(blueprint, version)
         except ModelRefused as error:
             # A field that is misspelt is ignored, and then something else does not fit.
@@ -150,7 +167,7 @@ class Loader:
             unknown = "; ".join(blueprint.written.unknown)
             raise ModelRefused(f"{error}; {CONFIG_NAME}: {unknown}") from error
 
-    def _onnx(self, blueprint: Blueprint, version: str) -> Model:
+    def _onnx(self, blueprint: Blueprint, version: str) -> Loaded:
         with private_folder(self._settings.snapshot_dir) as folder:
             self._copy(blueprint, version, folder)
             plans, instances, notes = self._planner.plan(
@@ -162,13 +179,13 @@ class Loader:
             config = complete_config(
                 blueprint.written, facts, batch_max_default=self._settings.batch_max_default
             )
-            path = folder / version / blueprint.file_name
+            path = model_path(folder / version, blueprint.file_name)
             runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
             profile = self._warm(blueprint, config, facts, folder, runners, plans)
         labels = read_labels(config, blueprint.folder, self._settings.files)
         inputs, outputs = tensor_specs(config, labels)
         sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
-        return OnnxModel(
+        model = OnnxModel(
             spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
             config=config,
             inputs=inputs,
@@ -177,6 +194,7 @@ class Loader:
             memory_bytes=facts.memory_bytes * len(plans),
             runners=runners,
         )
+        return Loaded(model, facts.notes)
 
     def _written(self, folder: Path, config_json: str | None) -> WrittenConfig:
         if config_json is not None:
@@ -207,6 +225,8 @@ class Loader:
                 plan=plan,
                 batch_max_default=self._settings.batch_max_default,
                 run_s_max=blueprint.parameters.run_timeout_s or self._settings.intake.run_s_max,
+                search_s=self._settings.intake.search_s,
+                trial_s=self._settings.intake.trial_s,
                 warm_up=blueprint.parameters.warm_up,
             )
         )
@@ -236,13 +256,17 @@ class Loader:
         runners: tuple[OnnxRunner, ...],
         plans: tuple[SessionPlan, ...],
     ) -> Profile:
-        if not blueprint.parameters.warm_up:
+        if not facts.sizes:
+            # No first run succeeded: real calls will teach what it takes.
             return ()
+        batches = config.max_batch_size > 0
         given = samples.from_config(config, folder)
-        row = (
-            samples.one_row(given[0], batches=config.max_batch_size > 0)
+        row: Mapping[str, Array] = (
+            samples.one_row(given[0], batches=batches)
             if given
-            else samples.generated(config, 1, fill=facts.fill)
+            else Generator(frames(config, facts.inputs), facts.values, batches).row(
+                facts.sizes[0], 0
+            )
         )
         sizes = padding_sizes(config, blueprint.parameters, plans) or batch_buckets(
             max(1, config.max_batch_size)

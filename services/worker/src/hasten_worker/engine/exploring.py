@@ -1,0 +1,204 @@
+"""What inputs a model runs with: sizes and elements, found by running it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_worker.engine.budget import Budget
+from hasten_worker.engine.facts import ModelFacts, Sizes, Values
+from hasten_worker.engine.free_sizes import elements, frames, free_names
+from hasten_worker.engine.generated import SMALLEST_LIMIT, Generator
+from hasten_worker.engine.intake_task import Task
+from hasten_worker.engine.onnx_model import OnnxRun
+from hasten_worker.engine.onnx_runner import OnnxRunner
+from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.row_trial import RowTrial, Verdict
+from hasten_worker.engine.samples import Sample, one_row
+from hasten_worker.engine.session import TENSORRT
+from hasten_worker.engine.size_search import search, widen
+from hasten_worker.engine.watchdog import Watchdog
+from hasten_worker.model import Array, ModelError
+
+ELEMENTS_MAX: Final = 2**23
+"""Of the inputs of one row that is made up: larger ones are left to real calls."""
+LIMITS: Final = (8, 64, 256)
+"""Whole numbers are tried below these, one after the other: most are numbers of a table's rows,
+and a table may be short."""
+ROWS_TRIED_MAX: Final = 256
+LEARNS: Final = (
+    "its times are learnt from real calls; for a warm start give a sample in model_warmup"
+)
+FILLS: Final = (1, 0)
+"""Ones before zeros: some models divide by an input, and a whole number divided by zero ends
+the process."""
+
+
+class Explorer:
+    """Runs one model with inputs that are made up.
+
+    Args:
+        runner: Of the model.
+        config: Completed.
+        facts: What is known of it.
+        task: What was asked.
+        watchdog: Running.
+
+    Attributes:
+        base: Sizes of the first run that succeeded.
+        measured: Sizes that it runs with, `base` first, then by elements.
+        values: Elements that it takes.
+        ran: A run succeeded.
+        failed: A sentence on the runs if none succeeded.
+        batches: Its inputs have a batch dimension.
+        rows_max: Rows that its batches may have; 0 without batches.
+    """
+
+    def __init__(
+        self,
+        runner: OnnxRunner,
+        config: ModelConfig,
+        facts: ModelFacts,
+        task: Task,
+        watchdog: Watchdog,
+    ) -> None:
+        self._runner = runner
+        self._task = task
+        self._watchdog = watchdog
+        self._frames = frames(config, facts.inputs)
+        self._names = free_names(self._frames)
+        self._others: list[Sizes] = []
+        self._sample: Mapping[str, Array] | None = None
+        self._error = ""
+        self._run_s_max = task.run_s_max
+        self.rows_max = config.max_batch_size
+        self.batches = config.max_batch_size > 0
+        self.base: Sizes = {}
+        self.measured: tuple[Sizes, ...] = ()
+        self.values = Values()
+        self.ran = False
+        self.failed = ""
+
+    def first_run(self, given: Sequence[Sample], hints: Sequence[int]) -> None:
+        """Runs the configuration's samples, else inputs of searched sizes.
+
+        Raises:
+            ModelRefused: A sample failed, or even the smallest input takes too long.
+        """
+        for sample in given:
+            what = f"warm-up sample {sample.name!r}"
+            try:
+                self._run([sample.inputs], sample.rows)
+            except ModelError as error:
+                if error.terminated:
+                    raise ModelRefused(self._too_long(what)) from None
+                raise ModelRefused(f"{what} failed: {error}") from None
+        if given:
+            self._take_sample(given[0])
+            return
+        budget = Budget(self._task.search_s)
+        base, count = search(self._names, self._fits, hints, budget)
+        if base is not None:
+            self.base, self.measured, self.ran = base, (base,), True
+            return
+        sizes = f" with {count} sets of sizes" if self._names else ""
+        self.failed = f"no run of generated inputs{sizes} succeeded ({self._error}): {LEARNS}"
+
+    def widen_values(self) -> None:
+        """Finds out which inputs take any elements, and how large whole numbers may be."""
+        whole: list[str] = []
+        for frame in self._frames:
+            name = frame.plan.name
+            kind = frame.element.dtype.kind
+            if self._takes({**self.values.limits, name: SMALLEST_LIMIT}) and kind in "iu":
+                whole.append(name)
+        for name in whole:
+            for limit in LIMITS:
+                if not self._takes({**self.values.limits, name: limit}):
+                    break
+
+    def widen_sizes(self) -> None:
+        """Finds more sizes that it runs with."""
+        if not self.base or self._compiled():
+            return
+        self._run_s_max = min(self._task.run_s_max, self._task.search_s)
+        measured, self._others = widen(self.base, self._runs, Budget(self._task.search_s))
+        rest = sorted(measured[1:], key=self._elements)
+        self.measured = (self.base, *rest)
+
+    def try_rows(self) -> Verdict:
+        """Tries whether rows are answered each by itself."""
+        smallest_first = sorted((*self.measured, *self._others), key=self._elements)
+        rows_max = min(self.rows_max, ROWS_TRIED_MAX)
+        budget = Budget(self._task.trial_s)
+        return RowTrial(self._run, self._generator(), smallest_first, rows_max, budget).verdict()
+
+    # --- one run ----------------------------------------------------------------------
+
+    def _fits(self, sizes: Sizes) -> bool:
+        """One of the constant inputs of these sizes runs; keeps which."""
+        for fill in FILLS:
+            self.values = Values(fill)
+            if self._runs(sizes):
+                return True
+        return False
+
+    def _takes(self, limits: Mapping[str, int]) -> bool:
+        """Noise within these limits runs; keeps them if it does."""
+        before, self.values = self.values, Values(self.values.fill, limits)
+        generator = self._generator()
+        for number in range(3):
+            if not self._succeeds(generator.row(self.base, number)):
+                self.values = before
+                return False
+        return True
+
+    def _runs(self, sizes: Sizes) -> bool:
+        if self._elements(sizes) > ELEMENTS_MAX:
+            return False
+        generator = self._generator()
+        limited = bool(self.values.limits)
+        return self._succeeds(generator.row(sizes, 0) if limited else generator.constant(sizes))
+
+    def _succeeds(self, member: Mapping[str, Array]) -> bool:
+        try:
+            self._run([member], 1)
+        except ModelError as error:
+            if error.terminated and not self.ran:
+                # Another input will not make it faster.
+                raise ModelRefused(self._too_long("a run of generated inputs")) from None
+            self._error = str(error)
+            return False
+        return True
+
+    def _run(self, members: Sequence[Mapping[str, Array]], rows: int) -> list[dict[str, Array]]:
+        run = OnnxRun(self._runner)
+        self._watchdog.guard(run, self._run_s_max)
+        try:
+            return run.execute(members, rows)
+        finally:
+            self._watchdog.ended()
+
+    # --- helpers ----------------------------------------------------------------------
+
+    def _take_sample(self, sample: Sample) -> None:
+        """The sample's sizes are the first ones, and its elements are taken where noise is not."""
+        row = one_row(sample, batches=self.batches)
+        cut = 1 if self.batches else 0
+        sizes: dict[str, int] = {}
+        for frame in self._frames:
+            sizes.update(frame.sizes_of(row[frame.plan.name].shape[cut:]))
+        self._sample = row
+        self.base, self.measured, self.ran = sizes, (sizes,), True
+
+    def _generator(self) -> Generator:
+        return Generator(self._frames, self.values, batches=self.batches, sample=self._sample)
+
+    def _elements(self, sizes: Sizes) -> int:
+        return elements(self._frames, sizes)
+
+    def _compiled(self) -> bool:
+        # TensorRT builds an engine for each new shape, which takes seconds to minutes.
+        return any(name == TENSORRT for name, _ in self._task.plan.providers)
+
+    def _too_long(self, what: str) -> str:
+        return f"{what} did not end within {self._task.run_s_max:g} s"

@@ -1,0 +1,254 @@
+"""Whether the rows of a batch are answered each by itself, found out by trying.
+
+A first dimension that is free may be time, points or anything else. Then rows of different
+callers in one batch change each other's answers, in silence. So a model is batched only when
+it was seen to keep rows apart: different rows together are answered as each of them alone, and
+a row's answer stays the same whatever lies beside it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hasten_worker.engine.budget import Budget
+from hasten_worker.engine.facts import Sizes
+from hasten_worker.engine.generated import KINDS, Generator
+from hasten_worker.engine.same_rows import Closeness, difference, same_bits
+from hasten_worker.model import Array, ModelError
+
+Member = Mapping[str, Array]
+Run = Callable[[Sequence[Member], int], list[dict[str, Array]]]
+"""Runs members as one batch of so many rows; raises ModelError."""
+
+POOL: Final = 2 * KINDS
+"""Rows that batches are put together from."""
+POOL_MIN: Final = 3
+ELEMENTS_MAX: Final = 2**26
+"""Of the inputs of a batch."""
+ALONE: Final = 4
+"""Of the first rows the answer alone is asked for twice."""
+ALWAYS: Final = (2, 3, 4, 5, 8, 16, 32, 64, 128, 256)
+"""Batch sizes to try before all others."""
+ELSEWHERE: Final = (2, 3, 5, 8)
+"""Batch sizes to try with every further set of sizes of the free dimensions."""
+BESIDE: Final = (2, 3, 7)
+NEIGHBOUR_SCALES: Final = (1e4, 1e9, float("nan"))
+"""A row of such numbers shows in the answers beside it even if its influence is small."""
+ALL_SHARE: Final = 0.7
+"""Of the budget, before the batch sizes between those of `ALWAYS` are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the trial found.
+
+    Attributes:
+        rows_max: Rows of the largest batch in which rows were answered each by itself; 0 when
+            that was not shown.
+        reason: Why not; "" when it was shown.
+        untried: What there was no time for; "" when everything was tried.
+    """
+
+    rows_max: int
+    reason: str = ""
+    untried: str = ""
+
+
+class _Mixed(Exception):  # noqa: N818  (an outcome)
+    """The rows of a batch are not answered each by itself, or that cannot be seen."""
+
+
+class RowTrial:
+    """Tries one model.
+
+    Args:
+        run: Runs it.
+        generator: Makes its rows.
+        sizes: Sizes of the free dimensions that it runs with, the cheapest first.
+        rows_max: Rows of the largest batch that it is to serve.
+        budget: For all runs.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        generator: Generator,
+        sizes: Sequence[Sizes],
+        rows_max: int,
+        budget: Budget,
+    ) -> None:
+        self._run = run
+        self._generator = generator
+        self._sizes = sizes
+        self._rows_max = rows_max
+        self._budget = budget
+        self._varied: dict[str, bool] = {}
+        self._rng = np.random.default_rng(0)
+
+    def verdict(self) -> Verdict:
+        """Runs batches until all are tried, rows were mixed, or time is over."""
+        done: set[int] = set()
+        try:
+            first = self._pool(self._sizes[0])
+            largest = self._ascend(first, done)
+            for rows in BESIDE:
+                if rows <= max(BESIDE[0], largest):
+                    self._beside(first, rows)
+            left = self._elsewhere(largest)
+            for rows in range(2, largest + 1):
+                if rows not in done and self._budget.left():
+                    self._batch(first, rows)
+                    done.add(rows)
+            self._check_varied()
+        except _Mixed as mixed:
+            return Verdict(0, str(mixed))
+        untried = [rows for rows in range(2, largest + 1) if rows not in done]
+        return Verdict(largest, untried=_untried(untried, left))
+
+    def _ascend(self, pool: "_Pool", done: set[int]) -> int:
+        """Tries ever larger batches; the largest one tried, at most `rows_max`."""
+        largest = 1
+        row_elements = max(1, sum(array.size for array in pool.members[0].values()))
+        for rows in sorted({*(size for size in ALWAYS if size < self._rows_max), self._rows_max}):
+            over = rows * row_elements > ELEMENTS_MAX or not self._budget.left(ALL_SHARE)
+            if largest >= POOL_MIN and over:
+                break
+            # A batch of one row mixes nothing, but its model may not even be one of rows.
+            self._batch(pool, max(ALWAYS[0], rows))
+            largest = rows
+            done.add(rows)
+        return largest
+
+    def _elsewhere(self, largest: int) -> int:
+        """Tries other sizes of the free dimensions; how many there was no time for."""
+        for number, sizes in enumerate(self._sizes[1:]):
+            if not self._budget.left(ALL_SHARE):
+                return len(self._sizes) - 1 - number
+            pool = self._pool(sizes)
+            for rows in ELSEWHERE:
+                if rows <= max(ELSEWHERE[0], largest) and self._budget.left(ALL_SHARE):
+                    self._batch(pool, rows)
+        return 0
+
+    # --- one set of sizes -------------------------------------------------------------
+
+    def _pool(self, sizes: Sizes) -> "_Pool":
+        """Different rows and what the model answers to each of them alone."""
+        members: list[Member] = []
+        answers: list[dict[str, Array]] = []
+        failure = ""
+        for number in range(POOL):
+            member = self._generator.row(sizes, number)
+            try:
+                answer = self._run([member], 1)[0]
+                again = self._run([member], 1)[0] if len(members) < ALONE else answer
+            except ModelError as error:
+                if error.terminated:
+                    raise _Mixed("a run of one row took too long") from None
+                # Some rows may be outside of what it takes: of zeros, or very large.
+                failure = str(error)
+                continue
+            for name, array in answer.items():
+                if not same_bits(array, again[name]):
+                    raise _Mixed(
+                        f"output {name!r} is not the same when the same row is run again"
+                    )
+            members.append(member)
+            answers.append(answer)
+        if len(members) < POOL_MIN:
+            raise _Mixed(f"it could not be run with rows that differ: {failure}")
+        for name, array in answers[0].items():
+            differs = any(not same_bits(array, answer[name]) for answer in answers[1:])
+            self._varied[name] = self._varied.get(name, False) or differs
+        return _Pool(sizes, members, answers)
+
+    def _check_varied(self) -> None:
+        for name, varied in self._varied.items():
+            if not varied:
+                raise _Mixed(
+                    f"output {name!r} was the same for every row that was tried, which shows "
+                    "nothing"
+                )
+
+    # --- one batch --------------------------------------------------------------------
+
+    def _batch(self, pool: "_Pool", rows: int) -> None:
+        """Compares a batch of different rows, and the same backwards, with each row alone."""
+        chosen = [int(number) for number in self._order(len(pool.members), rows)]
+        for order in (chosen, chosen[::-1]):
+            together = self._together([pool.members[number] for number in order])
+            for number, answer in zip(order, together, strict=True):
+                _compare(answer, pool.alone[number], rows, Closeness.BY_TYPE)
+
+    def _beside(self, pool: "_Pool", rows: int) -> None:
+        """Looks whether a row's answer changes with the rows beside it, whatever they are."""
+        for place in (0, rows - 1):
+            usual: dict[str, Array] | None = None
+            for scale in (1.0, *NEIGHBOUR_SCALES):
+                beside = [
+                    self._generator.row(pool.sizes, POOL + other, scale=scale)
+                    for other in range(rows)
+                ]
+                beside[place] = dict(pool.members[0])
+                try:
+                    answer = self._together(beside)[place]
+                except _Failed:
+                    # Such numbers may be outside of what it takes; then nobody is answered.
+                    continue
+                if usual is None:
+                    usual = answer
+                _compare(answer, usual, rows, Closeness.NEARLY_BITS)
+
+    def _together(self, members: Sequence[Member]) -> list[dict[str, Array]]:
+        try:
+            return self._run(members, len(members))
+        except ModelError as error:
+            raise _Failed(f"a batch of {len(members)} rows failed: {error}") from None
+
+    def _order(self, count: int, rows: int) -> Iterator[int]:
+        """Numbers from 0 to `count` in any order, none twice before all were there."""
+        left = rows
+        while left > 0:
+            yield from self._rng.permutation(count)[:left]
+            left -= count
+
+
+class _Failed(_Mixed):
+    """A batch was not answered at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Rows of one set of sizes."""
+
+    sizes: Sizes
+    members: Sequence[Member]
+    alone: Sequence[Mapping[str, Array]]
+
+
+def _compare(
+    answer: Mapping[str, Array], wanted: Mapping[str, Array], rows: int, closeness: Closeness
+) -> None:
+    """Raises _Mixed when the two answers to one row differ."""
+    for name, array in answer.items():
+        found = difference(array, wanted[name], closeness)
+        if found:
+            how = "alone" if closeness is Closeness.BY_TYPE else "beside other rows"
+            raise _Mixed(
+                f"output {name!r} of a row is not the same in a batch of {rows} rows as {how}: "
+                f"{found}"
+            )
+
+
+def _untried(rows: Sequence[int], sizes: int) -> str:
+    parts: list[str] = []
+    if rows:
+        shown = ", ".join(str(number) for number in rows[:10])
+        more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
+        parts.append(f"batches of {shown}{more} rows")
+    if sizes:
+        parts.append(f"{sizes} of the sizes that it takes")
+    return " and ".join(parts)
+
