@@ -26,6 +26,7 @@ def task_of(
     config: str = "",
     *,
     run_s_max: float = 60.0,
+    trial_s: float = 5.0,
     warm_up: bool = True,
 ) -> Task:
     version = folder / "1"
@@ -41,7 +42,7 @@ def task_of(
         batch_max_default=8,
         run_s_max=run_s_max,
         search_s=5.0,
-        trial_s=5.0,
+        trial_s=trial_s,
         warm_up=warm_up,
     )
 
@@ -74,7 +75,7 @@ def test_a_scalar_is_told_from_a_missing_shape(intake: Intake, tmp_path: Path) -
     ("content", "reason"),
     [
         (None, "there is no file 'model.onnx'"),
-        (b"", "not a valid ONNX model"),
+        (b"", "model.onnx is empty: it is not a valid ONNX model"),
         (b"not a model" * 100, "cannot be parsed"),
         (zoo.add()[:-40], "model.onnx"),
         (
@@ -181,26 +182,30 @@ def test_a_model_that_runs_for_ever_is_stopped(intake: Intake, tmp_path: Path) -
     assert "did not end within 0.2 s" in sentence
 
 
-def test_a_model_that_drops_rows_is_refused(intake: Intake, tmp_path: Path) -> None:
+def test_a_model_that_drops_rows_is_found_out(intake: Intake, tmp_path: Path) -> None:
     # Rows of zeros are dropped: one row of the generated input becomes none.
     facts = intake.examine(task_of(tmp_path, zoo.non_zero_rows()))
-    assert facts.fill == 1, "zeros failed and ones did not"
+    assert (facts.rows_max, facts.values.fill) == (0, 1)
+    assert "output 'Y' has first dimension" in facts.notes[0]
 
 
-def test_a_model_that_needs_other_inputs_may_skip_its_first_run(
+def test_a_model_that_no_generated_input_fits_is_served_all_the_same(
     intake: Intake, tmp_path: Path
 ) -> None:
     nodes = [helper.make_node("Gather", ["T", "X"], ["Y"])]
     table = numpy_helper.from_array(np.zeros((0, 2), np.float32), "T")
     made = zoo.model(
         nodes, [zoo.value("X", ["n"], TensorProto.INT64)], [zoo.value("Y", ["n", 2])], [table]
-    )
-    task = task_of(tmp_path, made.SerializeToString())
-    sentence = refusal(intake, task)
-    assert "model_warmup" in sentence
-    assert "hasten.warm_up" in sentence
-    without = task_of(tmp_path, made.SerializeToString(), warm_up=False)
-    assert intake.examine(without).outputs[0].name == "Y"
+    ).SerializeToString()
+    facts = intake.examine(task_of(tmp_path, made))
+    assert (facts.rows_max, facts.sizes) == (0, ())
+    unbatched, unmeasured = facts.notes
+    assert "it does not run with one row" in unbatched
+    assert "times are learnt from real calls" in unmeasured
+    assert "model_warmup" in unmeasured
+    without = intake.examine(task_of(tmp_path, made, warm_up=False))
+    assert (without.rows_max, without.sizes) == (0, ())
+    assert "hasten.warm_up is off" in without.notes[0]
 
 
 def test_a_flood_of_memory_ends_in_the_child(tmp_path: Path) -> None:
@@ -235,7 +240,7 @@ def test_giving_up_ends_a_task_that_is_under_way(tmp_path: Path) -> None:
 CRASHING = """
 import os, signal, sys, time
 from hasten_worker.engine import intake
-def examine(task, stage):
+def examine(task, stage, found):
     stage("misbehaving")
     what = task.version
     if what == "abort":

@@ -31,7 +31,9 @@ NOT_WARMED: Final = (
     "hasten.warm_up is off, so that nobody saw whether rows can share a batch; set max_batch_size "
     "if they can"
 )
-_ROWS_UNFINISHED: Final = "the trial of its rows did not come to its end"
+_UNFINISHED: Final = "the trial of its rows did not come to its end"
+_NOT_ONE: Final = "it does not run with one row"
+SMALLEST_BATCH: Final = 2
 
 Stage = Callable[[str], None]
 Found = Callable[[ModelFacts], None]
@@ -118,72 +120,88 @@ class _Examination:
         """First run, other sizes, rows; tells each stage's facts and returns the last."""
         task = self._task
         shared = may_batch(task.written, facts)
-        unbatched = () if is_described(task.written) else (_unbatched(fixed_first(facts)),)
         explorer = None
         if task.warm_up:
             self._stage("running it for the first time")
-            explorer = self._explorer(facts, batches=shared)
-            if shared and not explorer.ran:
-                # Perhaps it needs many of what is no batch at all.
-                explorer = self._explorer(facts, batches=False)
+            explorer = self._explorer(facts, shared=shared, batches=shared)
         grown_bytes = max(0, _resident_bytes() - before_bytes)
         size_bytes = sum(file.stat().st_size for file in path.parent.rglob("*") if file.is_file())
         facts = replace(facts, memory_bytes=max(grown_bytes, size_bytes))
-        if explorer is None or not explorer.ran:
-            why = NOT_WARMED if explorer is None else "no first run succeeded"
-            notes = (_unbatched(why),) if shared else unbatched
-            failed = explorer.failed if explorer is not None else ""
-            facts = replace(facts, notes=(*notes, *((failed,) if failed else ())))
-            self._found(facts)
-            return facts
-        batches = explorer.batches
-        pending = (_unbatched(_ROWS_UNFINISHED),) if shared else unbatched
-        facts = replace(facts, sizes=(explorer.base,), values=explorer.values, notes=pending)
-        self._found(facts)
-        self._stage("running it with other inputs")
-        explorer.widen_values()
-        facts = replace(facts, values=explorer.values)
-        self._found(facts)
-        explorer.widen_sizes()
-        facts = replace(facts, sizes=explorer.measured)
-        self._found(facts)
-        if shared and not batches:
-            facts = replace(facts, notes=(_unbatched("it does not run with one row"),))
-        elif explorer.rows_max > (0 if shared else 1):
-            self._stage("trying whether its rows can share a batch")
-            facts = self._judged(facts, explorer.try_rows(), shared=shared)
-        self._found(facts)
-        return facts
+        if not shared:
+            known = () if is_described(task.written) else (_unbatched(fixed_first(facts)),)
+            facts = self._explored(facts, explorer, known)
+            if explorer is None or not explorer.ran or explorer.rows_max < SMALLEST_BATCH:
+                return facts
+            return self._judged(facts, explorer)
+        if explorer is None:
+            return self._explored(facts, None, (_unbatched(NOT_WARMED),))
+        if explorer.ran:
+            facts = self._explored(facts, explorer, (_unbatched(_UNFINISHED),))
+            facts = self._judged(facts, explorer)
+            if facts.rows_max:
+                return facts
+            self._stage("running it without batches")
+        else:
+            # Perhaps it needs many of what is no batch at all.
+            facts = replace(facts, notes=(_unbatched(f"{_NOT_ONE} ({explorer.error})"),))
+        # Its first dimension is one more that is free.
+        return self._explored(
+            facts, self._explorer(facts, shared=shared, batches=False), facts.notes
+        )
 
-    def _explorer(self, facts: ModelFacts, *, batches: bool) -> Explorer:
+    def _explorer(self, facts: ModelFacts, *, shared: bool, batches: bool) -> Explorer:
         """An explorer that has made its first run, if there is one that succeeds."""
         task = self._task
         # Rows that may share a batch are tried as such a batch.
-        seen = replace(facts, rows_max=BATCH_MAX_LIMIT) if batches else facts
+        seen = replace(facts, rows_max=BATCH_MAX_LIMIT if batches else 0)
         config = complete_config(task.written, seen, batch_max_default=task.batch_max_default)
-        explorer = Explorer(
-            OnnxRunner(self._session, task.plan, config), config, facts, task, self._watchdog
-        )
-        given = samples.from_config(config, task.folder)
-        explorer.first_run(given, self._file.hints)
+        runner = OnnxRunner(self._session, task.plan, config)
+        explorer = Explorer(runner, config, facts, task, self._file, self._watchdog)
+        # The configuration's samples are rows of a batch.
+        given = samples.from_config(config, task.folder) if batches or not shared else []
+        explorer.first_run(given)
         return explorer
 
-    def _judged(self, facts: ModelFacts, verdict: Verdict, *, shared: bool) -> ModelFacts:
+    def _explored(
+        self, facts: ModelFacts, explorer: Explorer | None, notes: tuple[str, ...]
+    ) -> ModelFacts:
+        """What runs of one row, or of a model without batches, show."""
+        if explorer is None or not explorer.ran:
+            failed = () if explorer is None else (explorer.failed,)
+            facts = replace(facts, sizes=(), notes=(*notes, *failed))
+            self._found(facts)
+            return facts
+        facts = replace(facts, sizes=(explorer.base,), values=explorer.values, notes=notes)
+        self._found(facts)
+        self._stage("running it with other inputs")
+        explorer.widen_values()
+        explorer.widen_sizes()
+        facts = replace(facts, sizes=explorer.measured, values=explorer.values)
+        self._found(facts)
+        return facts
+
+    def _judged(self, facts: ModelFacts, explorer: Explorer) -> ModelFacts:
+        """What runs of batches show."""
+        self._stage("trying whether its rows can share a batch")
+        verdict = explorer.try_rows()
+        facts = replace(facts, rows_max=verdict.rows_max, notes=self._notes(verdict))
+        self._found(facts)
+        return facts
+
+    def _notes(self, verdict: Verdict) -> tuple[str, ...]:
         if verdict.rows_max:
-            notes = (
-                (f"its rows share batches, but there was no time to try {verdict.untried}",)
-                if verdict.untried
-                else ()
-            )
-        elif shared:
-            notes = (_unbatched(verdict.reason),)
-        else:
-            size = self._task.written.config.max_batch_size
-            notes = (
-                f"max_batch_size is {size}, but calls in one batch may change each other's "
-                f"answers: {verdict.reason}",
-            )
-        return replace(facts, rows_max=verdict.rows_max, notes=notes)
+            if not verdict.untried:
+                return ()
+            return (f"its rows share batches, but there was no time to try {verdict.untried}",)
+        if not is_described(self._task.written):
+            return (_unbatched(verdict.reason),)
+        size = self._task.written.config.max_batch_size
+        how = (
+            "but calls in one batch change each other's answers"
+            if verdict.mixed
+            else "and it is not shown that calls in one batch leave each other's answers alone"
+        )
+        return (f"max_batch_size is {size}, {how}: {verdict.reason}",)
 
 
 def _unbatched(reason: str) -> str:

@@ -1,14 +1,17 @@
 """What inputs a model runs with: sizes and elements, found by running it."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import ModelFacts, Sizes, Values
 from hasten_worker.engine.free_sizes import elements, frames, free_names
-from hasten_worker.engine.generated import SMALLEST_LIMIT, Generator
+from hasten_worker.engine.generated import KINDS, SMALLEST_LIMIT, Generator
 from hasten_worker.engine.intake_task import Task
+from hasten_worker.engine.model_file import FileFacts
 from hasten_worker.engine.onnx_model import OnnxRun
 from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.refusal import ModelRefused
@@ -28,6 +31,9 @@ ROWS_TRIED_MAX: Final = 256
 LEARNS: Final = (
     "its times are learnt from real calls; for a warm start give a sample in model_warmup"
 )
+FAILED_MAX: Final = KINDS // 3
+"""Kinds of rows that may fail: zeros, say, are outside of what some models take."""
+_OUT_OF_MEMORY: Final = re.compile("bad_alloc|[Ff]ailed to allocate memory")
 FILLS: Final = (1, 0)
 """Ones before zeros: some models divide by an input, and a whole number divided by zero ends
 the process."""
@@ -41,6 +47,7 @@ class Explorer:
         config: Completed.
         facts: What is known of it.
         task: What was asked.
+        file: What its file says.
         watchdog: Running.
 
     Attributes:
@@ -49,36 +56,40 @@ class Explorer:
         values: Elements that it takes.
         ran: A run succeeded.
         failed: A sentence on the runs if none succeeded.
+        error: What the last run that failed said.
         batches: Its inputs have a batch dimension.
         rows_max: Rows that its batches may have; 0 without batches.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what one exploration needs)
         self,
         runner: OnnxRunner,
         config: ModelConfig,
         facts: ModelFacts,
         task: Task,
+        file: FileFacts,
         watchdog: Watchdog,
     ) -> None:
         self._runner = runner
+        self._file = file
         self._task = task
         self._watchdog = watchdog
         self._frames = frames(config, facts.inputs)
         self._names = free_names(self._frames)
         self._others: list[Sizes] = []
         self._sample: Mapping[str, Array] | None = None
-        self._error = ""
+        self.error = ""
         self._run_s_max = task.run_s_max
+        self._is_first = True
         self.rows_max = config.max_batch_size
         self.batches = config.max_batch_size > 0
         self.base: Sizes = {}
         self.measured: tuple[Sizes, ...] = ()
-        self.values = Values()
+        self.values = Values(words=file.words)
         self.ran = False
         self.failed = ""
 
-    def first_run(self, given: Sequence[Sample], hints: Sequence[int]) -> None:
+    def first_run(self, given: Sequence[Sample]) -> None:
         """Runs the configuration's samples, else inputs of searched sizes.
 
         Raises:
@@ -96,15 +107,25 @@ class Explorer:
             self._take_sample(given[0])
             return
         budget = Budget(self._task.search_s)
-        base, count = search(self._names, self._fits, hints, budget)
+        base, count = search(self._names, self._fits, self._file.hints, budget)
         if base is not None:
             self.base, self.measured, self.ran = base, (base,), True
             return
         sizes = f" with {count} sets of sizes" if self._names else ""
-        self.failed = f"no run of generated inputs{sizes} succeeded ({self._error}): {LEARNS}"
+        self.failed = f"no run of generated inputs{sizes} succeeded ({self.error}): {LEARNS}"
 
     def widen_values(self) -> None:
         """Finds out which inputs take any elements, and how large whole numbers may be."""
+        constant = self.values
+        self._widen_limits()
+        if len(self.values.limits) < len(self._frames):
+            # Lengths and divisors may be anything but zero.
+            with_zeros, self.values = self.values, replace(constant, least=1)
+            self._widen_limits()
+            if len(self.values.limits) <= len(with_zeros.limits):
+                self.values = with_zeros
+
+    def _widen_limits(self) -> None:
         whole: list[str] = []
         for frame in self._frames:
             name = frame.plan.name
@@ -127,30 +148,34 @@ class Explorer:
 
     def try_rows(self) -> Verdict:
         """Tries whether rows are answered each by itself."""
-        smallest_first = sorted((*self.measured, *self._others), key=self._elements)
+        by_work = sorted((*self.measured, *self._others), key=self._elements)
+        # Of one word or one pixel there is nothing to mix: such sizes come last.
+        by_work.sort(key=lambda sizes: any(size == 1 for size in sizes.values()))
         rows_max = min(self.rows_max, ROWS_TRIED_MAX)
         budget = Budget(self._task.trial_s)
-        return RowTrial(self._run, self._generator(), smallest_first, rows_max, budget).verdict()
+        return RowTrial(self._run, self._generator(), by_work, rows_max, budget).verdict()
 
     # --- one run ----------------------------------------------------------------------
 
     def _fits(self, sizes: Sizes) -> bool:
         """One of the constant inputs of these sizes runs; keeps which."""
         for fill in FILLS:
-            self.values = Values(fill)
+            self.values = replace(self.values, fill=fill)
             if self._runs(sizes):
                 return True
         return False
 
     def _takes(self, limits: Mapping[str, int]) -> bool:
-        """Noise within these limits runs; keeps them if it does."""
-        before, self.values = self.values, Values(self.values.fill, limits)
+        """Most rows of noise within these limits run; keeps them if they do."""
+        before, self.values = self.values, replace(self.values, limits=limits)
         generator = self._generator()
-        for number in range(3):
-            if not self._succeeds(generator.row(self.base, number)):
-                self.values = before
-                return False
-        return True
+        failed = sum(
+            not self._succeeds(generator.row(self.base, number)) for number in range(KINDS)
+        )
+        if failed <= FAILED_MAX:
+            return True
+        self.values = before
+        return False
 
     def _runs(self, sizes: Sizes) -> bool:
         if self._elements(sizes) > ELEMENTS_MAX:
@@ -160,13 +185,16 @@ class Explorer:
         return self._succeeds(generator.row(sizes, 0) if limited else generator.constant(sizes))
 
     def _succeeds(self, member: Mapping[str, Array]) -> bool:
+        first, self._is_first = self._is_first, False
         try:
             self._run([member], 1)
         except ModelError as error:
-            if error.terminated and not self.ran:
-                # Another input will not make it faster.
+            # Another input will make it neither faster nor smaller.
+            if first and error.terminated:
                 raise ModelRefused(self._too_long("a run of generated inputs")) from None
-            self._error = str(error)
+            if first and _OUT_OF_MEMORY.search(str(error)):
+                raise ModelRefused(f"a run of generated inputs failed: {error}") from None
+            self.error = str(error)
             return False
         return True
 

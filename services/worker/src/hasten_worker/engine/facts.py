@@ -35,10 +35,14 @@ class Values:
         fill: What every element may be: 0 or 1.
         limits: By input: whole numbers below this may be any, and for inputs of other types
             any value may; an input that is not in here takes only `fill`.
+        least: Whole numbers are not below this: 0, or 1 where zeros fail.
+        words: Texts that occur in the file; others may be all the same to the model.
     """
 
     fill: int = 1
     limits: Mapping[str, int] = field(default_factory=dict)
+    least: int = 0
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,13 @@ class ModelFacts:
             memory_bytes=int(value["memory_bytes"]),
             rows_max=int(value["rows_max"]),
             sizes=tuple(dict(sizes) for sizes in value["sizes"]),
-            values=Values(int(value["values"]["fill"]), dict(value["values"]["limits"])),
+            values=_values(value["values"]),
             notes=tuple(value["notes"]),
         )
+
+
+def _values(value: Mapping[str, Any]) -> Values:
+    return Values(int(value["fill"]), dict(value["limits"]), int(value["least"]), tuple(value["words"]))
 
 
 def _tensor(value: Mapping[str, Any]) -> TensorFacts:

@@ -79,8 +79,8 @@ def _named(plan: TensorPlan, symbols: Sequence[str]) -> Iterator[int | str]:
     for position, size in enumerate(plan.inner):
         if size != -1:
             yield size
-        elif position < len(symbols) and symbols[position]:
+        elif position < len(symbols) and any(map(str.isalpha, symbols[position])):
             yield symbols[position]
         else:
-            # No shape is without its tensor's name, so that no two tensors share this one.
+            # Without a name, or with one as "?", it is like no other.
             yield f"{plan.name}[{position - len(plan.inner)}]"

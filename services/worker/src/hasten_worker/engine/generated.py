@@ -72,7 +72,11 @@ class Generator:
             else:
                 # Two inputs of one row are of different kinds.
                 kind = (number + 2 * index) % KINDS
-                made[frame.plan.name] = _noise(frame.element, shape, limit, kind, rng, scale)
+                made[frame.plan.name] = (
+                    _text(shape, self.values.words, rng)
+                    if frame.element.name == "BYTES"
+                    else self._noise(frame, shape, kind, rng, scale)
+                )
         return made
 
     def _constant(self, frame: Frame, shape: tuple[int, ...]) -> Array:
@@ -80,6 +84,22 @@ class Generator:
         if given is not None and given.shape == shape:
             return given
         return filled(frame.element, shape, self.values.fill)
+
+    def _noise(
+        self,
+        frame: Frame,
+        shape: tuple[int, ...],
+        kind: int,
+        rng: np.random.Generator,
+        scale: float,
+    ) -> Array:
+        dtype = frame.element.dtype
+        if dtype.kind in "iub":
+            limit = self.values.limits[frame.plan.name]
+            top = limit if dtype.kind == "b" else min(limit, np.iinfo(dtype).max)
+            return np.maximum(_whole(shape, top, kind, rng), self.values.least).astype(dtype)
+        with np.errstate(all="ignore"):
+            return np.asarray(_real(shape, kind, rng) * scale).astype(dtype)
 
     def _shape(self, frame: Frame, sizes: Sizes) -> tuple[int, ...]:
         shape = (*((1,) if self.batches else ()), *frame.shape(sizes))
@@ -107,20 +127,10 @@ def check_size(name: str, element: ElementType, shape: tuple[int, ...]) -> None:
         raise ModelRefused(f"input {name!r}: one batch of {list(shape)} is too large to try")
 
 
-def _noise(  # noqa: PLR0913  (one for each thing that the noise depends on)
-    element: ElementType,
-    shape: tuple[int, ...],
-    limit: int,
-    kind: int,
-    rng: np.random.Generator,
-    scale: float,
-) -> Array:
-    if element.name == "BYTES":
-        return objects([str(value).encode() for value in rng.integers(0, 100, prod(shape))], shape)
-    if element.dtype.kind in "iub":
-        return _whole(shape, limit, kind, rng).astype(element.dtype)
-    with np.errstate(all="ignore"):
-        return np.asarray(_real(shape, kind, rng) * scale).astype(element.dtype)
+def _text(shape: tuple[int, ...], words: Sequence[str], rng: np.random.Generator) -> Array:
+    """Numbers, and words that the model knows."""
+    known = [*(str(number) for number in range(len(words) or 100)), *words]
+    return objects([known[place].encode() for place in rng.integers(0, len(known), prod(shape))], shape)
 
 
 def _whole(shape: tuple[int, ...], limit: int, kind: int, rng: np.random.Generator) -> Array:

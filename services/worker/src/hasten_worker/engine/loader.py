@@ -13,7 +13,7 @@ from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_worker.engine import samples
-from hasten_worker.engine.config_complete import complete_config
+from hasten_worker.engine.config_complete import complete_config, may_batch
 from hasten_worker.engine.config_rules import SYNTHETIC, backend_of, check_fields
 from hasten_worker.engine.config_text import (
     NOTHING_WRITTEN,
@@ -32,7 +32,7 @@ from hasten_worker.engine.model_file import model_path
 from hasten_worker.engine.onnx_model import OnnxModel, OnnxRun
 from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.parameters import Parameters, read_parameters
-from hasten_worker.engine.profiling import Profile, ProfileLimits, Profiler
+from hasten_worker.engine.profiling import Profile, ProfileLimits, Profiler, cells_of
 from hasten_worker.engine.providers import Planner
 from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.session import SessionPlan, open_session, session_options
@@ -43,6 +43,7 @@ from hasten_worker.engine.spec import (
     batch_buckets,
     model_spec,
     padding_sizes,
+    profile_rows,
 )
 from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
 from hasten_worker.engine.tensor_plan import tensor_specs
@@ -259,18 +260,9 @@ class Loader:
         if not facts.sizes:
             # No first run succeeded: real calls will teach what it takes.
             return ()
-        batches = config.max_batch_size > 0
-        given = samples.from_config(config, folder)
-        row: Mapping[str, Array] = (
-            samples.one_row(given[0], batches=batches)
-            if given
-            else Generator(frames(config, facts.inputs), facts.values, batches).row(
-                facts.sizes[0], 0
-            )
-        )
-        sizes = padding_sizes(config, blueprint.parameters, plans) or batch_buckets(
-            max(1, config.max_batch_size)
-        )
+        given, rows = self._rows(blueprint, config, facts, folder)
+        compiled = padding_sizes(config, blueprint.parameters, plans)
+        cells = cells_of(compiled or profile_rows(config.max_batch_size, len(rows)), rows)
         limits = ProfileLimits(
             budget_s=self._settings.profile_budget_s / len(runners),
             run_s_max=blueprint.parameters.run_timeout_s or self._settings.run_s_max,
@@ -283,10 +275,22 @@ class Loader:
                 for sample in given:
                     for _ in range(sample.count):
                         profiler.run([sample.inputs], sample.rows)
-                seen = [profiler.run([row] * rows, rows)[0][0] for rows in sizes[:2]]
-                runner.settle(seen)
-                profile += profiler.measure(sizes, lambda rows: [row] * rows)
+                runner.settle(profiler.first_answers(cells))
+                profile += profiler.measure(cells)
         return profile
+
+    def _rows(
+        self, blueprint: Blueprint, config: ModelConfig, facts: ModelFacts, folder: Path
+    ) -> tuple[list[samples.Sample], list[Mapping[str, Array]]]:
+        """The configuration's samples, and a row for each set of sizes to measure."""
+        batches = config.max_batch_size > 0
+        # Samples are rows of a batch: where rows were found not to share one, they do not fit.
+        fit = batches or not may_batch(blueprint.written, facts)
+        given = samples.from_config(config, folder) if fit else []
+        sample = samples.one_row(given[0], batches=batches) if given else None
+        generator = Generator(frames(config, facts.inputs), facts.values, batches, sample)
+        made = [generator.row(sizes, 0) for sizes in facts.sizes]
+        return given, [sample, *made[1:]] if sample is not None else [*made]
 
     def _synthetic(self, blueprint: Blueprint, version: str) -> Model:
         config = complete_synthetic(blueprint.written.config)

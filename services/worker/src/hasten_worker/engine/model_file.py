@@ -17,6 +17,8 @@ FILE_BYTES_MAX: Final = 2**31 - 1
 """protobuf takes no larger message; larger models keep their weights in external data."""
 HINTS_MAX: Final = 16
 HINT_MAX: Final = 4096
+WORDS_MAX: Final = 64
+WORD_BYTES_MAX: Final = 100
 _ADVICE_MAX: Final = 400
 
 
@@ -29,10 +31,12 @@ class FileFacts:
             scalars unless it has inferred their shape.
         hints: Sizes that inputs may have to fit: of the weights next to them first, then the
             most frequent ones.
+        words: Texts that the model knows: keys, categories, vocabularies.
     """
 
-    shapeless: frozenset[str]
-    hints: tuple[int, ...]
+    shapeless: frozenset[str] = frozenset()
+    hints: tuple[int, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def model_path(folder: Path, file_name: str) -> Path:
@@ -84,7 +88,7 @@ def check_file(path: Path) -> FileFacts:
         for value in (*model.graph.input, *model.graph.output)
         if not value.type.tensor_type.HasField("shape")
     )
-    return FileFacts(shapeless, _hints(model.graph))
+    return FileFacts(shapeless, _hints(model.graph), tuple(_words(model.graph)))
 
 
 def advice(path: Path) -> str:
@@ -115,6 +119,14 @@ def _hints(graph: onnx.GraphProto) -> tuple[int, ...]:
     sizes = (*first, *(size for size, _ in counted.most_common(HINTS_MAX)))
     plausible = (size for size in sizes if 1 < size <= HINT_MAX)
     return tuple(dict.fromkeys(plausible))[:HINTS_MAX]
+
+
+def _words(graph: onnx.GraphProto) -> Iterator[str]:
+    known = [text for node in graph.node for item in node.attribute for text in item.strings]
+    known.extend(text for tensor in graph.initializer for text in tensor.string_data)
+    for text in known[:WORDS_MAX]:
+        if len(text) <= WORD_BYTES_MAX:
+            yield text.decode(errors="replace")
 
 
 def _next_to_inputs(graph: onnx.GraphProto) -> Iterator[str]:

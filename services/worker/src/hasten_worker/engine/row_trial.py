@@ -7,7 +7,7 @@ a row's answer stays the same whatever lies beside it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import Sizes
 from hasten_worker.engine.generated import KINDS, Generator
+from hasten_worker.engine.onnx_runner import RowsLost
 from hasten_worker.engine.same_rows import Closeness, difference, same_bits
 from hasten_worker.model import Array, ModelError
 
@@ -36,6 +37,12 @@ ELSEWHERE: Final = (2, 3, 5, 8)
 BESIDE: Final = (2, 3, 7)
 NEIGHBOUR_SCALES: Final = (1e4, 1e9, float("nan"))
 """A row of such numbers shows in the answers beside it even if its influence is small."""
+REVERSED_MAX: Final = 8
+"""Rows of the largest batch that is tried in two orders."""
+EXCUSED_SHARE: Final = 0.34
+OTHERS: Final = 1000
+"""Numbers of rows that are in no pool."""
+POOL_SHARE: Final = 0.3
 ALL_SHARE: Final = 0.7
 """Of the budget, before the batch sizes between those of `ALWAYS` are given up."""
 
@@ -48,16 +55,22 @@ class Verdict:
         rows_max: Rows of the largest batch in which rows were answered each by itself; 0 when
             that was not shown.
         reason: Why not; "" when it was shown.
+        mixed: Not only was it not shown: the rows of a batch were seen to change each other.
         untried: What there was no time for; "" when everything was tried.
     """
 
     rows_max: int
     reason: str = ""
+    mixed: bool = False
     untried: str = ""
 
 
-class _Mixed(Exception):  # noqa: N818  (an outcome)
-    """The rows of a batch are not answered each by itself, or that cannot be seen."""
+class _NotShown(Exception):  # noqa: N818  (an outcome)
+    """It cannot be seen that rows are answered each by itself."""
+
+
+class _Mixed(_NotShown):
+    """The rows of a batch are not answered each by itself."""
 
 
 class RowTrial:
@@ -66,7 +79,7 @@ class RowTrial:
     Args:
         run: Runs it.
         generator: Makes its rows.
-        sizes: Sizes of the free dimensions that it runs with, the cheapest first.
+        sizes: Sizes of the free dimensions that it runs with, the first for the most runs.
         rows_max: Rows of the largest batch that it is to serve.
         budget: For all runs.
     """
@@ -94,7 +107,7 @@ class RowTrial:
             first = self._pool(self._sizes[0])
             largest = self._ascend(first, done)
             for rows in BESIDE:
-                if rows <= max(BESIDE[0], largest):
+                if rows <= max(BESIDE[0], largest) and (rows < REVERSED_MAX or self._budget.left()):
                     self._beside(first, rows)
             left = self._elsewhere(largest)
             for rows in range(2, largest + 1):
@@ -102,8 +115,8 @@ class RowTrial:
                     self._batch(first, rows)
                     done.add(rows)
             self._check_varied()
-        except _Mixed as mixed:
-            return Verdict(0, str(mixed))
+        except _NotShown as error:
+            return Verdict(0, str(error), mixed=isinstance(error, _Mixed))
         untried = [rows for rows in range(2, largest + 1) if rows not in done]
         return Verdict(largest, untried=_untried(untried, left))
 
@@ -140,25 +153,29 @@ class RowTrial:
         answers: list[dict[str, Array]] = []
         failure = ""
         for number in range(POOL):
+            if len(members) > KINDS and not self._budget.left(POOL_SHARE):
+                break
             member = self._generator.row(sizes, number)
             try:
                 answer = self._run([member], 1)[0]
                 again = self._run([member], 1)[0] if len(members) < ALONE else answer
+            except RowsLost as error:
+                raise _Mixed(str(error)) from None
             except ModelError as error:
                 if error.terminated:
-                    raise _Mixed("a run of one row took too long") from None
+                    raise _NotShown("a run of one row took too long") from None
                 # Some rows may be outside of what it takes: of zeros, or very large.
                 failure = str(error)
                 continue
             for name, array in answer.items():
                 if not same_bits(array, again[name]):
-                    raise _Mixed(
+                    raise _NotShown(
                         f"output {name!r} is not the same when the same row is run again"
                     )
             members.append(member)
             answers.append(answer)
         if len(members) < POOL_MIN:
-            raise _Mixed(f"it could not be run with rows that differ: {failure}")
+            raise _NotShown(f"it could not be run with rows that differ: {failure}")
         for name, array in answers[0].items():
             differs = any(not same_bits(array, answer[name]) for answer in answers[1:])
             self._varied[name] = self._varied.get(name, False) or differs
@@ -167,7 +184,7 @@ class RowTrial:
     def _check_varied(self) -> None:
         for name, varied in self._varied.items():
             if not varied:
-                raise _Mixed(
+                raise _NotShown(
                     f"output {name!r} was the same for every row that was tried, which shows "
                     "nothing"
                 )
@@ -177,33 +194,62 @@ class RowTrial:
     def _batch(self, pool: "_Pool", rows: int) -> None:
         """Compares a batch of different rows, and the same backwards, with each row alone."""
         chosen = [int(number) for number in self._order(len(pool.members), rows)]
-        for order in (chosen, chosen[::-1]):
+        for order in (chosen, chosen[::-1]) if rows <= REVERSED_MAX else (chosen,):
             together = self._together([pool.members[number] for number in order])
-            for number, answer in zip(order, together, strict=True):
-                _compare(answer, pool.alone[number], rows, Closeness.BY_TYPE)
+            for place, (number, answer) in enumerate(zip(order, together, strict=True)):
+                found = _differences(answer, pool.alone[number], Closeness.BY_TYPE)
+                if found and not self._excused(pool, order, place, answer):
+                    raise _Mixed(f"a row in a batch of {rows} is not answered as alone: {found}")
+
+    def _excused(
+        self, pool: "_Pool", order: Sequence[int], place: int, answer: Mapping[str, Array]
+    ) -> bool:
+        """The row's answer is not the one that it has alone, but nothing beside it is why.
+
+        A few rows of noise sit where the least rounding is made large: a tie of the best two,
+        or numbers without spread that are divided by their spread. Kernels round differently
+        in batches of other sizes. Then the answer is still the same whatever lies beside it.
+        """
+        pool.excused.add(order[place])
+        if len(pool.excused) > len(pool.members) * EXCUSED_SHARE:
+            return False
+        own = pool.members[order[place]]
+        for turn in (1, 2):
+            beside = [
+                self._generator.row(pool.sizes, turn * OTHERS + other) for other in range(len(order))
+            ]
+            beside[place] = dict(own)
+            if _differences(self._together(beside)[place], answer, Closeness.NEARLY_BITS):
+                return False
+        return True
 
     def _beside(self, pool: "_Pool", rows: int) -> None:
         """Looks whether a row's answer changes with the rows beside it, whatever they are."""
-        for place in (0, rows - 1):
-            usual: dict[str, Array] | None = None
-            for scale in (1.0, *NEIGHBOUR_SCALES):
-                beside = [
-                    self._generator.row(pool.sizes, POOL + other, scale=scale)
-                    for other in range(rows)
-                ]
-                beside[place] = dict(pool.members[0])
-                try:
-                    answer = self._together(beside)[place]
-                except _Failed:
-                    # Such numbers may be outside of what it takes; then nobody is answered.
-                    continue
-                if usual is None:
-                    usual = answer
-                _compare(answer, usual, rows, Closeness.NEARLY_BITS)
+        place = rows // 2
+        usual: dict[str, Array] | None = None
+        for scale in (1.0, *NEIGHBOUR_SCALES):
+            beside = [
+                self._generator.row(pool.sizes, OTHERS + other, scale=scale)
+                for other in range(rows)
+            ]
+            beside[place] = dict(pool.members[0])
+            try:
+                answer = self._together(beside)[place]
+            except _Failed:
+                # Such numbers may be outside of what it takes; then nobody is answered.
+                continue
+            usual = usual or answer
+            found = _differences(answer, usual, Closeness.NEARLY_BITS)
+            if found:
+                raise _Mixed(
+                    f"in a batch of {rows} a row's answer changes with the rows beside it: {found}"
+                )
 
     def _together(self, members: Sequence[Member]) -> list[dict[str, Array]]:
         try:
             return self._run(members, len(members))
+        except RowsLost as error:
+            raise _Mixed(str(error)) from None
         except ModelError as error:
             raise _Failed(f"a batch of {len(members)} rows failed: {error}") from None
 
@@ -221,25 +267,23 @@ class _Failed(_Mixed):
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Rows of one set of sizes."""
+    """Rows of one set of sizes, what each is answered alone, and those that rounding moves."""
 
     sizes: Sizes
     members: Sequence[Member]
     alone: Sequence[Mapping[str, Array]]
+    excused: set[int] = field(default_factory=set)
 
 
-def _compare(
-    answer: Mapping[str, Array], wanted: Mapping[str, Array], rows: int, closeness: Closeness
-) -> None:
-    """Raises _Mixed when the two answers to one row differ."""
+def _differences(
+    answer: Mapping[str, Array], wanted: Mapping[str, Array], closeness: Closeness
+) -> str:
+    """The first output that differs between two answers to one row, as text; "" for none."""
     for name, array in answer.items():
         found = difference(array, wanted[name], closeness)
         if found:
-            how = "alone" if closeness is Closeness.BY_TYPE else "beside other rows"
-            raise _Mixed(
-                f"output {name!r} of a row is not the same in a batch of {rows} rows as {how}: "
-                f"{found}"
-            )
+            return f"output {name!r}, {found}"
+    return ""
 
 
 def _untried(rows: Sequence[int], sizes: int) -> str:

@@ -50,7 +50,7 @@ def difference(one: Array, other: Array, closeness: Closeness) -> str:
         closeness: How near they must be.
     """
     if one.shape != other.shape:
-        return f"its shape is {list(one.shape)} instead of {list(other.shape)}"
+        return f"shape {list(one.shape)} instead of {list(other.shape)}"
     if same_bits(one, other):
         return ""
     name = one.dtype.name

@@ -54,8 +54,8 @@ class IntakeLimits:
     timeout_s: float = 120.0
     memory_bytes: int = 0
     run_s_max: float = 10.0
-    search_s: float = 5.0
-    trial_s: float = 4.0
+    search_s: float = 2.0
+    trial_s: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

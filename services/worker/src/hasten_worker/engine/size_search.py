@@ -106,14 +106,14 @@ def _candidates(count: int, hints: Sequence[int]) -> Iterator[tuple[int, ...]]:
     if not count:
         return
     sizes = tuple(dict.fromkeys((*COMMON, *hints)))
-    subsets = list(itertools.product((False, True), repeat=count))[1:-1]
+    # Few of them first: one may be a batch, a number of channels, or of a weight's size.
+    subsets = sorted(itertools.product((False, True), repeat=count), key=sum)[1:-1]
     if count > NAMES_MAX:
         subsets = [tuple(place == one for place in range(count)) for one in range(count)]
     for size in sizes:
-        yield (size,) * count
-        # One of them may be a number of channels, which is small, or of a weight's size.
         for subset in subsets:
             yield tuple(size if chosen else 1 for chosen in subset)
+        yield (size,) * count
     for channels in dict.fromkeys((*hints, *CHANNELS)):
         for size in COMMON[1:16]:
             for place in range(count):
