@@ -23,18 +23,18 @@ class RowModel:
     Attributes:
         name: Its name.
         what: What it computes, in a few words.
-        row_wise: Every row of a batch is answered by itself.
         make: Makes it.
         shape: Of one call's input `X`, the first dimension included.
         ids: X holds whole numbers below this; 0 for floats.
+        row_wise: Every row of a batch is answered by itself.
     """
 
     name: str
     what: str
-    row_wise: bool
     make: Callable[[], ModelProto]
     shape: tuple[int, ...]
     ids: int = 0
+    row_wise: bool = True
 
     def input(self, rng: np.random.Generator) -> Array:
         """Inputs of one caller."""
@@ -108,9 +108,7 @@ def detector() -> ModelProto:
         helper.make_node("Reshape", ["j", "flat"], ["Y"]),
     ]
     scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
-    return _model(
-        nodes, ["n", 3, "h", "w"], ["n", 6, "boxes"], [scales, _ints("flat", 0, 6, -1)]
-    )
+    return _model(nodes, ["n", 3, "h", "w"], ["n", 6, "boxes"], [scales, _ints("flat", 0, 6, -1)])
 
 
 def batch_first_gru() -> ModelProto:
@@ -285,26 +283,26 @@ def only_many() -> ModelProto:
 
 
 ROW_WISE: Final = (
-    RowModel("perceptron", "two layers", True, perceptron, (1, 16)),
-    RowModel("softmax_row", "Softmax over the last axis", True, softmax_of_a_row, (1, 6)),
-    RowModel("convolution", "images of any size", True, convolution, (1, 3, 24, 20)),
-    RowModel("detector", "sides are multiples of 32", True, detector, (1, 3, 64, 96)),
-    RowModel("gru_batch", "GRU over a row's time", True, batch_first_gru, (1, 9, 4)),
-    RowModel("embedding", "mean of words' vectors", True, embedding, (1, 11), ids=50),
-    RowModel("attention", "among the words of a row", True, attention, (1, 7, 8)),
-    RowModel("layer_norm", "by a row's own mean", True, layer_norm, (1, 12)),
-    RowModel("cumsum_row", "running sum along a row", True, cumsum_of_a_row, (1, 10)),
-    RowModel("best_class", "number of the best class", True, best_class, (1, 16)),
+    RowModel("perceptron", "two layers", perceptron, (1, 16)),
+    RowModel("softmax_row", "Softmax over the last axis", softmax_of_a_row, (1, 6)),
+    RowModel("convolution", "images of any size", convolution, (1, 3, 24, 20)),
+    RowModel("detector", "sides are multiples of 32", detector, (1, 3, 64, 96)),
+    RowModel("gru_batch", "GRU over a row's time", batch_first_gru, (1, 9, 4)),
+    RowModel("embedding", "mean of words' vectors", embedding, (1, 11), ids=50),
+    RowModel("attention", "among the words of a row", attention, (1, 7, 8)),
+    RowModel("layer_norm", "by a row's own mean", layer_norm, (1, 12)),
+    RowModel("cumsum_row", "running sum along a row", cumsum_of_a_row, (1, 10)),
+    RowModel("best_class", "number of the best class", best_class, (1, 16)),
 )
 MIXING: Final = (
-    RowModel("cumsum_time", "running sum over axis 0", False, cumsum_over_time, (6, 4)),
-    RowModel("centred", "less the mean of all points", False, centred, (5, 3)),
-    RowModel("softmax_rows", "Softmax over axis 0", False, softmax_over_rows, (4, 6)),
-    RowModel("gru_time", "GRU over axis 0", False, time_first_gru, (7, 1, 4)),
-    RowModel("batch_norm", "by the batch's own mean", False, batch_norm, (6, 8)),
-    RowModel("top_k", "largest first over axis 0", False, best_of_all, (5, 4)),
-    RowModel("points", "attention among the rows", False, each_other, (6, 8)),
-    RowModel("hidden_mean", "best class moved by a mean", False, hidden_mean, (3, 16)),
-    RowModel("quantised", "one step for the batch", False, quantised, (2, 16)),
-    RowModel("only_many", "mean from five rows on", False, only_many, (3, 4)),
+    RowModel("cumsum_time", "running sum over axis 0", cumsum_over_time, (6, 4), row_wise=False),
+    RowModel("centred", "less the mean of all points", centred, (5, 3), row_wise=False),
+    RowModel("softmax_rows", "Softmax over axis 0", softmax_over_rows, (4, 6), row_wise=False),
+    RowModel("gru_time", "GRU over axis 0", time_first_gru, (7, 1, 4), row_wise=False),
+    RowModel("batch_norm", "by the batch's own mean", batch_norm, (6, 8), row_wise=False),
+    RowModel("top_k", "largest first over axis 0", best_of_all, (5, 4), row_wise=False),
+    RowModel("points", "attention among the rows", each_other, (6, 8), row_wise=False),
+    RowModel("hidden_mean", "best class moved by a mean", hidden_mean, (3, 16), row_wise=False),
+    RowModel("quantised", "one step for the batch", quantised, (2, 16), row_wise=False),
+    RowModel("only_many", "mean from five rows on", only_many, (3, 4), row_wise=False),
 )

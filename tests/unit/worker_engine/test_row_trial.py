@@ -71,7 +71,9 @@ def test_a_batch_size_that_is_written_is_warned_of_when_rows_are_mixed(
 ) -> None:
     mixing = row_traps.second_output().SerializeToString()
     (note,) = intake.examine(task_of(tmp_path, mixing, BATCHES)).notes
-    assert note.startswith("max_batch_size is 4, but calls in one batch change each other's answers")
+    assert note.startswith(
+        "max_batch_size is 4, but calls in one batch change each other's answers"
+    )
     assert "output 'Z'" in note
     silent = row_traps.always_the_same().SerializeToString()
     (note,) = intake.examine(task_of(tmp_path, silent, BATCHES)).notes

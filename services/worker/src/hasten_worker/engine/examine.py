@@ -100,7 +100,7 @@ def session_facts(session: ort.InferenceSession, shapeless: frozenset[str]) -> M
 class _Examination:
     """Runs one model that is open."""
 
-    def __init__(  # noqa: PLR0913  (what one examination needs)
+    def __init__(
         self,
         task: Task,
         session: ort.InferenceSession,

@@ -8,8 +8,8 @@ from typing import Final
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import ModelFacts, Sizes, Values
-from hasten_worker.engine.free_sizes import elements, frames, free_names
-from hasten_worker.engine.generated import KINDS, SMALLEST_LIMIT, Generator
+from hasten_worker.engine.free_sizes import Frame, elements, frames, free_names
+from hasten_worker.engine.generated import KINDS, SMALLEST_LIMIT, Generator, filled, largest
 from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.model_file import FileFacts
 from hasten_worker.engine.onnx_model import OnnxRun
@@ -61,7 +61,7 @@ class Explorer:
         rows_max: Rows that its batches may have; 0 without batches.
     """
 
-    def __init__(  # noqa: PLR0913  (what one exploration needs)
+    def __init__(
         self,
         runner: OnnxRunner,
         config: ModelConfig,
@@ -126,15 +126,15 @@ class Explorer:
                 self.values = with_zeros
 
     def _widen_limits(self) -> None:
-        whole: list[str] = []
+        whole: list[Frame] = []
         for frame in self._frames:
-            name = frame.plan.name
-            kind = frame.element.dtype.kind
-            if self._takes({**self.values.limits, name: SMALLEST_LIMIT}) and kind in "iu":
-                whole.append(name)
-        for name in whole:
+            limits = {**self.values.limits, frame.plan.name: SMALLEST_LIMIT}
+            if self._takes(limits) and frame.element.dtype.kind in "iu":
+                whole.append(frame)
+        for frame in whole:
             for limit in LIMITS:
-                if not self._takes({**self.values.limits, name: limit}):
+                limits = {**self.values.limits, frame.plan.name: limit}
+                if not (self._reaches(frame, limit - 1) and self._takes(limits)):
                     break
 
     def widen_sizes(self) -> None:
@@ -164,6 +164,14 @@ class Explorer:
             if self._runs(sizes):
                 return True
         return False
+
+    def _reaches(self, frame: Frame, number: int) -> bool:
+        """A row runs in which all whole numbers of this input are `number`."""
+        if number > largest(frame.element):
+            return False
+        row = self._generator().row(self.base, 0)
+        shape = row[frame.plan.name].shape
+        return self._succeeds({**row, frame.plan.name: filled(frame.element, shape, number)})
 
     def _takes(self, limits: Mapping[str, int]) -> bool:
         """Most rows of noise within these limits run; keeps them if they do."""

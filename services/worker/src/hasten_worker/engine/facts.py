@@ -88,7 +88,9 @@ class ModelFacts:
 
 
 def _values(value: Mapping[str, Any]) -> Values:
-    return Values(int(value["fill"]), dict(value["limits"]), int(value["least"]), tuple(value["words"]))
+    return Values(
+        int(value["fill"]), dict(value["limits"]), int(value["least"]), tuple(value["words"])
+    )
 
 
 def _tensor(value: Mapping[str, Any]) -> TensorFacts:

@@ -42,9 +42,7 @@ class Frame:
         """The sizes that `shape` has the input with; its inverse."""
         inner = self.plan.inner_sizes(shape)
         return {
-            name: size
-            for name, size in zip(self.dims, inner, strict=True)
-            if isinstance(name, str)
+            name: size for name, size in zip(self.dims, inner, strict=True) if isinstance(name, str)
         }
 
 

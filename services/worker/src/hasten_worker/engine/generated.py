@@ -16,8 +16,11 @@ from hasten_worker.model import Array
 GENERATED_BYTES_MAX: Final = 2**30
 SMALLEST_LIMIT: Final = 2
 """Whole numbers below it are what masks, flags and nearly all tables take."""
+SPARSE_SHARE: Final = 0.3
 KINDS: Final = 9
 """Kinds of rows that `rows` has: numbers that are equal modulo it are of one kind."""
+
+Doubles = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,10 @@ class Generator:
         dtype = frame.element.dtype
         if dtype.kind in "iub":
             limit = self.values.limits[frame.plan.name]
-            top = limit if dtype.kind == "b" else min(limit, np.iinfo(dtype).max)
+            top = min(limit, largest(frame.element))
             return np.maximum(_whole(shape, top, kind, rng), self.values.least).astype(dtype)
         with np.errstate(all="ignore"):
-            return np.asarray(_real(shape, kind, rng) * scale).astype(dtype)
+            return (_real(shape, kind, rng) * scale).astype(dtype)
 
     def _shape(self, frame: Frame, sizes: Sizes) -> tuple[int, ...]:
         shape = (*((1,) if self.batches else ()), *frame.shape(sizes))
@@ -112,6 +115,12 @@ def filled(element: ElementType, shape: tuple[int, ...], fill: int) -> Array:
     if element.name == "BYTES":
         return np.full(shape, str(fill).encode(), dtype=np.object_)
     return np.full(shape, fill, dtype=element.dtype)
+
+
+def largest(element: ElementType) -> int:
+    """The largest whole number of an integer type; of a boolean, more than it can hold."""
+    bits = 8 * element.dtype.itemsize
+    return int(2 ** (bits - 1 if element.dtype.kind == "i" else bits)) - 1
 
 
 def objects(elements: Sequence[bytes], shape: tuple[int, ...]) -> Array:
@@ -130,7 +139,9 @@ def check_size(name: str, element: ElementType, shape: tuple[int, ...]) -> None:
 def _text(shape: tuple[int, ...], words: Sequence[str], rng: np.random.Generator) -> Array:
     """Numbers, and words that the model knows."""
     known = [*(str(number) for number in range(len(words) or 100)), *words]
-    return objects([known[place].encode() for place in rng.integers(0, len(known), prod(shape))], shape)
+    return objects(
+        [known[place].encode() for place in rng.integers(0, len(known), prod(shape))], shape
+    )
 
 
 def _whole(shape: tuple[int, ...], limit: int, kind: int, rng: np.random.Generator) -> Array:
@@ -147,22 +158,15 @@ def _whole(shape: tuple[int, ...], limit: int, kind: int, rng: np.random.Generat
             return rng.integers(0, limit, shape)
 
 
-def _real(shape: tuple[int, ...], kind: int, rng: np.random.Generator) -> Array:
-    normal = rng.standard_normal(shape)
-    match kind:
-        case 1:
-            return np.asarray(rng.random(shape))
-        case 2:
-            return np.asarray(normal * 30)
-        case 3:
-            return np.zeros(shape)
-        case 4:
-            return np.ones(shape)
-        case 5:
-            return np.asarray(normal * (rng.random(shape) < 0.3))  # noqa: PLR2004  (the share)
-        case 6:
-            return np.asarray(normal * 0.01)
-        case 7:
-            return np.asarray(-5 * rng.random(shape))
-        case _:
-            return np.asarray(normal)
+def _real(shape: tuple[int, ...], kind: int, rng: np.random.Generator) -> Doubles:
+    normal = np.asarray(rng.standard_normal(shape))
+    made: dict[int, Doubles] = {
+        1: rng.random(shape),
+        2: normal * 30,
+        3: np.zeros(shape),
+        4: np.ones(shape),
+        5: normal * (rng.random(shape) < SPARSE_SHARE),
+        6: normal * 0.01,
+        7: -5 * rng.random(shape),
+    }
+    return np.asarray(made.get(kind, normal))

@@ -60,9 +60,7 @@ def model_path(folder: Path, file_name: str) -> Path:
     if len(inner) == 1:
         return inner[0]
     found = ", ".join(repr(file.name) for file in inner[:5]) or "no file that ends in .onnx"
-    raise ModelRefused(
-        f"{file_name!r} is a folder without a file {MODEL_FILE!r}: there is {found}"
-    )
+    raise ModelRefused(f"{file_name!r} is a folder without a file {MODEL_FILE!r}: there is {found}")
 
 
 def check_file(path: Path) -> FileFacts:

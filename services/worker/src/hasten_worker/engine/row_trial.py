@@ -15,7 +15,7 @@ import numpy as np
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import Sizes
 from hasten_worker.engine.generated import KINDS, Generator
-from hasten_worker.engine.onnx_runner import RowsLost
+from hasten_worker.engine.onnx_runner import RowsLostError
 from hasten_worker.engine.same_rows import Closeness, difference, same_bits
 from hasten_worker.model import Array, ModelError
 
@@ -159,7 +159,7 @@ class RowTrial:
             try:
                 answer = self._run([member], 1)[0]
                 again = self._run([member], 1)[0] if len(members) < ALONE else answer
-            except RowsLost as error:
+            except RowsLostError as error:
                 raise _Mixed(str(error)) from None
             except ModelError as error:
                 if error.terminated:
@@ -216,7 +216,8 @@ class RowTrial:
         own = pool.members[order[place]]
         for turn in (1, 2):
             beside = [
-                self._generator.row(pool.sizes, turn * OTHERS + other) for other in range(len(order))
+                self._generator.row(pool.sizes, turn * OTHERS + other)
+                for other in range(len(order))
             ]
             beside[place] = dict(own)
             if _differences(self._together(beside)[place], answer, Closeness.NEARLY_BITS):
@@ -248,7 +249,7 @@ class RowTrial:
     def _together(self, members: Sequence[Member]) -> list[dict[str, Array]]:
         try:
             return self._run(members, len(members))
-        except RowsLost as error:
+        except RowsLostError as error:
             raise _Mixed(str(error)) from None
         except ModelError as error:
             raise _Failed(f"a batch of {len(members)} rows failed: {error}") from None
@@ -295,4 +296,3 @@ def _untried(rows: Sequence[int], sizes: int) -> str:
     if sizes:
         parts.append(f"{sizes} of the sizes that it takes")
     return " and ".join(parts)
-

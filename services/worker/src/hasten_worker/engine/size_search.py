@@ -120,4 +120,3 @@ def _candidates(count: int, hints: Sequence[int]) -> Iterator[tuple[int, ...]]:
                 yield tuple(channels if place == at else size for at in range(count))
     if count <= NAMES_MAX:
         yield from itertools.product(tuple(dict.fromkeys((*hints[:4], *MIXED))), repeat=count)
-
