@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -240,9 +241,14 @@ def test_giving_up_ends_a_task_that_is_under_way(tmp_path: Path) -> None:
 CRASHING = """
 import os, signal, sys, time
 from hasten_worker.engine import intake
+from hasten_worker.engine.facts import ModelFacts
 def examine(task, stage, found):
     stage("misbehaving")
     what = task.version
+    if what.startswith("late"):
+        found(ModelFacts((), (), 1, notes=("first",)))
+        stage("going on")
+        what = what.removeprefix("late ")
     if what == "abort":
         os.abort()
     if what == "exit":
@@ -276,13 +282,16 @@ def crashing() -> Iterator[subprocess.Popen[bytes]]:
     assert process.returncode == 0
 
 
-def refused_by(child: subprocess.Popen[bytes], task: dict[str, object], timeout_s: int) -> str:
+def answered_by(
+    child: subprocess.Popen[bytes], task: dict[str, object], timeout_s: int
+) -> dict[str, Any]:
     request = {"task": task, "timeout_s": timeout_s, "cpu_s": 60, "memory_bytes": 2**33}
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")
     child.stdin.flush()
-    return str(json.loads(child.stdout.readline())["refused"])
+    answer: dict[str, Any] = json.loads(child.stdout.readline())
+    return answer
 
 
 def test_whatever_happens_to_the_fork_is_an_answer(
@@ -302,8 +311,30 @@ def test_whatever_happens_to_the_fork_is_an_answer(
         # The short times are for what never ends: a busy machine may need more to start a fork.
         for timeout_s in (1, 10) if what in {"talk", "hang"} else (60,):
             if reason not in refused:
-                refused = refused_by(crashing, task, timeout_s)
+                refused = answered_by(crashing, task, timeout_s)["refused"]
         assert reason in refused, what
+
+
+def test_what_happens_after_a_good_run_is_a_note(
+    crashing: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    for what, end in (
+        ("late abort", "it killed the process that tried it (SIGABRT) while going on"),
+        ("late exit", "it ended the process that tried it (status 3) while going on"),
+        ("late raise", "it could not be examined: ValueError: odd"),
+        ("late hang", "while going on"),
+    ):
+        task = task_of(tmp_path, None).to_json() | {"version": what}
+        notes: list[str] = []
+        for timeout_s in (1, 10) if "hang" in what else (60,):
+            # A busy machine may need more than the short time to start a fork.
+            if not notes:
+                answer = answered_by(crashing, task, timeout_s)
+                notes = answer["facts"]["notes"] if "facts" in answer else []
+        first, last = notes
+        assert first == "first"
+        assert last.startswith("the examination ended early: ")
+        assert end in last
 
 
 def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
