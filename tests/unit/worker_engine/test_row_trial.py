@@ -1,9 +1,19 @@
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from onnx import TensorProto
 
+from hasten_worker.engine import row_trial
+from hasten_worker.engine.budget import Budget
+from hasten_worker.engine.datatypes import BY_ORT
+from hasten_worker.engine.facts import Values
+from hasten_worker.engine.free_sizes import Frame
+from hasten_worker.engine.generated import Generator
 from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.row_trial import RowTrial, Verdict
+from hasten_worker.engine.tensor_plan import TensorPlan
+from hasten_worker.model import Array, ModelError
 from loadtest.row_models import MIXING, ROW_WISE, RowModel
 from tests.unit.worker_engine import row_traps, zoo
 from tests.unit.worker_engine.row_traps import TRAPS, Trap
@@ -96,13 +106,55 @@ def test_a_model_that_kills_the_trial_is_served_without_batches(
     assert "it killed the process that tried it (SIGFPE) while" in facts.notes[-1]
 
 
-def test_a_slow_model_is_batched_as_far_as_there_was_time(intake: Intake, tmp_path: Path) -> None:
-    # No time at all: two and three rows are tried in any case.
+def test_what_there_was_no_time_for_is_said(intake: Intake, tmp_path: Path) -> None:
+    # No time at all: two, three and the most rows are tried in any case.
     task = task_of(tmp_path, ROW_WISE[0].make().SerializeToString(), trial_s=0.0)
     facts = intake.examine(task)
-    assert facts.rows_max == 3
+    (note,) = facts.notes
+    assert facts.rows_max == 8
+    assert note.endswith("there was no time to try batches of 4, 5, 6, 7 rows")
     other = task_of(tmp_path, ROW_WISE[5].make().SerializeToString(), trial_s=0.0)
     (note,) = intake.examine(other).notes
-    assert "there was no time to try" in note
+    assert note.endswith("rows and 7 of the sizes that it takes")
     mixing = task_of(tmp_path, MIXING[0].make().SerializeToString(), trial_s=0.0)
     assert intake.examine(mixing).rows_max == 0
+
+
+class Doubling:
+    """A model that doubles its input, up to a number of rows; keeps the sizes of its batches."""
+
+    def __init__(self, rows_max: int) -> None:
+        self.rows_max = rows_max
+        self.seen: list[int] = []
+
+    def __call__(self, members: Sequence[Mapping[str, Array]], rows: int) -> list[dict[str, Array]]:
+        self.seen.append(rows)
+        if rows > self.rows_max:
+            raise ModelError("out of memory")
+        return [{"Y": member["X"] + member["X"]} for member in members]
+
+
+PLAN = TensorPlan("X", BY_ORT["tensor(float)"], (3,), (3,))
+NOISE = Generator((Frame(PLAN, (3,)),), Values(limits={"X": 2}), batches=True)
+
+
+def test_all_sizes_of_batches_are_tried() -> None:
+    run = Doubling(100)
+    verdict = RowTrial(run, NOISE, [{}], 32, Budget(1000.0)).verdict()
+    assert verdict == Verdict(32)
+    assert set(run.seen) == set(range(1, 33))
+
+
+def test_a_batch_that_fails_bounds_those_that_are_served() -> None:
+    verdict = RowTrial(Doubling(12), NOISE, [{}], 32, Budget(1000.0)).verdict()
+    assert (verdict.rows_max, verdict.untried) == (8, "")
+    assert verdict.failed == "a batch of 16 rows failed: out of memory"
+    verdict = RowTrial(Doubling(1), NOISE, [{}], 32, Budget(1000.0)).verdict()
+    assert verdict == Verdict(0, "a batch of 2 rows failed: out of memory", mixed=True)
+
+
+def test_a_slow_model_is_batched_as_far_as_it_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_trial, "LARGEST_S_MAX", 0.0)
+    run = Doubling(100)
+    verdict = RowTrial(run, NOISE, [{}], 32, Budget(0.0)).verdict()
+    assert (verdict.rows_max, max(run.seen)) == (3, 3)

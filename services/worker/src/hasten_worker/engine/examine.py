@@ -190,9 +190,12 @@ class _Examination:
 
     def _notes(self, verdict: Verdict) -> tuple[str, ...]:
         if verdict.rows_max:
-            if not verdict.untried:
-                return ()
-            return (f"its rows share batches, but there was no time to try {verdict.untried}",)
+            untried = f"its rows share batches, but there was no time to try {verdict.untried}"
+            failed = f"its rows share batches of up to {verdict.rows_max}: {verdict.failed}"
+            return (
+                *((untried,) if verdict.untried else ()),
+                *((failed,) if verdict.failed else ()),
+            )
         if not is_described(self._task.written):
             return (_unbatched(verdict.reason),)
         size = self._task.written.config.max_batch_size

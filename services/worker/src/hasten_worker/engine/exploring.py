@@ -35,8 +35,8 @@ FAILED_MAX: Final = KINDS // 3
 """Kinds of rows that may fail: zeros, say, are outside of what some models take."""
 _OUT_OF_MEMORY: Final = re.compile("bad_alloc|[Ff]ailed to allocate memory")
 FILLS: Final = (1, 0)
-"""Ones before zeros: some models divide by an input, and a whole number divided by zero ends
-the process."""
+"""Ones before zeros: some models divide by an input, and some divisions of whole numbers end the
+process."""
 
 
 class Explorer:

@@ -6,6 +6,8 @@ it was seen to keep rows apart: different rows together are answered as each of 
 a row's answer stays the same whatever lies beside it.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -37,6 +39,8 @@ ELSEWHERE: Final = (2, 3, 5, 8)
 BESIDE: Final = (2, 3, 7)
 NEIGHBOUR_SCALES: Final = (1e4, 1e9, float("nan"))
 """A row of such numbers shows in the answers beside it even if its influence is small."""
+LARGEST_S_MAX: Final = 5.0
+"""Seconds that the largest batch may take for it to be tried whatever time is left."""
 REVERSED_MAX: Final = 8
 """Rows of the largest batch that is tried in two orders."""
 EXCUSED_SHARE: Final = 0.34
@@ -57,20 +61,30 @@ class Verdict:
         reason: Why not; "" when it was shown.
         mixed: Not only was it not shown: the rows of a batch were seen to change each other.
         untried: What there was no time for; "" when everything was tried.
+        failed: Why larger batches are none; "" when they are.
     """
 
     rows_max: int
     reason: str = ""
     mixed: bool = False
     untried: str = ""
+    failed: str = ""
 
 
-class _NotShown(Exception):  # noqa: N818  (an outcome)
+class _NotShownError(Exception):
     """It cannot be seen that rows are answered each by itself."""
 
 
-class _Mixed(_NotShown):
+class _TooFewError(_NotShownError):
+    """Too few rows that differ are answered at all."""
+
+
+class _MixedError(_NotShownError):
     """The rows of a batch are not answered each by itself."""
+
+
+class _FailedError(_MixedError):
+    """A batch was not answered at all."""
 
 
 class RowTrial:
@@ -97,6 +111,7 @@ class RowTrial:
         self._sizes = sizes
         self._rows_max = rows_max
         self._budget = budget
+        self._failed = ""
         self._varied: dict[str, bool] = {}
         self._rng = np.random.default_rng(0)
 
@@ -115,31 +130,58 @@ class RowTrial:
                     self._batch(first, rows)
                     done.add(rows)
             self._check_varied()
-        except _NotShown as error:
-            return Verdict(0, str(error), mixed=isinstance(error, _Mixed))
+        except _NotShownError as error:
+            return Verdict(0, str(error), mixed=isinstance(error, _MixedError))
         untried = [rows for rows in range(2, largest + 1) if rows not in done]
-        return Verdict(largest, untried=_untried(untried, left))
+        return Verdict(largest, untried=_untried(untried, left), failed=self._failed)
 
     def _ascend(self, pool: "_Pool", done: set[int]) -> int:
-        """Tries ever larger batches; the largest one tried, at most `rows_max`."""
+        """Tries batches of every order of size; the rows of the largest, at most `rows_max`."""
         largest = 1
-        row_elements = max(1, sum(array.size for array in pool.members[0].values()))
-        for rows in sorted({*(size for size in ALWAYS if size < self._rows_max), self._rows_max}):
-            over = rows * row_elements > ELEMENTS_MAX or not self._budget.left(ALL_SHARE)
-            if largest >= POOL_MIN and over:
+        for rows in self._order_of_sizes(pool):
+            if largest >= POOL_MIN and rows != self._rows_max and not self._budget.left(ALL_SHARE):
                 break
-            # A batch of one row mixes nothing, but its model may not even be one of rows.
-            self._batch(pool, max(ALWAYS[0], rows))
-            largest = rows
+            try:
+                # A batch of one row mixes nothing, but its model may not even be one of rows.
+                self._batch(pool, max(BESIDE[0], rows))
+            except _FailedError as error:
+                if largest < POOL_MIN:
+                    raise
+                # Too large for it or for the memory: smaller batches are good ones.
+                self._failed = str(error)
+                if rows != self._rows_max:
+                    break
+                continue
+            largest = max(largest, rows)
             done.add(rows)
         return largest
+
+    def _order_of_sizes(self, pool: "_Pool") -> Iterator[int]:
+        """Batch sizes to try, the largest one early if it does not take too long.
+
+        How many rows a call may have must not hang on how busy the machine is.
+        """
+        rows_max = self._rows_max
+        elements = max(1, sum(array.size for array in pool.members[0].values()))
+        most = min(rows_max, max(POOL_MIN, ELEMENTS_MAX // elements))
+        early = most == rows_max and rows_max * pool.row_s < LARGEST_S_MAX
+        sizes = [rows for rows in ALWAYS if rows < most]
+        yield from sizes[:2]
+        if early or rows_max <= POOL_MIN:
+            yield rows_max
+        yield from sizes[2:]
+        if not early:
+            yield most
 
     def _elsewhere(self, largest: int) -> int:
         """Tries other sizes of the free dimensions; how many there was no time for."""
         for number, sizes in enumerate(self._sizes[1:]):
             if not self._budget.left(ALL_SHARE):
                 return len(self._sizes) - 1 - number
-            pool = self._pool(sizes)
+            try:
+                pool = self._pool(sizes)
+            except _TooFewError:
+                continue
             for rows in ELSEWHERE:
                 if rows <= max(ELSEWHERE[0], largest) and self._budget.left(ALL_SHARE):
                     self._batch(pool, rows)
@@ -152,39 +194,42 @@ class RowTrial:
         members: list[Member] = []
         answers: list[dict[str, Array]] = []
         failure = ""
+        row_s = math.inf
         for number in range(POOL):
             if len(members) > KINDS and not self._budget.left(POOL_SHARE):
                 break
             member = self._generator.row(sizes, number)
+            began_s = time.monotonic()
             try:
                 answer = self._run([member], 1)[0]
                 again = self._run([member], 1)[0] if len(members) < ALONE else answer
             except RowsLostError as error:
-                raise _Mixed(str(error)) from None
+                raise _MixedError(str(error)) from None
             except ModelError as error:
                 if error.terminated:
-                    raise _NotShown("a run of one row took too long") from None
+                    raise _NotShownError("a run of one row took too long") from None
                 # Some rows may be outside of what it takes: of zeros, or very large.
                 failure = str(error)
                 continue
+            row_s = min(row_s, time.monotonic() - began_s)
             for name, array in answer.items():
                 if not same_bits(array, again[name]):
-                    raise _NotShown(
+                    raise _NotShownError(
                         f"output {name!r} is not the same when the same row is run again"
                     )
             members.append(member)
             answers.append(answer)
         if len(members) < POOL_MIN:
-            raise _NotShown(f"it could not be run with rows that differ: {failure}")
+            raise _TooFewError(f"it could not be run with rows that differ: {failure}")
         for name, array in answers[0].items():
             differs = any(not same_bits(array, answer[name]) for answer in answers[1:])
             self._varied[name] = self._varied.get(name, False) or differs
-        return _Pool(sizes, members, answers)
+        return _Pool(sizes, members, answers, row_s)
 
     def _check_varied(self) -> None:
         for name, varied in self._varied.items():
             if not varied:
-                raise _NotShown(
+                raise _NotShownError(
                     f"output {name!r} was the same for every row that was tried, which shows "
                     "nothing"
                 )
@@ -199,7 +244,9 @@ class RowTrial:
             for place, (number, answer) in enumerate(zip(order, together, strict=True)):
                 found = _differences(answer, pool.alone[number], Closeness.BY_TYPE)
                 if found and not self._excused(pool, order, place, answer):
-                    raise _Mixed(f"a row in a batch of {rows} is not answered as alone: {found}")
+                    raise _MixedError(
+                        f"a row in a batch of {rows} is not answered as alone: {found}"
+                    )
 
     def _excused(
         self, pool: "_Pool", order: Sequence[int], place: int, answer: Mapping[str, Array]
@@ -236,13 +283,13 @@ class RowTrial:
             beside[place] = dict(pool.members[0])
             try:
                 answer = self._together(beside)[place]
-            except _Failed:
+            except _FailedError:
                 # Such numbers may be outside of what it takes; then nobody is answered.
                 continue
             usual = usual or answer
             found = _differences(answer, usual, Closeness.NEARLY_BITS)
             if found:
-                raise _Mixed(
+                raise _MixedError(
                     f"in a batch of {rows} a row's answer changes with the rows beside it: {found}"
                 )
 
@@ -250,9 +297,9 @@ class RowTrial:
         try:
             return self._run(members, len(members))
         except RowsLostError as error:
-            raise _Mixed(str(error)) from None
+            raise _MixedError(str(error)) from None
         except ModelError as error:
-            raise _Failed(f"a batch of {len(members)} rows failed: {error}") from None
+            raise _FailedError(f"a batch of {len(members)} rows failed: {error}") from None
 
     def _order(self, count: int, rows: int) -> Iterator[int]:
         """Numbers from 0 to `count` in any order, none twice before all were there."""
@@ -262,17 +309,17 @@ class RowTrial:
             left -= count
 
 
-class _Failed(_Mixed):
-    """A batch was not answered at all."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Rows of one set of sizes, what each is answered alone, and those that rounding moves."""
+    """Rows of one set of sizes and what each is answered alone.
+
+    `row_s` is how long the fastest takes; `excused` has the rows that rounding moves.
+    """
 
     sizes: Sizes
     members: Sequence[Member]
     alone: Sequence[Mapping[str, Array]]
+    row_s: float
     excused: set[int] = field(default_factory=set)
 
 

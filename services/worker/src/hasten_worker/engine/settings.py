@@ -55,7 +55,7 @@ class IntakeLimits:
     memory_bytes: int = 0
     run_s_max: float = 10.0
     search_s: float = 2.0
-    trial_s: float = 3.0
+    trial_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
