@@ -149,6 +149,25 @@ def test_what_no_size_fits_is_served_all_the_same(intake: Intake, tmp_path: Path
     assert unmeasured.startswith("no run of generated inputs with ")
 
 
+def test_an_output_without_a_shape_gets_that_of_a_run(intake: Intake, tmp_path: Path) -> None:
+    grown = helper.make_graph(
+        [helper.make_node("Unsqueeze", ["X", "last"], ["A"])], "grown", [], [value("A", None)]
+    )
+    same = helper.make_graph(
+        [helper.make_node("Neg", ["X"], ["B"])], "same", [], [value("B", None)]
+    )
+    model = made(
+        [("If", ["go"], ["Y"], {"then_branch": grown, "else_branch": same})],
+        [value("X", ["n", 3]), value("go", ["m"], TensorProto.BOOL)],
+        [value("Y", None)],
+        [ints("last", 1)],
+    )
+    facts = examined(intake, tmp_path, model)
+    assert facts.outputs[0].dims == (-1, -1, -1)
+    unlisted = refusal(intake, task_of(tmp_path, model.SerializeToString(), warm_up=False))
+    assert "does not say the shape of output 'Y'" in unlisted
+
+
 def test_a_model_of_several_files_may_be_a_folder(intake: Intake, tmp_path: Path) -> None:
     folder = tmp_path / "1" / "model.onnx"
     folder.mkdir(parents=True)

@@ -58,10 +58,9 @@ def examine(task: Task, stage: Stage, found: Found) -> None:
     before_bytes = _resident_bytes()
     session = _open(path, task)
     facts = session_facts(session, file.shapeless)
-    config = complete_config(task.written, facts, batch_max_default=task.batch_max_default)
-    OnnxRunner(session, task.plan, config)
     with Watchdog(Event()) as watchdog:
         examination = _Examination(task, session, file, watchdog, stage, found)
+        facts = examination.shaped(facts)
         facts = examination.run(facts, path, before_bytes)
     stage("asking onnx's checker")
     advised = advice(path)
@@ -115,6 +114,30 @@ class _Examination:
         self._watchdog = watchdog
         self._stage = stage
         self._found = found
+
+    def shaped(self, facts: ModelFacts) -> ModelFacts:
+        """The facts with the shapes of outputs that neither file nor configuration states.
+
+        Raises:
+            ModelRefused: The configuration does not fit, or the shape of one is not known.
+        """
+        task = self._task
+        stated = {tensor.name for tensor in task.written.config.output if tensor.dims}
+        unknown = [t.name for t in facts.outputs if t.dims is None and t.name not in stated]
+        if unknown and task.warm_up and not is_described(task.written):
+            self._stage("running it for the shapes of its outputs")
+            # A run gives back whatever shape an output has, so that any will do to begin with.
+            any_shape = tuple(replace(t, dims=t.dims or (-1,)) for t in facts.outputs)
+            probe = self._explorer(replace(facts, outputs=any_shape), shared=False, batches=False)
+            seen = probe.ranks() if probe.ran else {}
+            outputs = tuple(
+                replace(t, dims=(-1,) * seen[t.name]) if t.name in unknown and seen else t
+                for t in facts.outputs
+            )
+            facts = replace(facts, outputs=outputs)
+        config = complete_config(task.written, facts, batch_max_default=task.batch_max_default)
+        OnnxRunner(self._session, task.plan, config)
+        return facts
 
     def run(self, facts: ModelFacts, path: Path, before_bytes: int) -> ModelFacts:
         """First run, other sizes, rows; tells each stage's facts and returns the last."""

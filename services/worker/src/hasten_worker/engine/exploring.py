@@ -19,12 +19,13 @@ from hasten_worker.engine.row_trial import RowTrial, Verdict
 from hasten_worker.engine.samples import Sample, one_row
 from hasten_worker.engine.session import TENSORRT
 from hasten_worker.engine.size_search import search, widen
+from hasten_worker.engine.spec import batch_buckets
 from hasten_worker.engine.watchdog import Watchdog
 from hasten_worker.model import Array, ModelError
 
 ELEMENTS_MAX: Final = 2**23
 """Of the inputs of one row that is made up: larger ones are left to real calls."""
-LIMITS: Final = (8, 64, 256)
+LIMITS: Final = (4, 8, 16, 64, 256)
 """Whole numbers are tried below these, one after the other: most are numbers of a table's rows,
 and a table may be short."""
 ROWS_TRIED_MAX: Final = 256
@@ -114,6 +115,11 @@ class Explorer:
         sizes = f" with {count} sets of sizes" if self._names else ""
         self.failed = f"no run of generated inputs{sizes} succeeded ({self.error}): {LEARNS}"
 
+    def ranks(self) -> dict[str, int]:
+        """Number of dimensions of each output in a run of the first sizes."""
+        (answer,) = self._run([self._generator().constant(self.base)], 1)
+        return {name: array.ndim for name, array in answer.items()}
+
     def widen_values(self) -> None:
         """Finds out which inputs take any elements, and how large whole numbers may be."""
         constant = self.values
@@ -153,7 +159,8 @@ class Explorer:
         by_work.sort(key=lambda sizes: any(size == 1 for size in sizes.values()))
         rows_max = min(self.rows_max, ROWS_TRIED_MAX)
         budget = Budget(self._task.trial_s)
-        return RowTrial(self._run, self._generator(), by_work, rows_max, budget).verdict()
+        run = self._run_padded if self._compiled() else self._run
+        return RowTrial(run, self._generator(), by_work, rows_max, budget).verdict()
 
     # --- one run ----------------------------------------------------------------------
 
@@ -213,6 +220,13 @@ class Explorer:
             return run.execute(members, rows)
         finally:
             self._watchdog.ended()
+
+    def _run_padded(
+        self, members: Sequence[Mapping[str, Array]], rows: int
+    ) -> list[dict[str, Array]]:
+        """As real batches are run where each size needs an engine of its own."""
+        sizes = (size for size in batch_buckets(self.rows_max) if size >= rows)
+        return self._run(members, next(sizes, rows))
 
     # --- helpers ----------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ def look(folder: Path, limits: FileLimits) -> FolderState:
     """The state of a model's folder.
 
     Raises:
-        ModelRefused: The folder is missing, unreadable or a link.
+        ModelRefused: The folder is missing, unreadable or a link, or was just being changed.
     """
     common: list[tuple[str, int, int, int]] = []
     versions: dict[str, Fingerprint] = {}
@@ -104,6 +104,10 @@ def look(folder: Path, limits: FileLimits) -> FolderState:
                         "without leading zeros"
                     )
     except FileNotFoundError:
+        if folder.exists():
+            raise ModelRefused(
+                f"model folder {folder.name!r} changed while it was looked at", passing=True
+            ) from None
         raise ModelRefused(f"there is no folder {folder.name!r} in the repository") from None
     except OSError as error:
         raise ModelRefused(
