@@ -104,11 +104,7 @@ def look(folder: Path, limits: FileLimits) -> FolderState:
                         "without leading zeros"
                     )
     except FileNotFoundError:
-        if folder.exists():
-            raise ModelRefused(
-                f"model folder {folder.name!r} changed while it was looked at", passing=True
-            ) from None
-        raise ModelRefused(f"there is no folder {folder.name!r} in the repository") from None
+        raise _missing(folder) from None
     except OSError as error:
         raise ModelRefused(
             f"model folder {folder.name!r} cannot be read: {error.strerror}", passing=True
@@ -118,6 +114,14 @@ def look(folder: Path, limits: FileLimits) -> FolderState:
             f"{len(versions)} version folders, more than the limit of {limits.versions_max}"
         )
     return FolderState(tuple(common), versions, tuple(ignored))
+
+
+def _missing(folder: Path) -> ModelRefused:
+    """Why something was not found in the folder."""
+    if folder.exists():
+        sentence = f"model folder {folder.name!r} changed while it was looked at"
+        return ModelRefused(sentence, passing=True)
+    return ModelRefused(f"there is no folder {folder.name!r} in the repository")
 
 
 def wanted_versions(config: ModelConfig, present: list[str]) -> tuple[list[str], int]:
