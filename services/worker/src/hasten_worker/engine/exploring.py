@@ -32,8 +32,8 @@ ROWS_TRIED_MAX: Final = 256
 LEARNS: Final = (
     "its times are learnt from real calls; for a warm start give a sample in model_warmup"
 )
-FAILED_MAX: Final = KINDS // 3
-"""Kinds of rows that may fail: zeros, say, are outside of what some models take."""
+FAILED_SHARE: Final = 0.34
+"""Of the kinds of rows, may fail: zeros, say, are outside of what some models take."""
 _OUT_OF_MEMORY: Final = re.compile("bad_alloc|[Ff]ailed to allocate memory")
 FILLS: Final = (1, 0)
 """Ones before zeros: some models divide by an input, and some divisions of whole numbers end the
@@ -122,25 +122,26 @@ class Explorer:
 
     def widen_values(self) -> None:
         """Finds out which inputs take any elements, and how large whole numbers may be."""
-        constant = self.values
-        self._widen_limits()
-        if len(self.values.limits) < len(self._frames):
+        constant, budget = self.values, Budget(self._task.search_s)
+        self._widen_limits(budget)
+        if len(self.values.limits) < len(self._frames) and budget.left():
             # Lengths and divisors may be anything but zero.
             with_zeros, self.values = self.values, replace(constant, least=1)
-            self._widen_limits()
+            self._widen_limits(budget)
             if len(self.values.limits) <= len(with_zeros.limits):
                 self.values = with_zeros
 
-    def _widen_limits(self) -> None:
+    def _widen_limits(self, budget: Budget) -> None:
         whole: list[Frame] = []
         for frame in self._frames:
             limits = {**self.values.limits, frame.plan.name: SMALLEST_LIMIT}
-            if self._takes(limits) and frame.element.dtype.kind in "iu":
+            if self._takes(limits, budget) and frame.element.dtype.kind in "iu":
                 whole.append(frame)
         for frame in whole:
             for limit in LIMITS:
                 limits = {**self.values.limits, frame.plan.name: limit}
-                if not (self._reaches(frame, limit - 1) and self._takes(limits)):
+                reached = budget.left() and self._reaches(frame, limit - 1)
+                if not (reached and self._takes(limits, budget)):
                     break
 
     def widen_sizes(self) -> None:
@@ -180,14 +181,16 @@ class Explorer:
         shape = row[frame.plan.name].shape
         return self._succeeds({**row, frame.plan.name: filled(frame.element, shape, number)})
 
-    def _takes(self, limits: Mapping[str, int]) -> bool:
+    def _takes(self, limits: Mapping[str, int], budget: Budget) -> bool:
         """Most rows of noise within these limits run; keeps them if they do."""
         before, self.values = self.values, replace(self.values, limits=limits)
         generator = self._generator()
-        failed = sum(
-            not self._succeeds(generator.row(self.base, number)) for number in range(KINDS)
-        )
-        if failed <= FAILED_MAX:
+        went: list[bool] = []
+        for number in range(KINDS):
+            if number > 1 and not budget.left():
+                break
+            went.append(self._succeeds(generator.row(self.base, number)))
+        if went.count(False) <= len(went) * FAILED_SHARE:
             return True
         self.values = before
         return False
