@@ -1,10 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from onnx import TensorProto
 
-from hasten_worker.engine import row_trial
+from hasten_worker.engine import row_pool, row_trial
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.datatypes import BY_ORT
 from hasten_worker.engine.facts import Values
@@ -158,3 +159,34 @@ def test_a_slow_model_is_batched_as_far_as_it_was_tried(monkeypatch: pytest.Monk
     run = Doubling(100)
     verdict = RowTrial(run, NOISE, [{}], 32, Budget(0.0)).verdict()
     assert (verdict.rows_max, max(run.seen)) == (3, 3)
+
+
+def rounding(moves: Callable[[Array], bool]) -> row_pool.Run:
+    """A model whose kernels round otherwise with the number of rows, visibly so for some rows."""
+
+    def run(members: Sequence[Mapping[str, Array]], rows: int) -> list[dict[str, Array]]:
+        return [
+            {"Y": member["X"] + (0.01 * rows if moves(member["X"]) else 0.0)} for member in members
+        ]
+
+    return run
+
+
+def test_rounding_of_a_few_rows_is_excused() -> None:
+    few = rounding(lambda row: not row.any())
+    assert RowTrial(few, NOISE, [{}], 16, Budget(1000.0)).verdict() == Verdict(16)
+    most = rounding(lambda row: bool(row.any()))
+    verdict = RowTrial(most, NOISE, [{}], 16, Budget(1000.0)).verdict()
+    assert (verdict.rows_max, verdict.mixed) == (0, True)
+
+
+def test_a_row_that_only_its_neighbours_move_is_not_excused() -> None:
+    def run(members: Sequence[Mapping[str, Array]], rows: int) -> list[dict[str, Array]]:
+        loudest = max(float(np.abs(member["X"]).max()) for member in members)
+        return [
+            {"Y": member["X"] + (0.0 if member["X"].any() else np.float32(loudest))}
+            for member in members
+        ]
+
+    verdict = RowTrial(run, NOISE, [{}], 16, Budget(1000.0)).verdict()
+    assert (verdict.rows_max, verdict.mixed) == (0, True)

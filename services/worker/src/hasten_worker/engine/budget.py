@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-WALL: Final = 4.0
+WALL: Final = 10.0
 """Seconds by the clock for each second of processor time: a busy machine must not change what
 is found out, and a model that waits for a device uses no processor time."""
 

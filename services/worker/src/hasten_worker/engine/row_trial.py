@@ -6,32 +6,33 @@ it was seen to keep rows apart: different rows together are answered as each of 
 a row's answer stays the same whatever lies beside it.
 """
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import Sizes
-from hasten_worker.engine.generated import KINDS, Generator
+from hasten_worker.engine.generated import Generator
 from hasten_worker.engine.onnx_runner import RowsLostError
-from hasten_worker.engine.same_rows import Closeness, difference, same_bits
+from hasten_worker.engine.row_pool import (
+    ROWS_MIN,
+    FailedError,
+    Member,
+    MixedError,
+    NotShownError,
+    Pool,
+    Run,
+    TooFewError,
+    fill_pool,
+)
+from hasten_worker.engine.same_rows import Closeness, difference
 from hasten_worker.model import Array, ModelError
 
-Member = Mapping[str, Array]
-Run = Callable[[Sequence[Member], int], list[dict[str, Array]]]
-"""Runs members as one batch of so many rows; raises ModelError."""
-
-POOL: Final = 2 * KINDS
-"""Rows that batches are put together from."""
-POOL_MIN: Final = 3
 ELEMENTS_MAX: Final = 2**26
 """Of the inputs of a batch."""
-ALONE: Final = 4
-"""Of the first rows the answer alone is asked for twice."""
 ALWAYS: Final = (2, 3, 4, 5, 8, 16, 32, 64, 128, 256)
 """Batch sizes to try before all others."""
 ELSEWHERE: Final = (2, 3, 5, 8)
@@ -46,7 +47,6 @@ REVERSED_MAX: Final = 8
 EXCUSED_SHARE: Final = 0.34
 OTHERS: Final = 1000
 """Numbers of rows that are in no pool."""
-POOL_SHARE: Final = 0.3
 ALL_SHARE: Final = 0.7
 """Of the budget, before the batch sizes between those of `ALWAYS` are given up."""
 
@@ -69,22 +69,6 @@ class Verdict:
     mixed: bool = False
     untried: str = ""
     failed: str = ""
-
-
-class _NotShownError(Exception):
-    """It cannot be seen that rows are answered each by itself."""
-
-
-class _TooFewError(_NotShownError):
-    """Too few rows that differ are answered at all."""
-
-
-class _MixedError(_NotShownError):
-    """The rows of a batch are not answered each by itself."""
-
-
-class _FailedError(_MixedError):
-    """A batch was not answered at all."""
 
 
 class RowTrial:
@@ -130,22 +114,22 @@ class RowTrial:
                     self._batch(first, rows)
                     done.add(rows)
             self._check_varied()
-        except _NotShownError as error:
-            return Verdict(0, str(error), mixed=isinstance(error, _MixedError))
+        except NotShownError as error:
+            return Verdict(0, str(error), mixed=isinstance(error, MixedError))
         untried = [rows for rows in range(2, largest + 1) if rows not in done]
         return Verdict(largest, untried=_untried(untried, left), failed=self._failed)
 
-    def _ascend(self, pool: "_Pool", done: set[int]) -> int:
+    def _ascend(self, pool: Pool, done: set[int]) -> int:
         """Tries batches of every order of size; the rows of the largest, at most `rows_max`."""
         largest = 1
         for rows in self._order_of_sizes(pool):
-            if largest >= POOL_MIN and rows != self._rows_max and not self._budget.left(ALL_SHARE):
+            if largest >= ROWS_MIN and rows != self._rows_max and not self._budget.left(ALL_SHARE):
                 break
             try:
                 # A batch of one row mixes nothing, but its model may not even be one of rows.
                 self._batch(pool, max(BESIDE[0], rows))
-            except _FailedError as error:
-                if largest < POOL_MIN:
+            except FailedError as error:
+                if largest < ROWS_MIN:
                     raise
                 # Too large for it or for the memory: smaller batches are good ones.
                 self._failed = str(error)
@@ -156,18 +140,19 @@ class RowTrial:
             done.add(rows)
         return largest
 
-    def _order_of_sizes(self, pool: "_Pool") -> Iterator[int]:
+    def _order_of_sizes(self, pool: Pool) -> Iterator[int]:
         """Batch sizes to try, the largest one early if it does not take too long.
 
         How many rows a call may have must not hang on how busy the machine is.
         """
         rows_max = self._rows_max
         elements = max(1, sum(array.size for array in pool.members[0].values()))
-        most = min(rows_max, max(POOL_MIN, ELEMENTS_MAX // elements))
+        most = min(rows_max, max(ROWS_MIN, ELEMENTS_MAX // elements))
         early = most == rows_max and rows_max * pool.row_s < LARGEST_S_MAX
+        early = early or rows_max <= ROWS_MIN
         sizes = [rows for rows in ALWAYS if rows < most]
         yield from sizes[:2]
-        if early or rows_max <= POOL_MIN:
+        if early:
             yield rows_max
         yield from sizes[2:]
         if not early:
@@ -180,63 +165,30 @@ class RowTrial:
                 return len(self._sizes) - 1 - number
             try:
                 pool = self._pool(sizes)
-            except _TooFewError:
+            except TooFewError:
                 continue
             for rows in ELSEWHERE:
                 if rows <= max(ELSEWHERE[0], largest) and self._budget.left(ALL_SHARE):
                     self._batch(pool, rows)
         return 0
 
-    # --- one set of sizes -------------------------------------------------------------
-
-    def _pool(self, sizes: Sizes) -> "_Pool":
-        """Different rows and what the model answers to each of them alone."""
-        members: list[Member] = []
-        answers: list[dict[str, Array]] = []
-        failure = ""
-        row_s = math.inf
-        for number in range(POOL):
-            if len(members) > KINDS and not self._budget.left(POOL_SHARE):
-                break
-            member = self._generator.row(sizes, number)
-            began_s = time.monotonic()
-            try:
-                answer = self._run([member], 1)[0]
-                again = self._run([member], 1)[0] if len(members) < ALONE else answer
-            except RowsLostError as error:
-                raise _MixedError(str(error)) from None
-            except ModelError as error:
-                if error.terminated:
-                    raise _NotShownError("a run of one row took too long") from None
-                # Some rows may be outside of what it takes: of zeros, or very large.
-                failure = str(error)
-                continue
-            row_s = min(row_s, time.monotonic() - began_s)
-            for name, array in answer.items():
-                if not same_bits(array, again[name]):
-                    raise _NotShownError(
-                        f"output {name!r} is not the same when the same row is run again"
-                    )
-            members.append(member)
-            answers.append(answer)
-        if len(members) < POOL_MIN:
-            raise _TooFewError(f"it could not be run with rows that differ: {failure}")
-        for name, array in answers[0].items():
-            differs = any(not same_bits(array, answer[name]) for answer in answers[1:])
-            self._varied[name] = self._varied.get(name, False) or differs
-        return _Pool(sizes, members, answers, row_s)
+    def _pool(self, sizes: Sizes) -> Pool:
+        pool = fill_pool(self._run, self._generator, sizes, self._budget)
+        for name in pool.alone[0]:
+            self._varied[name] = self._varied.get(name, False) or pool.varies(name)
+        return pool
 
     def _check_varied(self) -> None:
         for name, varied in self._varied.items():
             if not varied:
-                raise _NotShownError(
+                raise NotShownError(
                     f"output {name!r} was the same for every row that was tried, which shows "
                     "nothing"
                 )
 
     # --- one batch --------------------------------------------------------------------
 
-    def _batch(self, pool: "_Pool", rows: int) -> None:
+    def _batch(self, pool: Pool, rows: int) -> None:
         """Compares a batch of different rows, and the same backwards, with each row alone."""
         chosen = [int(number) for number in self._order(len(pool.members), rows)]
         for order in (chosen, chosen[::-1]) if rows <= REVERSED_MAX else (chosen,):
@@ -244,12 +196,12 @@ class RowTrial:
             for place, (number, answer) in enumerate(zip(order, together, strict=True)):
                 found = _differences(answer, pool.alone[number], Closeness.BY_TYPE)
                 if found and not self._excused(pool, order, place, answer):
-                    raise _MixedError(
+                    raise MixedError(
                         f"a row in a batch of {rows} is not answered as alone: {found}"
                     )
 
     def _excused(
-        self, pool: "_Pool", order: Sequence[int], place: int, answer: Mapping[str, Array]
+        self, pool: Pool, order: Sequence[int], place: int, answer: Mapping[str, Array]
     ) -> bool:
         """The row's answer is not the one that it has alone, but nothing beside it is why.
 
@@ -260,36 +212,33 @@ class RowTrial:
         pool.excused.add(order[place])
         if len(pool.excused) > len(pool.members) * EXCUSED_SHARE:
             return False
-        own = pool.members[order[place]]
         for turn in (1, 2):
-            beside = [
-                self._generator.row(pool.sizes, turn * OTHERS + other)
-                for other in range(len(order))
-            ]
-            beside[place] = dict(own)
+            others = pool.others(order[place], turn)
+            beside = list(itertools.islice(others, len(order)))
+            beside[place] = pool.members[order[place]]
             if _differences(self._together(beside)[place], answer, Closeness.NEARLY_BITS):
                 return False
         return True
 
-    def _beside(self, pool: "_Pool", rows: int) -> None:
+    def _beside(self, pool: Pool, rows: int) -> None:
         """Looks whether a row's answer changes with the rows beside it, whatever they are."""
         place = rows // 2
         usual: dict[str, Array] | None = None
         for scale in (1.0, *NEIGHBOUR_SCALES):
-            beside = [
+            beside: list[Member] = [
                 self._generator.row(pool.sizes, OTHERS + other, scale=scale)
                 for other in range(rows)
             ]
-            beside[place] = dict(pool.members[0])
+            beside[place] = pool.members[0]
             try:
                 answer = self._together(beside)[place]
-            except _FailedError:
+            except FailedError:
                 # Such numbers may be outside of what it takes; then nobody is answered.
                 continue
             usual = usual or answer
             found = _differences(answer, usual, Closeness.NEARLY_BITS)
             if found:
-                raise _MixedError(
+                raise MixedError(
                     f"in a batch of {rows} a row's answer changes with the rows beside it: {found}"
                 )
 
@@ -297,9 +246,9 @@ class RowTrial:
         try:
             return self._run(members, len(members))
         except RowsLostError as error:
-            raise _MixedError(str(error)) from None
+            raise MixedError(str(error)) from None
         except ModelError as error:
-            raise _FailedError(f"a batch of {len(members)} rows failed: {error}") from None
+            raise FailedError(f"a batch of {len(members)} rows failed: {error}") from None
 
     def _order(self, count: int, rows: int) -> Iterator[int]:
         """Numbers from 0 to `count` in any order, none twice before all were there."""
@@ -307,20 +256,6 @@ class RowTrial:
         while left > 0:
             yield from self._rng.permutation(count)[:left]
             left -= count
-
-
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """Rows of one set of sizes and what each is answered alone.
-
-    `row_s` is how long the fastest takes; `excused` has the rows that rounding moves.
-    """
-
-    sizes: Sizes
-    members: Sequence[Member]
-    alone: Sequence[Mapping[str, Array]]
-    row_s: float
-    excused: set[int] = field(default_factory=set)
 
 
 def _differences(

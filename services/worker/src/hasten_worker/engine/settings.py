@@ -46,8 +46,8 @@ class IntakeLimits:
         timeout_s: Seconds for the whole examination of one version.
         memory_bytes: Private memory; 0 for three quarters of the machine's.
         run_s_max: Seconds for one warm-up run, where the model's own limit is not shorter.
-        search_s: Processor seconds to search sizes that a model runs with, four times as many
-            by the clock.
+        search_s: Processor seconds to search sizes that a model runs with, ten times as many by
+            the clock.
         trial_s: Processor seconds to try whether rows can share a batch, likewise.
     """
 
