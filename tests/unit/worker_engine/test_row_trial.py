@@ -181,7 +181,7 @@ def test_rounding_of_a_few_rows_is_excused() -> None:
 
 
 def test_a_row_that_only_its_neighbours_move_is_not_excused() -> None:
-    def run(members: Sequence[Mapping[str, Array]], rows: int) -> list[dict[str, Array]]:
+    def run(members: Sequence[Mapping[str, Array]], _: int) -> list[dict[str, Array]]:
         loudest = max(float(np.abs(member["X"]).max()) for member in members)
         return [
             {"Y": member["X"] + (0.0 if member["X"].any() else np.float32(loudest))}
