@@ -152,6 +152,17 @@ def test_a_change_behind_a_link_changes_the_look(repository: Repository) -> None
     assert look(root / "m", LIMITS, root) != swapped
 
 
+def test_a_folder_that_changes_under_the_look_is_looked_at_again(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = repository.write("m", b"abc")
+    found = [(str(folder), [], ["model.onnx", "vanished"])]
+    monkeypatch.setattr("hasten_worker.engine.layout.os.walk", lambda _: found)
+    with pytest.raises(ModelRefused, match="'m' changed while it was looked at") as caught:
+        look(repository.path / "m", LIMITS)
+    assert caught.value.passing
+
+
 def test_too_many_versions_are_refused(tmp_path: Path) -> None:
     for version in range(1, 5):
         (tmp_path / "m" / str(version)).mkdir(parents=True)

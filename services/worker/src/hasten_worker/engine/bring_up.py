@@ -162,7 +162,7 @@ class BringUp:
         _log.info("model_loading", model=entry.name, version=version)
         began_s = self._clock.now_s()
         try:
-            model = await self._threads.load(self._loader.load, blueprint, version)
+            loaded = await self._threads.load(self._loader.load, blueprint, version)
         except ModelRefused as error:
             entry.refuse(version, str(error), mark)
             self._note(entry, version, error)
@@ -174,11 +174,13 @@ class BringUp:
         finally:
             entry.busy.pop(version, None)
         if self._stopping:
-            model.close()
+            loaded.model.close()
             return "the worker is stopping"
         entry.forget(version)
-        self._shelf.open(entry, version, Serving(model, mark))
-        _say_ready(model, self._clock.now_s() - began_s)
+        self._shelf.open(entry, version, Serving(loaded.model, mark, loaded.notes))
+        for note in loaded.notes:
+            _log.warning("model_note", model=entry.name, version=version, note=note)
+        _say_ready(loaded.model, self._clock.now_s() - began_s)
         return ""
 
     def _note(self, entry: Entry, version: str, error: ModelRefused) -> None:

@@ -20,7 +20,8 @@ class IndexEntry:
         name: Model.
         version: Version; "" for a model of which none was ever looked at.
         state: READY, LOADING, UNLOADING, UNAVAILABLE, or "" for one that nobody asked for.
-        reason: Why it is not READY, or why its newest files are not the ones that serve.
+        reason: Why it is not READY, why its newest files are not the ones that serve, or how
+            it is served otherwise than one might expect: not in batches, or without a warm start.
     """
 
     name: str
@@ -58,10 +59,17 @@ class StoreListener(Protocol):
 
 @dataclass(slots=True)
 class Serving:
-    """A version that serves."""
+    """A version that serves.
+
+    Attributes:
+        model: Warm.
+        mark: What it was loaded from.
+        notes: What its owner should know of how it is served, one sentence each.
+    """
 
     model: Model
     mark: Mark
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -111,6 +119,8 @@ class Entry:
             if version in self.serving:
                 state = "READY"
                 reason = f"{reason}; the earlier files keep serving" if reason else self.reason
+                notes = self.serving[version].notes
+                reason = "; ".join(note for note in (reason, *notes) if note)
             elif version in self.busy:
                 state, reason = self.busy[version], ""
             else:

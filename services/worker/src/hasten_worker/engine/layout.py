@@ -156,7 +156,8 @@ def look(folder: Path, limits: FileLimits, root: Path | None = None) -> FolderSt
         root: The repository, inside of which links are followed; None: there are to be none.
 
     Raises:
-        ModelRefused: The folder is missing, unreadable, or a link that leads elsewhere.
+        ModelRefused: The folder is missing, unreadable, a link that leads elsewhere, or was just
+            being changed.
     """
     common: list[Mark] = []
     versions: dict[str, Fingerprint] = {}
@@ -177,7 +178,7 @@ def look(folder: Path, limits: FileLimits, root: Path | None = None) -> FolderSt
                 else:
                     unused.append(entry.name)
     except FileNotFoundError:
-        raise ModelRefused(f"there is no folder {folder.name!r} in the repository") from None
+        raise _missing(folder) from None
     except OSError as error:
         raise ModelRefused(
             f"model folder {folder.name!r} cannot be read: {error.strerror}", passing=True
@@ -198,6 +199,14 @@ def _real_folder(folder: Path, root: Path | None) -> Path:
     if real.is_symlink() or (real.exists() and not real.is_dir()):
         raise ModelRefused(f"model folder {folder.name!r} is a link or a file")
     return real
+
+
+def _missing(folder: Path) -> ModelRefused:
+    """Why something was not found in the folder."""
+    if folder.exists():
+        sentence = f"model folder {folder.name!r} changed while it was looked at"
+        return ModelRefused(sentence, passing=True)
+    return ModelRefused(f"there is no folder {folder.name!r} in the repository")
 
 
 def wanted_versions(config: ModelConfig, present: list[str]) -> tuple[list[str], int]:
