@@ -143,8 +143,7 @@ class WorkerMachine:
             lanes=self._policy.lanes,
             load=self._sample(link_id, now_s),
             models=tuple(
-                model_load(model, draining=draining)
-                for model in self._book.models.values()
+                model_load(model, draining=draining) for model in self._book.models.values()
             ),
         )
 
@@ -325,8 +324,10 @@ class WorkerMachine:
             # A stopped run took at least this long: else a model that became slow would be
             # started and stopped for ever, and never be known to be slow.
             if event.took_s > batch.cautious_s:
-                batch.predictor.observe(
-                    batch.padded_rows, batch.size, event.took_s, now_s=now_s
+                batch.predictor.observe(batch.padded_rows, batch.size, event.took_s, now_s=now_s)
+            else:
+                batch.predictor.evidence.add(
+                    batch.padded_rows, batch.padded_rows * batch.size, event.took_s, now_s
                 )
             self._after_stop(batch, event.took_s)
         else:
