@@ -45,11 +45,12 @@ def test_the_same_is_exit_code_zero(log: Path) -> None:
 
 
 def test_the_first_difference_is_shown_side_by_side_and_exit_code_one(log: Path) -> None:
-    spoil(log, 60)
+    number = next(n for n, line in enumerate(lines_of(log)) if '{"AttemptAnswered"' in line)
+    spoil(log, number)
     result = replayed(log)
     assert result.exit_code == 1
     _, differs, event, *effects = result.stdout.splitlines()
-    assert differs.startswith("differs at event 60, ")
+    assert differs.startswith(f"differs at event {number}, ")
     assert event.startswith("  event  AttemptAnswered(call_id=")
     assert effects[-1] == "  then   WakeAt(at_s=0.0)"
     assert all(line.startswith("  both ") for line in effects[:-1])

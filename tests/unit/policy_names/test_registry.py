@@ -38,7 +38,7 @@ def test_a_text_changes_what_it_names_and_nothing_else() -> None:
     found = resolve(
         "hasten, balancer=p2c, admission=codel, router.hold_calls_max=7"
         ",router.epsilon=0.1:0.1:0.2:1"
-        ",worker.refuse_hopeless=false,worker.batching.over_fraction=0.5,worker.prediction.runs_max=9"
+        ",worker.refuse_hopeless=false,worker.batching.over_fraction=0.5,worker.prediction.band_runs_max=9"
     )
     shipped = PolicySet()
     assert found.router == RouterPolicy(
@@ -48,7 +48,7 @@ def test_a_text_changes_what_it_names_and_nothing_else() -> None:
         shipped.worker,
         refuse_hopeless=False,
         batching=BatchingPolicy(over_fraction=0.5),
-        prediction=replace(shipped.worker.prediction, runs_max=9),
+        prediction=replace(shipped.worker.prediction, band_runs_max=9),
     )
     assert found.name.startswith("hasten,balancer=p2c,")
 

@@ -72,10 +72,10 @@ def test_what_is_set_wins_over_the_bundle(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HASTEN_WORKER_BUNDLE", "window")
     monkeypatch.setenv("HASTEN_WORKER_POLICY__BATCHING__OVER_FRACTION", "0.4")
     monkeypatch.setenv("HASTEN_WORKER_POLICY__REFUSE_HOPELESS", "true")
-    worker = read(WorkerSettings, ["--waiting-max=7", "--policy.prediction.runs-max", "9"])
+    worker = read(WorkerSettings, ["--waiting-max=7", "--policy.prediction.band-runs-max", "9"])
     made = worker.worker_policy()
     assert (made.batching.rule, made.batching.over_fraction) == ("window", 0.4)
-    assert (made.refuse_hopeless, made.waiting_max, made.prediction.runs_max) == (True, 7, 9)
+    assert (made.refuse_hopeless, made.waiting_max, made.prediction.band_runs_max) == (True, 7, 9)
 
 
 def test_what_code_sets_wins_over_the_bundle_too() -> None:

@@ -21,6 +21,7 @@ from tests.unit.policy_worker.harness import (
     call,
     delivered,
     model,
+    profile,
     refusals,
     starts,
     worker,
@@ -40,12 +41,52 @@ def test_an_unknown_model_is_named() -> None:
     assert "x/9" in refusal.message
 
 
-def test_a_call_that_even_an_idle_worker_could_not_finish_is_told_what_it_takes() -> None:
-    refusal = refusal_of(worker(), time_left_s=0.005)
+def test_an_idle_worker_refuses_on_evidence_only_and_says_what_was_measured() -> None:
+    pretended = worker(run_s=lambda _key, _rows: 0.012)
+    assert starts(pretended.send(call(1, 0.005))), "nothing was measured yet"
+    pretended.run()
+    refusal = refusal_of(pretended, time_left_s=0.005)
     assert refusal.reason is Reason.DEADLINE_INFEASIBLE
     assert dict(refusal.metadata)["min_ms"] == "12.000"
     assert refusal.retry_after_s is None
     assert not refusal.started
+
+
+def test_evidence_is_of_no_more_work_and_lasts_a_second() -> None:
+    spec = model(profile=profile(lambda _rows: 0.001, 32))
+    pretended = worker(spec, run_s=lambda _key, _rows: 0.5)
+    pretended.send(call(1, 5.0, rows=4, elements=40))
+    pretended.run()
+    for now_s, rows, elements, refused in (
+        (0.6, 4, 40, True),
+        (0.7, 3, 40, False),
+        (1.21, 4, 39, False),
+        (1.711, 4, 39, True),
+        (2.22, 5, 41, True),
+        (3.3, 4, 40, False),
+    ):
+        pretended.now_s = now_s
+        effects = pretended.send(call(int(now_s * 1e3), 0.4, rows=rows, elements=elements))
+        assert bool(refusals(effects)) is refused, (now_s, rows, elements)
+        pretended.run(until_s=now_s + 0.5)
+
+
+def test_a_busy_worker_refuses_what_it_predicts_to_be_too_late() -> None:
+    pretended = worker()
+    pretended.send(call(1, 5.0))
+    refusal = refusal_of(pretended, time_left_s=0.005)
+    assert refusal.reason is Reason.DEADLINE_INFEASIBLE
+    assert dict(refusal.metadata)["min_ms"] == "12.000"
+
+
+@pytest.mark.parametrize("lie", [0.001, 1000.0])
+def test_a_profile_that_lies_refuses_nothing_on_an_idle_worker(lie: float) -> None:
+    spec = model(profile=profile(lambda rows: lie * (0.010 + 0.001 * rows), 32))
+    pretended = worker(spec)
+    for index in range(10):
+        pretended.at(0.1 * index, call(index + 1, 0.014))
+    pretended.run()
+    assert pretended.on_time() == list(range(1, 11))
 
 
 @pytest.mark.parametrize("left_s", [0.0, -3.0, -inf])
@@ -206,7 +247,7 @@ def test_runs_of_replaced_sessions_do_not_teach_the_new_ones() -> None:
     pretended.send(call(1, 5.0))
     pretended.send(ModelOpened(model(batch_max=1, profile=((1, 1, 0.001),) * 3)))
     pretended.send(BatchEnded(1, 4.0))
-    assert pretended.machine.predictor("m/1").predict_s(1, 0.95) < 0.002
+    assert pretended.machine.predictor("m/1").predict_s(1, 1.0, 0.95) < 0.002
 
 
 # --- draining -------------------------------------------------------------------------------

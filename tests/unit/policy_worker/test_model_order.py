@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hasten_policy.batching.candidate import Candidate, first_kept
 from hasten_policy.batching.edf_queue import Call, EdfQueue
+from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.policy import BatchingPolicy
 from hasten_policy.machines.worker_events import BatchEnded
@@ -63,8 +64,8 @@ def singles(**runs_s: float) -> list[object]:
 def test_a_long_run_gives_way_when_it_would_make_another_late() -> None:
     pretended = worker(*singles(first=0.01, long=0.1, short=0.02), policy=EXACT)  # type: ignore[arg-type]
     pretended.send(call(1, 5.0, model_key="first/1"))
-    pretended.send(call(2, 0.11, model_key="long/1"))
-    pretended.send(call(3, 0.115, model_key="short/1"))
+    pretended.send(call(2, 0.13, model_key="long/1"))
+    pretended.send(call(3, 0.135, model_key="short/1"))
     [batch] = starts(pretended.send(BatchEnded(1, 0.01)))
     assert batch.call_ids == (3,), "of the two only one can be in time, and it is cheaper"
 
@@ -72,7 +73,7 @@ def test_a_long_run_gives_way_when_it_would_make_another_late() -> None:
 def test_a_long_run_goes_first_when_both_can_be_in_time() -> None:
     pretended = worker(*singles(first=0.01, long=0.1, short=0.02), policy=EXACT)  # type: ignore[arg-type]
     pretended.send(call(1, 5.0, model_key="first/1"))
-    pretended.send(call(2, 0.12, model_key="long/1"))
+    pretended.send(call(2, 0.13, model_key="long/1"))
     pretended.send(call(3, 0.2, model_key="short/1"))
     [batch] = starts(pretended.send(BatchEnded(1, 0.01)))
     assert batch.call_ids == (2,)
@@ -81,8 +82,8 @@ def test_a_long_run_goes_first_when_both_can_be_in_time() -> None:
 def test_a_more_urgent_class_never_gives_way_to_a_less_urgent_one() -> None:
     pretended = worker(*singles(first=0.01, long=0.1, short=0.02), policy=EXACT)  # type: ignore[arg-type]
     pretended.send(call(1, 5.0, model_key="first/1"))
-    pretended.send(call(2, 0.11, model_key="long/1", priority=0))
-    pretended.send(call(3, 0.115, model_key="short/1", priority=3))
+    pretended.send(call(2, 0.13, model_key="long/1", priority=0))
+    pretended.send(call(3, 0.135, model_key="short/1", priority=3))
     [batch] = starts(pretended.send(BatchEnded(1, 0.01)))
     assert batch.call_ids == (2,)
 
@@ -97,9 +98,11 @@ def candidates(found: list[tuple[float, float]], ages: list[bool]) -> list[Candi
     made = []
     for number, ((run_s, slack), aged) in enumerate(zip(found, ages, strict=True)):
         spec = model(f"m{number}", batch_max=1, profile=((1, 1, run_s),) * 10)
-        state = ModelState(spec, PredictionPolicy(), BatchingPolicy())
+        state = ModelState(spec, PredictionPolicy(), BatchingPolicy(), lanes=1, margin=Margin())
         due_s = slack * run_s
-        waits = Call(number, 0, state, 1, 0, inf if aged else due_s, due_s, 0.0, due_s, due_s, 0)
+        waits = Call(
+            number, 0, state, 1, 1.0, 0, inf if aged else due_s, due_s, 0.0, due_s, due_s, 0
+        )
         queue = EdfQueue(state, number, solo=False)
         queue.push(waits)
         made.append(Candidate(queue, 0, 1, (round(due_s * 1e6), 0.0, number)))

@@ -114,11 +114,11 @@ def test_a_call_that_was_run_once_hears_so_although_its_second_batch_was_not_beg
 
 def test_a_batch_that_was_not_begun_says_nothing_of_how_long_a_run_takes() -> None:
     pretended = worker()
-    before_s = pretended.machine.predictor("m/1").typical_s(1)
+    before_s = pretended.machine.predictor("m/1").typical_s(1, 1.0)
     pretended.send(call(1, 0.1))
     pretended.now_s = 0.2
     pretended.send(BatchEnded(1, 0.0, begun=False))
-    assert pretended.machine.predictor("m/1").typical_s(1) == before_s
+    assert pretended.machine.predictor("m/1").typical_s(1, 1.0) == before_s
 
 
 def test_a_run_that_overstays_is_stopped_and_its_only_call_refused() -> None:
@@ -253,7 +253,7 @@ def test_answers_heard_late_make_the_margin_grow() -> None:
         pretended.send(call(index + 1, 5.0))
         pretended.now_s += 0.016
         pretended.send(BatchEnded(index + 1, 0.011))
-    assert pretended.machine._batcher.margin_s == pytest.approx(0.006, abs=0.0005)
+    assert pretended.machine._batcher.margin.seconds == pytest.approx(0.006, abs=0.0005)
 
 
 def test_a_timer_is_asked_for_only_when_it_must_ring_earlier() -> None:

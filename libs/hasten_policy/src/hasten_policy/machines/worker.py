@@ -326,6 +326,10 @@ class WorkerMachine:
             # started and stopped for ever, and never be known to be slow.
             if event.took_s > batch.cautious_s:
                 batch.predictor.observe(batch.padded_rows, batch.size, event.took_s, now_s=now_s)
+            else:
+                batch.predictor.evidence.add(
+                    batch.padded_rows, batch.padded_rows * batch.size, event.took_s, now_s
+                )
             self._after_stop(batch, event.took_s)
         else:
             self._after_failure(batch, event.took_s)

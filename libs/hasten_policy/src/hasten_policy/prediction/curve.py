@@ -68,6 +68,28 @@ class Curve:
         return last_s + slope * (rows - self._rows[-1])
 
 
+def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """The rising row of numbers nearest to `values` in weighted squares (pool adjacent violators).
+
+    What was measured often outweighs what is but inferred from old or load-time measurements, on
+    whichever side of it that lies.
+
+    Args:
+        values: Any.
+        weights: One each, positive.
+    """
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in zip(values, weights, strict=True):
+        mean, total, count = value, weight, 1
+        while pools and pools[-1][0] > mean:
+            before, heavy, many = pools.pop()
+            mean = (mean * total + before * heavy) / (total + heavy)
+            total += heavy
+            count += many
+        pools.append((mean, total, count))
+    return [mean for mean, _, count in pools for _ in range(count)]
+
+
 def grid(batch_max: int) -> tuple[int, ...]:
     """1, 2, 3, 4, 6, 8, 12, 16, ... and `batch_max`: two to an octave."""
     found = [1]

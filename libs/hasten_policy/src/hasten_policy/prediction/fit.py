@@ -7,7 +7,7 @@ from math import exp, log, log2
 from hasten_policy.prediction.memory import Memory
 from hasten_policy.prediction.plane import Plane, Point, fit
 from hasten_policy.prediction.policy import PredictionPolicy
-from hasten_policy.prediction.run import Run, band_of, median
+from hasten_policy.prediction.run import SECONDS_MIN, Run, band_of, median
 
 SCALE_RUNS = 16
 """Newest runs in service that say how far the load-time profile is off as a whole."""
@@ -22,37 +22,43 @@ class Fit:
         drift: Factor on all of it: how much slower the newest runs were.
     """
 
-    __slots__ = ("_drift", "_factors", "_places", "plane")
+    __slots__ = ("_drift", "_logs", "_places", "plane")
 
     def __init__(self, plane: Plane, bends: Sequence[tuple[float, float]], drift: float) -> None:
         self.plane = plane
         self._places = [log2(work) for work, _ in bends]
-        self._factors = [factor for _, factor in bends]
+        self._logs = [log(factor) for _, factor in bends]
         self._drift = drift
 
     def at(self, rows: float, size: float) -> float:
         """Typical seconds of a batch of `rows` rows of `size` elements each."""
-        return self.plane.at(rows, size) * self._bend(rows * size) * self._drift
+        seconds = self.plane.at(rows, size) * self._bend(rows * size) * self._drift
+        return max(SECONDS_MIN, seconds)
 
     def drifted(self, drift: float) -> "Fit":
         """The same, all of it `drift` times as long."""
         other = Fit(self.plane, (), drift)
-        other._places, other._factors = self._places, self._factors
+        other._places, other._logs = self._places, self._logs
         return other
 
     def _bend(self, work: float) -> float:
-        """The factor at the place, straight between the known ones and level beyond them."""
+        """The factor at the place: that of a known one up to half an octave around it, straight (in
+        logarithms) between two and level beyond them.
+        """
         places = self._places
         if not places:
             return 1.0
         place = log2(work)
         at = bisect_left(places, place)
         if at == 0:
-            return self._factors[0]
+            return exp(self._logs[0])
         if at == len(places):
-            return self._factors[-1]
-        share = (place - places[at - 1]) / (places[at] - places[at - 1])
-        return self._factors[at - 1] + share * (self._factors[at] - self._factors[at - 1])
+            return exp(self._logs[-1])
+        gap = places[at] - places[at - 1]
+        level = max(0.0, min(0.5 * (gap - 0.5), 0.5))
+        share = (place - places[at - 1] - level) / (gap - 2.0 * level)
+        share = max(0.0, min(share, 1.0))
+        return exp(self._logs[at - 1] + share * (self._logs[at] - self._logs[at - 1]))
 
 
 class Profile:

@@ -1,6 +1,8 @@
 """The runs that a prediction is made of."""
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import islice
 
 from hasten_policy.prediction.policy import PredictionPolicy
 from hasten_policy.prediction.run import Run, band_of
@@ -42,6 +44,45 @@ class Memory:
         if self.largest is None or run.work >= self.largest.work:
             self.largest = run
 
+    def shift(self, factor: float, newest: Sequence[bool]) -> None:
+        """The model has become another.
+
+        Args:
+            factor: How much longer everything takes; what was measured before is told at the new
+                speed. 0 when it is not the same for all: what was measured before is forgotten.
+            newest: Of each of the newest runs, oldest first, whether it is of the new model.
+        """
+        every = list(self.recent)
+        first = max(0, len(every) - len(newest))
+        after = {id(run) for run, new in zip(every[first:], newest, strict=False) if new}
+        _shift(self.recent, factor, after)
+        for band, runs in list(self.bands.items()):
+            _shift(runs, factor, after)
+            if not runs:
+                del self.bands[band]
+
+    def newest_rows(self, size: float, rows_max: int) -> list[int]:
+        """Rows, up to `rows_max`, of the newest runs of this size."""
+        newest = islice(reversed(self.recent), self._policy.drift_runs)
+        return [run.rows for run in newest if run.size == size and run.rows <= rows_max]
+
+    def seen(self, band: int) -> float:
+        """How well a band is known, in runs: those of the bands beside it count a hundredth."""
+        bands = self.bands
+        beside = len(bands.get(band - 1, ())) + len(bands.get(band + 1, ()))
+        return len(bands.get(band, ())) + 0.01 * beside
+
     def near(self, band: int) -> int:
         """Runs within an octave of a band."""
         return sum(len(self.bands.get(band + step, ())) for step in (-2, -1, 0, 1, 2))
+
+
+def _shift(runs: deque[Run], factor: float, after: set[int]) -> None:
+    """Tells all but those of `after` at a new speed, or forgets them."""
+    every = list(runs)
+    runs.clear()
+    for run in every:
+        if id(run) in after:
+            runs.append(run)
+        elif factor > 0.0:
+            runs.append(run._replace(seconds=run.seconds * factor))

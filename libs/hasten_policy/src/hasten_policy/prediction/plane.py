@@ -7,6 +7,8 @@ RIDGE: Final = 0.02
 """Weight of the guess that settles what the points leave open, in points."""
 SUBSETS: Final = ((0, 1, 2), (0, 1), (0, 2), (1, 2), (0,), (1,), (2,))
 """Which of the three parts may be positive together; all three come first."""
+FIXED_MIN: Final = 0.001
+"""Least fixed part, in shares of the least point: no batch is ever taken to cost nothing."""
 
 
 class Point(NamedTuple):
@@ -75,7 +77,8 @@ def fit(points: Sequence[Point]) -> Plane:
             for column in range(3):
                 matrix[row][column] += point.weight * along[row] * along[column]
     best = _least(matrix, right)
-    return Plane(best[0] * units[0], best[1] * units[1], best[2] * units[2], floor)
+    alpha = max(best[0] * units[0], FIXED_MIN * min(point.seconds for point in points))
+    return Plane(alpha, best[1] * units[1], best[2] * units[2], floor)
 
 
 def _least(matrix: list[list[float]], right: list[float]) -> list[float]:
@@ -99,7 +102,8 @@ def _solved(matrix: list[list[float]], right: list[float], subset: Sequence[int]
     rows = [[*(matrix[at][to] for to in subset), right[at]] for at in subset]
     count = len(subset)
     for at in range(count):
-        pivot = rows[at][at]
+        # Never less but for rounding, which leaves 0 where the points are many decades apart.
+        pivot = rows[at][at] = max(rows[at][at], RIDGE)
         for below in range(at + 1, count):
             factor = rows[below][at] / pivot
             for to in range(at, count + 1):

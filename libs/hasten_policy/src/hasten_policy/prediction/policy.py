@@ -18,6 +18,9 @@ class PredictionPolicy:
         drift_runs: Newest runs, of any size, that say whether the model has become faster or
             slower as a whole.
         drift_factor: A change of speed below this factor is taken for noise.
+        shift_runs: When most of so many runs in a row were off by ...
+        shift_factor: ... this factor or more, the model has become another: what was measured
+            before counts at the new speed, or no more when they have no speed in common.
         spread_runs_max: Newest runs whose deviation from the fit makes the margin.
         cold_runs: Runs in service below which `cold_factor` is the margin.
         cold_factor: Factor on the typical seconds at and above `high_quantile` while cold.
@@ -38,6 +41,8 @@ class PredictionPolicy:
     profile_near_runs: int = 3
     drift_runs: int = 12
     drift_factor: float = 1.25
+    shift_runs: int = 8
+    shift_factor: float = 1.5
     spread_runs_max: int = 128
     cold_runs: int = 40
     cold_factor: float = 1.3
@@ -57,13 +62,14 @@ class PredictionPolicy:
             "band_runs_sure",
             "profile_near_runs",
             "drift_runs",
+            "shift_runs",
             "spread_runs_max",
             "cold_runs",
             "rebuild_runs",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        for name in ("drift_factor", "cold_factor", "factor_max", "growth_max"):
+        for name in ("drift_factor", "shift_factor", "cold_factor", "factor_max", "growth_max"):
             value = getattr(self, name)
             if not (isfinite(value) and value >= 1.0):
                 raise ValueError(f"{name} must be finite and at least 1")

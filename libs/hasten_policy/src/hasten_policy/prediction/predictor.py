@@ -4,16 +4,19 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from hasten_policy.prediction.curve import Curve, grid
+from hasten_policy.prediction.curve import Curve, grid, rising
 from hasten_policy.prediction.evidence import Evidence
 from hasten_policy.prediction.fit import Profile, fitted
 from hasten_policy.prediction.memory import Memory
 from hasten_policy.prediction.policy import PredictionPolicy
-from hasten_policy.prediction.run import SECONDS_MIN, Run
+from hasten_policy.prediction.run import SECONDS_MIN, Run, band_of
+from hasten_policy.prediction.shift import Shift
 from hasten_policy.prediction.spread import Spread
 
 CURVES_MAX: Final = 64
 """Sizes of which a curve is kept between two fits."""
+UNRUN_WEIGHT: Final = 1e-9
+"""Weight of a size that did not run in service, in runs, where more rows seem to take less time."""
 
 
 class ServicePredictor:
@@ -48,6 +51,7 @@ class ServicePredictor:
         "_policy",
         "_profile",
         "_rows",
+        "_shift",
         "_spread",
         "batch_max",
         "batch_sizes",
@@ -77,6 +81,7 @@ class ServicePredictor:
             self._policy,
         )
         self.evidence = Evidence(self._policy.evidence_s)
+        self._shift = Shift(self._policy)
         self._pending = 0
         self._fit_s = 0.0
         self._renew(0.0)
@@ -144,11 +149,17 @@ class ServicePredictor:
 
     def observe(self, rows: int, size: float, seconds: float, *, now_s: float) -> None:
         """Learns from a run of `rows` padded rows of `size` elements that took `seconds`."""
-        seconds = max(seconds, SECONDS_MIN)
-        self.evidence.add(rows, rows * size, seconds, now_s)
-        self._memory.add(Run(rows, max(1.0, size), seconds, now_s))
-        self._pending += 1
         policy = self._policy
+        seconds = max(seconds, SECONDS_MIN)
+        size = max(1.0, size)
+        shifted = self._shift.add(seconds / self.typical_s(rows, size))
+        self.evidence.add(rows, rows * size, seconds, now_s)
+        self._memory.add(Run(rows, size, seconds, now_s))
+        self._pending += 1
+        if shifted:
+            self._memory.shift(*self._shift.take())
+            self._renew(now_s)
+            return
         cold = self._memory.count <= policy.cold_runs
         waited = now_s - self._fit_s >= policy.rebuild_s
         if cold or (self._pending >= policy.rebuild_runs and waited):
@@ -166,13 +177,17 @@ class ServicePredictor:
         policy = self._policy
         largest = self._memory.largest
         work_max = max(self._profile.work_max, largest.work if largest else 0.0)
-        seconds: list[float] = []
-        least_s = 0.0
-        for rows in self._rows:
-            least_s = max(least_s, self._seconds(rows, size, work_max))
-            seconds.append(least_s)
+        memory = self._memory
+        points: Sequence[int] = self._rows
+        if not self.batch_sizes:
+            # What ran of late is told as it was, not by its neighbours, which may never run again.
+            points = sorted({*points, *memory.newest_rows(size, self.batch_max)})
+        seconds = rising(
+            [self._seconds(rows, size, work_max) for rows in points],
+            [UNRUN_WEIGHT + memory.seen(band_of(rows * size)) for rows in points],
+        )
         cap = max(1, int(policy.growth_max * work_max / size))
-        return Curve(self._rows, seconds, min(self.batch_max, cap), padded=bool(self.batch_sizes))
+        return Curve(points, seconds, min(self.batch_max, cap), padded=bool(self.batch_sizes))
 
     def _seconds(self, rows: int, size: float, work_max: float) -> float:
         """Typical seconds; beyond the largest work that ran, less than in proportion to that."""
