@@ -65,6 +65,8 @@ class FakeWorker:
         self.window = 64
         self.draining = False
         self.holds = False
+        self.unannounced = False
+        self.gaps: list[load_pb2.ModelGap] = []
         self.silent = False
         self.refuses: Refusal | None = None
         self.calls: list[pb.Call] = []
@@ -122,6 +124,12 @@ class FakeWorker:
         """Tells every router that something is wrong with its link."""
         for outbox in self._streams:
             outbox.put_nowait(pb.ToRouter(fault=wire.failure_to_wire(refusal)))
+
+    def say_running(self, *call_ids: int) -> None:
+        """Tells every router that these calls run, and all others wait."""
+        for outbox in self._streams:
+            running = pb.Running(call_ids=call_ids, others_wait=True)
+            outbox.put_nowait(pb.ToRouter(running=running))
 
     def write(self, content: bytes) -> None:
         """Sends these bytes to every router."""
@@ -224,6 +232,8 @@ class FakeWorker:
             load=self._load(outbox),
             models=self.models,
             address=self.address,
+            gaps=self.gaps,
+            unannounced=self.unannounced,
         )
 
     # --- the rest --------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A roster over discovery in memory, and a listener that writes down what it hears."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from hasten_policy.load import WorkerReport
@@ -39,7 +39,8 @@ class Record:
     def quiesced(self, worker_id: str) -> None:
         self.heard.append(("quiesced", worker_id))
 
-    def lost(self, worker_id: str, cause: str) -> None:
+    def lost(self, worker_id: str, cause: str, ran: Sequence[int] = ()) -> None:
+        del ran
         self.causes.append(cause)
         self.heard.append(("lost", worker_id))
 

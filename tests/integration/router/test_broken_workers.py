@@ -76,3 +76,42 @@ async def test_refused_elsewhere_is_tried_once_more_on_another_worker() -> None:
         for n in range(10):
             assert (await client.infer(request(request_id=str(n)))).id == str(n)
     assert len(full.calls) > 0
+
+
+async def test_only_calls_that_ran_when_a_worker_died_run_alone_elsewhere() -> None:
+    workers = [FakeWorker("a"), FakeWorker("b")]
+    for worker in workers:
+        worker.holds = True
+    async with router_over(*workers) as (client, router):
+        calls = [client.start(request(data=b"%d" % n)) for n in range(8)]
+        answers = asyncio.gather(*calls)
+        await eventually(lambda: sum(len(worker.held) for worker in workers) == 8)
+        dying, other = workers if workers[0].held else reversed(workers)
+        ran = dying.held[0][0]
+        dying.say_running(ran.call_id)
+        (link,) = [one for one in router.roster.links() if one.worker_id == dying.address]
+        await eventually(lambda: link._running is not None)
+        before = len(other.calls)
+        await dying.stop()
+        await eventually(lambda: len(other.held) == 8)
+        alone = {call.call_id for call in other.calls[before:] if call.alone}
+        other.release()
+        await answers
+    assert alone == {ran.call_id}
+
+
+async def test_a_worker_whose_link_only_fell_silent_or_ended_in_order_is_blamed_for_nothing() -> (
+    None
+):
+    workers = [FakeWorker("a"), FakeWorker("b")]
+    for worker in workers:
+        worker.holds = True
+    async with router_over(*workers) as (client, _):
+        answers = asyncio.gather(*(client.start(request(request_id=str(n))) for n in range(4)))
+        await eventually(lambda: sum(len(worker.held) for worker in workers) == 4)
+        dying, other = workers if workers[0].held else reversed(workers)
+        dying.say_fault(Refusal(Reason.QUEUE_FULL, "the reader is too slow"))
+        await eventually(lambda: len(other.held) == 4)
+        other.release()
+        await answers
+    assert not any(call.alone for call in other.calls)

@@ -11,11 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_events import (
+    Asked,
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
     CallArrived,
     Deliver,
+    InputBanned,
     Refuse,
     Revoke,
     RouterEffect,
@@ -31,6 +33,7 @@ from hasten_policy.machines.router_events import (
 )
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.routing.suspicion import Content
 from tests.unit.policy_router.harness import model
 
 WORKERS = ("a", "b", "c")
@@ -59,6 +62,7 @@ arrivals: st.SearchStrategy[dict[str, object]] = st.builds(
     idempotent=st.booleans(),
     affinity=st.sampled_from(["", "", "k"]),
 )
+CONTENTS = (None, Content(1, "x"), Content(1, "y"), Content(2, "z"))
 
 
 class Router(RuleBasedStateMachine):
@@ -82,6 +86,11 @@ class Router(RuleBasedStateMachine):
         self.deadline_s: dict[int, float] = {}
         self.window: dict[str, int] = {}
         self.standing: dict[str, str] = {}
+        self.contents: dict[int, Content | None] = {}
+        self.model_of: dict[int, str] = {}
+        self.incarnation: dict[str, str] = {}
+        self.deaths: dict[int, int] = {}
+        self.died_of: dict[tuple[str, Content], set[str]] = {}
         self.seq = 0
         self.next_id = 1
 
@@ -122,6 +131,7 @@ class Router(RuleBasedStateMachine):
             return
         models = (model("m"), model("n", ready=ready), model("m", version="2", ready=ready))
         load = self.load(worker_id, window, depth, backlog_s)
+        self.incarnation[worker_id] = incarnation
         self.send(WorkerReported(worker_id, WorkerReport(incarnation, draining, 2, load, models)))
 
     @precondition(lambda self: self.next_id % 3 == 0)
@@ -129,16 +139,42 @@ class Router(RuleBasedStateMachine):
     def lose(self, worker_id: str) -> None:
         self.send(WorkerLost(worker_id))
 
+    @precondition(lambda self: self.next_id % 3 == 1)
+    @rule(worker_id=st.sampled_from(WORKERS), some=st.integers(0, 7))
+    def die(self, worker_id: str, some: int) -> None:
+        """Its process dies while some of its calls run."""
+        there = [call_id for call_id, workers in self.at.items() if worker_id in workers]
+        ran = [call_id for index, call_id in enumerate(there) if some >> (index % 3) & 1]
+        process = f"{worker_id}/{self.incarnation.get(worker_id)}"
+        for call_id in ran:
+            self.deaths[call_id] = self.deaths.get(call_id, 0) + 1
+            content = self.contents[call_id]
+            if content is not None:
+                model = self.model_of[call_id]
+                self.died_of.setdefault((model, content), set()).add(process)
+        alike = [id_ for id_ in self.open if self.contents[id_] in map(self.contents.get, ran)]
+        both = [tuple(Asked(id_, self.contents[id_]) for id_ in ids) for ids in (ran, alike)]
+        self.send(WorkerLost(worker_id, *both))
+
     @precondition(lambda self: self.next_id % 5 == 0)
     @rule(worker_id=st.sampled_from(WORKERS))
     def quiesce(self, worker_id: str) -> None:
         self.send(WorkerQuiesced(worker_id))
 
-    @rule(drawn=st.lists(arrivals, min_size=1, max_size=4))
-    def arrive(self, drawn: list[dict[str, object]]) -> None:
+    @rule(
+        drawn=st.lists(arrivals, min_size=1, max_size=4),
+        content=st.sampled_from(CONTENTS),
+    )
+    def arrive(self, drawn: list[dict[str, object]], content: Content | None) -> None:
         for values in drawn:
             event = CallArrived(call_id=self.next_id, **values)  # type: ignore[arg-type]  # drawn by field
             self.next_id += 1
+            self.contents[event.call_id] = content
+            self.model_of[event.call_id] = event.model
+            # As the shell does: only those are looked at that may be one of them.
+            if content is not None:
+                looked = content.size_bytes in self.machine.suspect_sizes(event.model)
+                event.content = content if looked else None
             self.open[event.call_id] = event
             self.at[event.call_id] = []
             self.been[event.call_id] = set()
@@ -245,6 +281,8 @@ class Router(RuleBasedStateMachine):
             self.at[call_id].append(worker_id)
             self.been[call_id].add(worker_id)
             assert len(self.at[call_id]) <= 2
+            assert self.deaths.get(call_id, 0) < 2, "sent although two workers died of it"
+            assert effect.alone or not self.deaths.get(call_id), "shares a batch with others"
             load = sum(worker_id in workers for workers in self.at.values())
             plain = not self.policy.late_binding
             most = self.policy.hold_calls_max if plain else self.window[worker_id]
@@ -257,6 +295,12 @@ class Router(RuleBasedStateMachine):
         elif isinstance(effect, Deliver | Refuse):
             assert effect.call_id in self.open, "ended twice"
             del self.open[effect.call_id]
+            if isinstance(effect, Refuse) and effect.refusal.reason is Reason.POISONOUS:
+                content = self.contents[effect.call_id]
+                assert content is not None
+                assert len(self.died_of[self.model_of[effect.call_id], content]) >= 2
+        elif isinstance(effect, InputBanned):
+            assert len(set(effect.processes)) == 2, "one process cannot die twice"
         elif isinstance(effect, StandingChanged):
             self.standing[effect.worker_id] = effect.standing
         elif isinstance(effect, WakeAt):
@@ -296,6 +340,21 @@ class Router(RuleBasedStateMachine):
                 assert entry.in_flight == with_it
 
     @invariant()
+    def trials_are_what_is_on_trial(self) -> None:
+        state = self.machine._state
+        on_trial = [call for call in state.calls.values() if call.on_trial]
+        for worker in state.registry.workers.values():
+            assert worker.doubted == sum(call.on_trial for call in worker.calls.values())
+            there = {call.content for call in worker.calls.values() if call.on_trial}
+            assert worker.lanes == 1 or len(there) <= 1, "two suspects side by side"
+        found = {call.content for call in on_trial if call.content is not None}
+        assert set(state.trials) == found
+        for content, trial in state.trials.items():
+            equal = [call for call in on_trial if call.content == content]
+            assert trial.calls == len(equal)
+            assert {id(c.first and c.first.worker) for c in equal} == {id(trial.worker)}
+
+    @invariant()
     def the_next_wake_covers_what_is_due_next(self) -> None:
         next_s = self.machine._state.timers.next_s()
         assert next_s is None or self.wake_s <= max(next_s, self.now_s)
@@ -311,6 +370,7 @@ class Router(RuleBasedStateMachine):
         state = self.machine._state
         assert (state.held_count, state.held_bytes, self.machine.in_flight) == (0, 0, 0)
         assert not state.calls
+        assert not state.trials
         assert not state.held_views
         assert not state.registry.workers
         assert not state.registry.views

@@ -7,8 +7,10 @@ import pytest
 
 from hasten.common.v1.load_pb2 import ModelLoad, WorkerState
 from hasten.router.v1 import router_service_pb2 as router_pb
+from hasten_cli.simulating import profiles
 from tests.unit.cli.test_simulate import run
 from tests.unit.client.scripted_server import ScriptedServer
+from tests.unit.worker_engine.test_sizes import never
 
 SYNTHETIC = """\
 name: "{name}"
@@ -108,6 +110,22 @@ def test_a_repository_of_which_nothing_can_be_measured_says_why(tmp_path: Path) 
     broken = run(*words)
     assert broken.exit_code == 1
     assert "model broken is left out: model.onnx is not an ONNX file" in broken.stderr
+
+
+def test_a_model_of_free_sizes_is_taken_at_the_first_it_was_measured_with() -> None:
+    runs = [[rows, rows * size, rows * size / 1000] for size in (2, 64) for rows in (1, 4)]
+    measured = profiles._profiled({"model": "m", "batch_max": 8, "profile": runs})
+    assert [measured.times.seconds(rows) for rows in (1, 4)] == [0.002, 0.008]
+    assert measured.cv == 0.0
+
+
+def test_a_model_that_no_run_was_measured_of_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "never" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(never().SerializeToString())
+    result = run("--models", str(tmp_path), "--rate", "60", "--deadline", "50ms")
+    assert result.exit_code == 1
+    assert "model never is left out: no run of it was measured" in result.stderr
 
 
 def test_a_model_that_is_not_there_is_named_with_those_that_are(repository: Path) -> None:

@@ -85,7 +85,7 @@ def test_what_is_no_event_is_not_encoded() -> None:
         ('[1.0,{"Woke":3}]\t[]\n', "list of its fields"),
         ('[1.0,{"Slept":[]}]\t[]\n', "'Slept', which this version does not know"),
         ('[1.0,{"WorkerLost":[]}]\t[]\n', "WorkerLost cannot be made"),
-        ('[1.0,{"WorkerLost":["a","b"]}]\t[]\n', "WorkerLost cannot be made"),
+        ('[1.0,{"WorkerLost":["a","b","c","d"]}]\t[]\n', "WorkerLost cannot be made"),
         ('[1.0,{"Refusal":[{"Reason":"BAD_MOOD"},"",null,[],false]}]\t[]\n', "'BAD_MOOD'"),
         ("[1.0,\t[]\n", "Expecting value"),
         ("[" * 100_000 + "\t[]\n", "nested too deeply"),

@@ -13,6 +13,7 @@ from hasten_policy.machines.router_events import (
     CallAbandoned,
     CallArrived,
     Deliver,
+    InputBanned,
     Refuse,
     Revoke,
     RouterEffect,
@@ -40,12 +41,17 @@ class ScriptedMachine:
 
     def __init__(self, script: Callable[[RouterEvent], list[RouterEffect]]) -> None:
         self.events: list[RouterEvent] = []
+        self.sizes: tuple[int, ...] = ()
         self._script = script
 
     def on(self, event: RouterEvent, *, now_s: float) -> list[RouterEffect]:
         assert now_s >= 0.0
         self.events.append(event)
         return self._script(event)
+
+    def suspect_sizes(self, model: str) -> tuple[int, ...]:
+        assert model
+        return self.sizes
 
 
 class Watcher:
@@ -74,6 +80,9 @@ class Watcher:
 
     def link_lost(self, worker_id: str, cause: str) -> None:
         self.seen.append(f"{worker_id} lost {cause}")
+
+    def input_banned(self, banned: InputBanned) -> None:
+        self.seen.append(f"banned {banned.digest}")
 
 
 class NotingLink:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -12,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten_policy.reasons import DOMAIN, Reason, Refusal
-from hasten_runtime import error_docs, errors
+from hasten_runtime import error_docs, errors, wire
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 REFUSALS = st.builds(
     Refusal,
     reason=st.sampled_from(Reason),
     message=TEXT,
-    retry_after_s=st.none() | st.floats(0.0, 3600.0),
+    retry_after_s=st.none() | st.floats(errors.RETRY_AFTER_S_MIN, 3600.0),
     metadata=st.dictionaries(
         TEXT.filter(lambda key: key != errors.STARTED_KEY), TEXT, max_size=5
     ).map(lambda facts: tuple(sorted(facts.items()))),
@@ -95,7 +96,7 @@ def test_a_quota_names_the_tenant() -> None:
     ("reason", "retry_after_s", "pushback"),
     [
         (Reason.OVERLOADED, 0.1201, "121"),
-        (Reason.OVERLOADED, 0.0, "0"),
+        (Reason.OVERLOADED, 0.0, "1"),
         (Reason.OVERLOADED, None, "-1"),
         (Reason.DEADLINE_INFEASIBLE, None, "-1"),
         (Reason.MESSAGE_TOO_LARGE, None, "-1"),
@@ -104,7 +105,7 @@ def test_a_quota_names_the_tenant() -> None:
         (Reason.INVALID_REQUEST, None, None),
         (Reason.NO_WORKER, math.inf, None),
         (Reason.NO_WORKER, math.nan, None),
-        (Reason.NO_WORKER, -1.0, "0"),
+        (Reason.NO_WORKER, -1.0, "1"),
         (Reason.NO_WORKER, 1e12, "3600000"),
     ],
 )
@@ -117,8 +118,62 @@ def test_the_pushback_trailer_says_when_to_come_back(
 
 def test_a_long_story_stays_below_what_metadata_may_take() -> None:
     facts = tuple((f"key{number}", "v" * 10_000) for number in range(100))
-    trailers = errors.trailers(Refusal(Reason.TENANT_QUOTA, "m" * 100_000, 1.0, facts))
-    assert sum(len(key) + len(value) for key, value in trailers) < 8000
+    assert_fits(Refusal(Reason.TENANT_QUOTA, "m" * 100_000, 1.0, facts))
+
+
+def assert_fits(refusal: Refusal) -> None:
+    """As gRPC counts: percent-encoded text, base 64 of what is binary, 32 bytes a header."""
+    trailers = (("grpc-status", "8"), ("content-type", "application/grpc"))
+    sizes = [len(key) + len(value) + 32 for key, value in trailers]
+    sizes += [len("grpc-message") + len(quote(refusal.message)) + 32]
+    sizes += [
+        len(key) + (-(-len(value) // 3) * 4 if isinstance(value, bytes) else len(value)) + 32
+        for key, value in errors.trailers(refusal)
+    ]
+    assert sum(sizes) < 8 * 1024
+
+
+ODD = st.text(max_size=40).map(lambda text: text * 200) | st.text(
+    st.sampled_from("a\0\n%\u00e9\u20ac\U0001f600\ud800"), max_size=3000
+)
+
+
+@given(
+    reason=st.sampled_from(Reason),
+    message=ODD,
+    facts=st.lists(st.tuples(ODD, ODD), max_size=30),
+)
+def test_no_refusal_whatever_it_repeats_is_too_large_for_its_way(
+    reason: Reason, message: str, facts: list[tuple[str, str]]
+) -> None:
+    refusal = Refusal(reason, message, 1.0, tuple(facts), started=True)
+    assert_fits(refusal)
+    assert len(wire.failure_to_wire(refusal).SerializeToString()) < 4096
+    heard = errors.refusal_from_rpc_error(sent(refusal))
+    assert heard.message == (refusal.message or heard.message)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "left_s", "pushback", "hinted"),
+    [
+        (0.1, None, "100", True),
+        (0.1, 0.2, "100", True),
+        (0.1, 0.1, "-1", False),
+        (1.0, 0.5, "-1", False),
+        (0.0995, 0.09999, "-1", False),  # gRPC waits whole milliseconds
+        (0.0, 0.0005, "-1", False),
+        (0.0, 0.01, "1", True),
+        (3600.0, 0.0, "-1", False),
+    ],
+)
+@pytest.mark.parametrize("reason", [Reason.OVERLOADED, Reason.NO_WORKER, Reason.DRAINING])
+def test_nobody_is_told_to_come_back_at_once_or_after_its_deadline(
+    reason: Reason, retry_after_s: float, left_s: float | None, pushback: str, *, hinted: bool
+) -> None:
+    found = dict(errors.trailers(Refusal(reason, "no", retry_after_s), left_s))
+    assert found[errors.PUSHBACK_KEY] == pushback
+    details = status_pb2.Status.FromString(bytes(found[errors.DETAILS_KEY])).details
+    assert any("RetryInfo" in detail.type_url for detail in details) == hinted
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.value[0] != 0])

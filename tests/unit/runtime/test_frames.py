@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -222,3 +224,68 @@ def hosts() -> list[str]:
 def test_the_hosts_that_grpc_can_listen_at_can_be_listened_at(host: str) -> None:
     with listening_socket(host, 0) as listening:
         assert listening.getsockname()[1] > 0
+
+
+LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+
+
+@LOOPS
+@pytest.mark.parametrize("before", [0, 1, 40_000])
+def test_what_is_sent_at_once_is_with_the_system_when_that_returns(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], before: int
+) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(sent_at_once(before))
+
+
+async def sent_at_once(before: int) -> None:
+    listener = listening_socket("127.0.0.1", 0)
+    sink = Sink()
+    frames = Frames(sink, frame_bytes_max=FRAME_BYTES_MAX)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: frames, *listener.getsockname()[:2])
+    peer, _ = listener.accept()
+    with listener, peer:
+        if before:
+            frames.send([b"b" * before])
+        frames.send_at_once([b"now"])
+        # No await: the loop has had no turn.
+        peer.settimeout(10.0)
+        expected = (frame(b"b" * before) if before else b"") + frame(b"now")
+        found = b""
+        while len(found) < len(expected):
+            found += peer.recv(65536)
+        assert found == expected
+        assert not frames.clogged
+        frames.abort()
+    await eventually(lambda: bool(sink.ends))
+
+
+@LOOPS
+def test_what_is_sent_at_once_over_a_clogged_connection_waits_its_turn(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(sent_over_a_clogged_connection())
+
+
+async def sent_over_a_clogged_connection() -> None:
+    listener = listening_socket("127.0.0.1", 0)
+    sink = Sink()
+    frames = Frames(sink, frame_bytes_max=FRAME_BYTES_MAX)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: frames, *listener.getsockname()[:2])
+    peer, _ = listener.accept()
+    with listener, peer:
+        while not frames.clogged:
+            frames.send([bytes(1024 * 1024)])
+        frames.send_at_once([b"last"])
+        assert frames.clogged
+        peer.setblocking(False)
+        found = b""
+        while not found.endswith(frame(b"last")):
+            found = found[-64:] + await loop.sock_recv(peer, 1024 * 1024)
+        await eventually(lambda: not frames.clogged)
+        assert sink.writable_again == 1
+        frames.abort()
+    await eventually(lambda: bool(sink.ends))

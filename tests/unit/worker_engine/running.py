@@ -1,6 +1,7 @@
 """Runners without a store."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
@@ -23,7 +24,9 @@ def make_runner(
     path.write_bytes(content)
     session = open_session(path, plan)
     written = NOTHING_WRITTEN if config is None else config_from_text(config)
-    completed = complete_config(written, session_facts(session, frozenset()), batch_max_default=8)
+    # As if its rows had been shown to be answered each by itself.
+    facts = replace(session_facts(session, frozenset()), rows_max=8)
+    completed = complete_config(written, facts, batch_max_default=8)
     return OnnxRunner(session, plan, completed), completed
 
 

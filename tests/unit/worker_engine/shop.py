@@ -54,7 +54,7 @@ def settings_of(repository: Repository, **changes: Any) -> StoreSettings:
         "poll_interval_s": 0.02,
         "profile_budget_s": 0.05,
         "snapshot_dir": repository.path.parent,
-        "intake": IntakeLimits(timeout_s=60.0, run_s_max=RUN_S_MAX),
+        "intake": IntakeLimits(timeout_s=60.0, run_s_max=RUN_S_MAX, search_s=30.0, trial_s=30.0),
         "run_s_max": RUN_S_MAX,
     }
     return StoreSettings(**(chosen | changes))

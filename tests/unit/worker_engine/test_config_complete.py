@@ -19,6 +19,7 @@ def facts(
         tuple(TensorFacts(name, kind, dims) for name, dims in inputs),
         tuple(TensorFacts(name, kind, dims) for name, dims in outputs),
         memory_bytes=0,
+        rows_max=64,
     )
 
 

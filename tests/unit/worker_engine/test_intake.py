@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ def task_of(
     config: str = "",
     *,
     run_s_max: float = 60.0,
+    trial_s: float = 5.0,
     warm_up: bool = True,
 ) -> Task:
     version = folder / "1"
@@ -40,6 +42,8 @@ def task_of(
         plan=PLAN,
         batch_max_default=8,
         run_s_max=run_s_max,
+        search_s=5.0,
+        trial_s=trial_s,
         warm_up=warm_up,
     )
 
@@ -72,7 +76,7 @@ def test_a_scalar_is_told_from_a_missing_shape(intake: Intake, tmp_path: Path) -
     ("content", "reason"),
     [
         (None, "there is no file 'model.onnx'"),
-        (b"", "not a valid ONNX model"),
+        (b"", "model.onnx is empty: it is not a valid ONNX model"),
         (b"not a model" * 100, "cannot be parsed"),
         (zoo.add()[:-40], "model.onnx"),
         (
@@ -179,26 +183,30 @@ def test_a_model_that_runs_for_ever_is_stopped(intake: Intake, tmp_path: Path) -
     assert "did not end within 0.2 s" in sentence
 
 
-def test_a_model_that_drops_rows_is_refused(intake: Intake, tmp_path: Path) -> None:
+def test_a_model_that_drops_rows_is_found_out(intake: Intake, tmp_path: Path) -> None:
     # Rows of zeros are dropped: one row of the generated input becomes none.
     facts = intake.examine(task_of(tmp_path, zoo.non_zero_rows()))
-    assert facts.fill == 1, "zeros failed and ones did not"
+    assert (facts.rows_max, facts.values.fill) == (0, 1)
+    assert "output 'Y' has first dimension" in facts.notes[0]
 
 
-def test_a_model_that_needs_other_inputs_may_skip_its_first_run(
+def test_a_model_that_no_generated_input_fits_is_served_all_the_same(
     intake: Intake, tmp_path: Path
 ) -> None:
     nodes = [helper.make_node("Gather", ["T", "X"], ["Y"])]
     table = numpy_helper.from_array(np.zeros((0, 2), np.float32), "T")
     made = zoo.model(
         nodes, [zoo.value("X", ["n"], TensorProto.INT64)], [zoo.value("Y", ["n", 2])], [table]
-    )
-    task = task_of(tmp_path, made.SerializeToString())
-    sentence = refusal(intake, task)
-    assert "model_warmup" in sentence
-    assert "hasten.warm_up" in sentence
-    without = task_of(tmp_path, made.SerializeToString(), warm_up=False)
-    assert intake.examine(without).outputs[0].name == "Y"
+    ).SerializeToString()
+    facts = intake.examine(task_of(tmp_path, made))
+    assert (facts.rows_max, facts.sizes) == (0, ())
+    unbatched, unmeasured = facts.notes
+    assert "it does not run with one row" in unbatched
+    assert "times are learnt from real calls" in unmeasured
+    assert "model_warmup" in unmeasured
+    without = intake.examine(task_of(tmp_path, made, warm_up=False))
+    assert (without.rows_max, without.sizes) == (0, ())
+    assert "hasten.warm_up is off" in without.notes[0]
 
 
 def test_a_flood_of_memory_ends_in_the_child(tmp_path: Path) -> None:
@@ -233,9 +241,14 @@ def test_giving_up_ends_a_task_that_is_under_way(tmp_path: Path) -> None:
 CRASHING = """
 import os, signal, sys, time
 from hasten_worker.engine import intake
-def examine(task, stage):
+from hasten_worker.engine.facts import ModelFacts
+def examine(task, stage, found):
     stage("misbehaving")
     what = task.version
+    if what.startswith("late"):
+        found(ModelFacts((), (), 1, notes=("first",)))
+        stage("going on")
+        what = what.removeprefix("late ")
     if what == "abort":
         os.abort()
     if what == "exit":
@@ -269,13 +282,16 @@ def crashing() -> Iterator[subprocess.Popen[bytes]]:
     assert process.returncode == 0
 
 
-def refused_by(child: subprocess.Popen[bytes], task: dict[str, object], timeout_s: int) -> str:
+def answered_by(
+    child: subprocess.Popen[bytes], task: dict[str, object], timeout_s: int
+) -> dict[str, Any]:
     request = {"task": task, "timeout_s": timeout_s, "cpu_s": 60, "memory_bytes": 2**33}
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")
     child.stdin.flush()
-    return str(json.loads(child.stdout.readline())["refused"])
+    answer: dict[str, Any] = json.loads(child.stdout.readline())
+    return answer
 
 
 def test_whatever_happens_to_the_fork_is_an_answer(
@@ -295,8 +311,30 @@ def test_whatever_happens_to_the_fork_is_an_answer(
         # The short times are for what never ends: a busy machine may need more to start a fork.
         for timeout_s in (1, 10) if what in {"talk", "hang"} else (60,):
             if reason not in refused:
-                refused = refused_by(crashing, task, timeout_s)
+                refused = answered_by(crashing, task, timeout_s)["refused"]
         assert reason in refused, what
+
+
+def test_what_happens_after_a_good_run_is_a_note(
+    crashing: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    for what, end in (
+        ("late abort", "it killed the process that tried it (SIGABRT) while going on"),
+        ("late exit", "it ended the process that tried it (status 3) while going on"),
+        ("late raise", "it could not be examined: ValueError: odd"),
+        ("late hang", "while going on"),
+    ):
+        task = task_of(tmp_path, None).to_json() | {"version": what}
+        notes: list[str] = []
+        for timeout_s in (1, 10) if "hang" in what else (60,):
+            # A busy machine may need more than the short time to start a fork.
+            if not notes:
+                answer = answered_by(crashing, task, timeout_s)
+                notes = answer["facts"]["notes"] if "facts" in answer else []
+        first, last = notes
+        assert first == "first"
+        assert last.startswith("the examination ended early: ")
+        assert end in last
 
 
 def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from hasten_worker.engine.profiling import (
     TIMED_RUNS_MAX,
     TIMED_RUNS_MIN,
     WARM_RUNS,
+    Cell,
     Profile,
     ProfileLimits,
     Profiler,
+    cells_of,
 )
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.spec import batch_buckets
@@ -54,7 +56,7 @@ def profiled(
     log: list[int] = []
     limits = ProfileLimits(budget_s=2.0, run_s_max=600.0)
     profiler = Profiler("m", lambda: TimedRun(clock, seconds, log), limits, watchdog, clock)
-    profile = profiler.measure(batch_buckets(batch_max), lambda rows: [ROW] * rows)
+    profile = profiler.measure(cells_of(batch_buckets(batch_max), [ROW]))
     return profile, log, clock.now_s()
 
 
@@ -113,7 +115,7 @@ def test_a_warm_up_run_that_overstays_is_ended(watchdog: Watchdog) -> None:
     limits = ProfileLimits(budget_s=1.0, run_s_max=0.01)
     profiler = Profiler("m", HangingRun, limits, watchdog, ManualClock())
     with pytest.raises(ModelRefused, match=r"a warm-up run of 1 rows took longer than 0\.01 s"):
-        profiler.measure((1,), lambda rows: [ROW] * rows)
+        profiler.measure([Cell(1, ROW)])
 
 
 def test_a_warm_up_that_nobody_waits_for_is_ended() -> None:

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto
+from structlog.testing import capture_logs
 
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
@@ -11,6 +13,8 @@ from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.store import ModelStore
+from hasten_worker.model import ModelError
+from loadtest.row_models import MIXING, ROW_WISE
 from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.shop import (
     Listener,
@@ -20,6 +24,7 @@ from tests.unit.worker_engine.shop import (
     refusal,
     settings_of,
 )
+from tests.unit.worker_engine.test_sizes import never
 from tests.unit.worker_engine.zoo import Repository
 
 ROW = (1.0, 2.0, 3.0, 4.0)
@@ -72,6 +77,64 @@ async def test_a_model_says_what_the_machine_must_know(repository: Repository) -
         assert model.config.name == "m"
         assert (model.inputs[0].shape, model.inputs[0].datatype) == ((-1, 4), "FP32")
         assert model.outputs[0].labels == ("one", "two")
+
+
+async def test_it_is_measured_at_several_sizes_of_its_free_dimensions(
+    repository: Repository,
+) -> None:
+    repository.write("free", zoo.identity(TensorProto.FLOAT, ("n", "width")))
+    repository.write("times", MIXING[0].make().SerializeToString())
+    repository.write("image", ROW_WISE[3].make().SerializeToString())
+    async with open_store(repository, profile_budget_s=1000.0) as (store, _):
+
+        def measured(name: str) -> set[tuple[int, int]]:
+            return {(rows, size) for rows, size, _ in store.resolve(name, "").spec.profile}
+
+        sizes = (1, 16, 64, 256)
+        assert measured("free") == {(rows, rows * size) for rows in (1, 4, 16) for size in sizes}
+        assert measured("times") == {(1, 4 * size) for size in sizes}
+        assert measured("image") == {
+            (rows, rows * 3 * size**2) for rows in (1, 4, 16) for size in (64, 256)
+        }
+
+
+async def test_the_index_and_the_log_say_how_a_model_is_served(repository: Repository) -> None:
+    repository.write("mixing", MIXING[0].make().SerializeToString())
+    repository.write("told", MIXING[0].make().SerializeToString(), config="max_batch_size: 8")
+    repository.write("fixed", zoo.add((1, 4)))
+    repository.write("asked", zoo.add((1, 4)), config="max_batch_size: 0")
+    repository.write("rows", zoo.add())
+    with capture_logs() as logged:
+        async with open_store(repository) as (store, _):
+            index = lines(store)
+            assert store.resolve("mixing", "").spec.batch_max == 1
+            assert store.resolve("told", "").spec.batch_max == 8
+            assert index["rows/1"] == index["asked/1"] == "READY"
+            assert index["fixed/1"].endswith("input 'X' has a fixed first dimension 1")
+            assert index["mixing/1"].startswith("READY: served one call at a time, not in batches")
+            assert index["told/1"].startswith("READY: max_batch_size is 8, but calls in one batch")
+    noted = {
+        f"{line['model']}/1": f"READY: {line['note']}"
+        for line in logged
+        if line["event"] == "model_note"
+    }
+    assert noted == {key: said for key, said in index.items() if said != "READY"}
+
+
+async def test_a_model_without_a_first_run_is_served_and_learns_from_real_calls(
+    repository: Repository,
+) -> None:
+    repository.write("m", never().SerializeToString())
+    async with open_store(repository) as (store, _):
+        assert "its times are learnt from real calls" in lines(store)["m/1"]
+        model = store.resolve("m", "")
+        assert (model.spec.profile, model.batches) == ((), False)
+        asked = np.arange(2 * 2431, dtype=np.float32).reshape(2, 2431)
+        for _ in range(2):
+            (answered,) = model.new_run().execute([{"X": asked}], 1)
+            np.testing.assert_array_equal(answered["Y"], asked)
+        with pytest.raises(ModelError, match="reshaped"):
+            model.new_run().execute([{"X": asked[:, 1:]}], 1)
 
 
 async def test_every_version_of_the_policy_serves_and_the_highest_unversioned(
@@ -146,7 +209,7 @@ async def test_a_bad_newest_version_makes_room_for_the_one_before(repository: Re
         assert index["m/2"].startswith("UNAVAILABLE: ")
 
 
-async def test_links_in_the_repository_are_refused(repository: Repository) -> None:
+async def test_links_that_leave_the_repository_are_refused(repository: Repository) -> None:
     secret = repository.path.parent / "secret.onnx"
     secret.write_bytes(zoo.add())
     hard = repository.write("hard", {})
@@ -155,14 +218,100 @@ async def test_links_in_the_repository_are_refused(repository: Repository) -> No
     (soft / "model.onnx").symlink_to(secret)
     config = repository.write("config", zoo.add()).parent / "config.pbtxt"
     config.symlink_to(repository.path.parent / "other.pbtxt")
-    (repository.path / "folder").symlink_to(hard.parent)
+    (repository.path / "folder").symlink_to(repository.path.parent)
     async with open_store(repository) as (store, listener):
         index = lines(store)
         assert "hard link" in index["hard/1"]
         assert "symbolic link" in index["soft/1"]
         assert "config.pbtxt is a symbolic link" in index["config/"]
-        assert not [key for key in index if key.startswith("folder")]
+        assert "leads out of the repository" in index["folder/"]
         assert listener.take() == []
+
+
+async def test_links_that_stay_inside_are_served_also_as_kubernetes_lays_them_out(
+    repository: Repository,
+) -> None:
+    root = repository.path
+    mounted = root / "..2026_11_30_18_00_00.1"
+    repository.write("alias-of", zoo.add(amount=1), config="max_batch_size: 4")
+    (root / "alias").symlink_to("alias-of")
+    whole = repository.write("whole", zoo.add(amount=2)).parent
+    (root / "..data").symlink_to(mounted.name)
+    mounted.mkdir()
+    whole.rename(mounted / "whole")
+    (root / "whole").symlink_to("..data/whole")
+    held = repository.write(".held", zoo.add(amount=3))
+    (root / "versioned").mkdir()
+    (root / "versioned" / "7").symlink_to(held)
+    async with open_store(repository) as (store, _):
+        assert lines(store) == {
+            "alias-of/1": "READY",
+            "alias/1": "READY",
+            "versioned/7": "READY",
+            "whole/1": "READY",
+        }
+        assert [answer(store.resolve(name, ""), 0, 0, 0, 0)[0] for name in ("alias", "whole")] == [
+            1,
+            2,
+        ]
+        assert store.gaps() == []
+
+
+async def test_names_that_people_give_are_served_and_others_are_listed(
+    repository: Repository,
+) -> None:
+    for name in ("my model", "modèle", "c++", "a@2", "_private", "[b]old"):
+        repository.write(name, zoo.add())
+    (repository.path / "back\\slash").mkdir()
+    async with open_store(repository) as (store, _):
+        index = lines(store)
+        assert [key for key, state in index.items() if state == "READY"] == [
+            "[b]old/1",
+            "_private/1",
+            "a@2/1",
+            "c++/1",
+            "modèle/1",
+            "my model/1",
+        ]
+        assert index["back\\slash/"] == "UNAVAILABLE: a model's name has no \\"
+        assert [gap.name for gap in store.gaps()] == ["back\\slash"]
+
+
+async def test_folders_that_look_like_versions_are_listed_and_miss_nobody(
+    repository: Repository,
+) -> None:
+    repository.write("m", zoo.add(), version=2)
+    for name in ("01", "v3", "1.0", "notes", "__pycache__"):
+        (repository.path / "m" / name).mkdir()
+    async with open_store(repository) as (store, _):
+        index = lines(store)
+        assert index.keys() == {"m/2", "m/01", "m/v3", "m/1.0"}
+        assert index["m/2"] == "READY"
+        assert "without leading zeros" in index["m/01"]
+        assert store.gaps() == []
+
+
+async def test_what_should_serve_and_does_not_is_a_gap(repository: Repository) -> None:
+    repository.write("good", zoo.add())
+    repository.write("fallen-back", zoo.add(), version=1)
+    repository.write("fallen-back", b"garbage", version=2)
+    repository.write("bad", b"garbage")
+    (repository.path / "empty").mkdir()
+    async with open_store(repository) as (store, _):
+        gaps = {(gap.name, gap.version): gap.reason for gap in store.gaps()}
+        assert gaps.keys() == {("bad", "1"), ("empty", ""), ("fallen-back", "2")}
+        assert "no version" in gaps["empty", ""]
+        assert all(gaps.values())
+        assert store.serves
+
+
+@pytest.mark.parametrize("control", ["none", "poll", "explicit"])
+async def test_an_empty_repository_has_no_gap_and_serves_nothing(
+    repository: Repository, control: str
+) -> None:
+    async with open_store(repository, control=control) as (store, _):
+        assert store.gaps() == []
+        assert not store.serves
 
 
 async def test_the_repository_itself_may_be_a_link(repository: Repository, tmp_path: Path) -> None:
@@ -205,7 +354,8 @@ async def test_samples_of_the_configuration_replace_generated_inputs(
     warmup.mkdir()
     (warmup / "x").write_bytes(np.array([5, 6, 7], np.float32).tobytes())
     async with open_store(repository) as (store, _):
-        assert lines(store) == {"m/1": "READY"}
+        said = lines(store)["m/1"]
+        assert said.startswith("READY: max_batch_size is 4, but calls in one batch change")
         assert {rows for rows, _, _ in store.resolve("m", "").spec.profile} == {1, 2, 4}
 
 

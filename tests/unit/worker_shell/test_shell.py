@@ -79,7 +79,26 @@ async def test_a_lane_that_ignores_its_termination_breaks_the_worker() -> None:
         await router.send(wpb.Call(call_id=1, payload=PAYLOAD))
         await asyncio.wait_for(broke.wait(), 60)
         assert bench.shell.broken
+        # Nobody tries the call elsewhere: it has its answer before the worker ends.
+        reply = await router.reply(1)
+        assert (reply.failure.reason, reply.failure.started) == ("RUN_OVERSTAYED", True)
         model.open.set()
+
+
+async def test_a_call_whose_run_does_not_stop_is_answered_while_it_still_runs() -> None:
+    model = EchoModel(spec=short_runs(), ignores_terminate=True)
+    model.open.clear()
+    settings = worker_settings(policy={"stop_patience_s": 0.05}, stop_grace_s=600.0)
+    async with running_worker(model, settings=settings) as bench, Router(bench) as router:
+        await router.send(wpb.Call(call_id=1, payload=PAYLOAD))
+        reply = await router.reply(1)
+        assert (reply.failure.reason, reply.failure.started) == ("RUN_OVERSTAYED", True)
+        assert "does not stop" in reply.failure.message
+        # It has been computed for all the time since its batch was formed, and is still.
+        assert reply.timing.compute_us >= 50_000
+        model.open.set()
+        await eventually(lambda: bench.shell._machine.running == 0)
+        assert not bench.shell.broken
 
 
 async def test_a_machine_that_fails_breaks_the_worker_and_loses_no_caller(

@@ -19,6 +19,8 @@ _STATUS_DETAILS: Final = "grpc-status-details-bin"
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
 # What gRPC itself says of a message over its limit, on either side.
 _TOO_LARGE: Final = "message larger than max"
+_OWN_LIMIT: Final = "CLIENT:"
+"""How gRPC begins what it says of this side's own limit."""
 
 
 class HastenError(Exception):
@@ -141,7 +143,7 @@ class Cancelled(HastenError):
 
 
 class ModelFailed(HastenError):
-    """The model raised an error on this input."""
+    """The model raised an error on this input, or ended the workers that ran it."""
 
     default_status = "INTERNAL"
     default_reason = "MODEL_FAILED"
@@ -164,6 +166,7 @@ _CLASS_OF_REASON: Final[dict[str, type[HastenError]]] = {
     "TENANT_QUOTA": QuotaExceeded,
     "MESSAGE_TOO_LARGE": MessageTooLarge,
     "MODEL_FAILED": ModelFailed,
+    "POISONOUS": ModelFailed,
 }
 
 _CLASS_OF_STATUS: Final[dict[str, type[HastenError]]] = {
@@ -210,6 +213,9 @@ def from_rpc(failed: FailedCall) -> HastenError:
         retry_after_s = pushback_ms / 1000
     status = failed.code().name
     message = failed.details() or status
+    if not info.reason and _TOO_LARGE in message and not message.startswith(_OWN_LIMIT):
+        # gRPC said it before the server could.
+        message = f"{message}: the limit is the server's setting grpc.message_bytes_max"
     return _class(info.reason, status, message)(
         message,
         reason=info.reason,

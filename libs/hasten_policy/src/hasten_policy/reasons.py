@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from hasten_policy.short import short
+
 
 @dataclass(frozen=True, slots=True)
 class ReasonFacts:
@@ -83,6 +85,9 @@ class Reason(Enum):
     UNIMPLEMENTED = _facts("UNIMPLEMENTED", "This server does not offer the call.")
     # What went wrong.
     MODEL_FAILED = _facts("INTERNAL", "The model raised an error on this input.")
+    POISONOUS = _facts(
+        "INTERNAL", "Workers died while they ran this input: mend the input or the model."
+    )
     MODEL_REFUSED = _facts("INVALID_ARGUMENT", "The model files are not acceptable as they are.")
     CONTROL_MODE = _facts("FAILED_PRECONDITION", "The server's settings forbid this change.")
     INTERNAL = _facts("INTERNAL", "A fault in Hasten; the log has the trace id.")
@@ -105,10 +110,26 @@ assert len(Reason.__members__) == len(list(Reason)), "two reasons share their fa
 DOMAIN: Final = "hasten.dev"
 """`ErrorInfo.domain` of every refusal."""
 
+# A stock client takes 8 KiB of metadata. The message travels twice, once with up to three bytes for
+# one, and all of it in base 64.
+MESSAGE_BYTES_MAX: Final = 1000
+"""Of a refusal's message."""
+KEY_BYTES_MAX: Final = 64
+"""Of the name of one of its facts."""
+VALUE_BYTES_MAX: Final = 200
+"""Of a fact."""
+FACTS_MAX: Final = 12
+"""Facts of one refusal."""
+FACTS_BYTES_MAX: Final = 1600
+"""Of all of them, names included; those that do not fit are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A decision not to answer, with all that the caller should hear.
+
+    Message and metadata are cut to the bounds above where they are longer: what callers sent may
+    be repeated in them, and no refusal may be too large for the way to its caller.
 
     Attributes:
         reason: Why.
@@ -123,3 +144,24 @@ class Refusal:
     retry_after_s: float | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     started: bool = False
+
+    def __post_init__(self) -> None:
+        message = short(self.message, MESSAGE_BYTES_MAX)
+        if message is not self.message:
+            object.__setattr__(self, "message", message)
+        if self.metadata:
+            metadata = _bounded(self.metadata)
+            if metadata != self.metadata:
+                object.__setattr__(self, "metadata", metadata)
+
+
+def _bounded(facts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    room = FACTS_BYTES_MAX
+    for key, value in facts[:FACTS_MAX]:
+        fact = (short(key, KEY_BYTES_MAX), short(value, VALUE_BYTES_MAX))
+        room -= len(fact[0].encode()) + len(fact[1].encode())
+        if room < 0:
+            break
+        found.append(fact)
+    return tuple(found)

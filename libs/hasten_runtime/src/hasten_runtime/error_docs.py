@@ -27,7 +27,11 @@ Every refusal carries a canonical gRPC status and, in the trailer `{DETAILS_KEY}
 - `QuotaFailure`: whose share is used up, for `{Reason.TENANT_QUOTA.name}`.
 
 The trailer `{PUSHBACK_KEY}` says the same to clients that retry by service config:
-milliseconds to wait, or -1 when a retry cannot help.
+milliseconds to wait, 1 or more, or -1 when a retry cannot help. A wait that the call's own deadline
+does not allow is no help: it is told as -1, without `RetryInfo`.
+
+Message and metadata repeat what was sent only in part: all trailers together stay below the 8 KiB
+that stock clients take, and what was cut ends with an ellipsis.
 
 The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
 

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from hasten_policy.reasons import DOMAIN, Reason, Refusal
+from hasten_policy.short import short
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
@@ -23,11 +24,11 @@ STARTED_KEY: Final = "started"
 REASON_PARAMETER: Final = "hasten_reason"
 """Response parameter of an error inside of a stream: the refusal's reason."""
 
-# A peer may take no more than 8 KiB of metadata, and the message travels twice.
-MESSAGE_CHARS_MAX: Final = 1000
-VALUE_CHARS_MAX: Final = 200
-ENTRIES_MAX: Final = 12
+RETRY_AFTER_S_MIN: Final = 0.001
+"""A stock gRPC client that is told to wait for nothing neither tries again nor ends the call."""
 RETRY_AFTER_S_MAX: Final = 3600.0
+SUBJECT_BYTES_MAX: Final = 200
+"""Of what a quota's violation says, beside the message that says it all."""
 
 _TYPE_PREFIX: Final = "type.googleapis.com/google.rpc."
 _CODES: Final = {reason: grpc.StatusCode[reason.status] for reason in Reason}
@@ -78,6 +79,10 @@ class MeshError(Exception):
 class Aborting(Protocol):
     """The part of a servicer context that ends a call with an error."""
 
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline; None when it gave none."""
+        ...
+
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Trailers = ()
     ) -> NoReturn:
@@ -90,47 +95,56 @@ def status_code(reason: Reason) -> grpc.StatusCode:
     return _CODES[reason]
 
 
-def trailers(refusal: Refusal) -> Trailers:
-    """Trailing metadata of a refusal, for handlers that set the status themselves."""
-    details = _status_details(refusal).SerializeToString()
-    retry_after_s = _retry_after_s(refusal)
-    if retry_after_s is not None:
-        pushback = str(math.ceil(retry_after_s * 1000.0))
-    elif refusal.reason in _NO_RETRY:
+def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
+    """Trailing metadata of a refusal, for handlers that set the status themselves.
+
+    Args:
+        refusal: What is told.
+        left_s: Seconds until the caller's deadline; None when it gave none. A hint to come back
+            when they are over would only make it wait: it is told not to try again.
+    """
+    hint_s = _retry_after_s(refusal)
+    pause_ms = math.ceil(hint_s * 1000.0) if hint_s is not None else -1
+    too_late = left_s is not None and pause_ms >= left_s * 1000.0
+    if too_late:
+        hint_s = None
+    details = _status_details(refusal, hint_s).SerializeToString()
+    if hint_s is not None:
+        pushback = str(pause_ms)
+    elif too_late or refusal.reason in _NO_RETRY:
         pushback = "-1"
     else:
         return ((DETAILS_KEY, details),)
     return ((DETAILS_KEY, details), (PUSHBACK_KEY, pushback))
 
 
-def _status_details(refusal: Refusal) -> status_pb2.Status:
-    """The refusal as `google.rpc.Status`."""
+def _status_details(refusal: Refusal, hint_s: float | None) -> status_pb2.Status:
+    """The refusal as `google.rpc.Status`, with a hint to come back after so many seconds."""
     reason = refusal.reason
-    message = refusal.message[:MESSAGE_CHARS_MAX]
-    metadata = {key: value[:VALUE_CHARS_MAX] for key, value in refusal.metadata[:ENTRIES_MAX]}
+    metadata = dict(refusal.metadata)
     if refusal.started:
         metadata[STARTED_KEY] = "true"
     info = error_details_pb2.ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=metadata)
     details = [_packed("ErrorInfo", info.SerializeToString())]
-    retry_after_s = _retry_after_s(refusal)
-    if retry_after_s is not None:
-        seconds, fraction = divmod(retry_after_s, 1.0)
+    if hint_s is not None:
+        seconds, fraction = divmod(hint_s, 1.0)
         delay = duration_pb2.Duration(seconds=int(seconds), nanos=int(fraction * 1e9))
         retry = error_details_pb2.RetryInfo(retry_delay=delay)
         details.append(_packed("RetryInfo", retry.SerializeToString()))
     if reason is Reason.TENANT_QUOTA:
         violation = error_details_pb2.QuotaFailure.Violation(
-            subject=f"tenant:{metadata.get('tenant', '')}", description=message
+            subject=f"tenant:{metadata.get('tenant', '')}",
+            description=short(refusal.message, SUBJECT_BYTES_MAX),
         )
         quota = error_details_pb2.QuotaFailure(violations=[violation])
         details.append(_packed("QuotaFailure", quota.SerializeToString()))
-    return status_pb2.Status(code=_NUMBERS[reason], message=message, details=details)
+    return status_pb2.Status(code=_NUMBERS[reason], message=refusal.message, details=details)
 
 
 async def abort(context: Aborting, refusal: Refusal) -> NoReturn:
     """Ends the call with the refusal; raises as `ServicerContext.abort` does."""
-    message = refusal.message[:MESSAGE_CHARS_MAX]
-    await context.abort(_CODES[refusal.reason], message, trailers(refusal))
+    found = trailers(refusal, context.time_remaining())
+    await context.abort(_CODES[refusal.reason], refusal.message, found)
     raise AssertionError("abort returned")
 
 
@@ -151,7 +165,7 @@ def refusal_from_rpc_error(error: grpc.RpcError) -> Refusal:
                 return refusal
     return Refusal(
         reason=_foreign_reason(code, message),
-        message=message[:MESSAGE_CHARS_MAX],
+        message=message,
         metadata=(("grpc_status", code.name),),
         started=code not in _NEVER_STARTED,
     )
@@ -197,7 +211,7 @@ def _retry_after_s(refusal: Refusal) -> float | None:
     seconds = refusal.retry_after_s
     if seconds is None or not math.isfinite(seconds):
         return None
-    return min(max(seconds, 0.0), RETRY_AFTER_S_MAX)
+    return min(max(seconds, RETRY_AFTER_S_MIN), RETRY_AFTER_S_MAX)
 
 
 def _packed(name: str, value: bytes) -> any_pb2.Any:

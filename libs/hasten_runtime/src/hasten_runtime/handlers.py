@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import errors, logs
+from hasten_runtime.message_limit import MessageLimit
 
 HANDLERS_MAX: Final = 256
 """Handlers whose guarded form is remembered; more than all methods of all services."""
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # Generic for the type checker only.
 else:
     Handler = grpc.RpcMethodHandler
 Context = grpc.aio.ServicerContext[Any, Any]
+Parse = Callable[[bytes], Any]
 Behaviour = Callable[[Any, Context], Any]
 
 _log = logs.logger(__name__)
@@ -66,9 +68,14 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, *, parses: bool = Fal
 
 
 class RefusalInterceptor(grpc.aio.ServerInterceptor):
-    """Turns `MeshError`, and whatever else a handler raises, into a refusal's status."""
+    """Turns `MeshError`, and whatever else a handler raises, into a refusal's status.
 
-    def __init__(self) -> None:
+    Args:
+        limit: On requests; none is looked at when None.
+    """
+
+    def __init__(self, limit: MessageLimit | None = None) -> None:
+        self._limit = limit
         # By identity of the inner handler, as services hand out the same one for every call;
         # it is kept, so that its identity is not given to another.
         self._guarded: dict[int, tuple[Handler, Handler]] = {}
@@ -85,7 +92,7 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
         known = self._guarded.get(id(handler))
         if known is not None:
             return known[1]
-        guarded = guard(handler, str(handler_call_details.method))
+        guarded = guard(handler, str(handler_call_details.method), self._limit)
         if len(self._guarded) < HANDLERS_MAX:
             self._guarded[id(handler)] = (handler, guarded)
         return guarded
@@ -100,15 +107,16 @@ def _nowhere(method: str) -> Handler:
     return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-def guard(handler: Handler, method: str) -> Handler:
+def guard(handler: Handler, method: str, limit: MessageLimit | None = None) -> Handler:
     """The handler, its exceptions told as refusals; one that runs on a thread stays as it is.
 
     Args:
         handler: The method.
         method: Its full name, for the log.
+        limit: On a single request; the messages of a stream are the method's own business.
     """
     behaviour = behaviour_of(handler)
-    parse = None if handler.request_streaming else handler.request_deserializer
+    parse = None if handler.request_streaming else _parser(handler.request_deserializer, limit)
     guarded: Behaviour
     if inspect.isasyncgenfunction(behaviour):
 
@@ -132,6 +140,20 @@ def guard(handler: Handler, method: str) -> Handler:
     else:
         return handler
     return with_behaviour(handler, guarded, parses=parse is not None)
+
+
+def _parser(parse: Parse | None, limit: MessageLimit | None) -> Parse | None:
+    """The parser, which looks at the size first. A method that takes bytes looks by itself, as it
+    counts what it refuses.
+    """
+    if limit is None or parse is None:
+        return parse
+
+    def checked(request: bytes) -> Any:  # noqa: ANN401  (any message)
+        limit.check(request)
+        return parse(request)
+
+    return checked
 
 
 async def _tell(error: Exception, context: Context, method: str) -> NoReturn:

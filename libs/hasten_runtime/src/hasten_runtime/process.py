@@ -23,6 +23,8 @@ MAPPED_BYTES_MIN: Final = 8 * 1024 * 1024
 """Smaller blocks of memory come from the heap."""
 SPARE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Free memory above this at the end of a heap goes back to the system."""
+LAST_WORDS_S: Final = 0.2
+"""For the log of a process that is told to end at once."""
 HEAPS_MAX: Final = 2
 """Heaps that threads share; each may keep SPARE_BYTES_MAX and what lies between live blocks."""
 
@@ -32,8 +34,12 @@ Main = Callable[[asyncio.Event], Awaitable[int | None]]
 def announce_ready(**facts: str | int | None) -> None:
     """Writes the one line that standard output carries: {"event":"ready","pid":…, facts}."""
     line = json.dumps({"event": "ready", "pid": os.getpid(), **facts}, separators=(",", ":"))
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError) as error:
+        # Closed, full, or not there: whoever does not read it does not need it.
+        _log.warning("process.ready_not_told", reason=str(error))
 
 
 def run(main: Main) -> int:
@@ -76,6 +82,7 @@ async def _supervised(main: Main) -> int | None:
 
     def on_signal(number: int) -> None:
         if stop.is_set():
+            logs.drain(LAST_WORDS_S)
             os._exit(128 + number)
         stop.set()
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 from hasten.inference.v2.inference_pb2 import InferParameter
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_runtime.errors import MeshError
 
 PRIORITY_NORMAL: Final = 1
@@ -150,7 +151,7 @@ def _refuse(name: str, expected: str) -> NoReturn:
     raise MeshError(
         Refusal(
             Reason.INVALID_PARAMETER,
-            f"parameter {name}: expected {expected}",
+            f"parameter {short(name)}: expected {expected}",
             metadata=(("parameter", name),),
         )
     )

@@ -23,6 +23,9 @@ class Vitals(TypedDict, total=False):
     memory_bytes: int
     gpu_memory_bytes: int
     pid: int
+    gaps: list[load_pb2.ModelGap]
+    gaps_more: int
+    unannounced: bool
 
 
 # One load travels with every message of replies, so these two are written for the load on which
@@ -89,6 +92,12 @@ def model_to_wire(model: ModelLoad) -> load_pb2.ModelLoad:
         default_timeout_s=_outgoing(model.default_timeout_s, "default_timeout_s"),
         ready=model.ready,
         batch_rows=_outgoing(model.batch_rows, "batch_rows"),
+        gamma_s=_outgoing(model.gamma_s, "gamma_s"),
+        size=_outgoing(model.size, "size"),
+        target_rows=model.target_rows,
+        target_s=_outgoing(model.target_s, "target_s"),
+        unlike=_outgoing(model.unlike, "unlike"),
+        rows_mean=_outgoing(model.rows_mean, "rows_mean"),
     )
 
 
@@ -109,6 +118,12 @@ def model_from_wire(message: load_pb2.ModelLoad) -> ModelLoad:
         default_timeout_s=_incoming(message.default_timeout_s, "models.default_timeout_s"),
         ready=message.ready,
         batch_rows=_incoming(message.batch_rows, "models.batch_rows"),
+        gamma_s=_incoming(message.gamma_s, "models.gamma_s"),
+        size=_incoming(message.size, "models.size"),
+        target_rows=message.target_rows,
+        target_s=_incoming(message.target_s, "models.target_s"),
+        unlike=_incoming(message.unlike, "models.unlike"),
+        rows_mean=_incoming(message.rows_mean, "models.rows_mean"),
     )
 
 

@@ -25,12 +25,13 @@ from hasten_policy.machines.router_events import (
 )
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.reasons import Reason
+from hasten_policy.routing.balancers import BALANCERS
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process
 from hasten_sim.front import Front
 from hasten_sim.link import Link, Reply, ToRouter, ToWorker
 from hasten_sim.loop import Act, Loop
-from hasten_sim.scenario import Arrival, Scenario
+from hasten_sim.scenario import Arrival, MeshShape, Scenario
 from hasten_sim.tally import Tally
 
 
@@ -67,6 +68,7 @@ class SimRouter:
         self._scenario = scenario
         self._loop = loop
         self._tally = tally
+        self._weights = _weights(scenario.mesh, policy)
         named = replace(policy, router_id=f"router{index}")
         self._machine = RouterMachine(named, rng=Random(f"{seed}/router/{index}"))
         self._asks: dict[int, Ask] = {}
@@ -169,9 +171,7 @@ class SimRouter:
         self._do(self._joined, link)
 
     def _joined(self, link: Link) -> None:
-        mesh = self._scenario.mesh
-        weights = (mesh.weights or mesh.speeds) if mesh.weights_known else (1.0,)
-        weight = weights[link.worker.index % len(weights)]
+        weight = self._weights[link.worker.index % len(self._weights)]
         self._tell(WorkerJoined(link.worker.worker_id, weight))
         self._flush()
 
@@ -294,3 +294,13 @@ class SimRouter:
             self._wake_s = inf
             self._tell(Woke())
             self._flush()
+
+
+def _weights(mesh: MeshShape, policy: RouterPolicy) -> tuple[float, ...]:
+    """What an operator tells the routers. The shipped balancer multiplies a weight with seconds
+    that it measures: were it told the speeds, it would count them twice.
+    """
+    if not mesh.weights_known:
+        return (1.0,)
+    measures = BALANCERS.get(policy.balancer)() is None
+    return mesh.weights or ((1.0,) if measures else mesh.speeds)

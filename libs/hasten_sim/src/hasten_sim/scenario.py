@@ -176,7 +176,8 @@ class MeshShape:
         workers: Workers.
         lanes: Batches that each worker runs at once.
         speeds: Speed of each worker, repeated in turn; 2 is twice as fast.
-        weights_known: Routers are given the speeds as operators' weights.
+        weights_known: Routers are given the speeds as operators' weights, those excepted that
+            measure them.
         weights: What they are given instead, repeated in turn, where operators are wrong.
         memory_mb: Memory of each worker for models; 0 for no limit.
         network: Between them.

@@ -75,6 +75,7 @@ class Call:
         first_sent_s: When the first attempt was handed to a link; 0 before.
         sent_s: When the last attempt was handed to a link; 0 before.
         attempts: Attempts sent so far.
+        alone: The last one must share no batch.
         reply: What the worker said that ended it; None when the router refused.
         outcome: The answer's bytes or the refusal; None until it has ended.
         ended_s: When that was known; 0 before.
@@ -85,6 +86,7 @@ class Call:
         "admitted",
         "admitted_s",
         "affinity",
+        "alone",
         "arrived_s",
         "attempt_traceparent",
         "attempts",
@@ -129,6 +131,7 @@ class Call:
         self.sent_s = 0.0
         self.ended_s = 0.0
         self.attempts = 0
+        self.alone = False
         self.reply: Reply | None = None
         self.outcome: bytes | Refusal | None = None
         self._waiter: asyncio.Future[None] | None = None

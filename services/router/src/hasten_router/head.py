@@ -4,7 +4,7 @@ A request is mostly tensor bytes that the router only passes on. Walking over th
 fields costs a few hundred nanoseconds each, whatever their size; parsing would copy them all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest
@@ -114,6 +114,23 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
         NO_PARAMETERS if entries is None else _parameters(entries),
         *size_of(message, inputs),
     )
+
+
+def fields_of(message: bytes) -> Iterator[tuple[int, int, int]]:
+    """Number, first byte and end of the value of each length-delimited field, in order.
+
+    Args:
+        message: One that `read_head` has read.
+    """
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        if key & 7 == _LENGTH_DELIMITED:
+            size, at = _varint(message, at)
+            yield key >> 3, at, at + size
+            at += size
+        else:
+            at = _skip(message, at, key, 0)
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:

@@ -155,6 +155,11 @@ class RouterSettings(ServiceSettings):
     workers: CommaSeparated = Field(
         default=(), description="Addresses of the workers, when discovery.kind is static."
     )
+    strict_readiness: bool = Field(
+        default=True,
+        description="Ready only if every model and version that the workers should serve is "
+        "served by one of them; false: as soon as some worker takes calls.",
+    )
     redis_url: str = Field(
         default="", description="Redis for load reports and checkpoints; empty: none."
     )

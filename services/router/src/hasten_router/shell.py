@@ -2,17 +2,19 @@
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_events import (
+    Asked,
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
     CallArrived,
     Deliver,
+    InputBanned,
     LoadTold,
     Refuse,
     Revoke,
@@ -28,6 +30,7 @@ from hasten_policy.machines.router_events import (
 )
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Call, Reply
+from hasten_router.content import content_of, look_of
 from hasten_router.transport import WorkerLink
 from hasten_runtime.clock import Clock
 
@@ -51,12 +54,20 @@ class Observer(Protocol):
         """A call had its outcome. Told when it has been handed out: no caller waits for this."""
         ...
 
+    def request_refused(self, model: str, refusal: Refusal) -> None:
+        """A request was refused before it became a call."""
+        ...
+
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""
         ...
 
     def link_lost(self, worker_id: str, cause: str) -> None:
         """The link to a worker broke or was closed."""
+        ...
+
+    def input_banned(self, banned: InputBanned) -> None:
+        """An input is run no more."""
         ...
 
 
@@ -96,6 +107,7 @@ class Shell:
             Refuse: self._refuse,
             WakeAt: self._wake_at,
             StandingChanged: self._standing_changed,
+            InputBanned: self._observer.input_banned,
         }
 
     # --- the front -------------------------------------------------------------------
@@ -109,6 +121,7 @@ class Shell:
         call.call_id = call_id
         self._calls[call_id] = call
         self._idle.clear()
+        sizes = self._machine.suspect_sizes(call.model)
         try:
             self._tell(
                 CallArrived(
@@ -122,6 +135,7 @@ class Shell:
                     affinity=call.affinity,
                     rows=call.rows,
                     elements=call.elements,
+                    content=content_of(call.payload, sizes) if sizes else None,
                 )
             )
         except Exception:
@@ -138,6 +152,10 @@ class Shell:
         if call.call_id in self._calls:
             self._tell(CallAbandoned(call.call_id))
             self._end(call.call_id, ABANDONED)
+
+    def refused_early(self, model: str, refusal: Refusal) -> None:
+        """A request was refused before there was a call; it names this model, or none."""
+        self._observer.request_refused(model, refusal)
 
     def refuse_new(self) -> None:
         """From now on, refuses every new call because the router is leaving."""
@@ -189,11 +207,22 @@ class Shell:
         """A worker should get no new calls."""
         self._tell(WorkerQuiesced(worker_id))
 
-    def lost(self, worker_id: str, cause: str) -> None:
+    def lost(self, worker_id: str, cause: str, ran: Sequence[int] = ()) -> None:
         """A link broke or was closed; what it had not answered will not be answered."""
         if self._links.pop(worker_id, None) is not None:
             self._observer.link_lost(worker_id, cause)
-            self._tell(WorkerLost(worker_id))
+            blamed = {call_id: call for call_id in ran if (call := self._calls.get(call_id))}
+            alike = self._alike(blamed) if blamed else ()
+            self._tell(WorkerLost(worker_id, _asked(blamed.values()), _asked(alike)))
+
+    def _alike(self, blamed: Mapping[int, Call]) -> Iterable[Call]:
+        """All other calls that look like one of these."""
+        looks = {(call.model, *look_of(call.payload)) for call in blamed.values()}
+        return [
+            call
+            for call_id, call in self._calls.items()
+            if call_id not in blamed and (call.model, *look_of(call.payload)) in looks
+        ]
 
     # --- effects ---------------------------------------------------------------------
 
@@ -204,6 +233,7 @@ class Shell:
     def _send(self, effect: Send) -> None:
         call = self._calls[effect.call_id]
         call.attempts = effect.attempt
+        call.alone = effect.alone
         call.deadline_s = effect.deadline_s
         call.sent_s = self._clock.now_s()
         if effect.attempt == 1:
@@ -285,3 +315,7 @@ class Shell:
         for call_id in list(self._calls):
             self._end(call_id, DRAINING)
         self._tell_ended()
+
+
+def _asked(calls: Iterable[Call]) -> tuple[Asked, ...]:
+    return tuple([Asked(call.call_id, content_of(call.payload)) for call in calls])

@@ -5,10 +5,11 @@ worker, of frames over TCP. Neither decides anything, so another transport needs
 protocols.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call, Reply
 
 
@@ -50,8 +51,14 @@ class LinkListener(Protocol):
         """The worker should get no new calls."""
         ...
 
-    def lost(self, worker_id: str, cause: str) -> None:
-        """The link broke or was closed; what it had not answered will not be answered."""
+    def lost(self, worker_id: str, cause: str, ran: Sequence[int] = ()) -> None:
+        """The link broke or was closed; what it had not answered will not be answered.
+
+        Args:
+            worker_id: The worker.
+            cause: For people.
+            ran: Calls that ran when its process died; empty if only the link ended.
+        """
         ...
 
 
@@ -60,6 +67,10 @@ class CallDoor(Protocol):
 
     def begin(self, call: Call) -> None:
         """Takes the call; its outcome may be there when this returns."""
+        ...
+
+    def refused_early(self, model: str, refusal: Refusal) -> None:
+        """What came is no call; it names this model, or "" where that cannot be read."""
         ...
 
     def abandon(self, call: Call) -> None:

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_runtime.errors import MeshError
 from hasten_worker.model import Model
 from hasten_worker.shell.call import Call, Sink
@@ -65,6 +66,18 @@ class Intake:
         call.wanted = served.encoder.wanted(request, self._regions)
         return call
 
+    def known_model(self, request: ModelInferRequest | None) -> str:
+        """The model that a refused request names, if it is here; else "": names that clients made
+        up are not counted one by one.
+        """
+        if request is None:
+            return ""
+        try:
+            self._models.resolve(request.model_name, "")
+        except MeshError:
+            return ""
+        return request.model_name
+
     def fill(self, call: Call, request: ModelInferRequest) -> None:
         """Decodes the inputs. Raises MeshError for whatever is wrong with them."""
         decoded = call.served.decoder.decode(request, self._regions)
@@ -120,6 +133,6 @@ def _check_names(request: ModelInferRequest) -> None:
     if version and not (version.isascii() and version.isdigit()):
         refuse(
             Reason.INVALID_REQUEST,
-            f"model_version {version!r}: expected a whole number in text, or nothing",
+            f"model_version {short(version)!r}: expected a whole number in text, or nothing",
             field="model_version",
         )

@@ -90,6 +90,11 @@ class WorkerSettings(ServiceSettings):
     load_models: CommaSeparated = Field(
         default=(), description="With explicit control: models to load at start; * for all."
     )
+    strict_readiness: bool = Field(
+        default=True,
+        description="Ready only if every model and version that should be served is; false: as "
+        "soon as the models of the start were tried.",
+    )
     poll_interval_s: float = Field(
         default=2.0, ge=0.1, le=3600, description="With poll: seconds between two looks."
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hasten_policy.reasons import Reason
+from hasten_policy.short import short
 from hasten_worker.tensors import RegionRef
 from hasten_worker.tensors.refusals import refuse
 
@@ -63,26 +64,27 @@ class SystemRegions:
         if name in self._regions:
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: is registered already; unregister it first",
+                f"shared memory region {short(name)}: is registered already; unregister it first",
                 region=name,
             )
         if len(self._regions) >= REGIONS_MAX:
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: {REGIONS_MAX} are registered, which is the most",
+                f"shared memory region {short(name)}: {REGIONS_MAX} are registered, "
+                "which is the most",
             )
         if size_bytes < 1:
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: byte_size must be at least 1",
+                f"shared memory region {short(name)}: byte_size must be at least 1",
             )
         file = self._opened(name, key)
         if os.fstat(file).st_size < offset + size_bytes:
             os.close(file)
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: offset {offset} and byte_size {size_bytes} reach "
-                f"past the end of {key}",
+                f"shared memory region {short(name)}: offset {offset} and byte_size {size_bytes} "
+                f"reach past the end of {key}",
                 region=name,
             )
         self._regions[name] = Region(name, key, offset, size_bytes, file)
@@ -144,7 +146,7 @@ class SystemRegions:
         if region is None:
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: is not registered",
+                f"shared memory region {short(name)}: is not registered",
                 region=name,
             )
         return region
@@ -174,7 +176,8 @@ class SystemRegions:
         ):
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: key {key!r} must be a plain name like /name",
+                f"shared memory region {short(name)}: key {short(key)!r} must be "
+                "a plain name like /name",
                 region=name,
             )
         try:
@@ -186,14 +189,14 @@ class SystemRegions:
             reason = getattr(error, "strerror", None) or "is not a file name"
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: cannot open {key!r}: {reason}",
+                f"shared memory region {short(name)}: cannot open {short(key)!r}: {reason}",
                 region=name,
             )
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
             refuse(
                 Reason.SHARED_MEMORY_INVALID,
-                f"shared memory region {name}: {key!r} is no shared memory object",
+                f"shared memory region {short(name)}: {short(key)!r} is no shared memory object",
                 region=name,
             )
         return file

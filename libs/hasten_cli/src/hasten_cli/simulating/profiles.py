@@ -29,6 +29,7 @@ CV_MAX: Final = 1.0
 """A few measured runs say no more of the noise than this."""
 ADMISSION_QUANTILE: Final = 0.95
 """About where a worker's reported line lies among its runs."""
+_NOT_MEASURED: Final = "no run of it was measured; give it a sample in model_warmup"
 _MAD_TO_SIGMA: Final = 1.4826
 
 
@@ -150,7 +151,9 @@ def of_folder(models: Path, *, show: bool) -> Measured:
         print(f"measuring the models of {models} ...", file=sys.stderr, flush=True)
     with _measuring(str(folder)) as lines:
         for facts in lines:
-            if facts["event"] == "measured":
+            if facts["event"] == "measured" and not facts["profile"]:
+                said.append(f"model {facts['model']} is left out: {_NOT_MEASURED}")
+            elif facts["event"] == "measured":
                 profiles.append(_profiled(facts))
                 if show:
                     print(f"  {_says(profiles[-1])}", file=sys.stderr, flush=True)
@@ -229,13 +232,19 @@ def _failed(status: int, log: IO[bytes]) -> CommandError:
 
 
 def _profiled(facts: Mapping[str, Any]) -> "Profile":
-    """Median of each size, made rising; noise out of the median deviation from them."""
+    """Median of each size, made rising; noise out of the median deviation from them.
+
+    A model with free sizes was measured with several: the first are those of its samples, or the
+    smallest that it runs with.
+    """
     from hasten_sim.question import Profile
     from hasten_sim.scenario import BatchTimes
 
     sizes: dict[int, list[float]] = {}
-    for rows, _, seconds in facts["profile"]:
-        sizes.setdefault(int(rows), []).append(float(seconds))
+    first_rows, first_elements, _ = facts["profile"][0]
+    for rows, elements, seconds in facts["profile"]:
+        if elements * first_rows == first_elements * rows:
+            sizes.setdefault(int(rows), []).append(float(seconds))
     points: list[tuple[int, float]] = []
     deviations: list[float] = []
     for rows in sorted(sizes):

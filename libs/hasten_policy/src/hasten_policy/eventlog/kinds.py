@@ -6,11 +6,12 @@ from typing import Final, get_args
 
 from hasten_policy.eventlog.asked import CheckpointRestored, LoadAsked, Raised, ReportAsked
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
-from hasten_policy.machines.router_events import RouterEffect, RouterEvent
+from hasten_policy.machines.router_events import Asked, RouterEffect, RouterEvent
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.machines.worker_events import ModelSpec, WorkerEffect, WorkerEvent
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Refusal
+from hasten_policy.routing.suspicion import Content
 
 _SHARED: Final = (LoadSample, ModelLoad, WorkerReport, Refusal, Raised)
 
@@ -43,7 +44,10 @@ def _by_name(*types: type) -> dict[str, type]:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "router": Kind(
-        RouterPolicy, _by_name(*get_args(RouterEvent), *get_args(RouterEffect), CheckpointRestored)
+        RouterPolicy,
+        _by_name(
+            *get_args(RouterEvent), *get_args(RouterEffect), Asked, Content, CheckpointRestored
+        ),
     ),
     "worker": Kind(
         WorkerPolicy,

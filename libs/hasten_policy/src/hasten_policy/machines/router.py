@@ -1,6 +1,7 @@
 """The router's machine: every decision of the router, as events in and effects out."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from hasten_policy.machines.router_state import (
     TIMER_SILENCE,
     RouterState,
 )
+from hasten_policy.machines.router_suspects import banned
 from hasten_policy.machines.router_workers import (
     check_silence,
     close_window,
@@ -104,7 +106,8 @@ class RouterMachine:
         out: list[RouterEffect] = []
         state.out = out
         if isinstance(event, CallArrived):
-            arrive(state, event, now_s)
+            if event.content is None or not banned(state, event, now_s):
+                arrive(state, event, now_s)
         elif isinstance(event, AttemptAnswered):
             answered(state, event, now_s)
         elif isinstance(event, AttemptRefused):
@@ -128,6 +131,12 @@ class RouterMachine:
         return out
 
     # --- looking in -------------------------------------------------------------------
+
+    def suspect_sizes(self, model: str) -> Collection[int]:
+        """Sizes of the model's inputs that ran when workers died. A call that arrives with an input
+        of such a size should bring its content.
+        """
+        return self._state.suspicions.sizes_of(model)
 
     @property
     def held(self) -> int:
@@ -196,7 +205,7 @@ class RouterMachine:
         elif isinstance(event, WorkerJoined):
             joined(state, event, now_s)
         elif isinstance(event, WorkerLost):
-            lost(state, event.worker_id, now_s)
+            lost(state, event, now_s)
         else:
             quiesced(state, event.worker_id)
 
@@ -251,7 +260,7 @@ class RouterMachine:
     def _hedge(self, call: CallRecord, now_s: float) -> None:
         """Sends a slow call a second time, to another worker, within the budget."""
         state = self._state
-        if call.held or call.first is None or call.second is not None:
+        if call.held or call.alone or call.first is None or call.second is not None:
             return
         if now_s - state.refused_at_s < REJECTING_S:
             return

@@ -1,12 +1,14 @@
 """May this call come in? Predicted finish against theta times its slack."""
 
-from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, wait
+from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, choose_other, wait
 from hasten_policy.machines.router_events import CallArrived, Refuse
 from hasten_policy.machines.router_gate import turned_away
 from hasten_policy.machines.router_state import TIMER_CALL, RouterState
+from hasten_policy.machines.router_suspects import deaths
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.short import short
 
 PROTECTED_MAX = 64
 """Most held calls that are looked at before one is let in ahead of them."""
@@ -23,11 +25,9 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
         left_s = view.default_timeout_s
     policy = state.policy
     known_s = left_s if policy.keeps_deadlines or left_s != left_s else INFINITY  # noqa: PLR0124  (not NaN)
-    doubt = view.theta.doubt
-    least_s = view.best_s if doubt.due(now_s) else view.best_s + state.net.value
+    least_s = 0.0 if view.idle() is not None else view.best_s + state.net.value
     if not known_s > least_s:
-        doubt.refused(now_s)
-        state.out.append(Refuse(event.call_id, _infeasible(left_s, view, state.net.value)))
+        state.out.append(Refuse(event.call_id, _infeasible(left_s, view.best_s + state.net.value)))
         return
     state.retries.earn(now_s)
     quota_s = state.tenants.wait_s(event.tenant, now_s)
@@ -40,7 +40,7 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     call = CallRecord(event, view, now_s, now_s + known_s)
     ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
     call.order_s = state.order_now * now_s + state.order_slack[call.priority] * ordered_s
-    entry = choose(state, view, call.affinity, known_s, now_s)
+    entry = _first_choice(state, call, known_s, now_s)
     if state.gate is not None:
         if turned_away(state, call, now_s, waits=entry is None):
             return
@@ -51,6 +51,15 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     _take_in(state, call, entry, now_s)
 
 
+def _first_choice(
+    state: RouterState, call: CallRecord, left_s: float, now_s: float
+) -> ModelEntry | None:
+    call.alone = bool(deaths(state, call.view, call.content, now_s))
+    if call.alone:
+        return choose_other(state, call, now_s)
+    return choose(state, call.view, call.affinity, left_s, now_s)
+
+
 def _admit(
     state: RouterState, call: CallRecord, entry: ModelEntry | None, left_s: float, now_s: float
 ) -> ModelEntry | None:
@@ -58,26 +67,42 @@ def _admit(
     view = call.view
     allowed_s = view.theta.of(call.priority) * left_s - state.net.value
     if entry is not None:
-        need_s = entry.finish_in_s(now_s)
-        if need_s > allowed_s and not call.affinity and state.balancer is None:
+        need_s = _finish_on_s(call, entry, now_s)
+        free = not (call.affinity or call.alone)
+        if need_s > allowed_s and free and state.balancer is None:
             # The balancer's choice is too slow for this one: is any other fast enough?
             for other in view.homes or view.open:
                 if len(other.worker.calls) < other.worker.window:
-                    other_s = other.finish_in_s(now_s)
+                    other_s = _finish_on_s(call, other, now_s)
                     if other_s < need_s:
                         need_s, entry = other_s, other
     else:
         need_s = _finish_from_hold_s(call, now_s)
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
-        if entry is not None and entry.worker.queue == 0 and view.theta.doubt.due(now_s):
-            call.probe = True
-            view.theta.doubt.begin()
-            return entry
-        view.theta.doubt.refused(now_s)
+        idle = _idle(call, entry)
+        if idle is not None:
+            shown_s = idle.evidence.least_s(call.rows_for(idle), call.elements, now_s)
+            if shown_s <= left_s:
+                call.probe = True
+                return idle
+            need_s = max(need_s, shown_s)
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
         call.ended = True
     return entry
+
+
+def _idle(call: CallRecord, entry: ModelEntry | None) -> ModelEntry | None:
+    """A worker that has nothing to do and may get the call: it refuses on evidence alone, as what
+    is predicted is never put right where it lets nothing run.
+    """
+    if call.affinity or call.alone:
+        return entry if entry is not None and not entry.worker.queue else None
+    return call.view.idle()
+
+
+def _finish_on_s(call: CallRecord, entry: ModelEntry, now_s: float) -> float:
+    return entry.finish_in_s(now_s, call.rows_for(entry), call.size_for(entry))
 
 
 def _finish_from_hold_s(call: CallRecord, now_s: float) -> float:
@@ -101,7 +126,8 @@ def _finish_from_hold_s(call: CallRecord, now_s: float) -> float:
             busy_s += backlog_s
         if unseen > 0:
             busy_s += unseen * entry.cost_s / worker.lanes
-        own_s += entry.batch_s((worker.window + 1) // 2)
+        rows = max(call.rows_for(entry), min(entry.target_rows, (worker.window + 1) // 2))
+        own_s += entry.batch_s(rows, call.size_for(entry))
         calls = len(worker.calls)
         # Without others, what is there beside our calls are those that we have just taken back.
         crowded = calls and worker.others_per_s > 0.0
@@ -163,9 +189,9 @@ def _bound_reached(state: RouterState, call: CallRecord) -> str:
 
 def _nobody(state: RouterState, event: CallArrived, view: ModelView | None) -> Refusal:
     registry = state.registry
-    named = f"model {event.model!r}"
+    named = f"model {short(event.model)!r}"
     if event.version:
-        named += f" version {event.version!r}"
+        named += f" version {short(event.version)!r}"
     if registry.is_loading(event.model, event.version):
         return Refusal(Reason.MODEL_LOADING, f"{named} is loading", 1.0)
     if view is not None:
@@ -177,10 +203,10 @@ def _nobody(state: RouterState, event: CallArrived, view: ModelView | None) -> R
     return Refusal(Reason.MODEL_NOT_FOUND, f"{named} is not served by any worker")
 
 
-def _infeasible(left_s: float, view: ModelView, net_s: float) -> Refusal:
+def _infeasible(left_s: float, least_s: float) -> Refusal:
     if left_s != left_s:  # noqa: PLR0124  (only NaN differs from itself; math is not needed)
         return Refusal(Reason.INVALID_DEADLINE, "the deadline is not a number")
-    least_ms = (view.best_s + net_s) * 1e3
+    least_ms = least_s * 1e3
     return Refusal(
         Reason.DEADLINE_INFEASIBLE,
         f"{left_s * 1e3:.1f} ms are left, and even an idle worker needs {least_ms:.1f} ms",

@@ -3,6 +3,7 @@
 from hasten_policy.machines.router_dispatch import redispatch
 from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
 from hasten_policy.machines.router_state import RouterState
+from hasten_policy.machines.router_suspects import survived
 from hasten_policy.machines.router_workers import heard, note_failure
 from hasten_policy.reasons import Reason
 from hasten_policy.routing.calls import CallRecord
@@ -33,7 +34,11 @@ TOO_LATE = frozenset(
         Reason.DEADLINE_PASSED,
     }
 )
-"""An admitted call that ends so was admitted wrongly."""
+"""An admitted call that ends so was admitted wrongly, ..."""
+
+OVERRAN = ("overran", "1")
+"""... unless the worker says that a run before it took longer than predicted: the predictor learns
+from that, and theta need not."""
 
 
 def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
@@ -46,6 +51,7 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
     call = state.calls.get(event.call_id)
     entry = call.entry_on(event.worker_id) if call is not None else None
     if call is not None and entry is not None:
+        survived(state, call, entry)
         _learn(state, event, call, entry, now_s)
         state.detach(call, entry)
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
@@ -72,7 +78,9 @@ def _learn(
     if call.probe and now_s <= call.deadline_s:
         state.disproved(call)
     if call.attempts == 1:
-        state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
+        state.net.add(trip_s - event.server_s)
+        if call.met_idle:
+            entry.evidence.add(call.rows_for(entry), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)
     if state.gate is not None:
         state.gate.answered(now_s - call.arrived_s)
@@ -91,6 +99,8 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     entry = call.entry_on(event.worker_id) if call is not None else None
     reason = event.refusal.reason
     if call is not None and entry is not None:
+        if reason is Reason.MODEL_FAILED:
+            survived(state, call, entry)
         worker.failed += 1
         state.detach(call, entry)
         if reason in INFRASTRUCTURE:
@@ -107,6 +117,7 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
             state.out.append(Deliver(call.call_id, event.worker_id))
             if not event.refusal.started:
                 state.tenants.charge(call.tenant, -call.cost_s)
-            state.end(call, now_s, missed=True if reason in TOO_LATE else None)
+            late = reason in TOO_LATE and OVERRAN not in event.refusal.metadata
+            state.end(call, now_s, missed=True if late else None)
     if state.held_views:
         state.freed.append(worker)

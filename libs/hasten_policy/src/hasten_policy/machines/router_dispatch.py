@@ -2,10 +2,12 @@
 
 from hasten_policy.machines.router_gate import dropped
 from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
+from hasten_policy.machines.router_suspects import deaths, may_have
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.calls import CallRecord
 from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
+from hasten_policy.routing.suspicion import DEATHS_MAX
 from hasten_policy.routing.workers import WorkerRecord
 
 INFINITY = float("inf")
@@ -34,16 +36,19 @@ def choose(
 def choose_other(state: RouterState, call: CallRecord, now_s: float) -> ModelEntry | None:
     """The worker for one more attempt; None when every open one that has not had it is full."""
     view = call.view
+    avoid = call.been
+    if call.alone:
+        avoid |= {e.worker.worker_id for e in view.open if not may_have(state, call, e.worker)}
     if state.balancer is None:
-        return pick_other(view.open, state.rng, call.been)
-    rest = [entry for entry in view.open if entry.worker.worker_id not in call.been]
+        return pick_other(view.open, state.rng, avoid)
+    rest = [entry for entry in view.open if entry.worker.worker_id not in avoid]
     return state.balancer.pick(view.key, rest, state.rng, now_s)
 
 
 def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
     """Sends a call for the first time and sets its timers."""
     state.send(call, entry, now_s)
-    if state.policy.hedge_share > 0 and call.idempotent:
+    if state.policy.hedge_share > 0 and call.idempotent and not call.alone:
         state.hedges.earn(now_s)
         delay_s = max(call.view.latency.value, state.policy.hedge_delay_min_s)
         if call.deadline_s - now_s > 2 * entry.batch_s(1):
@@ -113,6 +118,8 @@ def _first_for(
             continue
         if now_s + entry.best_s > call.deadline_s or entry.worker.worker_id in call.been:
             continue
+        if not may_have(state, call, entry.worker):
+            continue
         own = pick_affine(view.open, call.affinity) if call.affinity and not call.been else entry
         if own is entry:
             return call
@@ -127,9 +134,11 @@ def has_elsewhere(call: CallRecord, now_s: float) -> bool:
 
 
 def redispatch(state: RouterState, call: CallRecord, now_s: float) -> bool:
-    """Tries a call whose attempt came to nothing on another worker; False if there is none."""
-    if not has_elsewhere(call, now_s):
+    """Tries a call whose attempt came to nothing on another worker; False if none may have it."""
+    died = deaths(state, call.view, call.content, now_s)
+    if len(died) >= DEATHS_MAX or not has_elsewhere(call, now_s):
         return False
+    call.alone = call.alone or bool(died)
     entry = choose_other(state, call, now_s)
     if entry is not None:
         state.send(call, entry, now_s)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.reasons import Refusal
+from hasten_policy.routing.suspicion import Content
 
 # --- events: workers ------------------------------------------------------------------
 
@@ -45,10 +46,31 @@ class LoadTold:
 
 
 @dataclass(slots=True)
+class Asked:
+    """A call and what it asked.
+
+    Attributes:
+        call_id: The call.
+        content: Of its request; None where that does not tell what the model gets.
+    """
+
+    call_id: int
+    content: Content | None
+
+
+@dataclass(slots=True)
 class WorkerLost:
-    """The link broke or the worker left; its unanswered attempts will not answer."""
+    """The link broke or the worker left; its unanswered attempts will not answer.
+
+    Attributes:
+        worker_id: Its name.
+        ran: Those of them that ran, if its process died; empty if it was only the link.
+        alike: All other open calls with the content of one of these, wherever they are.
+    """
 
     worker_id: str
+    ran: tuple[Asked, ...] = ()
+    alike: tuple[Asked, ...] = ()
 
 
 @dataclass(slots=True)
@@ -79,6 +101,7 @@ class CallArrived:
         affinity: Calls with the same non-empty key stay on one worker (sequences).
         rows: First dimension of its first input: its part of a batch, where the model batches.
         elements: Of all its input tensors together: the size of its work; 0 when not known.
+        content: Of the request, if it has one of `RouterMachine.suspect_sizes`.
     """
 
     call_id: int
@@ -92,6 +115,7 @@ class CallArrived:
     affinity: str = ""
     rows: int = 1
     elements: int = 0
+    content: Content | None = None
 
 
 @dataclass(slots=True)
@@ -164,12 +188,14 @@ class Send:
         deadline_s: When the worker must be done, absolute, on the machine's clock: the call's
             deadline less the way back. The shell sends what is left of it. math.inf for none.
         attempt: 1 for the first, 2 for a retry, rescue or hedge.
+        alone: It must share no batch: a worker died while it ran, or while one like it did.
     """
 
     call_id: int
     worker_id: str
     deadline_s: float
     attempt: int
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -220,4 +246,21 @@ class StandingChanged:
     cause: str
 
 
-RouterEffect = Send | Revoke | Deliver | Refuse | WakeAt | StandingChanged
+@dataclass(slots=True)
+class InputBanned:
+    """An input is run no more, as workers died of it; for logs.
+
+    Attributes:
+        model: Model name.
+        version: Its version.
+        digest: Of the input.
+        processes: Those that died, as "worker/incarnation".
+    """
+
+    model: str
+    version: str
+    digest: str
+    processes: tuple[str, ...]
+
+
+RouterEffect = Send | Revoke | Deliver | Refuse | WakeAt | StandingChanged | InputBanned

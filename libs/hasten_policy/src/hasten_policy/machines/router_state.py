@@ -3,9 +3,11 @@
 Every move keeps the tables consistent; which move to make is decided elsewhere.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.admission.net import NetTime
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_events import (
     Refuse,
@@ -17,7 +19,6 @@ from hasten_policy.machines.router_events import (
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.machines.timers import Timers
 from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.prediction.quantile_tracker import QuantileTracker
 from hasten_policy.reasons import Refusal
 from hasten_policy.routing.balancers import BALANCERS
 from hasten_policy.routing.calls import CallRecord
@@ -25,6 +26,7 @@ from hasten_policy.routing.homes import Homes
 from hasten_policy.routing.models import ModelEntry, ModelView
 from hasten_policy.routing.registry import Registry
 from hasten_policy.routing.retry_budget import RetryBudget
+from hasten_policy.routing.suspicion import Content, Suspicions
 from hasten_policy.routing.workers import WorkerRecord
 
 if TYPE_CHECKING:
@@ -39,6 +41,20 @@ TIMER_RAMP = 2
 TIMER_RESTORE = 3
 TIMER_WINDOW = 4
 TIMER_HEDGE = 5
+
+
+@dataclass(slots=True)
+class Trial:
+    """Calls in flight with one input that a worker may have died of.
+
+    Attributes:
+        worker: Where all of them are.
+        calls: Their number.
+    """
+
+    worker: WorkerRecord
+    calls: int = 0
+
 
 Subject = CallRecord | WorkerRecord | None
 
@@ -71,8 +87,10 @@ class RouterState:
         "registry",
         "retries",
         "rng",
+        "suspicions",
         "tenants",
         "timers",
+        "trials",
         "window_open",
     )
 
@@ -95,6 +113,8 @@ class RouterState:
         self.retries = RetryBudget(policy.retry_share, policy.retry_per_s, policy.retry_life_s)
         self.hedges = RetryBudget(policy.hedge_share, 0.0, policy.retry_life_s)
         self.tenants = TenantBuckets(policy.tenant_shares, policy.tenant_burst_s)
+        self.suspicions = Suspicions(policy.poison_inputs_max, policy.poison_s)
+        self.trials: dict[Content, Trial] = {}
         self.out: list[RouterEffect] = []
         self.freed: list[WorkerRecord] = []
         self.window_open = False
@@ -106,8 +126,9 @@ class RouterState:
     def send(self, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
         """Begins an attempt. The worker has a free credit, or the call must go there."""
         worker = entry.worker
+        call.met_idle = not worker.queue
         worker.calls[call.call_id] = call
-        worker.sends(entry)
+        worker.sends(entry, entry.batch_s(call.rows_for(entry), call.size_for(entry)))
         entry.in_flight += 1
         call.attempts += 1
         call.been |= {worker.worker_id}
@@ -116,9 +137,10 @@ class RouterState:
             call.sent_s = now_s
         else:
             call.second = entry
-        self.out.append(
-            Send(call.call_id, worker.worker_id, self._due_s(call, now_s), call.attempts)
-        )
+        if call.alone:
+            self._begin_trial(call, worker)
+        due_s = self._due_s(call, now_s)
+        self.out.append(Send(call.call_id, worker.worker_id, due_s, call.attempts, call.alone))
 
     def _due_s(self, call: CallRecord, now_s: float) -> float:
         """When the worker must be done: the answer still has to travel back. Were this left
@@ -136,10 +158,30 @@ class RouterState:
         entry.in_flight -= 1
         if self.held_views:
             self.freed.append(worker)
+        if call.on_trial:
+            self._end_trial(call, worker)
         if call.second is entry:
             call.second = None
         else:
             call.first, call.second = call.second, None
+
+    def _begin_trial(self, call: CallRecord, worker: WorkerRecord) -> None:
+        call.on_trial = True
+        worker.doubted += 1
+        if call.content is not None:
+            self.trials.setdefault(call.content, Trial(worker)).calls += 1
+
+    def _end_trial(self, call: CallRecord, worker: WorkerRecord) -> None:
+        call.on_trial = False
+        worker.doubted -= 1
+        if call.content is not None:
+            trial = self.trials[call.content]
+            trial.calls -= 1
+            if not trial.calls:
+                del self.trials[call.content]
+        if self.held_views:
+            # Others waited for this to end, whichever worker they go to.
+            self.freed.extend(entry.worker for entry in call.view.open)
 
     def revoke(self, call: CallRecord, entry: ModelEntry) -> None:
         """Ends an attempt that has not answered, and tells the worker."""
@@ -151,8 +193,14 @@ class RouterState:
         call.view.theta.disproved()
         self.net = self._new_net()
 
-    def _new_net(self) -> QuantileTracker:
-        return QuantileTracker(self.policy.net_start_s, 0.99)
+    def _new_net(self) -> NetTime:
+        policy = self.policy
+        return NetTime(
+            start_s=policy.net_start_s,
+            s_max=policy.net_s_max,
+            calls=policy.net_calls,
+            quantile=policy.net_quantile,
+        )
 
     # --- the hold queue ---------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from hasten_policy.machines.router_events import (
     LoadTold,
     StandingChanged,
     WorkerJoined,
+    WorkerLost,
     WorkerReported,
 )
 from hasten_policy.machines.router_state import (
@@ -15,6 +16,7 @@ from hasten_policy.machines.router_state import (
     TIMER_WINDOW,
     RouterState,
 )
+from hasten_policy.machines.router_suspects import blame, spent
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.routing.outliers import (
     eject_s,
@@ -33,7 +35,7 @@ SILENCE_CHECK_S = 0.25
 def joined(state: RouterState, event: WorkerJoined, now_s: float) -> None:
     """A link opened. A worker of the same name that was there is lost first."""
     if event.worker_id in state.registry.workers:
-        lost(state, event.worker_id, now_s)
+        lost(state, WorkerLost(event.worker_id), now_s)
     if not state.window_open:
         state.window_open = True
         state.timers.push(now_s + state.policy.eject_window_s, TIMER_WINDOW, None)
@@ -51,10 +53,11 @@ def reported(state: RouterState, event: WorkerReported, now_s: float) -> None:
     before = worker.standing
     known = worker.report
     if known is not None and known.incarnation != event.report.incarnation:
-        _forget_calls(state, worker, now_s)
+        _forget_calls(state, worker, WorkerLost(worker.worker_id), now_s)
         worker.forget_incarnation()
     worker.suspect = False
     if known is None:
+        state.suspicions.lives(f"{worker.worker_id}/{event.report.incarnation}")
         worker.ready_since_s = now_s
         # The share of a newcomer ramps up, but only where others carry the load meanwhile; in a
         # pool that starts together nobody is a newcomer.
@@ -85,15 +88,15 @@ def told(state: RouterState, event: LoadTold, now_s: float) -> None:
         state.freed.append(worker)
 
 
-def lost(state: RouterState, worker_id: str, now_s: float) -> None:
+def lost(state: RouterState, event: WorkerLost, now_s: float) -> None:
     """The link broke: what it had not answered goes elsewhere, if there is time."""
-    worker = state.registry.workers.get(worker_id)
+    worker = state.registry.workers.get(event.worker_id)
     if worker is None:
         return
     state.registry.leave(worker)
     worker.quiesced = True
-    _forget_calls(state, worker, now_s)
-    state.out.append(_gone(worker_id))
+    _forget_calls(state, worker, event, now_s)
+    state.out.append(_gone(event.worker_id))
     _refuse_orphans(state, now_s)
 
 
@@ -238,16 +241,26 @@ def _eject(state: RouterState, worker: WorkerRecord, now_s: float, cause: str) -
 # --- orphans --------------------------------------------------------------------------
 
 
-def _forget_calls(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
+def _forget_calls(
+    state: RouterState, worker: WorkerRecord, event: WorkerLost, now_s: float
+) -> None:
     """The worker's process is gone, and its calls with it: they go elsewhere or are refused."""
+    blame(state, worker, event, now_s)
+    began = {one.call_id for one in event.ran}
     for call in list(worker.calls.values()):
         entry = call.entry_on(worker.worker_id)
         if entry is None:
             continue
         state.detach(call, entry)
+        if call.first is not None:
+            continue
+        started = call.call_id in began
+        refusal = spent(state, call, entry, now_s)
         may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
-        if call.first is None and not (may_move and redispatch(state, call, now_s)):
-            state.refuse(call, _lost(worker.worker_id), now_s, missed=None)
+        if refusal is None and not (may_move and redispatch(state, call, now_s)):
+            refusal = _lost(worker.worker_id, started=started)
+        if refusal is not None:
+            state.refuse(call, refusal, now_s, missed=None)
 
 
 def _refuse_orphans(state: RouterState, now_s: float) -> None:
@@ -261,12 +274,13 @@ def _refuse_orphans(state: RouterState, now_s: float) -> None:
         state.registry.forget_unreported([view])
 
 
-def _lost(worker_id: str) -> Refusal:
+def _lost(worker_id: str, *, started: bool = False) -> Refusal:
     return Refusal(
         Reason.WORKER_LOST,
         f"worker {worker_id!r} was lost and no other could take the call in time",
         0.0,
         metadata=(("worker_id", worker_id),),
+        started=started,
     )
 
 

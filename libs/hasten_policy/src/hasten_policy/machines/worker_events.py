@@ -80,6 +80,7 @@ class CallArrived:
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays.
         payload_bytes: Size, for the bound on held bytes.
+        alone: It shares no batch: a worker died while it ran, or while one like it did.
         more_follow: Another CallArrived follows at once: no batch is formed before it, so that
             calls that came together can run together.
         elements: Of all its input tensors together, all rows counted: the size of its work.
@@ -96,6 +97,7 @@ class CallArrived:
     payload_bytes: int
     more_follow: bool = False
     elements: int = 0
+    alone: bool = False
 
 
 @dataclass(slots=True)

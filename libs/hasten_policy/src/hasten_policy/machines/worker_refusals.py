@@ -73,8 +73,13 @@ def queue_full(limit: str, limit_value: int, *, retry_after_s: float) -> Refusal
     )
 
 
-def shed(*, started: bool) -> Refusal:
-    """A waiting call can no longer finish in time."""
+def shed(*, started: bool, overran: bool) -> Refusal:
+    """A waiting call can no longer finish in time.
+
+    Args:
+        started: Its batch was begun and failed.
+        overran: The run before took longer than it was predicted to.
+    """
     if started:
         return Refusal(
             Reason.DEADLINE_PASSED,
@@ -82,7 +87,9 @@ def shed(*, started: bool) -> Refusal:
             started=True,
         )
     return Refusal(
-        Reason.SHED_BEFORE_START, "the request could no longer finish in time and was not run"
+        Reason.SHED_BEFORE_START,
+        "the request could no longer finish in time and was not run",
+        metadata=(("overran", "1"),) if overran else (),
     )
 
 
@@ -95,11 +102,12 @@ def overdue() -> Refusal:
     )
 
 
-def overstayed(run_s: float) -> Refusal:
-    """The watchdog stopped the run."""
+def overstayed(run_s: float, *, stopped: bool = True) -> Refusal:
+    """The watchdog stopped the run, or it does not stop although it was asked to."""
+    end = "was stopped" if stopped else "does not stop"
     return Refusal(
         Reason.RUN_OVERSTAYED,
-        f"the model ran for {_ms(run_s)} ms, longer than it may, and was stopped",
+        f"the model ran for {_ms(run_s)} ms, longer than it may, and {end}",
         started=True,
     )
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hasten_policy.machines.router_events import CallArrived
     from hasten_policy.routing.models import ModelEntry, ModelView
+    from hasten_policy.routing.suspicion import Content
 
 
 class CallRecord:
@@ -24,25 +25,39 @@ class CallRecord:
         sent_s: When its attempt was sent; a hedge does not change it.
         held: It waits in its view's hold queue.
         ended: It was delivered, refused or abandoned.
-        probe: It was let through to disprove the prediction that it would be late.
+        probe: It was let through although it was predicted to be late, as its worker was idle.
+        met_idle: Its worker was idle when its newest attempt was sent.
+        rows: First dimension of its first input.
+        elements: Of all its inputs together; 0 when not known.
+        content: Of its request, if that was looked at.
+        deaths: Times that a worker died while it ran.
+        alone: It, or one with the same input, ran when a worker died: see `router_suspects`.
+        on_trial: Its attempt is such a one.
     """
 
     __slots__ = (
         "affinity",
+        "alone",
         "arrived_s",
         "attempts",
         "been",
         "bytes",
         "call_id",
+        "content",
         "cost_s",
         "deadline_s",
+        "deaths",
+        "elements",
         "ended",
         "first",
         "held",
         "idempotent",
+        "met_idle",
+        "on_trial",
         "order_s",
         "priority",
         "probe",
+        "rows",
         "second",
         "sent_s",
         "tenant",
@@ -71,6 +86,21 @@ class CallRecord:
         self.held = False
         self.ended = False
         self.probe = False
+        self.met_idle = False
+        self.rows = event.rows
+        self.elements = event.elements
+        self.content: Content | None = event.content
+        self.deaths = 0
+        self.alone = False
+        self.on_trial = False
+
+    def rows_for(self, entry: "ModelEntry") -> int:
+        """Rows that it brings to a batch there: one where the model does not batch."""
+        return self.rows if entry.batch_max > 1 else 1
+
+    def size_for(self, entry: "ModelEntry") -> float:
+        """Its elements per row there; 0 when not known."""
+        return self.elements / self.rows if entry.batch_max > 1 else self.elements
 
     def precedes(self, other: "CallRecord") -> bool:
         """It goes first out of the hold queue."""

@@ -32,6 +32,7 @@ class WorkerRecord:
         lanes: Batches it runs at once.
         sent: Calls sent over our link, by this incarnation of it.
         calls: Our unanswered calls there, by call id.
+        doubted: Those of them that are on trial: see `router_suspects`.
         queue: depth plus own sends since, the balancer's v + a.
         inverse_share: 1 / (weight * slow start), the balancer's divisor.
         answered: Calls it answered for us.
@@ -40,7 +41,9 @@ class WorkerRecord:
         home_lanes: Their lanes in all.
         places: Entries by their place in the report's models; None for one that is not ready.
         told: Entries that waited there when it reported.
-        unseen: Entries of calls we have sent and it had not received when it reported, in order.
+        unseen: Entries and typical seconds of calls we have sent and it had not received when it
+            reported, in order.
+        unseen_s: Those seconds in all.
         unseen_of: Their number by entry.
         others_per_s: Calls a second that it gets from other routers, smoothed.
     """
@@ -50,6 +53,7 @@ class WorkerRecord:
         "backlog_s",
         "calls",
         "depth",
+        "doubted",
         "ejected_until_s",
         "ejections",
         "entries",
@@ -80,6 +84,7 @@ class WorkerRecord:
         "told",
         "unseen",
         "unseen_of",
+        "unseen_s",
         "waiting",
         "weight",
         "window",
@@ -95,6 +100,7 @@ class WorkerRecord:
         self.report: WorkerReport | None = None
         self.entries: list[ModelEntry] = []
         self.calls: dict[int, CallRecord] = {}
+        self.doubted = 0
         self.heard_s = now_s
         self.load_at_s = now_s
         self.ready_since_s = -1.0
@@ -124,7 +130,8 @@ class WorkerRecord:
         self.home_lanes = 0.0
         self.places: list[ModelEntry | None] = []
         self.told: list[ModelEntry] = []
-        self.unseen: deque[ModelEntry] = deque()
+        self.unseen: deque[tuple[ModelEntry, float]] = deque()
+        self.unseen_s = 0.0
         self.unseen_of: dict[ModelEntry, int] = {}
         self.others = 0
         self.others_at_s = now_s
@@ -147,7 +154,8 @@ class WorkerRecord:
         pending = self.unseen
         counts = self.unseen_of
         while len(pending) > unseen:
-            entry = pending.popleft()
+            entry, seconds = pending.popleft()
+            self.unseen_s = self.unseen_s - seconds if pending else 0.0
             if counts[entry] > 1:
                 counts[entry] -= 1
             else:
@@ -173,11 +181,12 @@ class WorkerRecord:
         self.others = others
         self.others_at_s = now_s
 
-    def sends(self, entry: "ModelEntry") -> None:
-        """A call of this entry goes there."""
+    def sends(self, entry: "ModelEntry", alone_s: float) -> None:
+        """A call of this entry goes there; alone it would take so long."""
         self.sent += 1
         self.queue += 1
-        self.unseen.append(entry)
+        self.unseen.append((entry, alone_s))
+        self.unseen_s += alone_s
         self.unseen_of[entry] = self.unseen_of.get(entry, 0) + 1
 
     def come(self, entry: "ModelEntry", now_s: float) -> int:
@@ -206,6 +215,7 @@ class WorkerRecord:
         self.sent = 0
         self.received = 0
         self.unseen.clear()
+        self.unseen_s = 0.0
         self.unseen_of.clear()
         self.queue = 0
         self.backlog_s = 0.0
@@ -213,6 +223,11 @@ class WorkerRecord:
         self.waiting = 0
         self.failures_in_a_row = 0
         self.slow_windows = 0
+
+    @property
+    def process(self) -> str:
+        """Its process, by a name that no other one has."""
+        return f"{self.worker_id}/{self.report.incarnation if self.report is not None else ''}"
 
     @property
     def draining(self) -> bool:

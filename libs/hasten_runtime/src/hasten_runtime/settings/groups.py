@@ -50,10 +50,15 @@ class GrpcSettings(SettingsGroup):
         default=1.0, ge=0.1, le=60, description="A peer that does not answer a ping is lost."
     )
 
-    def server_limits(self) -> ServerLimits:
-        """For `make_server`."""
+    def server_limits(self, message_variable: str = "") -> ServerLimits:
+        """For `make_server`.
+
+        Args:
+            message_variable: Name of the variable that sets the service's message_bytes_max.
+        """
         return ServerLimits(
             message_bytes_max=self.message_bytes_max,
+            message_variable=message_variable,
             streams_max=self.streams_max,
             calls_max=self.calls_max,
             handshake_s=self.handshake_s,

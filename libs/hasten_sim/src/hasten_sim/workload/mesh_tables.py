@@ -73,7 +73,9 @@ class MeshTable(Table):
         description="Speed of each worker, repeated in turn; 2 is twice as fast.",
     )
     weights_known: Switch = Field(
-        default=False, description="Routers are told the speeds, as weights set by an operator."
+        default=False,
+        description="Routers are told the speeds, as weights set by an operator, but for balancer "
+        "hasten, which measures them and would count them twice.",
     )
     weights: tuple[Positive, ...] = Field(
         default=(),

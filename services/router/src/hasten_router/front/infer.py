@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, NamedTuple, cast
 
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_router.calls import Call
 from hasten_router.front.timing import TIMING_KEY, WISH_KEY, breakdown
 from hasten_router.head import Head, read_head
@@ -13,9 +14,13 @@ from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
+from hasten_runtime.message_limit import too_large
 from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
 from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.telemetry.propagation import HEADER, is_sampled
+
+MESSAGE_VARIABLE: Final = "HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX"
+"""Sets what clients may send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +61,15 @@ class Desk:
             MeshError: It is too large, or not a request that the router can understand.
         """
         if len(request) > self.limits.request_bytes_max:
-            raise MeshError(
-                Refusal(
-                    Reason.MESSAGE_TOO_LARGE,
-                    f"a request may have {self.limits.request_bytes_max} bytes, not {len(request)}",
-                )
-            )
+            limit = self.limits.request_bytes_max
+            raise MeshError(too_large("a request", len(request), limit, MESSAGE_VARIABLE))
         head = read_head(request)
         version = head.model_version
         if version and not (version.isascii() and version.isdigit()):
             raise MeshError(
                 Refusal(
                     Reason.INVALID_REQUEST,
-                    f"model_version must be a whole number or empty, not {version[:64]!r}",
+                    f"model_version must be a whole number or empty, not {short(version)!r}",
                     metadata=(("field", "model_version"),),
                 )
             )
@@ -89,14 +90,34 @@ class Desk:
         call.traceparent = traceparent
 
 
+class Subject(NamedTuple):
+    """Whom a request concerns; empty where that could not be read."""
+
+    model: str = ""
+    request_id: str = ""
+
+
+def subject_of(request: bytes) -> Subject:
+    """Of a refused request, as far as its head can be read."""
+    try:
+        head = read_head(request)
+    except MeshError:
+        return Subject()
+    return Subject(head.model_name, head.request_id)
+
+
 async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
     """Answers one unary call with the worker's bytes, or aborts with the refusal."""
     arrived_s = desk.clock.now_s()
-    head, wishes = desk.read(request)
-    call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
-    call.rows, call.elements = head.rows, head.elements
-    traceparent, wants_timing = read_metadata(context)
-    desk.fill_in(call, wishes, context.time_remaining(), traceparent)
+    try:
+        head, wishes = desk.read(request)
+        call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
+        call.rows, call.elements = head.rows, head.elements
+        traceparent, wants_timing = read_metadata(context)
+        desk.fill_in(call, wishes, context.time_remaining(), traceparent)
+    except MeshError as error:
+        desk.door.refused_early(subject_of(request).model, error.refusal)
+        raise
     desk.door.begin(call)
     outcome = call.outcome
     if outcome is None:

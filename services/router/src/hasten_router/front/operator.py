@@ -12,6 +12,7 @@ from hasten.router.v1.router_service_pb2_grpc import RouterServiceServicer
 from hasten.worker.v1 import worker_service_pb2 as worker_pb
 from hasten_policy.machines.router import WorkerView
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_router.links.link import FrameLink
 from hasten_router.links.roster import Roster
 from hasten_router.transport import LinkListener
@@ -65,7 +66,7 @@ class RouterOperator(RouterServiceServicer):
             raise MeshError(
                 Refusal(
                     Reason.INVALID_REQUEST,
-                    f"worker_id must name a connected worker, not {request.worker_id!r}; "
+                    f"worker_id must name a connected worker, not {short(request.worker_id)!r}; "
                     f"known: {known}",
                     metadata=(("field", "worker_id"),),
                 )

@@ -32,6 +32,7 @@ def encode_call(call: Call, deadline_s: float, now_s: float) -> tuple[bytes, byt
         priority=call.priority,
         tenant=call.tenant,
         traceparent=call.attempt_traceparent,
+        alone=call.alone,
     ).SerializeToString()
     payload = call.payload
     payload_size = fields.varint(len(payload))

@@ -10,8 +10,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from hasten.worker.v1 import worker_service_pb2 as pb
-from hasten_router.calls import Call
+from hasten_router.calls import Call, Reply
 from hasten_router.links import codec
+from hasten_router.links.frame_bound import FrameBound
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
@@ -93,6 +94,8 @@ class FrameLink:
         self.channel = channel
         self.state: load_pb2.WorkerState | None = None
         """The worker's last full report, as it came."""
+        self.unannounced = False
+        """What the worker said last: the registry does not take its announcement."""
         self.connected = False
         self.quiesced = False
         """Whoever owns the link asked for no new calls on it."""
@@ -106,10 +109,13 @@ class FrameLink:
         self._outbox: list[tuple[Call, float]] = []
         self._cancels: list[int] = []
         self._sent_s: dict[int, float] = {}
+        self._bound = FrameBound()
         self._flush_due = False
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
         self._acquainted = asyncio.Event()
+        self._running: pb.Running | None = None
+        self._died = False
         self._closed = False
         self._told_cause = ""
         self._told_s = 0.0
@@ -200,12 +206,17 @@ class FrameLink:
         try:
             async with asyncio.timeout(self._limits.connect_s_max):
                 opened = await open_link(
-                    pb.OpenLinkRequest(caller_id=self._caller_id), wait_for_ready=True
+                    pb.OpenLinkRequest(
+                        caller_id=self._caller_id, frame_bytes_max=self._limits.reply_bytes_max
+                    ),
+                    wait_for_ready=True,
                 )
+                self._bound.opened(opened.frame_bytes_max)
                 asked = f"port {opened.port} of its links"
                 self._over = loop.create_future()
                 connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
                 self._connection = connection
+                self._running, self._died = None, False
                 await loop.create_connection(lambda: connection, host, opened.port)
         except TimeoutError:
             raise TimeoutError(
@@ -245,6 +256,7 @@ class FrameLink:
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
+        ran = self._ran() if self._died else []
         if not self._closed:
             self._acquainted.clear()
         self.state = None
@@ -253,7 +265,14 @@ class FrameLink:
         self._sent_s.clear()
         self._tell_quiet()
         if was_connected:
-            self._listener.lost(self.worker_id, cause)
+            self._listener.lost(self.worker_id, cause, ran)
+
+    def _ran(self) -> list[int]:
+        """Unanswered calls that ran, as far as the worker has told."""
+        running = self._running
+        if running is None or not running.others_wait:
+            return list(self._sent_s)
+        return [call_id for call_id in running.call_ids if call_id in self._sent_s]
 
     def _tell_quiet(self) -> None:
         waiter, self._quiet = self._quiet, None
@@ -268,14 +287,21 @@ class FrameLink:
             return
         message = pb.ToRouter.FromString(frame)
         self._heard += 1
+        if message.HasField("running"):
+            self._running = message.running
         if message.replies:
             self._take_replies(message)
         if message.HasField("state"):
             self.state = message.state
-            self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
+            self.unannounced = message.state.unannounced
+            report = wire.report_from_wire(message.state)
+            self._bound.count(report.load)
+            self._listener.reported(self.worker_id, report)
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):
-            self._listener.told(self.worker_id, wire.load_from_wire(message.load))
+            self._listener.told(
+                self.worker_id, self._bound.count(wire.load_from_wire(message.load))
+            )
         if message.HasField("fault"):
             raise ConnectionError(f"{message.fault.reason}: {message.fault.message}")
 
@@ -287,13 +313,20 @@ class FrameLink:
         """Wakes `run`, which may have been cancelled meanwhile."""
         if self._over is None or self._over.done():
             return
+        # So the system ends the connections of a process that is gone. Whatever else ends one, our
+        # own giving up of a silent worker included, does not tell that it is.
+        self._died = error is None or isinstance(error, ConnectionResetError | BrokenPipeError)
         if error is None:
             self._over.set_result(None)
         else:
             self._over.set_exception(error)
 
     def _take_replies(self, message: pb.ToRouter) -> None:
-        load = wire.load_from_wire(message.load) if message.HasField("load") else None
+        load = (
+            self._bound.count(wire.load_from_wire(message.load))
+            if message.HasField("load")
+            else None
+        )
         now_s = self._clock.now_s()
         replies = []
         for wired in message.replies:
@@ -302,6 +335,12 @@ class FrameLink:
             replies.append(reply)
         self._listener.replied(self.worker_id, replies)
         if self._quiet is not None and not self._sent_s and not self._outbox:
+            self._tell_quiet()
+
+    def _withhold(self, call: Call, size_bytes: int) -> None:
+        refusal = self._bound.withhold(self.worker_id, size_bytes)
+        self._listener.replied(self.worker_id, [Reply(call.call_id, refusal=refusal)])
+        if not self._sent_s and not self._outbox:
             self._tell_quiet()
 
     def _flush_soon(self) -> None:
@@ -315,7 +354,8 @@ class FrameLink:
         connection = self._connection
         try:
             while (self._outbox or self._cancels) and self.connected and not connection.clogged:
-                connection.send(self._next_message())
+                if parts := self._next_message():
+                    connection.send(parts)
         except Exception as error:  # noqa: BLE001  (a call that cannot be written ends this link)
             connection.abort(error)
 
@@ -324,17 +364,25 @@ class FrameLink:
         parts: list[bytes] = []
         if self._cancels:
             self._add_cancels(parts)
-        size = taken = 0
+        size = sum(map(len, parts))
+        most = min(self._limits.message_bytes_max, self._bound.bytes_max)
+        taken = 0
+        too_long: list[tuple[Call, int]] = []
         for call, deadline_s in self._outbox:
             call_parts = codec.encode_call(call, deadline_s, now_s)
             call_size = sum(map(len, call_parts))
-            if taken and size + call_size > self._limits.message_bytes_max:
+            if call_size > self._bound.bytes_max:
+                too_long.append((call, call_size))
+            elif parts and size + call_size > most:
                 break
-            parts += call_parts
-            size += call_size
+            else:
+                parts += call_parts
+                size += call_size
+                self._sent_s[call.call_id] = now_s
             taken += 1
-            self._sent_s[call.call_id] = now_s
         del self._outbox[:taken]
+        for call, call_size in too_long:
+            self._withhold(call, call_size)
         return parts
 
     def _add_cancels(self, parts: list[bytes]) -> None:

@@ -6,12 +6,13 @@ leave only when enough wanted ones serve.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_worker.engine.config_rules import SYNTHETIC
 from hasten_worker.engine.entries import Entry, Mark, Serving
-from hasten_worker.engine.layout import FolderState, look, wanted_versions
+from hasten_worker.engine.layout import VERSION_RULE, FolderState, look, wanted_versions
 from hasten_worker.engine.loader import Blueprint, Loader
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import StoreSettings
@@ -21,6 +22,9 @@ from hasten_worker.model import Model
 
 _log = logs.logger(__name__)
 
+REASON_CHARS_MAX: Final = 1000
+"""Of a reason that names one folder after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -28,12 +32,14 @@ class Source:
 
     Attributes:
         folder: The model's folder.
+        root: The repository, inside of which links are followed; None: nowhere.
         config_json: Configuration instead of the folder's.
         override: Number of the load request that sent configuration or files; 0 for none.
         again: Try also what was refused before and has not changed.
     """
 
     folder: Path
+    root: Path | None = None
     config_json: str | None = None
     override: int = 0
     again: bool = False
@@ -47,11 +53,13 @@ class _Plan:
         blueprint: The model's configuration.
         marks: What each candidate version is loaded from, best candidate first.
         count: Versions that should serve.
+        odd: Folders that look like versions and are none.
     """
 
     blueprint: Blueprint
     marks: dict[str, Mark]
     count: int
+    odd: tuple[str, ...]
 
 
 class BringUp:
@@ -99,6 +107,7 @@ class BringUp:
             self._note(entry, "", error)
             return entry.reason
         entry.reason = ""
+        entry.odd = dict.fromkeys(plan.odd, VERSION_RULE)
         for version in entry.refused.keys() - plan.marks.keys():
             entry.forget(version)
         good: list[str] = []
@@ -119,8 +128,8 @@ class BringUp:
         return "; ".join(refused)
 
     def _plan(self, name: str, source: Source) -> _Plan:
-        state = look(source.folder, self._settings.files)
-        blueprint = self._loader.blueprint(name, source.folder, source.config_json)
+        state = look(source.folder, self._settings.files, source.root)
+        blueprint = self._loader.blueprint(name, state.folder, source.config_json, source.root)
         for note in (*state.ignored, *blueprint.notes):
             _log.warning("model_note", model=name, note=note)
         present = list(state.versions)
@@ -129,9 +138,13 @@ class BringUp:
             present = ["1"]
         wanted, count = wanted_versions(blueprint.written.config, present)
         if not wanted:
-            raise ModelRefused("it has no version: expected a folder named by a whole number")
+            raise ModelRefused(
+                "; ".join(
+                    ("it has no version: expected a folder named by a whole number", *state.ignored)
+                )[:REASON_CHARS_MAX]
+            )
         marks = {version: _mark(state, version, source) for version in wanted}
-        return _Plan(blueprint, marks, count)
+        return _Plan(blueprint, marks, count, state.odd)
 
     async def _version(
         self, entry: Entry, blueprint: Blueprint, version: str, mark: Mark, *, again: bool
@@ -149,7 +162,7 @@ class BringUp:
         _log.info("model_loading", model=entry.name, version=version)
         began_s = self._clock.now_s()
         try:
-            model = await self._threads.load(self._loader.load, blueprint, version)
+            loaded = await self._threads.load(self._loader.load, blueprint, version)
         except ModelRefused as error:
             entry.refuse(version, str(error), mark)
             self._note(entry, version, error)
@@ -161,11 +174,13 @@ class BringUp:
         finally:
             entry.busy.pop(version, None)
         if self._stopping:
-            model.close()
+            loaded.model.close()
             return "the worker is stopping"
         entry.forget(version)
-        self._shelf.open(entry, version, Serving(model, mark))
-        _say_ready(model, self._clock.now_s() - began_s)
+        self._shelf.open(entry, version, Serving(loaded.model, mark, loaded.notes))
+        for note in loaded.notes:
+            _log.warning("model_note", model=entry.name, version=version, note=note)
+        _say_ready(loaded.model, self._clock.now_s() - began_s)
         return ""
 
     def _note(self, entry: Entry, version: str, error: ModelRefused) -> None:

@@ -1,7 +1,8 @@
 """A written configuration and the model file, put together: completed or found to disagree.
 
 Where the configuration is silent the file speaks, as in Triton: a model whose inputs and
-outputs all have a free first dimension can batch, and its dims are those behind it.
+outputs all have a free first dimension may batch, and its dims are those behind it. Unlike in
+Triton it does so only if the examination has shown that it keeps the rows of a batch apart.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,12 +20,10 @@ from hasten_worker.engine.config_rules import ONNX
 from hasten_worker.engine.config_text import WrittenConfig
 from hasten_worker.engine.datatypes import BY_CONFIG, BY_ORT
 from hasten_worker.engine.facts import ModelFacts, TensorFacts
+from hasten_worker.engine.kinds import advice_on
 from hasten_worker.engine.refusal import ModelRefused
 
 BATCH_MAX_LIMIT: Final = 65_536
-_OPAQUE_ADVICE: Final = (
-    "only tensors can be served; for a scikit-learn classifier, export with zipmap=False"
-)
 
 
 def complete_config(
@@ -41,10 +40,9 @@ def complete_config(
     config.backend = ONNX
     config.platform = "onnxruntime_onnx"
     check_batch_max(config)
-    described = "max_batch_size" in written.fields or bool(config.input or config.output)
-    if not described and _can_batch(facts):
-        config.max_batch_size = batch_max_default
-        if batch_max_default > 1 and config.WhichOneof("scheduling_choice") is None:
+    if facts.rows_max and may_batch(written, facts):
+        config.max_batch_size = min(batch_max_default, facts.rows_max)
+        if config.max_batch_size > 1 and config.WhichOneof("scheduling_choice") is None:
             config.dynamic_batching.CopyFrom(ModelDynamicBatching())
     if not config.input:
         config.input.extend(
@@ -63,6 +61,28 @@ def complete_config(
         for tensor in tensors:
             _match(kind, tensor, by_name[tensor.name], batches=config.max_batch_size > 0)
     return config
+
+
+def may_batch(written: WrittenConfig, facts: ModelFacts) -> bool:
+    """Whether the model batches is for us to find out, and its shapes allow it."""
+    return not is_described(written) and not fixed_first(facts)
+
+
+def is_described(written: WrittenConfig) -> bool:
+    """The configuration says how the model batches: by its size, or by listing whole shapes."""
+    config = written.config
+    return "max_batch_size" in written.fields or bool(config.input or config.output)
+
+
+def fixed_first(facts: ModelFacts) -> str:
+    """The first input or output that has no free first dimension, as text; "" for none."""
+    inputs = [("input", tensor) for tensor in facts.inputs if not tensor.optional]
+    for kind, tensor in (*inputs, *(("output", tensor) for tensor in facts.outputs)):
+        if tensor.dims is None:
+            return f"the file does not say the shape of {kind} {tensor.name!r}"
+        if tensor.dims[:1] != (-1,):
+            return f"{kind} {tensor.name!r} has {_first_dim(tensor.dims)}"
+    return ""
 
 
 def check_batch_max(config: ModelConfig) -> None:
@@ -89,11 +109,6 @@ def check_dims(kind: str, tensor: ModelInput | ModelOutput) -> None:
             f"{kind} {tensor.name!r}: dims {outside} and reshape {inside} hold different "
             "numbers of elements"
         )
-
-
-def _can_batch(facts: ModelFacts) -> bool:
-    tensors = [tensor for tensor in facts.inputs if not tensor.optional] + list(facts.outputs)
-    return all(tensor.dims is not None and tensor.dims[:1] == (-1,) for tensor in tensors)
 
 
 def _match_names(kind: str, named: Sequence[str], known: Iterable[TensorFacts]) -> None:
@@ -131,7 +146,7 @@ def _match(
     element = BY_ORT.get(facts.kind)
     if element is None:
         raise ModelRefused(
-            f"{kind} {tensor.name!r} of the model file is {facts.kind}: {_OPAQUE_ADVICE}"
+            f"{kind} {tensor.name!r} of the model file is {facts.kind}: {advice_on(facts.kind)}"
         )
     if tensor.data_type == DataType.TYPE_INVALID:
         tensor.data_type = element.config
@@ -152,11 +167,15 @@ def _match(
 
 def _check_free_first_dim(kind: str, facts: TensorFacts) -> None:
     if facts.dims is not None and facts.dims[:1] != (-1,):
-        found = f"a fixed first dimension {facts.dims[0]}" if facts.dims else "no dimensions"
         raise ModelRefused(
-            f"max_batch_size is over 0, but {kind} {facts.name!r} of the model file has {found}: "
-            "the model cannot batch; set max_batch_size: 0 and list the full dims"
+            f"max_batch_size is over 0, but {kind} {facts.name!r} of the model file has "
+            f"{_first_dim(facts.dims)}: the model cannot batch; set max_batch_size: 0 and list "
+            "the full dims"
         )
+
+
+def _first_dim(dims: Sequence[int]) -> str:
+    return f"a fixed first dimension {dims[0]}" if dims else "no dimensions"
 
 
 def _fill_dims(

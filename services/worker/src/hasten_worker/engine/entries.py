@@ -20,12 +20,28 @@ class IndexEntry:
         name: Model.
         version: Version; "" for a model of which none was ever looked at.
         state: READY, LOADING, UNLOADING, UNAVAILABLE, or "" for one that nobody asked for.
-        reason: Why it is not READY, or why its newest files are not the ones that serve.
+        reason: Why it is not READY, why its newest files are not the ones that serve, or how
+            it is served otherwise than one might expect: not in batches, or without a warm start.
     """
 
     name: str
     version: str
     state: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A model version that should serve and does not.
+
+    Attributes:
+        name: Model.
+        version: Version; "" when no version of the model serves.
+        reason: Why.
+    """
+
+    name: str
+    version: str
     reason: str
 
 
@@ -43,10 +59,17 @@ class StoreListener(Protocol):
 
 @dataclass(slots=True)
 class Serving:
-    """A version that serves."""
+    """A version that serves.
+
+    Attributes:
+        model: Warm.
+        mark: What it was loaded from.
+        notes: What its owner should know of how it is served, one sentence each.
+    """
 
     model: Model
     mark: Mark
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,10 +83,13 @@ class Entry:
         refused: Why a version is not served, or not in its newest form.
         refused_marks: From what it was refused, so that it is not tried again in vain.
         busy: Versions that are loading or unloading.
+        odd: Folders that look like versions and are none, with the reason.
         reason: Why the model as a whole cannot be loaded; "" if it can.
         retry_at_s: When to try again what failed for a passing reason; None for never.
         awaited: It will be loaded as soon as those before it are.
         changers: Those that change it or wait to.
+        wanted: It should serve: at the start or by the folder's doing, or by a load request that
+            succeeded.
     """
 
     name: str
@@ -72,10 +98,12 @@ class Entry:
     refused: dict[str, str] = field(default_factory=dict)
     refused_marks: dict[str, Mark] = field(default_factory=dict)
     busy: dict[str, Literal["LOADING", "UNLOADING"]] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     retry_at_s: float | None = None
     awaited: bool = False
     changers: int = 0
+    wanted: bool = False
 
     @property
     def empty(self) -> bool:
@@ -91,6 +119,8 @@ class Entry:
             if version in self.serving:
                 state = "READY"
                 reason = f"{reason}; the earlier files keep serving" if reason else self.reason
+                notes = self.serving[version].notes
+                reason = "; ".join(note for note in (reason, *notes) if note)
             elif version in self.busy:
                 state, reason = self.busy[version], ""
             else:
@@ -99,11 +129,29 @@ class Entry:
         if not versions:
             empty: State = "LOADING" if self.awaited else "UNAVAILABLE"
             yield IndexEntry(self.name, "", empty, self.reason)
+        for folder, why in self.odd.items():
+            yield IndexEntry(self.name, folder, "UNAVAILABLE", why)
+
+    def gaps(self) -> Iterator[Gap]:
+        """What of the model should serve and does not, versions ascending.
+
+        A version that serves from earlier files than its newest is no gap, and neither is one
+        that is only loading beside others that serve.
+        """
+        if not self.wanted:
+            return
+        refused = sorted(self.refused.keys() - self.serving.keys(), key=_order)
+        for version in refused:
+            yield Gap(self.name, version, self.refused[version])
+        if not self.serving and not refused:
+            yield Gap(self.name, "", self.reason or "it is loading")
 
     def clear(self, reason: str) -> None:
-        """Forgets what was refused; `reason` says why nothing serves."""
+        """Forgets what was refused, and that it is wanted; `reason` says why nothing serves."""
+        self.wanted = False
         self.refused.clear()
         self.refused_marks.clear()
+        self.odd = {}
         self.reason = reason
         self.retry_at_s = None
 

@@ -3,7 +3,8 @@
 It reads one task (JSON) per line and answers each with one line of JSON: `facts`, or `refused`
 with a sentence. Each task is examined in a process of its own, forked when the libraries are
 already imported, under limits on memory and time. Whatever a file does there, a crash, a hang
-or a flood of memory, ends as a refusal here and never reaches the worker.
+or a flood of memory, ends as a refusal here, or as a note on a model that had run before, and
+never reaches the worker.
 """
 
 import ctypes
@@ -79,15 +80,32 @@ def _read(reader: int, requests: int, deadline_s: float) -> tuple[list[bytes], b
 def _answer(
     lines: list[bytes], *, timed_out: bool, status: int, timeout_s: float
 ) -> dict[str, Any]:
+    """What the child found: its last facts, else its refusal or how it ended."""
     stage = "starting"
+    facts: dict[str, Any] | None = None
+    end: dict[str, Any] = {}
     for line in lines:
         try:
             message: dict[str, Any] = json.loads(line)
         except ValueError:
             continue
-        if "stage" not in message:
-            return message
-        stage = message["stage"]
+        if "stage" in message:
+            stage = message["stage"]
+        elif "facts" in message:
+            facts = message["facts"]
+        else:
+            end = message
+            break
+    if not end:
+        end = _death(stage, timed_out=timed_out, status=status, timeout_s=timeout_s)
+    if facts is None or "refused" not in end:
+        return end if facts is None else {"facts": facts}
+    # It had run by then: what went wrong later is a thing to know, and no reason to refuse.
+    facts["notes"] = [*facts["notes"], f"the examination ended early: {end['refused']}"]
+    return {"facts": facts}
+
+
+def _death(stage: str, *, timed_out: bool, status: int, timeout_s: float) -> dict[str, Any]:
     if timed_out:
         return {"refused": f"it took longer than {timeout_s:g} s while {stage}", "passing": True}
     if os.WIFSIGNALED(status):
@@ -105,8 +123,12 @@ def _be_child(request: Mapping[str, Any], writer: int) -> None:
 
     try:
         _confine(request)
-        facts = examine(Task.from_json(request["task"]), lambda stage: say({"stage": stage}))
-        say({"facts": facts.to_json()})
+        examine(
+            Task.from_json(request["task"]),
+            lambda stage: say({"stage": stage}),
+            lambda facts: say({"facts": facts.to_json()}),
+        )
+        say({"end": True})
     except ModelRefused as error:
         say({"refused": str(error), "passing": error.passing})
     except MemoryError:

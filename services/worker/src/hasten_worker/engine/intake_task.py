@@ -22,6 +22,8 @@ class Task:
         plan: How its session is opened.
         batch_max_default: max_batch_size where nothing is written.
         run_s_max: Seconds for one run.
+        search_s: Processor seconds to search sizes that it runs with.
+        trial_s: Processor seconds to try whether its rows can share a batch.
         warm_up: Run it once.
     """
 
@@ -32,6 +34,8 @@ class Task:
     plan: SessionPlan
     batch_max_default: int
     run_s_max: float
+    search_s: float
+    trial_s: float
     warm_up: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -45,6 +49,8 @@ class Task:
             "plan": self.plan.to_json(),
             "batch_max_default": self.batch_max_default,
             "run_s_max": self.run_s_max,
+            "search_s": self.search_s,
+            "trial_s": self.trial_s,
             "warm_up": self.warm_up,
         }
 
@@ -60,5 +66,7 @@ class Task:
             plan=SessionPlan.from_json(value["plan"]),
             batch_max_default=value["batch_max_default"],
             run_s_max=value["run_s_max"],
+            search_s=value["search_s"],
+            trial_s=value["trial_s"],
             warm_up=value["warm_up"],
         )

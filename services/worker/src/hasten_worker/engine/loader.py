@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_worker.engine import samples
-from hasten_worker.engine.config_complete import complete_config
+from hasten_worker.engine.config_complete import complete_config, may_batch
 from hasten_worker.engine.config_rules import SYNTHETIC, backend_of, check_fields
 from hasten_worker.engine.config_text import (
     NOTHING_WRITTEN,
@@ -21,14 +22,17 @@ from hasten_worker.engine.config_text import (
     config_from_text,
 )
 from hasten_worker.engine.facts import ModelFacts
+from hasten_worker.engine.free_sizes import frames
+from hasten_worker.engine.generated import Generator
 from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.labels import read_labels
 from hasten_worker.engine.layout import CONFIG_NAME, file_name_of
+from hasten_worker.engine.model_file import model_path
 from hasten_worker.engine.onnx_model import OnnxModel, OnnxRun
 from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.parameters import Parameters, read_parameters
-from hasten_worker.engine.profiling import Profile, ProfileLimits, Profiler
+from hasten_worker.engine.profiling import Profile, ProfileLimits, Profiler, cells_of
 from hasten_worker.engine.providers import Planner
 from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.session import SessionPlan, open_session, session_options
@@ -39,11 +43,12 @@ from hasten_worker.engine.spec import (
     batch_buckets,
     model_spec,
     padding_sizes,
+    profile_rows,
 )
 from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
 from hasten_worker.engine.tensor_plan import tensor_specs
 from hasten_worker.engine.watchdog import Watchdog
-from hasten_worker.model import Model
+from hasten_worker.model import Array, Model
 
 _log = logs.logger(__name__)
 
@@ -54,7 +59,8 @@ class Blueprint:
 
     Attributes:
         name: The model.
-        folder: Its folder.
+        folder: Its folder, all links resolved.
+        root: The repository, inside of which links are followed; None: nowhere.
         written: Its configuration as written.
         parameters: Its parameters.
         backend: onnxruntime or synthetic.
@@ -64,11 +70,25 @@ class Blueprint:
 
     name: str
     folder: Path
+    root: Path | None
     written: WrittenConfig
     parameters: Parameters
     backend: str
     file_name: str
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version that may serve.
+
+    Attributes:
+        model: Warm.
+        notes: What its owner should know, one sentence each.
+    """
+
+    model: Model
+    notes: tuple[str, ...] = ()
 
 
 class Loader:
@@ -107,13 +127,21 @@ class Loader:
                 self._opening.set_load_cancellation_flag(True)
         self._intake_now().close()
 
-    def blueprint(self, name: str, folder: Path, config_json: str | None) -> Blueprint:
+    def blueprint(
+        self, name: str, folder: Path, config_json: str | None, root: Path | None = None
+    ) -> Blueprint:
         """Reads the configuration: the given one, else the folder's, else none.
+
+        Args:
+            name: The model.
+            folder: Its folder, all links resolved.
+            config_json: The given configuration.
+            root: The repository, inside of which links are followed; None: nowhere.
 
         Raises:
             ModelRefused: It is not well formed or asks for what is not offered.
         """
-        written = self._written(folder, config_json)
+        written = self._written(folder, config_json, root)
         config = written.config
         if config.name not in {"", name}:
             raise ModelRefused(
@@ -126,6 +154,7 @@ class Loader:
         return Blueprint(
             name=name,
             folder=folder,
+            root=root,
             written=written,
             parameters=parameters,
             backend=backend,
@@ -133,7 +162,7 @@ class Loader:
             notes=(*notes, *unread),
         )
 
-    def load(self, blueprint: Blueprint, version: str) -> Model:
+    def load(self, blueprint: Blueprint, version: str) -> Loaded:
         """Copies, examines, opens, warms and measures one version.
 
         Raises:
@@ -141,7 +170,7 @@ class Loader:
         """
         try:
             if blueprint.backend == SYNTHETIC:
-                return self._synthetic(blueprint, version)
+                return Loaded(self._synthetic(blueprint, version))
             return self._onnx(blueprint, version)
         except ModelRefused as error:
             # A field that is misspelt is ignored, and then something else does not fit.
@@ -150,7 +179,7 @@ class Loader:
             unknown = "; ".join(blueprint.written.unknown)
             raise ModelRefused(f"{error}; {CONFIG_NAME}: {unknown}") from error
 
-    def _onnx(self, blueprint: Blueprint, version: str) -> Model:
+    def _onnx(self, blueprint: Blueprint, version: str) -> Loaded:
         with private_folder(self._settings.snapshot_dir) as folder:
             self._copy(blueprint, version, folder)
             plans, instances, notes = self._planner.plan(
@@ -162,13 +191,13 @@ class Loader:
             config = complete_config(
                 blueprint.written, facts, batch_max_default=self._settings.batch_max_default
             )
-            path = folder / version / blueprint.file_name
+            path = model_path(folder / version, blueprint.file_name)
             runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
             profile = self._warm(blueprint, config, facts, folder, runners, plans)
-        labels = read_labels(config, blueprint.folder, self._settings.files)
+        labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
         inputs, outputs = tensor_specs(config, labels)
         sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
-        return OnnxModel(
+        model = OnnxModel(
             spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
             config=config,
             inputs=inputs,
@@ -177,11 +206,12 @@ class Loader:
             memory_bytes=facts.memory_bytes * len(plans),
             runners=runners,
         )
+        return Loaded(model, facts.notes)
 
-    def _written(self, folder: Path, config_json: str | None) -> WrittenConfig:
+    def _written(self, folder: Path, config_json: str | None, root: Path | None) -> WrittenConfig:
         if config_json is not None:
             return config_from_json(config_json)
-        content = read_file(folder / CONFIG_NAME, self._settings.files.config_bytes_max)
+        content = read_file(folder / CONFIG_NAME, self._settings.files.config_bytes_max, root)
         if content is None:
             return WrittenConfig(ModelConfig(), NOTHING_WRITTEN.fields)
         try:
@@ -190,10 +220,17 @@ class Loader:
             raise ModelRefused(f"{CONFIG_NAME} is not UTF-8 text") from None
 
     def _copy(self, blueprint: Blueprint, version: str, folder: Path) -> None:
-        limits = self._settings.files
-        copy_version(blueprint.folder / version, folder / version, limits, self._stop)
+        parts = [version]
         if blueprint.written.config.model_warmup and (blueprint.folder / "warmup").is_dir():
-            copy_version(blueprint.folder / "warmup", folder / "warmup", limits, self._stop)
+            parts.append("warmup")
+        for part in parts:
+            copy_version(
+                blueprint.folder / part,
+                folder / part,
+                self._settings.files,
+                self._stop,
+                blueprint.root,
+            )
 
     def _examine(
         self, blueprint: Blueprint, version: str, folder: Path, plan: SessionPlan
@@ -207,6 +244,8 @@ class Loader:
                 plan=plan,
                 batch_max_default=self._settings.batch_max_default,
                 run_s_max=blueprint.parameters.run_timeout_s or self._settings.intake.run_s_max,
+                search_s=self._settings.intake.search_s,
+                trial_s=self._settings.intake.trial_s,
                 warm_up=blueprint.parameters.warm_up,
             )
         )
@@ -236,17 +275,12 @@ class Loader:
         runners: tuple[OnnxRunner, ...],
         plans: tuple[SessionPlan, ...],
     ) -> Profile:
-        if not blueprint.parameters.warm_up:
+        if not facts.sizes:
+            # No first run succeeded: real calls will teach what it takes.
             return ()
-        given = samples.from_config(config, folder)
-        row = (
-            samples.one_row(given[0], batches=config.max_batch_size > 0)
-            if given
-            else samples.generated(config, 1, fill=facts.fill)
-        )
-        sizes = padding_sizes(config, blueprint.parameters, plans) or batch_buckets(
-            max(1, config.max_batch_size)
-        )
+        given, rows = self._rows(blueprint, config, facts, folder)
+        compiled = padding_sizes(config, blueprint.parameters, plans)
+        cells = cells_of(compiled or profile_rows(config.max_batch_size, len(rows)), rows)
         limits = ProfileLimits(
             budget_s=self._settings.profile_budget_s / len(runners),
             run_s_max=blueprint.parameters.run_timeout_s or self._settings.run_s_max,
@@ -259,14 +293,26 @@ class Loader:
                 for sample in given:
                     for _ in range(sample.count):
                         profiler.run([sample.inputs], sample.rows)
-                seen = [profiler.run([row] * rows, rows)[0][0] for rows in sizes[:2]]
-                runner.settle(seen)
-                profile += profiler.measure(sizes, lambda rows: [row] * rows)
+                runner.settle(profiler.first_answers(cells))
+                profile += profiler.measure(cells)
         return profile
+
+    def _rows(
+        self, blueprint: Blueprint, config: ModelConfig, facts: ModelFacts, folder: Path
+    ) -> tuple[list[samples.Sample], list[Mapping[str, Array]]]:
+        """The configuration's samples, and a row for each set of sizes to measure."""
+        batches = config.max_batch_size > 0
+        # Samples are rows of a batch: where rows were found not to share one, they do not fit.
+        fit = batches or not may_batch(blueprint.written, facts)
+        given = samples.from_config(config, folder) if fit else []
+        sample = samples.one_row(given[0], batches=batches) if given else None
+        generator = Generator(frames(config, facts.inputs), facts.values, batches, sample)
+        made = [generator.row(sizes, 0) for sizes in facts.sizes]
+        return given, [sample, *made[1:]] if sample is not None else [*made]
 
     def _synthetic(self, blueprint: Blueprint, version: str) -> Model:
         config = complete_synthetic(blueprint.written.config)
-        labels = read_labels(config, blueprint.folder, self._settings.files)
+        labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
         inputs, outputs = tensor_specs(config, labels)
         model = SyntheticModel(config, inputs, outputs, blueprint.parameters)
         sizing = Sizing(

@@ -19,6 +19,10 @@ _STATIC: Final[SlotKey] = ()
 _BYTES: Final = "BYTES"
 
 
+class RowsLostError(ModelError):
+    """An output has not one row for each row of the batch."""
+
+
 def run_options() -> ort.RunOptions:
     """Options of one run; setting `terminate` stops it from another thread."""
     options = ort.RunOptions()
@@ -189,7 +193,7 @@ class OnnxRunner:
                 results[0][plan.name] = inner.reshape(plan.outer_sizes(inner.shape)).copy()
                 continue
             if inner.ndim == 0 or inner.shape[0] != padded_rows:
-                raise ModelError(_unbatched(plan, inner, padded_rows))
+                raise RowsLostError(_unbatched(plan, inner, padded_rows))
             array = inner.reshape((padded_rows, *plan.outer_sizes(inner.shape[1:])))
             start = 0
             for result, rows in zip(results, sizes, strict=True):

@@ -22,7 +22,6 @@ _log = logs.logger(__name__)
 
 Profile = tuple[tuple[int, int, float], ...]
 Members = Sequence[Mapping[str, Array]]
-BatchMaker = Callable[[int], Members]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,36 @@ class ProfileLimits:
 def elements_of(members: Members) -> int:
     """Elements of all inputs of all members together."""
     return sum(array.size for member in members for array in member.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One batch to measure: `rows` times the same row.
+
+    Attributes:
+        rows: Rows of the batch.
+        row: One row of it, or all inputs of a model without batches.
+    """
+
+    rows: int
+    row: Mapping[str, Array]
+
+    @property
+    def members(self) -> Members:
+        """The batch."""
+        return [self.row] * self.rows
+
+
+def cells_of(sizes: Sequence[int], rows: Sequence[Mapping[str, Array]]) -> list[Cell]:
+    """Every size of batch with every row, the first row's smallest batch first, then by work.
+
+    Args:
+        sizes: Rows of a batch.
+        rows: One for each set of sizes of the free dimensions.
+    """
+    first = Cell(sizes[0], rows[0])
+    rest = [Cell(size, row) for row in rows for size in sizes][1:]
+    return [first, *sorted(rest, key=lambda cell: elements_of(cell.members))]
 
 
 class Profiler:
@@ -101,43 +130,63 @@ class Profiler:
             _log.info("model_warming", model=self._name, rows=rows, spent_s=spent_s)
         return results, ended_s - began_s
 
-    def measure(self, sizes: Sequence[int], batch: BatchMaker) -> Profile:
-        """Runs each size a few times, smallest first.
+    def first_answers(self, cells: Sequence[Cell]) -> list[dict[str, Array]]:
+        """Answers of the first cell, and of a second with other rows if that succeeds.
 
-        A size that would go far over the budget, judged by the one before, ends the profile:
-        a model of 300 ms a row must not take a minute to load. The sizes that are left out
-        are predicted from the measured ones.
+        Raises:
+            ModelRefused: The first cell failed or took too long, or the load was given up.
+        """
+        answers = [self.run(cells[0].members, cells[0].rows)[0][0]]
+        for cell in cells[1:2]:
+            try:
+                answers.append(self.run(cell.members, cell.rows)[0][0])
+            except ModelRefused as error:
+                if error.passing:
+                    raise
+        return answers
+
+    def measure(self, cells: Sequence[Cell]) -> Profile:
+        """Runs each cell a few times.
+
+        A cell that would go far over the budget, judged by the one before, ends the profile:
+        a model of 300 ms a row must not take a minute to load. The cells that are left out
+        are predicted from the measured ones. A cell that fails, but for the first, is left out.
 
         Args:
-            sizes: Rows, ascending.
-            batch: Makes the members of a batch of so many rows.
+            cells: What to measure, by elements, ascending.
 
         Returns:
             Every timed (rows, elements, seconds); see `ModelSpec.profile`.
 
         Raises:
-            ModelRefused: A run failed, took too long, or the load was given up.
+            ModelRefused: The first cell failed or took too long, or the load was given up.
         """
         runs: list[tuple[int, int, float]] = []
-        previous_rows, previous_s = 0, 0.0
-        for index, rows in enumerate(sizes):
+        previous_elements, previous_s = 0, 0.0
+        for index, cell in enumerate(cells):
             spent_s = self._clock.now_s() - self._began_s
-            expected_s = previous_s * rows / max(1, previous_rows)
+            elements = elements_of(cell.members)
+            expected_s = previous_s * elements / max(1, previous_elements)
             # One warm run and one that is timed.
             if index and spent_s + 2 * expected_s > self._limits.budget_s * OVERRUN:
-                _log.info("profile_shortened", model=self._name, measured=previous_rows)
+                _log.info("profile_shortened", model=self._name, measured=index)
                 break
-            share_s = max(0.0, self._limits.budget_s - spent_s) / (len(sizes) - index)
-            members = batch(rows)
-            timed = self._size(rows, members, share_s, TIMED_RUNS_MIN if index == 0 else 1)
-            runs.extend((rows, elements_of(members), took_s) for took_s in timed)
-            previous_rows, previous_s = rows, min(timed)
+            share_s = max(0.0, self._limits.budget_s - spent_s) / (len(cells) - index)
+            try:
+                timed = self._cell(cell, share_s, TIMED_RUNS_MIN if index == 0 else 1)
+            except ModelRefused as error:
+                if not index or error.passing:
+                    raise
+                _log.info("profile_cell_failed", model=self._name, reason=str(error))
+                continue
+            runs.extend((cell.rows, elements, took_s) for took_s in timed)
+            previous_elements, previous_s = elements, min(timed)
         return tuple(runs)
 
-    def _size(self, rows: int, members: Members, share_s: float, least: int) -> list[float]:
+    def _cell(self, cell: Cell, share_s: float, least: int) -> list[float]:
         began_s = self._clock.now_s()
         for count in range(WARM_RUNS):
-            _, took_s = self.run(members, rows)
+            _, took_s = self.run(cell.members, cell.rows)
             # A slow model is warm after one run, and has no time for more.
             if took_s * (WARM_RUNS - count) > share_s / 3:
                 break
@@ -145,6 +194,6 @@ class Profiler:
         while len(timed) < TIMED_RUNS_MAX:
             if len(timed) >= least and self._clock.now_s() - began_s + took_s > share_s:
                 break
-            _, took_s = self.run(members, rows)
+            _, took_s = self.run(cell.members, cell.rows)
             timed.append(took_s)
         return timed

@@ -1,4 +1,4 @@
-"""Inputs for warm-up and measurement: from the configuration's samples, else generated."""
+"""The inputs for warm-up and measurement that the configuration gives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ import numpy as np
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig, ModelWarmup
 from hasten_worker.engine.datatypes import BY_CONFIG, ElementType
+from hasten_worker.engine.generated import check_size, filled, objects
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.snapshot import read_file
 from hasten_worker.model import Array
 
-FREE_SIZE: Final = 1
-"""Size that a generated input has in a dimension that may have any."""
 SAMPLE_BYTES_MAX: Final = 2**30
 SAMPLE_COUNT_MAX: Final = 100
 
@@ -35,31 +34,6 @@ class Sample:
     rows: int
     inputs: Mapping[str, Array]
     count: int = 1
-
-
-def generated(config: ModelConfig, rows: int, *, fill: int) -> dict[str, Array]:
-    """Inputs of which every element is `fill` (text: its digits).
-
-    Whole numbers are often indices, for which 0 is the one safe value.
-
-    Args:
-        config: Completed.
-        rows: Rows, where the model batches.
-        fill: 0 or 1.
-
-    Raises:
-        ModelRefused: The configuration's dims make a tensor too large to try.
-    """
-    head = (rows,) if config.max_batch_size else ()
-    inputs: dict[str, Array] = {}
-    for tensor in config.input:
-        if tensor.optional:
-            continue
-        element = BY_CONFIG[tensor.data_type]
-        shape = (*head, *(FREE_SIZE if size == -1 else size for size in tensor.dims))
-        _check_size(tensor.name, element, shape)
-        inputs[tensor.name] = _filled(element, shape, fill)
-    return inputs
 
 
 def from_config(config: ModelConfig, folder: Path) -> list[Sample]:
@@ -105,12 +79,12 @@ def _sample_input(
     if any(size < 0 for size in entry.dims):
         raise ModelRefused(f"model_warmup {sample!r}: dims of input {key!r} must be given in full")
     shape = (*((rows,) if rows else ()), *entry.dims)
-    _check_size(key, element, shape)
+    check_size(key, element, shape)
     source = entry.WhichOneof("input_data_type")
     if source == "random_data":
         return _random(element, shape)
     if source != "input_data_file":
-        return _filled(element, shape, 0)
+        return filled(element, shape, 0)
     file_name = entry.input_data_file
     if "/" in file_name or "\\" in file_name or "\0" in file_name or file_name in {"", ".", ".."}:
         raise ModelRefused(f"model_warmup {sample!r}: {file_name!r} is no name of a file")
@@ -139,34 +113,17 @@ def _from_bytes(
         at += 4 + size
     if len(elements) != prod(shape) or at != len(content):
         raise ModelRefused(f"model_warmup {sample!r}: the file of input {key!r} has other elements")
-    return _objects(elements, shape)
-
-
-def _filled(element: ElementType, shape: tuple[int, ...], fill: int) -> Array:
-    if element.name == "BYTES":
-        return np.full(shape, str(fill).encode(), dtype=np.object_)
-    return np.full(shape, fill, dtype=element.dtype)
+    return objects(elements, shape)
 
 
 def _random(element: ElementType, shape: tuple[int, ...]) -> Array:
     # The same data at each load, so that two loads can be compared.
     rng = np.random.default_rng(0)
     if element.name == "BYTES":
-        return _objects([str(value).encode() for value in rng.integers(0, 100, prod(shape))], shape)
+        return objects([str(value).encode() for value in rng.integers(0, 100, prod(shape))], shape)
     return np.asarray(rng.random(shape) * (2 if element.dtype.kind in "biu" else 1)).astype(
         element.dtype
     )
-
-
-def _objects(elements: list[bytes], shape: tuple[int, ...]) -> Array:
-    array = np.empty(len(elements), dtype=np.object_)
-    array[:] = elements
-    return array.reshape(shape)
-
-
-def _check_size(name: str, element: ElementType, shape: tuple[int, ...]) -> None:
-    if prod(shape) * element.dtype.itemsize > SAMPLE_BYTES_MAX:
-        raise ModelRefused(f"input {name!r}: one batch of {list(shape)} is too large to try")
 
 
 def one_row(sample: Sample, *, batches: bool) -> Mapping[str, Array]:

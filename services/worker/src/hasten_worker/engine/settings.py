@@ -46,11 +46,16 @@ class IntakeLimits:
         timeout_s: Seconds for the whole examination of one version.
         memory_bytes: Private memory; 0 for three quarters of the machine's.
         run_s_max: Seconds for one warm-up run, where the model's own limit is not shorter.
+        search_s: Processor seconds to search sizes that a model runs with, ten times as many by
+            the clock.
+        trial_s: Processor seconds to try whether rows can share a batch, likewise.
     """
 
     timeout_s: float = 120.0
     memory_bytes: int = 0
     run_s_max: float = 10.0
+    search_s: float = 2.0
+    trial_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

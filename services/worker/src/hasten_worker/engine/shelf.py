@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
 from hasten_runtime import logs
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.entries import (
     Entry,
+    Gap,
     IndexEntry,
     Serving,
     StoreListener,
@@ -48,6 +50,7 @@ class Shelf:
     Attributes:
         entries: By model.
         present: Models of the repository.
+        unusable: What else lies in the repository, with the reason why it is no model.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Shelf:
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.present: list[str] = []
+        self.unusable: dict[str, str] = {}
         self._listener = listener
         self._close_model = close
         self._unload_wait_s = unload_wait_s
@@ -73,8 +77,8 @@ class Shelf:
     async def changing(self, name: str) -> AsyncIterator[Entry]:
         """Holds the model for a change; one at a time.
 
-        An entry of which nothing is left, and that is no model of the repository, is dropped
-        at the end: names that come in requests must not pile up.
+        An entry of which nothing is left, and that nobody wants nor the repository has, is
+        dropped at the end: names that come in requests must not pile up.
         """
         entry = self.entry(name)
         entry.changers += 1
@@ -83,7 +87,7 @@ class Shelf:
                 yield entry
         finally:
             entry.changers -= 1
-            if entry.empty and name not in self.present:
+            if entry.empty and not entry.wanted and name not in self.present:
                 self.entries.pop(name, None)
 
     def resolve(self, name: str, version: str) -> Model:
@@ -98,12 +102,28 @@ class Shelf:
         return (name, version) in self._routes
 
     def index(self) -> list[IndexEntry]:
-        """Every known model and version; those only `present` on disk have no state."""
+        """Every known model and version; those only `present` on disk have no state. What cannot
+        be a model is listed too, so that nobody misses it in vain.
+        """
         lines = [IndexEntry(name, "", "", "") for name in self.present if name not in self.entries]
+        lines += [
+            IndexEntry(name, "", "UNAVAILABLE", reason)
+            for name, reason in self.unusable.items()
+            if name not in self.entries
+        ]
         for entry in self.entries.values():
             lines.extend(entry.lines())
         # Stable: an entry's versions stay in their order.
         return sorted(lines, key=lambda line: line.name)
+
+    def gaps(self) -> list[Gap]:
+        """What should serve and does not, by model."""
+        return [gap for name in sorted(self.entries) for gap in self.entries[name].gaps()]
+
+    @property
+    def serves(self) -> bool:
+        """Some version serves."""
+        return bool(self._routes)
 
     def open(self, entry: Entry, version: str, serving: Serving) -> None:
         """Puts a version into service; the one it replaces ends with its last run."""
@@ -184,7 +204,7 @@ class Shelf:
         if entry is None and name in self.present:
             refuse(Reason.MODEL_NOT_FOUND, f"model {name} is in the repository but not loaded")
         if entry is None:
-            refuse(Reason.MODEL_NOT_FOUND, f"there is no model {name[:200]!r}")
+            refuse(Reason.MODEL_NOT_FOUND, f"there is no model {short(name)!r}")
         loading = [key for key, state in entry.busy.items() if state == "LOADING"]
         if entry.awaited or version in loading or (loading and not version):
             refusal = Refusal(
@@ -196,7 +216,7 @@ class Shelf:
             hint = "" if is_version(version) else "; a version is a whole number"
             refuse(
                 Reason.VERSION_NOT_FOUND,
-                f"model {name} serves version {known}, not {version[:50]!r}{hint}",
+                f"model {name} serves version {known}, not {short(version)!r}{hint}",
             )
         why = entry.reason or "; ".join(entry.refused.values()) or "it was closed"
         refuse(Reason.MODEL_NOT_FOUND, f"model {name} does not serve: {why[:500]}")

@@ -13,6 +13,8 @@ from hasten_worker.engine.settings import StoreSettings
 SLOW_RUN_FACTOR = 10.0
 """A run may take this many times its longest measured one before it is terminated."""
 
+PROFILE_ROWS = (1, 4, 16)
+
 
 def batch_buckets(batch_max: int) -> tuple[int, ...]:
     """1, 2, 4 … and batch_max."""
@@ -22,6 +24,19 @@ def batch_buckets(batch_max: int) -> tuple[int, ...]:
     if sizes[-1] != batch_max:
         sizes.append(batch_max)
     return tuple(sizes)
+
+
+def profile_rows(batch_max: int, sizes: int) -> tuple[int, ...]:
+    """Row counts to measure.
+
+    Args:
+        batch_max: max_batch_size, 0 for none.
+        sizes: Sets of sizes of the free dimensions that are measured too: with several there is
+            time for few row counts only.
+    """
+    if sizes == 1:
+        return batch_buckets(max(1, batch_max))
+    return tuple(rows for rows in PROFILE_ROWS if rows <= max(1, batch_max))
 
 
 def padding_sizes(

@@ -10,6 +10,7 @@ from hasten.inference.v2.inference_pb2 import ModelInferResponse
 from hasten_policy.reasons import Refusal
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
+from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.request_head import parse_parameters, time_left_s
 from hasten_worker.intake import Intake, parse
 from hasten_worker.shell.call import Call, timing_of
@@ -75,13 +76,14 @@ class Inference:
     """Runs requests of the public protocol."""
 
     def __init__(
-        self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str, message_bytes_max: int
+        self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str, limit: MessageLimit
     ) -> None:
         self._shell = shell
         self._intake = intake
         self._clock = clock
         self._worker_id = worker_id
-        self._response_bytes_max = message_bytes_max - ENVELOPE_BYTES
+        self._limit = limit
+        self._response_bytes_max = limit.bytes_max - ENVELOPE_BYTES
 
     async def model_infer(self, payload: bytes, context: Context) -> bytes:
         """Answers one request. Takes and gives serialised messages."""
@@ -100,7 +102,9 @@ class Inference:
         """
         arrived_s = self._clock.now_s()
         waiter = Waiter()
+        request = None
         try:
+            self._limit.check(payload)
             request = parse(payload)
             head = parse_parameters(request.parameters)
             call = self._intake.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
@@ -115,7 +119,7 @@ class Inference:
             else:
                 self._intake.fill(call, request)
         except MeshError as error:
-            self._shell.refused_early(error.refusal)
+            self._shell.refused_early(error.refusal, self._intake.known_model(request))
             raise
         self._shell.take((call,))
         try:
@@ -124,7 +128,7 @@ class Inference:
             self._shell.cancel(call)
             raise
         if response.ByteSize() > self._response_bytes_max:
-            raise MeshError(response_too_large(response.ByteSize()))
+            raise MeshError(response_too_large(response.ByteSize(), self._limit.bytes_max))
         if not head.want_timing:
             return response, None
         return response, timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
+from hasten_policy.short import short
 from hasten_worker.inference.models import STATE_READY, Repository
 from hasten_worker.tensors.refusals import refuse
 
@@ -100,7 +101,7 @@ def _check_repository(name: str) -> None:
     if name:
         refuse(
             Reason.UNIMPLEMENTED,
-            f"repository_name {name!r}: this server has one repository; leave the name out",
+            f"repository_name {short(name)!r}: this server has one repository; leave the name out",
         )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
+from hasten_policy.short import short
 from hasten_worker.tensors.refusals import refuse
 
 SERVER_NAME: Final = "hasten"
@@ -77,7 +78,7 @@ class TraceSettings:
         """
         model = request.model_name
         if model and not self._known(model):
-            refuse(Reason.MODEL_NOT_FOUND, f"model {model!r} is not in the repository")
+            refuse(Reason.MODEL_NOT_FOUND, f"model {short(model)!r} is not in the repository")
         wanted = {key: _trace_values(key, setting) for key, setting in request.settings.items()}
         if wanted:
             settings = self._models.setdefault(model, {}) if model else self._server
@@ -98,7 +99,7 @@ def _trace_values(key: str, setting: pb.TraceSettingRequest.SettingValue) -> tup
     if key not in TRACE_DEFAULTS:
         refuse(
             Reason.INVALID_PARAMETER,
-            f"trace setting {key!r}: unknown; expected one of {', '.join(TRACE_DEFAULTS)}",
+            f"trace setting {short(key)!r}: unknown; expected one of {', '.join(TRACE_DEFAULTS)}",
             setting=key,
         )
     values = tuple(setting.value)
@@ -165,7 +166,7 @@ def _log_value(key: str, setting: pb.LogSettingsRequest.SettingValue) -> bool | 
     if default is None:
         refuse(
             Reason.INVALID_PARAMETER,
-            f"log setting {key!r}: cannot be set; expected one of {', '.join(LOG_DEFAULTS)}",
+            f"log setting {short(key)!r}: cannot be set; expected one of {', '.join(LOG_DEFAULTS)}",
             setting=key,
         )
     kind = _KINDS[type(default)]

@@ -34,6 +34,12 @@ def message(replies: Iterable[bytes], load: Load, state: WorkerState | None) -> 
     return [*replies, pb.ToRouter(load=load, state=state).SerializeToString()]
 
 
+def running(call_ids: Iterable[int], *, others_wait: bool) -> bytes:
+    """Which calls run, as a field of ToRouter."""
+    said = pb.Running(call_ids=call_ids, others_wait=others_wait)
+    return pb.ToRouter(running=said).SerializeToString()
+
+
 def fault(refused: Refusal) -> bytes:
     """The last message of a link with which something is wrong."""
     return pb.ToRouter(fault=wire.failure_to_wire(refused)).SerializeToString()

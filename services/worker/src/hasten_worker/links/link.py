@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -16,20 +16,23 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
-from hasten_runtime.frames import Frames, FrameTooLong
+from hasten_runtime.frames import Frames
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, too_large
 from hasten_runtime.telemetry import end_span
 from hasten_worker.intake import Intake, parse
 from hasten_worker.links import encode
 from hasten_worker.links.outbox import Outbox
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
-from hasten_worker.tensors.encode import response_too_large
+from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
 
 _log = logs.logger(__name__)
 
 PRIORITY_LOWEST: Final = 3
 ENVELOPE_BYTES: Final = 64 * 1024
 """Room in a message for the load and the state beside the replies."""
+REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
+"""Replies that leave before the next batch begins; more would keep it waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,12 @@ class LinkSetup:
     state: Callable[[int], WorkerState]
     start_span: Callable[[Call, str], Span | None]
 
+    def for_frames_of(self, frame_bytes_max: int) -> "LinkSetup":
+        """The same for a router that takes frames of at most this many bytes; 0: any."""
+        if not 0 < frame_bytes_max < self.limits.message_bytes_max:
+            return self
+        return replace(self, limits=replace(self.limits, message_bytes_max=frame_bytes_max))
+
 
 class Link:
     """The worker's end of one link; the sink of its connection and of all calls on it.
@@ -102,12 +111,14 @@ class Link:
         self._state = setup.state
         self._start_span = setup.start_span
         self._connection = connection
+        connection.on_too_long = self._too_long
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load)
+        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load, self._begins)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._received = 0
+        self._told_running = False
         self._outbox = Outbox(min(self._limits.coalesce_bytes_max, self._limits.replies_bytes_max))
         self._state_due = True
         self._flush_due = False
@@ -122,6 +133,8 @@ class Link:
         """Ends the link once what waits has been sent."""
         while self._outbox:
             self._connection.send(self._next_message())
+        # What is unanswered now is so because this worker leaves, and not because it died of it.
+        self._connection.send([encode.running((), others_wait=True)])
         self._connection.close()
 
     def abort(self) -> None:
@@ -151,16 +164,25 @@ class Link:
         if self.fault is None:
             self._received += len(together)
             self._shell.take(together)
+            self._tell_waiting()
 
     def writable(self) -> None:
         """The router reads again."""
         self._clogged_since_s = math.inf
         self._flush_soon()
 
+    def _too_long(self, size_bytes: int) -> None:
+        """A frame is longer than may be: the router is told before its link ends."""
+        limit = self._connection.frame_bytes_max
+        refusal = too_large("a frame of calls", size_bytes, limit, MESSAGE_VARIABLE)
+        # What no message can be is no large message.
+        nonsense = size_bytes > GRPC_BYTES_MAX
+        self._fail(Reason.INVALID_REQUEST if nonsense else refusal.reason, refusal.message)
+
     def disconnected(self, error: Exception | None) -> None:
         """Cancels what is unanswered."""
         if error is not None and self.fault is None:
-            if not isinstance(error, OSError | FrameTooLong):
+            if not isinstance(error, OSError):
                 _log.error("link.crashed", exc_info=error)
             self.fault = Refusal(Reason.INTERNAL, f"the connection broke: {error}")
         self._timer.cancel()
@@ -191,6 +213,7 @@ class Link:
             return None
         payload = message.payload
         span: Span | None = None
+        request = None
         try:
             request = parse(payload)
             call = self._intake.call_for(request, self, link_id=self._link_id, arrived_s=arrived_s)
@@ -199,6 +222,7 @@ class Link:
             call.time_left_s = message.time_left_us / 1e6 if message.time_left_us else math.inf
             call.priority = min(message.priority, PRIORITY_LOWEST)
             call.tenant = message.tenant
+            call.alone = message.alone
             call.span = span = self._start_span(call, message.traceparent)
             if self._intake.is_heavy(request, len(payload)):
                 self._calls[wire_id] = task = self._loop.create_task(
@@ -209,7 +233,7 @@ class Link:
                 return None
             self._intake.fill(call, request)
         except MeshError as error:
-            self._refuse_early(wire_id, error.refusal, span)
+            self._refuse_early(wire_id, error.refusal, span, self._intake.known_model(request))
             return None
         self._calls[wire_id] = call
         return call
@@ -219,19 +243,50 @@ class Link:
             await self._intake.fill_aside(call, request)
         except MeshError as error:
             self._calls.pop(call.wire_id, None)
-            self._refuse_early(call.wire_id, error.refusal, call.span)
+            name = call.served.model.spec.name
+            self._refuse_early(call.wire_id, error.refusal, call.span, name)
             return
         self._received += 1
         self._calls[call.wire_id] = call
         self._shell.take((call,))
 
-    def _refuse_early(self, wire_id: int, refusal: Refusal, span: Span | None) -> None:
+    def _refuse_early(self, wire_id: int, refusal: Refusal, span: Span | None, model: str) -> None:
         """The machine never hears of it, so it is counted here."""
         self._received += 1
-        self._shell.refused_early(refusal)
+        self._shell.refused_early(refusal, model)
         if span is not None:
             end_span(span, refusal)
         self._send(encode.refusal(wire_id, refusal, None))
+
+    # --- what runs ---------------------------------------------------------------------
+
+    def _begins(self) -> None:
+        """A batch with calls of this link is about to begin. Should this process die of it, the
+        router must know that it was one of them and none that waits: it hears so before.
+        """
+        running = self._shell.running_on(self._link_id)
+        others_wait = len(self._calls) > len(running)
+        if not (others_wait or self._told_running) or self.fault is not None:
+            return
+        self._told_running = others_wait
+        parts = [encode.running(running, others_wait=others_wait)]
+        try:
+            if self._outbox and self._outbox.size_bytes <= REPLIES_BESIDE_BYTES_MAX:
+                # They would leave at the end of this round: so they share a message.
+                parts += self._next_message()
+                self._flush_due = bool(self._outbox) and self._flush_due
+            self._connection.send_at_once(parts)
+        except Exception as error:  # noqa: BLE001  (as in _flush)
+            self._connection.abort(error)
+
+    def _tell_waiting(self) -> None:
+        """Some calls wait, and the router still believes that whatever it sends runs."""
+        if self._told_running or len(self._calls) < 2:
+            return
+        running = self._shell.running_on(self._link_id)
+        if len(self._calls) > len(running):
+            self._told_running = True
+            self._connection.send([encode.running(running, others_wait=True)])
 
     # --- sending -----------------------------------------------------------------------
 
@@ -241,7 +296,9 @@ class Link:
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
         reply = encode.answer(call.wire_id, response, timing, service_s)
         if len(reply) > self._limits.replies_bytes_max:
-            reply = encode.refusal(call.wire_id, response_too_large(len(reply)), timing)
+            reply = encode.refusal(
+                call.wire_id, response_too_large(len(reply), self._limits.message_bytes_max), timing
+            )
         self._send(reply)
 
     def refused(self, call: Call, refusal: Refusal) -> None:
@@ -257,6 +314,8 @@ class Link:
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        if not self._flush_due:
+            return
         self._flush_due = False
         if self.fault is not None:
             return
@@ -324,5 +383,6 @@ class Link:
             self._connection.abort()
             return
         self._connection.send([encode.fault(self.fault)])
-        self._connection.close()
+        # Not closed at once: what is unread would have the system cut it before the router reads.
+        self._connection.finish()
         self._timer = self._loop.call_later(self._limits.write_stall_s, self._connection.abort)

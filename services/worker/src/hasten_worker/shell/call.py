@@ -51,6 +51,7 @@ class Call:
         time_left_s: Until the deadline, when it was taken; math.inf for none.
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays.
+        alone: It shares no batch.
         payload_bytes: Size of the request.
         span: Recorded for it; None when it is not sampled.
         arrived_s: Its bytes were there.
@@ -66,6 +67,7 @@ class Call:
     """
 
     __slots__ = (
+        "alone",
         "arrived_s",
         "batch_rows",
         "began_s",
@@ -109,6 +111,7 @@ class Call:
         self.time_left_s = math.inf
         self.priority = 1
         self.tenant = ""
+        self.alone = False
         self.payload_bytes = 0
         self.span: Span | None = None
         self.arrived_s = arrived_s
@@ -127,12 +130,15 @@ def timing_of(call: Call, *, worker_id: str, now_s: float) -> Timing:
     """The worker's part of the call's timing; the parts add up to its stay until now."""
     if call.batch_rows == 0:  # Refused before a batch was formed.
         return Timing(worker_queue_us=_us(now_s - call.arrived_s), worker_id=worker_id)
+    # Who is refused while its batch is with a lane has not heard of the run's beginning or end.
+    began_s = call.formed_s if math.isnan(call.began_s) else call.began_s
+    computed_s = now_s if math.isnan(call.computed_s) else call.computed_s
     return Timing(
         worker_queue_us=_us(call.formed_s - call.taken_s),
-        batch_wait_us=_us(call.began_s - call.formed_s),
+        batch_wait_us=_us(began_s - call.formed_s),
         preprocess_us=_us(call.taken_s - call.arrived_s),
-        compute_us=_us(call.computed_s - call.began_s),
-        postprocess_us=_us(now_s - call.computed_s),
+        compute_us=_us(computed_s - began_s),
+        postprocess_us=_us(now_s - computed_s),
         batch_rows=call.batch_rows,
         worker_id=worker_id,
     )

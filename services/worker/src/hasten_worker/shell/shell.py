@@ -27,6 +27,7 @@ from hasten_policy.machines.worker_events import (
     Woke,
     WorkerEvent,
 )
+from hasten_policy.machines.worker_refusals import overstayed
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
@@ -91,6 +92,7 @@ class Shell:
         self._alarm = Alarm(clock, self._woke)
         self._on_change: list[Callable[[], None]] = []
         self._tell_load: dict[int, Callable[[], None]] = {}
+        self._on_begin: dict[int, Callable[[], None]] = {}
         self.drained = asyncio.Event()
         """Draining, and the last call has ended."""
         self.broken = False
@@ -154,6 +156,7 @@ class Shell:
                     call.payload_bytes,
                     more_follow=index != last,
                     elements=call.elements,
+                    alone=call.alone,
                 )
             )
 
@@ -163,30 +166,50 @@ class Shell:
             self._forget(call, CANCELLED)
             self._tell(CallCancelled(call.call_id))
 
-    def refused_early(self, refusal: Refusal) -> None:
-        """A request was refused before there was a call to tell the machine of."""
-        self._observer.request_refused(refusal)
+    def refused_early(self, refusal: Refusal, model: str = "") -> None:
+        """A request was refused before there was a call to tell the machine of.
+
+        Args:
+            refusal: Why.
+            model: The model that it names, if that is here.
+        """
+        self._observer.request_refused(model, refusal)
 
     # --- links -------------------------------------------------------------------------
 
-    def link_opened(self, on_change: Callable[[], None], tell_load: Callable[[], None]) -> int:
+    def link_opened(
+        self,
+        on_change: Callable[[], None],
+        tell_load: Callable[[], None],
+        on_begin: Callable[[], None],
+    ) -> int:
         """A link opened; `on_change` is called when its state should be told anew, `tell_load`
-        when its load should.
+        when its load should, `on_begin` before a lane begins a batch with calls of it.
         """
         self._last_link_id += 1
         self._on_change.append(on_change)
         self._tell_load[self._last_link_id] = tell_load
+        self._on_begin[self._last_link_id] = on_begin
         self._tell(LinkOpened(self._last_link_id))
         return self._last_link_id
 
     def link_closed(self, link_id: int, on_change: Callable[[], None]) -> None:
         """A link closed; its unanswered calls are cancelled."""
         self._on_change.remove(on_change)
-        del self._tell_load[link_id]
+        del self._tell_load[link_id], self._on_begin[link_id]
         for call in [call for call in self._calls.values() if call.link_id == link_id]:
             del self._calls[call.call_id]
             self._forget(call, CANCELLED)
         self._tell(LinkClosed(link_id))
+
+    def running_on(self, link_id: int) -> list[int]:
+        """Wire ids of the link's unanswered calls that run."""
+        return [
+            call.wire_id
+            for batch in self._batches.values()
+            for call in batch.calls
+            if call.link_id == link_id and not call.gone
+        ]
 
     def load(self, link_id: int) -> LoadSample:
         """The load as that link should hear it."""
@@ -252,6 +275,10 @@ class Shell:
         batch = Batch(effect, calls, served)
         self._batches[effect.batch_id] = batch
         self._observer.batch_started(batch)
+        for link_id in {call.link_id for call in calls}:
+            on_begin = self._on_begin.get(link_id)
+            if on_begin is not None:
+                on_begin()
         self._lanes.start(batch)
 
     def _stop_batch(self, effect: StopBatch) -> None:
@@ -272,6 +299,10 @@ class Shell:
                 grace_s=self._settings.stop_grace_s,
                 help="a run ignored its termination; this worker exits to be started anew",
             )
+            # Were they lost with this worker, they would be tried on the next one.
+            for call in [call for call in batch.calls if call.call_id in self._calls]:
+                ran_s = self._clock.now_s() - call.formed_s
+                self._end_refused(call, overstayed(ran_s, stopped=False))
             self._break()
 
     def _batch_ended(self, batch: Batch) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_policy.reasons import Reason
+from hasten_policy.short import short
 from hasten_worker.model import Array, Model, TensorSpec
 from hasten_worker.tensors.contents import from_raw, from_typed
 from hasten_worker.tensors.datatypes import DATATYPES, Datatype
@@ -149,7 +150,8 @@ class RequestDecoder:
     def _refuse_unknown(self, name: str) -> None:
         refuse(
             Reason.INPUT_UNKNOWN,
-            f"input {name!r}: unknown; the model has {', '.join(self._inputs) or 'no inputs'}",
+            f"input {short(name)!r}: unknown; "
+            f"the model has {', '.join(self._inputs) or 'no inputs'}",
             input=name,
         )
 
@@ -160,7 +162,7 @@ def _array(rule: _Input, tensor: InputTensor, raw: _Raw, inputs: int, regions: R
     if tensor.datatype != datatype.name:
         refuse(
             Reason.DTYPE_MISMATCH,
-            f"input {name}: datatype {tensor.datatype!r}, expected {datatype.name}",
+            f"input {name}: datatype {short(tensor.datatype)!r}, expected {datatype.name}",
             input=name,
             expected=datatype.name,
             got=tensor.datatype,

@@ -1,16 +1,22 @@
 """A model's outputs as a response."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
+from hasten_runtime.message_limit import too_large
 from hasten_worker.model import Array, Model, TensorSpec
 from hasten_worker.tensors.classification import top_classes
 from hasten_worker.tensors.datatypes import BYTES, DATATYPES, Datatype
 from hasten_worker.tensors.refusals import refuse
 from hasten_worker.tensors.regions import RegionRef, Regions, region_ref
 from hasten_worker.tensors.strings import raw_from_elements
+
+MESSAGE_VARIABLE: Final = "HASTEN_WORKER_GRPC__MESSAGE_BYTES_MAX"
+"""Sets how large a message may be, with a request or a response."""
 
 OutputTensor = ModelInferResponse.InferOutputTensor
 RequestedOutput = ModelInferRequest.InferRequestedOutputTensor
@@ -60,7 +66,8 @@ class ResponseEncoder:
             if plain is None:
                 refuse(
                     Reason.OUTPUT_UNKNOWN,
-                    f"output {output.name!r}: unknown; the model has {', '.join(self._outputs)}",
+                    f"output {short(output.name)!r}: unknown; "
+                    f"the model has {', '.join(self._outputs)}",
                     output=output.name,
                 )
             if output.name in wanted:
@@ -127,14 +134,10 @@ class ResponseEncoder:
         return tensor, raw
 
 
-def response_too_large(size_bytes: int) -> Refusal:
+def response_too_large(size_bytes: int, bytes_max: int) -> Refusal:
     """What is sent instead of a response that does not fit in a message."""
-    return Refusal(
-        Reason.MESSAGE_TOO_LARGE,
-        f"the response takes {size_bytes} bytes, more than one message may carry",
-        metadata=(("size_bytes", str(size_bytes)),),
-        started=True,
-    )
+    refusal = too_large("one message with a response", size_bytes, bytes_max, MESSAGE_VARIABLE)
+    return replace(refusal, started=True)
 
 
 def _with_parameters(
@@ -178,7 +181,7 @@ def _to_shared_memory(tensor: OutputTensor, piece: RegionRef, raw: bytes, region
         refuse(
             Reason.SHARED_MEMORY_INVALID,
             f"output {tensor.name}: takes {len(raw)} bytes, its place in shared memory region "
-            f"{piece.name} has {piece.size_bytes}",
+            f"{short(piece.name)} has {piece.size_bytes}",
             output=tensor.name,
         )
     regions.write(piece, raw)

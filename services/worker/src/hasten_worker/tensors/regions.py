@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hasten.inference.v2.inference_pb2 import InferParameter
 from hasten_policy.reasons import Reason
+from hasten_policy.short import short
 from hasten_worker.tensors.refusals import refuse
 
 
@@ -47,7 +48,7 @@ class NoRegions:
         """Refuses."""
         refuse(
             Reason.SHARED_MEMORY_INVALID,
-            f"shared memory region {piece.name}: this server has shared memory switched off",
+            f"shared memory region {short(piece.name)}: this server has shared memory switched off",
         )
 
     def read(self, piece: RegionRef) -> bytes:
@@ -90,7 +91,7 @@ def _whole_number(tensor: str, parameters: Mapping[str, InferParameter], key: st
 def _refuse(tensor: str, key: str, expected: str) -> None:
     refuse(
         Reason.INVALID_PARAMETER,
-        f"tensor {tensor}, parameter {key}: expected {expected}",
+        f"tensor {short(tensor)}, parameter {key}: expected {expected}",
         tensor=tensor,
         parameter=key,
     )

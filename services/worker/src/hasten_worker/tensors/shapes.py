@@ -9,6 +9,8 @@ from hasten_worker.tensors.refusals import refuse
 
 ELEMENTS_MAX: Final = 2**40
 """Elements of one tensor, zero dimensions counted as one; far above any message limit."""
+SIZES_SHOWN_MAX: Final = 16
+"""Of a shape that is refused."""
 KNOWN_SHAPES_MAX: Final = 256
 """Shapes remembered per input, so that a usual one costs one look-up."""
 
@@ -72,9 +74,14 @@ class ShapeRule:
     def _refuse(self, shape: tuple[int, ...], expected: str) -> None:
         refuse(
             Reason.SHAPE_MISMATCH,
-            f"input {self._name}: shape {list(shape)}, expected {list(self._dims)} "
+            f"input {self._name}: shape {_shown(shape)}, expected {list(self._dims)} "
             f"(-1 is any size): {expected}",
             input=self._name,
             expected=list(self._dims),
-            got=list(shape),
+            got=_shown(shape),
         )
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    sizes = ", ".join(map(str, shape[:SIZES_SHOWN_MAX]))
+    return f"[{sizes}]" if len(shape) <= SIZES_SHOWN_MAX else f"[{sizes}, …] of {len(shape)} sizes"

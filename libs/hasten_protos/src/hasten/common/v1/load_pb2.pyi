@@ -41,9 +41,9 @@ class Load(_message.Message):
     depth: _builtins.int
     """Calls accepted and not yet answered, from all routers."""
     backlog_s: _builtins.float
-    """Predicted seconds until all accepted calls are done, if nothing more arrives."""
+    """Typical seconds until all accepted calls are done, if nothing more arrives."""
     residual_s: _builtins.float
-    """Predicted seconds until a lane is free; 0 when one is free now."""
+    """Typical seconds until a lane is free; 0 when one is free now."""
     received: _builtins.int
     """Calls received so far over the stream that this report travels on."""
     window: _builtins.int
@@ -110,6 +110,12 @@ class ModelLoad(_message.Message):
     DEFAULT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     BATCH_ROWS_FIELD_NUMBER: _builtins.int
+    GAMMA_S_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    TARGET_ROWS_FIELD_NUMBER: _builtins.int
+    TARGET_S_FIELD_NUMBER: _builtins.int
+    UNLIKE_FIELD_NUMBER: _builtins.int
+    ROWS_MEAN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Model name."""
     version: _builtins.str
@@ -117,11 +123,13 @@ class ModelLoad(_message.Message):
     serves_unversioned: _builtins.bool
     """True for the version that answers a request without a version."""
     alpha_s: _builtins.float
-    """Predicted seconds of a batch of b rows: alpha_s + beta_s * b, at the admission quantile."""
+    """Typical seconds of a batch of b rows of size elements each: alpha_s + beta_s * b; right for
+    one row and for target_rows.
+    """
     beta_s: _builtins.float
     """See alpha_s."""
     best_s: _builtins.float
-    """Median seconds of a batch of one row: the least that a request can take."""
+    """Typical seconds of one row of the least size: the least that a request can take."""
     batch_max: _builtins.int
     """Most rows in one batch."""
     service_s: _builtins.float
@@ -134,6 +142,18 @@ class ModelLoad(_message.Message):
     """False while the model is loading or leaving."""
     batch_rows: _builtins.float
     """Rows of its batches of late, exponentially weighted; 0 before the first."""
+    gamma_s: _builtins.float
+    """Seconds that an element more than size adds, for each row."""
+    size: _builtins.float
+    """Elements per row of its calls of late; 0 when not known."""
+    target_rows: _builtins.int
+    """Largest batch that it forms of rows of that size; 0 when not known."""
+    target_s: _builtins.float
+    """Typical seconds of the largest batch that it forms; 0 when not known or without limit."""
+    unlike: _builtins.float
+    """Share of its calls that cannot share a batch with the one before, for their shapes differ."""
+    rows_mean: _builtins.float
+    """Rows per call of late; 0 before the first."""
     def __init__(
         self,
         *,
@@ -149,10 +169,16 @@ class ModelLoad(_message.Message):
         default_timeout_s: _builtins.float = ...,
         ready: _builtins.bool = ...,
         batch_rows: _builtins.float = ...,
+        gamma_s: _builtins.float = ...,
+        size: _builtins.float = ...,
+        target_rows: _builtins.int = ...,
+        target_s: _builtins.float = ...,
+        unlike: _builtins.float = ...,
+        rows_mean: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "name", b"name", "ready", b"ready", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "gamma_s", b"gamma_s", "name", b"name", "ready", b"ready", "rows_mean", b"rows_mean", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "size", b"size", "target_rows", b"target_rows", "target_s", b"target_s", "unlike", b"unlike", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,6 +203,9 @@ class WorkerState(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     GPU_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     PID_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    GAPS_MORE_FIELD_NUMBER: _builtins.int
+    UNANNOUNCED_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Name of the worker, stable over its life."""
     incarnation: _builtins.str
@@ -195,6 +224,12 @@ class WorkerState(_message.Message):
     """GPU memory in use, in bytes; 0 without a GPU."""
     pid: _builtins.int
     """Process id, for people."""
+    gaps_more: _builtins.int
+    """Further ones that were left out of gaps."""
+    unannounced: _builtins.bool
+    """The registry does not take the worker's announcement now: that the worker is missing there
+    says nothing of it.
+    """
     @_builtins.property
     def load(self) -> Global___Load:
         """Load now."""
@@ -202,6 +237,10 @@ class WorkerState(_message.Message):
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelLoad]:
         """Its models."""
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelGap]:
+        """Model versions that should be served and are not, at most 32."""
 
     def __init__(
         self,
@@ -217,11 +256,44 @@ class WorkerState(_message.Message):
         address: _builtins.str = ...,
         gpu_memory_bytes: _builtins.int = ...,
         pid: _builtins.int = ...,
+        gaps: _abc.Iterable[Global___ModelGap] | None = ...,
+        gaps_more: _builtins.int = ...,
+        unannounced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_cores", b"cpu_cores", "draining", b"draining", "gpu_memory_bytes", b"gpu_memory_bytes", "incarnation", b"incarnation", "lanes", b"lanes", "load", b"load", "memory_bytes", b"memory_bytes", "models", b"models", "pid", b"pid", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_cores", b"cpu_cores", "draining", b"draining", "gaps", b"gaps", "gaps_more", b"gaps_more", "gpu_memory_bytes", b"gpu_memory_bytes", "incarnation", b"incarnation", "lanes", b"lanes", "load", b"load", "memory_bytes", b"memory_bytes", "models", b"models", "pid", b"pid", "unannounced", b"unannounced", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerState: _TypeAlias = WorkerState  # noqa: Y015
+
+@_typing.final
+class ModelGap(_message.Message):
+    """A model version that a worker should serve and does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Model name."""
+    version: _builtins.str
+    """Version, an integer in text; empty: no version of the model is served."""
+    reason: _builtins.str
+    """Why, one sentence."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelGap: _TypeAlias = ModelGap  # noqa: Y015

@@ -28,16 +28,20 @@ class OpenLinkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLER_ID_FIELD_NUMBER: _builtins.int
+    FRAME_BYTES_MAX_FIELD_NUMBER: _builtins.int
     caller_id: _builtins.str
     """Name of the caller, for logs."""
+    frame_bytes_max: _builtins.int
+    """Longest frame that the caller takes, in bytes; a longer one costs the link. Zero: not told."""
     def __init__(
         self,
         *,
         caller_id: _builtins.str = ...,
+        frame_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_id", b"caller_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_id", b"caller_id", "frame_bytes_max", b"frame_bytes_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -51,19 +55,23 @@ class OpenLinkResponse(_message.Message):
 
     PORT_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
+    FRAME_BYTES_MAX_FIELD_NUMBER: _builtins.int
     port: _builtins.int
     """TCP port, on the host of this worker's address."""
     ticket: _builtins.bytes
     """What the first frame must say."""
+    frame_bytes_max: _builtins.int
+    """Longest frame that the worker takes, in bytes; a longer one costs the link. Zero: not told."""
     def __init__(
         self,
         *,
         port: _builtins.int = ...,
         ticket: _builtins.bytes = ...,
+        frame_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["port", b"port", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes_max", b"frame_bytes_max", "port", b"port", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,6 +123,7 @@ class Call(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    ALONE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the caller, unique on the link."""
     time_left_us: _builtins.int
@@ -127,6 +136,8 @@ class Call(_message.Message):
     """W3C trace context of the caller's span; empty when the request is not sampled."""
     payload: _builtins.bytes
     """hasten.inference.v2.ModelInferRequest, exactly as the client sent it."""
+    alone: _builtins.bool
+    """It runs in a batch of its own: a worker died while it ran, or while one like it did."""
     def __init__(
         self,
         *,
@@ -136,10 +147,11 @@ class Call(_message.Message):
         tenant: _builtins.str = ...,
         traceparent: _builtins.str = ...,
         payload: _builtins.bytes = ...,
+        alone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "payload", b"payload", "priority", b"priority", "tenant", b"tenant", "time_left_us", b"time_left_us", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "call_id", b"call_id", "payload", b"payload", "priority", b"priority", "tenant", b"tenant", "time_left_us", b"time_left_us", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,6 +167,7 @@ class ToRouter(_message.Message):
     LOAD_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reply]:
         """Finished calls."""
@@ -171,6 +184,12 @@ class ToRouter(_message.Message):
     def fault(self) -> _failure_pb2.Failure:
         """Why the worker ends the link now, in the last message, when something is wrong with it."""
 
+    @_builtins.property
+    def running(self) -> Global___Running:
+        """Which calls of this link run from now on; said before a lane begins them. Until the first such
+        message, and after one without others_wait, all calls sent are taken to run.
+        """
+
     def __init__(
         self,
         *,
@@ -178,14 +197,43 @@ class ToRouter(_message.Message):
         load: _load_pb2.Load | None = ...,
         state: _load_pb2.WorkerState | None = ...,
         fault: _failure_pb2.Failure | None = ...,
+        running: Global___Running | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "load", b"load", "state", b"state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "load", b"load", "running", b"running", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "load", b"load", "replies", b"replies", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "load", b"load", "replies", b"replies", "running", b"running", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ToRouter: _TypeAlias = ToRouter  # noqa: Y015
+
+@_typing.final
+class Running(_message.Message):
+    """What runs of a link's calls, so that nobody else's call is blamed if this process dies of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_IDS_FIELD_NUMBER: _builtins.int
+    OTHERS_WAIT_FIELD_NUMBER: _builtins.int
+    others_wait: _builtins.bool
+    """All others wait, those that are yet to come as well."""
+    @_builtins.property
+    def call_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Calls that run."""
+
+    def __init__(
+        self,
+        *,
+        call_ids: _abc.Iterable[_builtins.int] | None = ...,
+        others_wait: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_ids", b"call_ids", "others_wait", b"others_wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Running: _TypeAlias = Running  # noqa: Y015
 
 @_typing.final
 class Reply(_message.Message):

@@ -1,0 +1,163 @@
+"""Calls that ran when a worker died: which are tried once more, alone, and which never again."""
+
+from hasten_policy.machines.router_events import (
+    CallArrived,
+    InputBanned,
+    Refuse,
+    WorkerLost,
+)
+from hasten_policy.machines.router_state import RouterState
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.routing.calls import CallRecord
+from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.routing.suspicion import DEATHS_MAX, Content, Input
+from hasten_policy.routing.workers import WorkerRecord
+
+
+def deaths(
+    state: RouterState, view: ModelView, content: Content | None, now_s: float
+) -> tuple[str, ...]:
+    """Processes that died of the input, in whichever version that it may be sent to did most."""
+    if content is None:
+        return ()
+    inputs = {Input(entry.name, entry.version, content) for entry in view.open}
+    found = [state.suspicions.deaths(each, now_s) for each in inputs]
+    return max(found, key=lambda processes: (len(processes), processes), default=())
+
+
+def banned(state: RouterState, event: CallArrived, now_s: float) -> bool:
+    """Whether a new call's input is not run; then it has been refused."""
+    view = state.registry.find(event.model, event.version)
+    died = deaths(state, view, event.content, now_s) if view is not None else ()
+    if len(died) < DEATHS_MAX:
+        return False
+    state.out.append(Refuse(event.call_id, _poisonous(died)))
+    return True
+
+
+def may_have(state: RouterState, call: CallRecord, worker: WorkerRecord) -> bool:
+    """Whether a call that is doubted may go there now. Each runs in a batch of its own, and workers
+    tell which one runs. So equal ones that ran go to one worker, and may end that one only, while
+    those that did not run wait for what becomes of these; and where runs go on side by side no two
+    different ones meet, so that it is known which of them did it.
+    """
+    if not call.alone:
+        return True
+    content = call.content
+    there = state.trials.get(content) if content is not None else None
+    if there is not None and (there.worker is not worker or not call.deaths):
+        return False
+    equal = there.calls if there is not None else 0
+    return worker.lanes == 1 or worker.doubted == equal
+
+
+def blame(state: RouterState, worker: WorkerRecord, event: WorkerLost, now_s: float) -> None:
+    """The worker's process died while some calls ran there. Each is tried once more at most.
+
+    Whoever ran is suspect. The verdict needs more: that it ran by itself, or on trial. Else what is
+    asked often would be found guilty for having shared its batches with what is.
+    """
+    for one in event.alike:
+        # What it holds was not known until now. In a queue of ours it waits to be tried alone.
+        call = state.calls.get(one.call_id)
+        if call is not None:
+            call.content = one.content
+            call.alone = call.alone or call.held
+    found = _of(state, worker, event)
+    on_trial = {call.content for call, _ in found if call.alone}
+    by_itself = len({call.content for call, _ in found}) == 1
+    for call, entry in found:
+        guilty = by_itself or (call.alone and len(on_trial) == 1)
+        suspect = guilty or not on_trial
+        call.alone = True
+        call.deaths += 1
+        if call.content is not None and suspect:
+            _died(
+                state,
+                Input(entry.name, entry.version, call.content),
+                worker,
+                guilty=guilty,
+                now_s=now_s,
+            )
+
+
+def _of(
+    state: RouterState, worker: WorkerRecord, event: WorkerLost
+) -> list[tuple[CallRecord, ModelEntry]]:
+    """The calls that ran, their content known."""
+    found: list[tuple[CallRecord, ModelEntry]] = []
+    for one in event.ran:
+        call = state.calls.get(one.call_id)
+        entry = call.entry_on(worker.worker_id) if call is not None else None
+        if call is not None and entry is not None:
+            call.content = one.content
+            found.append((call, entry))
+    return found
+
+
+def _died(
+    state: RouterState, suspect: Input, worker: WorkerRecord, *, guilty: bool, now_s: float
+) -> None:
+    known = state.suspicions.deaths(suspect, now_s)
+    if known and not guilty:
+        return
+    died = state.suspicions.died(suspect, worker.process, now_s)
+    if len(died) >= DEATHS_MAX > len(known):
+        _ban(state, suspect, died, now_s)
+
+
+def spent(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> Refusal | None:
+    """Why a call that was there when its worker died is not tried again; None if it may be."""
+    if call.content is not None:
+        suspect = Input(entry.name, entry.version, call.content)
+        died = state.suspicions.deaths(suspect, now_s)
+        if len(died) >= DEATHS_MAX:
+            return _poisonous(died)
+    if call.deaths >= DEATHS_MAX:
+        return Refusal(
+            Reason.WORKER_LOST,
+            "the worker was lost, as the one before it, with the call running",
+            started=True,
+        )
+    return None
+
+
+def survived(state: RouterState, call: CallRecord, entry: ModelEntry) -> None:
+    """A worker ran the call and lives."""
+    if call.content is None:
+        return
+    suspect = Input(entry.name, entry.version, call.content)
+    if state.suspicions.answered(suspect):
+        for held in _held_with(state, suspect):
+            held.alone = held.deaths > 0
+
+
+def _poisonous(died: tuple[str, ...]) -> Refusal:
+    """Workers died of the input."""
+    names = ", ".join(process.rpartition("/")[0] for process in died)
+    return Refusal(
+        Reason.POISONOUS,
+        f"{len(died)} workers died while they ran this input ({names}); it is not run again",
+        metadata=(("workers", names),),
+        started=True,
+    )
+
+
+def _ban(state: RouterState, suspect: Input, died: tuple[str, ...], now_s: float) -> None:
+    """Says so once, and refuses those that wait with the same input."""
+    state.out.append(InputBanned(suspect.model, suspect.version, suspect.content.digest, died))
+    for call in _held_with(state, suspect):
+        state.refuse(call, _poisonous(died), now_s, missed=None)
+
+
+def _held_with(state: RouterState, suspect: Input) -> list[CallRecord]:
+    views = [
+        state.held_views.get(key) for key in (suspect.model, f"{suspect.model}/{suspect.version}")
+    ]
+    return [
+        call
+        for view in views
+        if view is not None
+        for call in view.held.calls()
+        if call.content == suspect.content
+    ]
