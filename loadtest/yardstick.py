@@ -11,6 +11,7 @@ do of which two in a row end within the deadline.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from hasten_sim.points import Lasting, Point, scenario_at
 from hasten_sim.scenario import Scenario
@@ -43,7 +44,7 @@ ms = {deadline}
 """
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("alpha", type=float, help="fixed ms of a batch")
@@ -54,7 +55,7 @@ def main() -> int:
     parser.add_argument("--batch-max", type=int, default=32, help="most rows of a batch")
     parser.add_argument("--rates", help="requests a second, joined by commas")
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")
-    said = parser.parse_args()
+    said = parser.parse_args(arguments)
     try:
         print(_shown(said), end="")
     except (WorkloadError, ValueError) as error:

@@ -5,6 +5,8 @@ from typing import Final
 Case = tuple[str, str]
 """A file of loadtest/workloads, and TOML tables on top of it."""
 
+LOADS: Final = (0.5, 1.0, 1.5, 2.0, 4.0)
+"""Multiples of the capacity, at which each case is run."""
 _MODEL: Final = """\
 [[models]]
 name = "encoder"
@@ -35,6 +37,36 @@ TRIALS: Final[dict[str, Case]] = {
     "24 tokens, profile 1,000 times too short": _changed("profiled_factor = 0.001"),
     "24 tokens, drift and stalls": ("drifting.toml", ""),
 }
+_FRESH: Final = """\
+capacity_per_s = {capacity}
+[mesh.host]
+cores = 2
+accept_us = 120
+refuse_us = 80
+answer_us = 110
+worker_us = 60
+pending_max = 1000
+[[models]]
+name = "model"
+alpha_ms = {alpha}
+beta_ms = {beta}
+element_us = {element}
+lengths = {{ kind = "fixed", length = {length} }}
+batch_max = 32
+noise = {{ cv = 0.1, drift_cv = 0.15, drift_s = 0.5, stall_every_s = 1, stall_ms = 15 }}
+profiled_at = "length_1"
+profiled_factor = 0.5
+"""
+"""Everything that a real mesh of two cores meets at once, with the capacities of closed loops."""
+
+
+def _fresh(file: str, **said: float) -> Case:
+    return file, _FRESH.format(**said)
+
+
+FRESH_24: Final = "as measured: encoder, 24 tokens"
+FRESH_32: Final = "as measured: MiniLM, 32 tokens"
+FRESH_64: Final = "as measured: encoder, 64 tokens"
 PERCEPTRON: Final = "perceptron, two cores"
 STOLEN: Final = "24 tokens, two cores, two burners each"
 SHORT: Final[dict[str, Case]] = {
@@ -42,8 +74,27 @@ SHORT: Final[dict[str, Case]] = {
     STOLEN: ("stolen_cpu.toml", ""),
     "24 tokens, two cores, throttled": ("throttled_cpu.toml", ""),
     PERCEPTRON: ("perceptron.toml", ""),
+    FRESH_24: _fresh("encoder_24.toml", capacity=437, alpha=2, beta=0.12, element=70, length=24),
+    FRESH_32: _fresh(
+        "minilm_32.toml", capacity=387, alpha=2.5, beta=0.06, element=63.75, length=32
+    ),
+    FRESH_64: _fresh("encoder_64.toml", capacity=215, alpha=2, beta=0.12, element=70, length=64),
 }
 """Router and worker share two cores."""
+WANTED: Final[dict[str, tuple[float, ...]]] = {
+    PERCEPTRON: (0.49, 0.90, 0.60, 0.45, 0.30),
+    FRESH_24: (0.49, 0.88, 0.82, 0.80),
+    FRESH_32: (0.49, 0.81),
+    FRESH_64: (0.48, 0.78, 0.75, 0.75),
+}
+"""Least share of the capacity in time at each load, as far as something is wanted there."""
+MEASURED: Final[dict[str, tuple[str, ...]]] = {
+    PERCEPTRON: (".50", ".28", "0", "0", ""),
+    FRESH_24: (".51", ".39", ".36", ".35", ""),
+    FRESH_32: (".50", ".04", ".03", ".30", ""),
+    FRESH_64: (".03", ".02", ".04", ".05", ""),
+}
+"""What real meshes answered that were just started, on 25 November 2026, before these cases."""
 ALL: Final = {**MODELS, **TRIALS, **SHORT}
 
 BACK_LOAD: Final = 0.4

@@ -6,12 +6,14 @@ from html.parser import HTMLParser
 
 import pytest
 
+from hasten_sim.points import Lasting
 from hasten_sim.report.about import about
 from hasten_sim.report.bars import stacked_bars
 from hasten_sim.report.document import document
 from hasten_sim.report.page import page
 from hasten_sim.report.plot import HEIGHT, WIDTH, Axes, Dot, Series, line_plot
 from hasten_sim.report.summary import Summary, summed_up
+from hasten_sim.workload import parse
 from tests.unit.sim_report.runs import Small, figures, summary
 
 VOID = {"meta"}
@@ -191,3 +193,55 @@ def test_a_run_without_arrivals_can_be_reported() -> None:
 
     empty = figures(offered=0, in_time=0, refused={}, admitted=0, goodput_by_s=(), offered_by_s=())
     read(made(summed_up([Job(Small(), "hasten", 1)], [empty])))
+
+
+SHARED = """
+name = "shared"
+duration_s = 10
+capacity_per_s = 300
+[mesh]
+lag_ms = 2
+host = { cores = 2, accept_us = 100 }
+[arrivals]
+process = "poisson"
+load = 0.5
+[[models]]
+name = "text"
+alpha_ms = 10
+element_us = 100
+lengths = { kind = "mixed", choices = [[8, 1], [32, 1]] }
+batch_max = 4
+[[faults]]
+kind = "steal"
+at_s = 1
+router = 0
+share = 0.5
+every_ms = 100
+each_ms = 30
+[[faults]]
+kind = "crowd"
+at_s = 2
+for_s = 3
+threads = 4
+[[faults]]
+kind = "hiccup"
+at_s = 6
+worker = 0
+ms = 40
+"""
+
+
+def test_machines_lengths_and_thefts_are_told_in_words() -> None:
+    told = about(Lasting(parse(SHARED, "shared.toml")), description="", command="", seeds=(1,))
+    facts = dict(told.facts)
+    assert facts["mesh"] == (
+        "1 router, 1 worker; the end of a run is heard of after 2 ms; all on one machine of 2 cores"
+    )
+    assert facts["models"] == (
+        "text: 12 ms a batch of 1, 18 ms of 4, at the mean of lengths from 8 to 32"
+    )
+    assert facts["capacity"] == "300 requests a second are the load 1"
+    assert facts["faults"] == (
+        "steal of router 0 50 % of the CPU for 30 ms of 100 ms at 1 s for good; "
+        "crowd of 4 threads at 2 s for 3 s; hiccup of worker 0 of 40 ms at 6 s for good"
+    )

@@ -192,11 +192,15 @@ class SimWorker:
 
     def receive(self, link: Link, message: ToWorker) -> None:
         """A router's message came."""
-        if not self._delays(lambda sent: self.receive(link, sent), message):
-            cost_s = self._call_s * len(message.calls)
-            self._do(cost_s, lambda sent: self._read(link, sent), message)
+        if self._hung:
+            self._delayed.append((lambda sent: self.receive(link, sent), message))
+        elif self._thread is None:
+            self._read((link, message))
+        else:
+            self._thread.do(self._call_s * len(message.calls), self._read, (link, message))
 
-    def _read(self, link: Link, message: ToWorker) -> None:
+    def _read(self, read: tuple[Link, ToWorker]) -> None:
+        link, message = read
         for call_id in message.cancels:
             known = self._ids.pop((link.link_id, call_id), None)
             if known is not None:
@@ -243,11 +247,15 @@ class SimWorker:
         if incarnation != self._incarnation or not self.serving:
             return
         if not self._hung:
+            self._do(LEAST_S, self._told_all, incarnation)
+        period_s = self._scenario.mesh.network.report_period_s
+        self._loop.at(self._loop.now_s + period_s, self._report, incarnation)
+
+    def _told_all(self, incarnation: int) -> None:
+        if incarnation == self._incarnation and not self._hung:
             for link in self.links:
                 if link.up:
                     link.report(self._state(link))
-        period_s = self._scenario.mesh.network.report_period_s
-        self._loop.at(self._loop.now_s + period_s, self._report, incarnation)
 
     def _state(self, link: Link) -> WorkerReport:
         return self._machine.report(
