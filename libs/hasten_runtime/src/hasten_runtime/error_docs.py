@@ -29,6 +29,11 @@ Every refusal carries a canonical gRPC status and, in the trailer `{DETAILS_KEY}
 The trailer `{PUSHBACK_KEY}` says the same to clients that retry by service config:
 milliseconds to wait, or -1 when a retry cannot help.
 
+A `CANCELLED` without these details, of a call that you did not give up yourself, means `OVERLOADED`
+too: more calls came than the server could even refuse, and gRPC cut this one unread
+(`grpc.pending_max`). Hasten's own clients say so. A stock client that retries by service config
+should list `CANCELLED` among its `retryableStatusCodes`, with a backoff.
+
 The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
 
 | reason | status | retry | what to do |

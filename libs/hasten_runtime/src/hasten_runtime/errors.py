@@ -7,14 +7,15 @@ exactly when there is too much to do.
 """
 
 import math
+from functools import lru_cache
 from typing import Final, NoReturn, Protocol, cast
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from hasten_policy.reasons import DOMAIN, Reason, Refusal
+from hasten_runtime import fields
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
@@ -28,8 +29,11 @@ MESSAGE_CHARS_MAX: Final = 1000
 VALUE_CHARS_MAX: Final = 200
 ENTRIES_MAX: Final = 12
 RETRY_AFTER_S_MAX: Final = 3600.0
+REMEMBERED_MAX: Final = 512
+"""Refusals whose trailers are kept, the ones used last; a few hundred bytes each."""
 
 _TYPE_PREFIX: Final = "type.googleapis.com/google.rpc."
+_TYPE_PREFIX_BYTES: Final = _TYPE_PREFIX.encode()
 _CODES: Final = {reason: grpc.StatusCode[reason.status] for reason in Reason}
 _NUMBERS: Final = {reason: int(_CODES[reason].value[0]) for reason in Reason}
 # Without a hint, a retry of these only adds load or comes later still.
@@ -38,7 +42,8 @@ _NO_RETRY: Final = frozenset(
 )
 # What a foreign error without details most likely means.
 _FOREIGN: Final = {
-    grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    # This side raises something else when it gives a call up.
+    grpc.StatusCode.CANCELLED: Reason.OVERLOADED,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_PASSED,
     grpc.StatusCode.FAILED_PRECONDITION: Reason.CONTROL_MODE,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_REQUEST,
@@ -92,7 +97,20 @@ def status_code(reason: Reason) -> grpc.StatusCode:
 
 def trailers(refusal: Refusal) -> Trailers:
     """Trailing metadata of a refusal, for handlers that set the status themselves."""
-    details = _status_details(refusal).SerializeToString()
+    if _is_short(refusal):
+        return _remembered_trailers(refusal)
+    return _made_trailers(refusal)
+
+
+def _is_short(refusal: Refusal) -> bool:
+    """It says nothing that is cut: what is kept must not be as large as a caller likes."""
+    if len(refusal.message) > MESSAGE_CHARS_MAX or len(refusal.metadata) > ENTRIES_MAX:
+        return False
+    return all(len(name) + len(value) <= VALUE_CHARS_MAX for name, value in refusal.metadata)
+
+
+def _made_trailers(refusal: Refusal) -> Trailers:
+    details = _status_details(refusal)
     retry_after_s = _retry_after_s(refusal)
     if retry_after_s is not None:
         pushback = str(math.ceil(retry_after_s * 1000.0))
@@ -103,33 +121,56 @@ def trailers(refusal: Refusal) -> Trailers:
     return ((DETAILS_KEY, details), (PUSHBACK_KEY, pushback))
 
 
-def _status_details(refusal: Refusal) -> status_pb2.Status:
-    """The refusal as `google.rpc.Status`."""
+_remembered_trailers = lru_cache(REMEMBERED_MAX)(_made_trailers)
+
+
+def _status_details(refusal: Refusal) -> bytes:
+    """The refusal as a serialised `google.rpc.Status`, put together by hand: message objects
+    cost several times as much, most of what a refusal costs in Python.
+    """
     reason = refusal.reason
-    message = refusal.message[:MESSAGE_CHARS_MAX]
-    metadata = {key: value[:VALUE_CHARS_MAX] for key, value in refusal.metadata[:ENTRIES_MAX]}
+    message = _utf8(refusal.message[:MESSAGE_CHARS_MAX])
+    metadata = {name: value[:VALUE_CHARS_MAX] for name, value in refusal.metadata[:ENTRIES_MAX]}
     if refusal.started:
         metadata[STARTED_KEY] = "true"
-    info = error_details_pb2.ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=metadata)
-    details = [_packed("ErrorInfo", info.SerializeToString())]
+    info = [_field(1, reason.name.encode()), _field(2, DOMAIN.encode())]
+    info += [
+        _field(3, _field(1, _utf8(name)) + _field(2, _utf8(value)))
+        for name, value in metadata.items()
+    ]
+    parts = [b"\x08", fields.varint(_NUMBERS[reason]), _field(2, message)]
+    parts.append(_detail("ErrorInfo", b"".join(info)))
     retry_after_s = _retry_after_s(refusal)
     if retry_after_s is not None:
         seconds, fraction = divmod(retry_after_s, 1.0)
-        delay = duration_pb2.Duration(seconds=int(seconds), nanos=int(fraction * 1e9))
-        retry = error_details_pb2.RetryInfo(retry_delay=delay)
-        details.append(_packed("RetryInfo", retry.SerializeToString()))
+        delay = b"\x08" + fields.varint(int(seconds)) + b"\x10" + fields.varint(int(fraction * 1e9))
+        parts.append(_detail("RetryInfo", _field(1, delay)))
     if reason is Reason.TENANT_QUOTA:
-        violation = error_details_pb2.QuotaFailure.Violation(
-            subject=f"tenant:{metadata.get('tenant', '')}", description=message
-        )
-        quota = error_details_pb2.QuotaFailure(violations=[violation])
-        details.append(_packed("QuotaFailure", quota.SerializeToString()))
-    return status_pb2.Status(code=_NUMBERS[reason], message=message, details=details)
+        subject = _utf8(f"tenant:{metadata.get('tenant', '')}")
+        violation = _field(1, subject) + _field(2, message)
+        parts.append(_detail("QuotaFailure", _field(1, violation)))
+    return b"".join(parts)
+
+
+def _detail(name: str, value: bytes) -> bytes:
+    """One of `Status.details`: an Any around a serialised message."""
+    return _field(3, _field(1, _TYPE_PREFIX_BYTES + name.encode()) + _field(2, value))
+
+
+def _field(number: int, value: bytes) -> bytes:
+    return b"".join((fields.key(number), fields.varint(len(value)), value))
+
+
+def _utf8(text: str) -> bytes:
+    """As bytes that every parser takes: half of a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 async def abort(context: Aborting, refusal: Refusal) -> NoReturn:
     """Ends the call with the refusal; raises as `ServicerContext.abort` does."""
     message = refusal.message[:MESSAGE_CHARS_MAX]
+    if not message.isascii():
+        message = _utf8(message).decode()
     await context.abort(_CODES[refusal.reason], message, trailers(refusal))
     raise AssertionError("abort returned")
 
@@ -198,7 +239,3 @@ def _retry_after_s(refusal: Refusal) -> float | None:
     if seconds is None or not math.isfinite(seconds):
         return None
     return min(max(seconds, 0.0), RETRY_AFTER_S_MAX)
-
-
-def _packed(name: str, value: bytes) -> any_pb2.Any:
-    return any_pb2.Any(type_url=_TYPE_PREFIX + name, value=value)
