@@ -93,14 +93,18 @@ def open_infer(channel: grpc.aio.Channel) -> Infer:
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """ErrorInfo.reason from the details in the trailers; "" without."""
+    """ErrorInfo.reason from the details in the trailers; "" without.
+
+    A CANCELLED that comes without, as an error, is no doing of this side's: the server had too
+    many calls waiting and cut this one.
+    """
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             info = error_details_pb2.ErrorInfo()
             for detail in status_pb2.Status.FromString(value).details:
                 if detail.Unpack(info):
                     return str(info.reason)
-    return ""
+    return "OVERLOADED" if error.code() is grpc.StatusCode.CANCELLED else ""
 
 
 async def timed_call(

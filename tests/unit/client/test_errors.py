@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hasten_client as hc
+from hasten_client.errors import from_rpc
 from tests.support.ports import free_port
 from tests.unit.client.scripted_server import Fail, ScriptedServer
 
@@ -33,6 +34,7 @@ X = {"x": np.zeros(1, np.float32)}
         (Fail(CODES.UNIMPLEMENTED, reason="UNIMPLEMENTED"), hc.Unimplemented),
         (Fail(CODES.PERMISSION_DENIED), hc.AccessDenied),
         (Fail(CODES.CANCELLED, reason="CANCELLED"), hc.Cancelled),
+        (Fail(CODES.CANCELLED), hc.Overloaded),
         (Fail(CODES.UNKNOWN), hc.HastenError),
     ],
 )
@@ -46,6 +48,27 @@ async def test_each_reason_has_its_class(
     assert caught.value.status == fail.code.name
     assert caught.value.message == "no"
     assert len(server.seen) == 1
+
+
+class Given:
+    """A CANCELLED that this side asked for, as gRPC tells of it."""
+
+    def __init__(self, details: str) -> None:
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        return CODES.CANCELLED
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
+
+
+@pytest.mark.parametrize("details", ["Locally cancelled by application!", "Channel closed!"])
+def test_what_this_side_gave_up_is_no_overload(details: str) -> None:
+    assert type(from_rpc(Given(details))) is hc.Cancelled
 
 
 async def test_an_error_carries_all_that_the_server_said(

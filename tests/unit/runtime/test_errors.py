@@ -176,6 +176,21 @@ def test_nobody_is_told_to_come_back_at_once_or_after_its_deadline(
     assert any("RetryInfo" in detail.type_url for detail in details) == hinted
 
 
+def test_equal_refusals_are_made_once_and_long_ones_are_not_kept() -> None:
+    first, again = (Refusal(Reason.OVERLOADED, "busy", 0.1, (("a", "b"),)) for _ in range(2))
+    assert errors.trailers(first) is errors.trailers(again)
+    long = Refusal(Reason.OVERLOADED, "busy", 0.1, (("a", "b" * 300),))
+    assert errors.trailers(long) == errors.trailers(long)
+    assert errors.trailers(long) is not errors.trailers(long)
+
+
+def test_half_of_a_surrogate_pair_keeps_nobody_from_being_told() -> None:
+    odd = Refusal(Reason.TENANT_QUOTA, "no \ud800", 1.0, (("tenant", "\udfff"), ("\ud800", "x")))
+    found = unpacked(odd)
+    assert found["message"] == "no ?"
+    assert dict(found["ErrorInfo"].metadata) == {"tenant": "?", "?": "x"}
+
+
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.value[0] != 0])
 def test_every_foreign_status_has_a_meaning(code: grpc.StatusCode) -> None:
     refusal = errors.refusal_from_rpc_error(rpc_error(code, "their words"))
@@ -188,7 +203,7 @@ def test_every_foreign_status_has_a_meaning(code: grpc.StatusCode) -> None:
     [
         (grpc.StatusCode.UNAVAILABLE, "", Reason.WORKER_LOST, True),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", Reason.DEADLINE_PASSED, True),
-        (grpc.StatusCode.CANCELLED, "", Reason.CANCELLED, True),
+        (grpc.StatusCode.CANCELLED, "", Reason.OVERLOADED, True),
         (grpc.StatusCode.NOT_FOUND, "", Reason.MODEL_NOT_FOUND, False),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", Reason.OVERLOADED, False),
         (

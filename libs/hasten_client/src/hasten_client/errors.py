@@ -17,6 +17,10 @@ from google.rpc import error_details_pb2, status_pb2
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
+# What gRPC itself says of a call that this side ended. It has nothing to say of one that a
+# server cut because too many waited there.
+_ENDED_HERE: Final = ("Locally cancelled by application!", "Channel closed!")
+_CUT: Final = "too many calls were waiting at the server, and it cut this one unread"
 # What gRPC itself says of a message over its limit, on either side.
 _TOO_LARGE: Final = "message larger than max"
 _OWN_LIMIT: Final = "CLIENT:"
@@ -75,7 +79,11 @@ class DeadlineInfeasible(DeadlineExceeded):
 
 
 class Overloaded(HastenError):
-    """Refused at once: too much work is waiting to keep this deadline."""
+    """Refused at once: too much work is waiting to keep this deadline.
+
+    Its status is CANCELLED when more calls came than the server could even refuse: gRPC then
+    cuts some without a reason, before anything of them is read.
+    """
 
     default_status = "RESOURCE_EXHAUSTED"
     default_reason = "OVERLOADED"
@@ -136,7 +144,7 @@ class AccessDenied(HastenError):
 
 
 class Cancelled(HastenError):
-    """The call was cancelled."""
+    """This side gave the call up."""
 
     default_status = "CANCELLED"
     default_reason = "CANCELLED"
@@ -216,7 +224,10 @@ def from_rpc(failed: FailedCall) -> HastenError:
     if not info.reason and _TOO_LARGE in message and not message.startswith(_OWN_LIMIT):
         # gRPC said it before the server could.
         message = f"{message}: the limit is the server's setting grpc.message_bytes_max"
-    return _class(info.reason, status, message)(
+    kind = _class(info.reason, status, message)
+    if kind is Overloaded and message == "CANCELLED":
+        message = _CUT
+    return kind(
         message,
         reason=info.reason,
         status=status,
@@ -233,6 +244,8 @@ def _class(reason: str, status: str, message: str) -> type[HastenError]:
         return Unreachable
     if not reason and status == "RESOURCE_EXHAUSTED" and _TOO_LARGE in message:
         return MessageTooLarge
+    if not reason and status == "CANCELLED" and message not in _ENDED_HERE:
+        return Overloaded
     return _CLASS_OF_STATUS.get(status, HastenError)
 
 

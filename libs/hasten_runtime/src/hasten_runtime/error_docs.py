@@ -33,6 +33,11 @@ does not allow is no help: it is told as -1, without `RetryInfo`.
 Message and metadata repeat what was sent only in part: all trailers together stay below the 8 KiB
 that stock clients take, and what was cut ends with an ellipsis.
 
+A `CANCELLED` without these details, of a call that you did not give up yourself, means `OVERLOADED`
+too: more calls came than the server could even refuse, and gRPC cut this one unread
+(`grpc.pending_max`). Hasten's own clients say so. A stock client that retries by service config
+should list `CANCELLED` among its `retryableStatusCodes`, with a backoff.
+
 The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
 
 | reason | status | retry | what to do |

@@ -7,15 +7,16 @@ exactly when there is too much to do.
 """
 
 import math
+from functools import lru_cache
 from typing import Final, NoReturn, Protocol, cast
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from hasten_policy.reasons import DOMAIN, Reason, Refusal
 from hasten_policy.short import short
+from hasten_runtime import fields
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
@@ -29,8 +30,11 @@ RETRY_AFTER_S_MIN: Final = 0.001
 RETRY_AFTER_S_MAX: Final = 3600.0
 SUBJECT_BYTES_MAX: Final = 200
 """Of what a quota's violation says, beside the message that says it all."""
+REMEMBERED_MAX: Final = 512
+"""Refusals whose trailers are kept, the ones used last; a few hundred bytes each."""
 
 _TYPE_PREFIX: Final = "type.googleapis.com/google.rpc."
+_TYPE_PREFIX_BYTES: Final = _TYPE_PREFIX.encode()
 _CODES: Final = {reason: grpc.StatusCode[reason.status] for reason in Reason}
 _NUMBERS: Final = {reason: int(_CODES[reason].value[0]) for reason in Reason}
 # Without a hint, a retry of these only adds load or comes later still.
@@ -39,7 +43,8 @@ _NO_RETRY: Final = frozenset(
 )
 # What a foreign error without details most likely means.
 _FOREIGN: Final = {
-    grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    # This side raises something else when it gives a call up.
+    grpc.StatusCode.CANCELLED: Reason.OVERLOADED,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_PASSED,
     grpc.StatusCode.FAILED_PRECONDITION: Reason.CONTROL_MODE,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_REQUEST,
@@ -104,13 +109,16 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
             when they are over would only make it wait: it is told not to try again.
     """
     hint_s = _retry_after_s(refusal)
-    pause_ms = math.ceil(hint_s * 1000.0) if hint_s is not None else -1
-    too_late = left_s is not None and pause_ms >= left_s * 1000.0
-    if too_late:
-        hint_s = None
-    details = _status_details(refusal, hint_s).SerializeToString()
+    too_late = hint_s is not None and left_s is not None and hint_s >= left_s
+    return _trailers(refusal, too_late)
+
+
+@lru_cache(REMEMBERED_MAX)
+def _trailers(refusal: Refusal, too_late: bool) -> Trailers:  # noqa: FBT001  (a cache's key)
+    hint_s = None if too_late else _retry_after_s(refusal)
+    details = _status_details(refusal, hint_s)
     if hint_s is not None:
-        pushback = str(pause_ms)
+        pushback = str(math.ceil(hint_s * 1000.0))
     elif too_late or refusal.reason in _NO_RETRY:
         pushback = "-1"
     else:
@@ -118,33 +126,56 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
     return ((DETAILS_KEY, details), (PUSHBACK_KEY, pushback))
 
 
-def _status_details(refusal: Refusal, hint_s: float | None) -> status_pb2.Status:
-    """The refusal as `google.rpc.Status`, with a hint to come back after so many seconds."""
+def _status_details(refusal: Refusal, hint_s: float | None) -> bytes:
+    """The refusal as a serialised `google.rpc.Status`, with a hint to come back after so many
+    seconds. Put together by hand: message objects cost several times as much, most of what a
+    refusal costs in Python.
+    """
     reason = refusal.reason
+    message = _utf8(refusal.message)
     metadata = dict(refusal.metadata)
     if refusal.started:
         metadata[STARTED_KEY] = "true"
-    info = error_details_pb2.ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=metadata)
-    details = [_packed("ErrorInfo", info.SerializeToString())]
+    info = [_field(1, reason.name.encode()), _field(2, DOMAIN.encode())]
+    info += [
+        _field(3, _field(1, _utf8(name)) + _field(2, _utf8(value)))
+        for name, value in metadata.items()
+    ]
+    parts = [b"\x08", fields.varint(_NUMBERS[reason]), _field(2, message)]
+    parts.append(_detail("ErrorInfo", b"".join(info)))
     if hint_s is not None:
         seconds, fraction = divmod(hint_s, 1.0)
-        delay = duration_pb2.Duration(seconds=int(seconds), nanos=int(fraction * 1e9))
-        retry = error_details_pb2.RetryInfo(retry_delay=delay)
-        details.append(_packed("RetryInfo", retry.SerializeToString()))
+        delay = b"\x08" + fields.varint(int(seconds)) + b"\x10" + fields.varint(int(fraction * 1e9))
+        parts.append(_detail("RetryInfo", _field(1, delay)))
     if reason is Reason.TENANT_QUOTA:
-        violation = error_details_pb2.QuotaFailure.Violation(
-            subject=f"tenant:{metadata.get('tenant', '')}",
-            description=short(refusal.message, SUBJECT_BYTES_MAX),
-        )
-        quota = error_details_pb2.QuotaFailure(violations=[violation])
-        details.append(_packed("QuotaFailure", quota.SerializeToString()))
-    return status_pb2.Status(code=_NUMBERS[reason], message=refusal.message, details=details)
+        subject = _utf8(f"tenant:{metadata.get('tenant', '')}")
+        said = _utf8(short(refusal.message, SUBJECT_BYTES_MAX))
+        violation = _field(1, subject) + _field(2, said)
+        parts.append(_detail("QuotaFailure", _field(1, violation)))
+    return b"".join(parts)
+
+
+def _detail(name: str, value: bytes) -> bytes:
+    """One of `Status.details`: an Any around a serialised message."""
+    return _field(3, _field(1, _TYPE_PREFIX_BYTES + name.encode()) + _field(2, value))
+
+
+def _field(number: int, value: bytes) -> bytes:
+    return b"".join((fields.key(number), fields.varint(len(value)), value))
+
+
+def _utf8(text: str) -> bytes:
+    """As bytes that every parser takes: half of a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 async def abort(context: Aborting, refusal: Refusal) -> NoReturn:
     """Ends the call with the refusal; raises as `ServicerContext.abort` does."""
-    found = trailers(refusal, context.time_remaining())
-    await context.abort(_CODES[refusal.reason], refusal.message, found)
+    message = refusal.message
+    if not message.isascii():
+        message = _utf8(message).decode()
+    left_s = context.time_remaining()
+    await context.abort(_CODES[refusal.reason], message, trailers(refusal, left_s))
     raise AssertionError("abort returned")
 
 
@@ -212,7 +243,3 @@ def _retry_after_s(refusal: Refusal) -> float | None:
     if seconds is None or not math.isfinite(seconds):
         return None
     return min(max(seconds, RETRY_AFTER_S_MIN), RETRY_AFTER_S_MAX)
-
-
-def _packed(name: str, value: bytes) -> any_pb2.Any:
-    return any_pb2.Any(type_url=_TYPE_PREFIX + name, value=value)

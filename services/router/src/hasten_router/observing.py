@@ -85,6 +85,10 @@ class Meter:
         known = self._metrics.counts(model) or self._knows(model)
         self._metrics.model(model if known else OTHER).refused(refusal)
 
+    def unread_refused(self, refusal: Refusal) -> None:
+        """A request was refused before it was read: its model is not known."""
+        self._metrics.model(OTHER).refused(refusal)
+
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""
         self._metrics.standing(worker_id, standing)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_events import (
     Asked,
@@ -223,6 +223,10 @@ class Shell:
             for call_id, call in self._calls.items()
             if call_id not in blamed and (call.model, *look_of(call.payload)) in looks
         ]
+
+    def host_lagged(self, lag: HostLag) -> None:
+        """The host let this process be late, or said that it did not."""
+        self._tell(lag)
 
     # --- effects ---------------------------------------------------------------------
 

@@ -28,8 +28,11 @@ from hasten_runtime import metrics, telemetry
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.front_door import open_front_door
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.grpc_server import listening
+from hasten_runtime.host_counters import HostCounters
+from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
@@ -97,24 +100,48 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         in_flight=lambda: machine.in_flight,
         discovery_age_s=roster.age_s,
     )
+    lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
+    metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
     try:
-        async with _open_store(settings) as store:
-            yield Router(
-                shell=shell,
-                front=_front(settings, shell, roster, outlook, readiness, traces),
-                roster=roster,
-                keeper=Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s),
-                outlook=outlook,
-                readiness=readiness,
-                metrics=endpoint,
-            )
+        lag.open()
+        opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
+        with opened as door:
+            async with _open_store(settings) as store:
+                yield Router(
+                    shell=shell,
+                    front=_front(
+                        settings,
+                        Services(
+                            desk=Desk(door=shell, clock=clock, limits=settings.front_limits()),
+                            door=door,
+                            fanout=InferenceFanout(
+                                Crew(roster.links, shell, settings.fanout.crew_limits()),
+                                outlook,
+                                readiness,
+                                version=version("hasten-router"),
+                            ),
+                            operator=RouterOperator(roster, outlook, shell),
+                        ),
+                        traces,
+                    ),
+                    roster=roster,
+                    keeper=_keeper(settings, store, machine),
+                    outlook=outlook,
+                    readiness=readiness,
+                    metrics=endpoint,
+                )
     finally:
+        lag.close()
         shell.close()
         await discovery.close()
         await traces.stop()
         endpoint.close()
         if recorder is not None:
             await asyncio.to_thread(recorder.close)
+
+
+def _keeper(settings: RouterSettings, store: LoadStore, machine: RouterMachine) -> Keeper:
+    return Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s)
 
 
 def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:
@@ -158,21 +185,11 @@ def _link_opener(
 
 
 def _front(
-    settings: RouterSettings,
-    shell: Shell,
-    roster: Roster,
-    outlook: Outlook,
-    readiness: Readiness,
-    traces: telemetry.Telemetry,
+    settings: RouterSettings, services: Services, traces: telemetry.Telemetry
 ) -> FrontServer:
-    crew = Crew(roster.links, shell, settings.fanout.crew_limits())
     return GrpcFront(
         settings.address,
-        Services(
-            desk=Desk(door=shell, clock=SystemClock(), limits=settings.front_limits()),
-            fanout=InferenceFanout(crew, outlook, readiness, version=version("hasten-router")),
-            operator=RouterOperator(roster, outlook, shell),
-        ),
+        services,
         settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=traces.server_interceptors(),
         reuse_port=settings.shared_port,

@@ -105,6 +105,10 @@ class Meter:
         """A request was refused before it became a call; model is "" for one that is not here."""
         self._metrics.model(model or OTHER).refused(refusal)
 
+    def unread_refused(self, refusal: Refusal) -> None:
+        """A request was refused before it was read: its model is not known."""
+        self._metrics.model(OTHER).refused(refusal)
+
     def _end_span(self, call: Call, refusal: Refusal | None) -> None:
         # The span of a call served directly is that of its RPC and ends with it.
         if call.span is not None and call.link_id:

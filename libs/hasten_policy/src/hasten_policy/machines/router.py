@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hasten_policy.load import WorkerReport
+from hasten_policy.load import HostLag, WorkerReport
 from hasten_policy.machines.router_admission import arrive
 from hasten_policy.machines.router_answers import answered, refused
 from hasten_policy.machines.router_dispatch import choose_other, shed, use_freed_credits
@@ -194,7 +194,7 @@ class RouterMachine:
 
     def _on_worker(
         self,
-        event: LoadTold | WorkerReported | WorkerJoined | WorkerLost | WorkerQuiesced,
+        event: LoadTold | WorkerReported | WorkerJoined | WorkerLost | WorkerQuiesced | HostLag,
         now_s: float,
     ) -> None:
         state = self._state
@@ -206,6 +206,8 @@ class RouterMachine:
             joined(state, event, now_s)
         elif isinstance(event, WorkerLost):
             lost(state, event, now_s)
+        elif isinstance(event, HostLag):
+            state.host.heard(event, now_s)
         else:
             quiesced(state, event.worker_id)
 

@@ -25,9 +25,9 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
         left_s = view.default_timeout_s
     policy = state.policy
     known_s = left_s if policy.keeps_deadlines or left_s != left_s else INFINITY  # noqa: PLR0124  (not NaN)
-    least_s = 0.0 if view.idle() is not None else view.best_s + state.net.value
+    least_s = 0.0 if view.idle() is not None else view.best_s + state.way_s(now_s)
     if not known_s > least_s:
-        state.out.append(Refuse(event.call_id, _infeasible(left_s, view.best_s + state.net.value)))
+        state.out.append(Refuse(event.call_id, _infeasible(left_s, view.best_s)))
         return
     state.retries.earn(now_s)
     quota_s = state.tenants.wait_s(event.tenant, now_s)
@@ -65,7 +65,7 @@ def _admit(
 ) -> ModelEntry | None:
     """The worker to send to, None to hold; sets call.ended when it refused."""
     view = call.view
-    allowed_s = view.theta.of(call.priority) * left_s - state.net.value
+    allowed_s = view.theta.of(call.priority) * left_s - state.way_s(now_s)
     if entry is not None:
         need_s = _finish_on_s(call, entry, now_s)
         free = not (call.affinity or call.alone)
@@ -145,7 +145,7 @@ def _breaks_a_promise(state: RouterState, call: CallRecord, need_s: float, now_s
     """
     view = call.view
     shift_s = view.open[0].cost_s / view.lanes
-    finish_s = now_s + need_s + state.net.value + shift_s
+    finish_s = now_s + need_s + state.way_s(now_s) + shift_s
     for held in view.held.following(call.order_s, PROTECTED_MAX):
         late = finish_s > held.deadline_s
         if late and finish_s - shift_s <= held.deadline_s and held.priority <= call.priority:
@@ -225,7 +225,7 @@ def _over_quota(tenant: str, wait_s: float) -> Refusal:
 
 def _overloaded(state: RouterState, call: CallRecord, need_s: float, left_s: float) -> Refusal:
     theta = call.view.theta.of(call.priority)
-    net_s = state.net.value
+    net_s = state.way_s(call.arrived_s)
     wait_s = max(0.0, need_s + net_s - theta * left_s) * state.rng.uniform(1.0, 1.5)
     fits = wait_s + call.view.best_s + net_s <= left_s
     return Refusal(

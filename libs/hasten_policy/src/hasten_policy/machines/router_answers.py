@@ -77,10 +77,11 @@ def _learn(
     trip_s = now_s - call.sent_s
     if call.probe and now_s <= call.deadline_s:
         state.disproved(call)
-    if call.attempts == 1:
+    # What stood still here while the call was away is not the wire's.
+    if call.attempts == 1 and not state.host.stood_still_since(call.sent_s):
         state.net.add(trip_s - event.server_s)
-        if call.met_idle:
-            entry.evidence.add(call.rows_for(entry), call.elements, trip_s, now_s)
+    if call.attempts == 1 and call.met_idle:
+        entry.evidence.add(call.rows_for(entry), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)
     if state.gate is not None:
         state.gate.answered(now_s - call.arrived_s)

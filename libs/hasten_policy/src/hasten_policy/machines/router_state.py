@@ -4,9 +4,11 @@ Every move keeps the tables consistent; which move to make is decided elsewhere.
 """
 
 from dataclasses import dataclass
+from math import hypot
 from typing import TYPE_CHECKING
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.admission.net import NetTime
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_events import (
@@ -78,6 +80,7 @@ class RouterState:
         "held_count",
         "held_views",
         "homes",
+        "host",
         "net",
         "order_now",
         "order_slack",
@@ -106,6 +109,7 @@ class RouterState:
         self.calls: dict[int, CallRecord] = {}
         self.held_views: dict[str, ModelView] = {}
         self.homes = Homes()
+        self.host = HostMargin()
         self.held_count = 0
         self.held_bytes = 0
         self.timers: Timers[Subject] = Timers()
@@ -142,6 +146,12 @@ class RouterState:
         due_s = self._due_s(call, now_s)
         self.out.append(Send(call.call_id, worker.worker_id, due_s, call.attempts, call.alone))
 
+    def way_s(self, now_s: float) -> float:
+        """Seconds of a call that are no worker's: the wire and what the host takes from us. Two
+        noises: their squares add up.
+        """
+        return hypot(self.net.value, self.host.margin_s(now_s))
+
     def _due_s(self, call: CallRecord, now_s: float) -> float:
         """When the worker must be done: the answer still has to travel back. Were this left
         out, runs would end just in time for nobody.
@@ -149,7 +159,8 @@ class RouterState:
         left_s = call.deadline_s - now_s
         if left_s == float("inf"):
             return call.deadline_s
-        return call.deadline_s - min(self.net.value, WAY_BACK_SHARE_MAX * max(0.0, left_s))
+        way_s = self.way_s(now_s)
+        return call.deadline_s - min(way_s, WAY_BACK_SHARE_MAX * max(0.0, left_s))
 
     def detach(self, call: CallRecord, entry: ModelEntry) -> None:
         """Ends an attempt; a hedge that is left becomes the first."""

@@ -1,12 +1,13 @@
 """The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
 
-from math import ceil, inf, isfinite
+from math import ceil, hypot, inf, isfinite
 
+from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.batching.batcher import FormedBatch
 from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines import worker_refusals as refusals
 from hasten_policy.machines.worker_admission import Admission
 from hasten_policy.machines.worker_book import CallBook
@@ -36,6 +37,8 @@ from hasten_policy.prediction.quantile_tracker import QuantileTracker
 
 WINDOW_WEIGHT = 0.2
 """Weight of one started batch in the average that the window is made of."""
+LAG_QUANTILE = 0.95
+"""Of the lag between a lane and the machine that the margin contains."""
 
 
 class WorkerMachine:
@@ -55,6 +58,7 @@ class WorkerMachine:
         "_batch_id",
         "_batcher",
         "_book",
+        "_host",
         "_lag",
         "_lanes",
         "_links",
@@ -77,7 +81,8 @@ class WorkerMachine:
             stop_patience_s=settings.stop_patience_s,
         )
         self._admission = Admission(settings, self._batcher, self._lanes, self._book)
-        self._lag = QuantileTracker(0.0, settings.batching.start_quantile)
+        self._host = HostMargin()
+        self._lag = QuantileTracker(0.0, LAG_QUANTILE)
         self._armed_s = inf
         self._wait_s = inf
         self._batch_id = 0
@@ -183,6 +188,9 @@ class WorkerMachine:
             if model is not None:
                 model.closing = True
                 book.end_model(model)
+        elif isinstance(event, HostLag):
+            self._host.heard(event, now_s)
+            self._set_margin(now_s)
         elif isinstance(event, LinkOpened):
             self._links.open(event.link_id, now_s)
         elif isinstance(event, LinkClosed):
@@ -312,8 +320,7 @@ class WorkerMachine:
         model.charged_s += event.took_s
         self._book.overran = now_s - batch.started_s > batch.cautious_s
         self._lag.add(now_s - batch.started_s - event.took_s)
-        lag_s = max(0.0, min(self._lag.value, self._policy.lag_max_s))
-        self._batcher.margin.seconds = self._policy.finish_margin_s + lag_s
+        self._set_margin(now_s)
         if not event.begun:
             # Whoever still has time runs with the next batch.
             for call in batch.live_calls():
@@ -334,6 +341,16 @@ class WorkerMachine:
         else:
             self._after_failure(batch, event.took_s)
         self._book.end_model(model)
+
+    def _set_margin(self, now_s: float) -> None:
+        """What lies between the end of a run and the caller, as measured.
+
+        The lag behind lanes and what the host takes are two noises: their squares add up.
+        """
+        policy = self._policy
+        lag_s = max(0.0, min(self._lag.value, policy.lag_max_s))
+        host_s = self._host.margin_s(now_s)
+        self._batcher.margin.seconds = policy.finish_margin_s + hypot(lag_s, host_s)
 
     def _deliver(self, batch: RunningBatch, took_s: float) -> None:
         model = batch.model
