@@ -118,7 +118,9 @@ async def test_a_request_over_the_limit_is_told_so(serving: Serving) -> None:
     house = House(busy=False)
     limits = ServerLimits(message_bytes_max=5000)
     async with serving(prepare=house.prepare, limits=limits) as channel:
-        refusal = await refusal_of(channel.unary_unary(INFER)(b"x" * 6000))
+        refusal = await refusal_of(
+            channel.unary_unary(INFER)(b"x" * (limits.message_limit.received_bytes_max + 1))
+        )
     assert refusal.reason is Reason.MESSAGE_TOO_LARGE
     assert not house.read
 

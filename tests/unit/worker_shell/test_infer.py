@@ -110,8 +110,12 @@ async def test_what_is_wrong_with_a_request_is_said_and_the_next_one_is_answered
 
 
 async def test_the_smaller_of_both_deadlines_is_kept() -> None:
-    spec = model_spec(profile=((1, 1, 0.2), (8, 8, 0.2)))
-    async with running_worker(EchoModel(spec=spec)) as bench:
+    # A busy worker tells what it is predicted not to do in time.
+    model = EchoModel(spec=model_spec(profile=((1, 1, 0.2), (8, 8, 0.2))))
+    model.open.clear()
+    async with running_worker(model) as bench:
+        running = asyncio.ensure_future(bench.public.ModelInfer(floats()))
+        await asyncio.to_thread(model.entered.wait)
         request = floats()
         request.parameters["timeout"].int64_param = 10_000
         assert await refused(bench, request, timeout=30) == "DEADLINE_INFEASIBLE"
@@ -120,7 +124,9 @@ async def test_the_smaller_of_both_deadlines_is_kept() -> None:
             "DEADLINE_INFEASIBLE",
             "DEADLINE_EXCEEDED",
         }
+        model.open.set()
         assert await bench.public.ModelInfer(request, timeout=30)
+        await running
 
 
 async def test_a_client_that_leaves_frees_its_place() -> None:

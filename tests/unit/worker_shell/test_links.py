@@ -103,11 +103,16 @@ async def test_a_bad_call_is_refused_and_counted_as_received() -> None:
 
 async def test_a_call_without_enough_time_is_refused_at_once() -> None:
     spec = model_spec(profile=((1, 1, 0.3), (8, 8, 0.3)))
-    async with running_worker(EchoModel(spec=spec)) as bench, Router(bench) as router:
-        await router.send(*calls(1, time_left_us=100_000))
-        reply = await router.reply(1)
+    model = EchoModel(spec=spec)
+    model.open.clear()
+    async with running_worker(model) as bench, Router(bench) as router:
+        await router.send(*calls(1))
+        await asyncio.to_thread(model.entered.wait)
+        await router.send(*calls(2, time_left_us=100_000))
+        reply = await router.reply(2)
         assert reply.failure.reason == "DEADLINE_INFEASIBLE"
         assert not reply.failure.started
+        model.open.set()
 
 
 async def test_a_cancelled_call_never_runs_and_is_not_answered() -> None:

@@ -109,7 +109,9 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
             when they are over would only make it wait: it is told not to try again.
     """
     hint_s = _retry_after_s(refusal)
-    too_late = hint_s is not None and left_s is not None and hint_s >= left_s
+    too_late = False
+    if hint_s is not None and left_s is not None:
+        too_late = math.ceil(hint_s * 1000.0) >= left_s * 1000.0
     return _trailers(refusal, too_late)
 
 
