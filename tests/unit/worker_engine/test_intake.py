@@ -79,6 +79,7 @@ def test_a_scalar_is_told_from_a_missing_shape(intake: Intake, tmp_path: Path) -
         (b"", "model.onnx is empty: it is not a valid ONNX model"),
         (b"not a model" * 100, "cannot be parsed"),
         (zoo.add()[:-40], "model.onnx"),
+        (b"\x30\0\0\0ORTM" + bytes(80), "is in onnxruntime's own format"),
         (
             zoo.model(
                 [helper.make_node("Add", ["X", "X"], ["Y"])],
@@ -106,7 +107,7 @@ def test_a_scalar_is_told_from_a_missing_shape(intake: Intake, tmp_path: Path) -
         ),
         (zoo.zip_map(), "zipmap=False"),
     ],
-    ids=["missing", "empty", "text", "truncated", "opset", "domain", "engine", "map"],
+    ids=["missing", "empty", "text", "truncated", "ort", "opset", "domain", "engine", "map"],
 )
 def test_a_bad_file_is_refused_with_a_reason(
     intake: Intake, tmp_path: Path, content: bytes | None, reason: str

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,13 @@ from onnx import TensorProto
 from hasten_worker.engine import row_pool, row_trial
 from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.datatypes import BY_ORT
-from hasten_worker.engine.facts import Values
+from hasten_worker.engine.examine import examine
+from hasten_worker.engine.exploring import Explorer
+from hasten_worker.engine.facts import ModelFacts, Values
 from hasten_worker.engine.free_sizes import Frame
 from hasten_worker.engine.generated import Generator
 from hasten_worker.engine.intake_client import Intake
+from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.row_trial import RowTrial, Verdict
 from hasten_worker.engine.tensor_plan import TensorPlan
 from hasten_worker.model import Array, ModelError
@@ -190,3 +194,22 @@ def test_a_row_that_only_its_neighbours_move_is_not_excused() -> None:
 
     verdict = RowTrial(run, NOISE, [{}], 16, Budget(1000.0)).verdict()
     assert (verdict.rows_max, verdict.mixed) == (0, True)
+
+
+def test_where_each_size_is_compiled_only_those_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: set[int] = set()
+    run = OnnxRunner.run
+
+    def recorded(runner: OnnxRunner, members: Any, rows: int, options: Any) -> Any:
+        ran.add(rows)
+        return run(runner, members, rows, options)
+
+    monkeypatch.setattr(OnnxRunner, "run", recorded)
+    monkeypatch.setattr(Explorer, "_compiled", lambda _: True)
+    found: list[ModelFacts] = []
+    task = task_of(tmp_path, zoo.identity(TensorProto.FLOAT, ("n", "width")))
+    examine(task, lambda _: None, found.append)
+    assert (found[-1].rows_max, found[-1].sizes) == (8, ({"width": 1},))
+    assert ran == {1, 2, 4, 8}

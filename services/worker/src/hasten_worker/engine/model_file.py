@@ -19,6 +19,7 @@ HINTS_MAX: Final = 16
 HINT_MAX: Final = 4096
 WORDS_MAX: Final = 64
 WORD_BYTES_MAX: Final = 100
+_ORT_MARK: Final = b"ORTM"
 _ADVICE_MAX: Final = 400
 
 
@@ -76,6 +77,12 @@ def check_file(path: Path) -> FileFacts:
         raise ModelRefused(f"{path.name} has {size_bytes} bytes, more than an ONNX file can have")
     if not size_bytes:
         raise ModelRefused(f"{path.name} is empty: it is not a valid ONNX model")
+    with path.open("rb") as file:
+        if file.read(8)[4:] == _ORT_MARK:
+            raise ModelRefused(
+                f"{path.name} is in onnxruntime's own format, in which files outside of the folder "
+                "and compiled code cannot be found; serve the ONNX file that it was made from"
+            )
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError:
