@@ -129,6 +129,8 @@ class Shell:
                     call.tenant,
                     len(call.payload),
                     affinity=call.affinity,
+                    rows=call.rows,
+                    elements=call.elements,
                     content=content_of(call.payload, sizes) if sizes else None,
                 )
             )

@@ -155,6 +155,7 @@ class Shell:
                     call.tenant,
                     call.payload_bytes,
                     more_follow=index != last,
+                    elements=call.elements,
                     alone=call.alone,
                 )
             )
