@@ -1,5 +1,6 @@
 """A run that nothing stops is answered as such, and is not begun again elsewhere."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import hasten_client as hc
-from tests.faults.test_poison import DEADLINE_S, all_back, once, running
+from tests.faults.test_poison import DEADLINE_S, Mesh, all_back, once, running
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("poison")]
@@ -46,7 +47,7 @@ def apart(count: int) -> dict[str, Any]:
     return {"BOXES": boxes, "SCORES": np.linspace(1, 2, count, dtype=np.float32).reshape(1, 1, -1)}
 
 
-async def test_a_run_that_does_not_stop_is_answered_so_and_ends_no_second_worker(
+async def test_a_run_that_does_not_stop_is_answered_so_and_not_begun_on_a_third_worker(
     tmp_path: Path,
 ) -> None:
     write_suppression(tmp_path / "models")
@@ -56,11 +57,20 @@ async def test_a_run_that_does_not_stop_is_answered_so_and_ends_no_second_worker
     }
     with running(tmp_path, 2, **short) as mesh:
         async with once(mesh) as client:
+            for ended in (1, 2):
+                with pytest.raises(hc.HastenError) as raised:
+                    await client.infer("boxes", apart(BOXES))
+                assert raised.value.reason == "RUN_OVERSTAYED", raised.value
+                found = await client.infer("boxes", apart(10), deadline_s=DEADLINE_S)
+                assert found["OUTPUT"].shape == (10, 3)
+                await eventually(partial(ends, mesh, ended), BACK_S_MAX)
+                await all_back(client, 2)
+                assert ends(mesh, ended)
             with pytest.raises(hc.HastenError) as raised:
                 await client.infer("boxes", apart(BOXES))
-            assert raised.value.reason == "RUN_OVERSTAYED", raised.value
-            found = await client.infer("boxes", apart(10), deadline_s=DEADLINE_S)
-            assert found["OUTPUT"].shape == (10, 3)
-            await eventually(lambda: ENDED in mesh.process.stderr, BACK_S_MAX)
-            await all_back(client, 2)
-        assert mesh.process.stderr.count(ENDED) == 1
+            assert raised.value.reason == "POISONOUS", raised.value
+        assert ends(mesh, 2)
+
+
+def ends(mesh: Mesh, count: int) -> bool:
+    return mesh.process.stderr.count(ENDED) == count

@@ -1,9 +1,15 @@
 """What is remembered of inputs that workers died of, and for how long."""
 
-from hasten_policy.machines.router_events import Asked, InputBanned, Send, WorkerLost
-from hasten_policy.reasons import Reason
+from hasten_policy.machines.router_events import (
+    Asked,
+    AttemptRefused,
+    InputBanned,
+    Send,
+    WorkerLost,
+)
+from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 from hasten_policy.routing.suspicion import Content, Input, Suspicions
-from tests.unit.policy_router.harness import Router, model, refusals, router, sends
+from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
 X = Content(5, "x")
 Y = Content(6, "y")
@@ -111,6 +117,18 @@ def test_a_link_that_broke_while_the_process_lived_blames_nothing_for_long() -> 
     assert made.machine.suspect_sizes("m")
     made.join(first)
     assert not made.machine.suspect_sizes("m")
+
+
+def test_an_input_whose_runs_do_not_stop_is_as_bad_as_one_that_ends_its_workers() -> None:
+    made = router("a", "b", "c")
+    for call_id in (1, 2):
+        ((_, worker_id),) = sends(made.call(call_id, content=X))
+        refusal = Refusal(Reason.RUN_OVERSTAYED, "no", metadata=(ENDS_WORKER,), started=True)
+        event = AttemptRefused(call_id, worker_id, made.load(worker_id), refusal, X)
+        assert delivers(made.tell(event)) == [call_id]
+        dies(made, worker_id)
+    assert refusals(made.call(3, content=X)) == {3: Reason.POISONOUS}
+    assert sends(made.call(4, content=Y))
 
 
 def test_equal_calls_wait_for_the_one_on_trial_and_others_run_meanwhile() -> None:

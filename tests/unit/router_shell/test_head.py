@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
-from hasten_router.head import NAME_BYTES_MAX, Head, read_head
+from hasten_router.head import FIELDS_MAX, NAME_BYTES_MAX, Head, read_head
 from hasten_runtime.errors import MeshError
 
 texts = st.text(max_size=20)
@@ -173,3 +173,13 @@ def test_a_refusal_names_the_fault(data: bytes, says: str) -> None:
     with pytest.raises(MeshError, match=says) as raised:
         read_head(data)
     assert raised.value.refusal.reason is Reason.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("field", [b"\x2a\x00", b"\x3a\x00", b"\x32\x00", b"\x40\x01"])
+def test_a_request_of_very_many_fields_is_refused_and_not_read_to_its_end(field: bytes) -> None:
+    begin = pb.ModelInferRequest(model_name="m").SerializeToString()
+    assert read_head(begin + field * (FIELDS_MAX - 1)).model_name == "m"
+    with pytest.raises(MeshError) as raised:
+        read_head(begin + field * FIELDS_MAX)
+    assert raised.value.refusal.reason is Reason.INVALID_REQUEST
+    assert str(FIELDS_MAX) in raised.value.refusal.message

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_router.head import read_head
-from hasten_router.size import ELEMENTS_MAX
+from hasten_router.size import DIMS_MAX, ELEMENTS_MAX, FIELDS_MAX
 
 shapes = st.lists(st.integers(0, 2**20), max_size=4)
 
@@ -63,3 +63,23 @@ def _varint(value: int) -> bytes:
         parts.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*parts, value])
+
+
+@pytest.mark.parametrize("shape", [[7] * (DIMS_MAX + 1), [7] * 1_000_000])
+def test_a_shape_of_more_dimensions_than_any_model_has_is_not_read_to_its_end(
+    shape: list[int],
+) -> None:
+    head = read_head(request(shape).SerializeToString())
+    assert (head.rows, head.elements) == (1, 0)
+
+
+def test_as_many_dimensions_as_are_read_count() -> None:
+    head = read_head(request([2] * DIMS_MAX).SerializeToString())
+    assert (head.rows, head.elements) == (2, ELEMENTS_MAX)
+
+
+def test_a_tensor_of_very_many_fields_is_not_read_to_its_end() -> None:
+    tensor = b"\x28\x07" * (FIELDS_MAX + 1)
+    message = request().SerializeToString() + b"\x2a" + bytes([len(tensor) & 0x7F | 0x80])
+    message += bytes([len(tensor) >> 7]) + tensor
+    assert read_head(message)[-2:] == (1, 0)

@@ -110,6 +110,9 @@ assert len(Reason.__members__) == len(list(Reason)), "two reasons share their fa
 DOMAIN: Final = "hasten.dev"
 """`ErrorInfo.domain` of every refusal."""
 
+ENDS_WORKER: Final = ("ends_worker", "true")
+"""Fact of a refusal: the run of this call alone does not stop, and its worker will end for it."""
+
 # A stock client takes 8 KiB of metadata. The message travels twice, once with up to three bytes for
 # one, and all of it in base 64.
 MESSAGE_BYTES_MAX: Final = 1000

@@ -30,6 +30,8 @@ GROUP_DEPTH_MAX: Final = 32
 """Unknown groups nested deeper than this are refused; no sender of ours makes even one."""
 VARINT_BYTES_MAX: Final = 10
 KEY_MAX: Final = (1 << 32) - 1
+FIELDS_MAX: Final = 65_536
+"""Fields of a request, a few for each of its tensors: millions would keep the router busy."""
 NAME_BYTES_MAX: Final = 1024
 """Longest model name, version or id, in bytes."""
 
@@ -72,7 +74,9 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
     at = 0
     end = len(message)
     try:
-        while at < end:
+        for _ in range(FIELDS_MAX):
+            if at >= end:
+                break
             start = at
             key = message[at]
             at += 1
@@ -103,6 +107,8 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
             at = stop
     except IndexError:
         raise _malformed("it ends in the middle of a field") from None
+    if at < end:
+        raise _malformed(f"it has more than {FIELDS_MAX} fields")
     if at != end:
         raise _malformed("its last field is longer than the message")
     if not name:

@@ -28,7 +28,8 @@ from hasten_policy.machines.router_events import (
     WorkerQuiesced,
     WorkerReported,
 )
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
+from hasten_policy.routing.suspicion import Content
 from hasten_router.calls import Call, Reply
 from hasten_router.content import content_of, look_of
 from hasten_router.transport import WorkerLink
@@ -196,8 +197,18 @@ class Shell:
                     )
                 )
             else:
-                self._tell(AttemptRefused(reply.call_id, worker_id, reply.load, reply.refusal))
+                content = self._content_that_ends(reply)
+                self._tell(
+                    AttemptRefused(reply.call_id, worker_id, reply.load, reply.refusal, content)
+                )
         self._reply = None
+
+    def _content_that_ends(self, reply: Reply) -> Content | None:
+        """Of the request for whose run the worker will end; None otherwise."""
+        call = self._calls.get(reply.call_id)
+        if call is None or reply.refusal is None or ENDS_WORKER not in reply.refusal.metadata:
+            return None
+        return content_of(call.payload)
 
     def told(self, worker_id: str, load: LoadSample) -> None:
         """A worker told its load alone."""

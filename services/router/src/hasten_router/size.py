@@ -11,6 +11,10 @@ _FIXED32: Final = 5
 
 ELEMENTS_MAX: Final = 1 << 40
 """A tensor of more counts as one of so many; far above any message limit."""
+DIMS_MAX: Final = 64
+"""Dimensions of a tensor that are read; no model has so many."""
+FIELDS_MAX: Final = 1024
+"""Fields of a tensor that are read. What a stranger sends must not keep the router busy."""
 UNKNOWN: Final = (1, 0)
 """Of a request whose shapes cannot be read; the worker says what is wrong with it."""
 
@@ -30,23 +34,25 @@ def size_of(message: bytes, inputs: list[tuple[int, int]]) -> tuple[int, int]:
                 rows = dims[0] if dims else 1
             count = 1
             for dim in dims:
-                count *= dim
-            elements += min(count, ELEMENTS_MAX)
+                count = min(count * dim, ELEMENTS_MAX)
+            elements += count
     except (IndexError, ValueError):
         return UNKNOWN
     return max(1, rows), elements
 
 
 def _dims(message: bytes, at: int, stop: int) -> list[int]:
-    """The shape of the tensor between `at` and `stop`."""
+    """The shape of the tensor between `at` and `stop`. Raises ValueError where it has no end."""
     dims: list[int] = []
-    while at < stop:
+    for _ in range(FIELDS_MAX):
+        if at >= stop:
+            return dims
         key = message[at]
         at += 1
         if key == _SHAPE_PACKED:
             size, at = _varint(message, at)
             end = at + size
-            while at < end:
+            while at < end and len(dims) <= DIMS_MAX:
                 dim, at = _varint(message, at)
                 dims.append(dim)
         elif key == _SHAPE_LOOSE:
@@ -57,7 +63,9 @@ def _dims(message: bytes, at: int, stop: int) -> list[int]:
             at += size
         else:
             at = _skip(message, at - 1)
-    return dims
+        if len(dims) > DIMS_MAX:
+            break
+    raise ValueError("more than any model has")
 
 
 def _skip(message: bytes, at: int) -> int:

@@ -3,7 +3,7 @@
 from hasten_policy.machines.router_dispatch import redispatch
 from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
 from hasten_policy.machines.router_state import RouterState
-from hasten_policy.machines.router_suspects import survived
+from hasten_policy.machines.router_suspects import outlasted, survived
 from hasten_policy.machines.router_workers import heard, note_failure
 from hasten_policy.reasons import Reason
 from hasten_policy.routing.calls import CallRecord
@@ -102,6 +102,8 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     if call is not None and entry is not None:
         if reason is Reason.MODEL_FAILED:
             survived(state, call, entry)
+        elif event.content is not None:
+            outlasted(state, entry, event.content, now_s)
         worker.failed += 1
         state.detach(call, entry)
         if reason in INFRASTRUCTURE:

@@ -141,13 +141,15 @@ class AttemptAnswered:
 class AttemptRefused:
     """A worker answered an attempt with a refusal or failure.
 
-    `refusal.started` False means that the model never began this call.
+    `refusal.started` False means that the model never began this call. `content` is that of a
+    request for whose run the worker will end: see `ENDS_WORKER`.
     """
 
     call_id: int
     worker_id: str
     load: LoadSample | None
     refusal: Refusal
+    content: Content | None = None
 
 
 @dataclass(slots=True)

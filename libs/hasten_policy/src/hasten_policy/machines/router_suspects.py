@@ -132,6 +132,12 @@ def survived(state: RouterState, call: CallRecord, entry: ModelEntry) -> None:
             held.alone = held.deaths > 0
 
 
+def outlasted(state: RouterState, entry: ModelEntry, content: Content, now_s: float) -> None:
+    """The run of this input alone does not stop, and its worker will end for it."""
+    suspect = Input(entry.name, entry.version, content)
+    _died(state, suspect, entry.worker, guilty=True, now_s=now_s)
+
+
 def _poisonous(died: tuple[str, ...]) -> Refusal:
     """Workers died of the input."""
     names = ", ".join(process.rpartition("/")[0] for process in died)

@@ -395,7 +395,8 @@ class WorkerMachine:
             for call in self._lanes.abandon(batch):
                 refusal = refusals.overdue()
                 if batch.stop is Stop.OVERSTAYED:
-                    refusal = refusals.overstayed(now_s - batch.started_s, stopped=False)
+                    ran_s = now_s - batch.started_s
+                    refusal = refusals.unstoppable(ran_s, alone=len(batch.calls) == 1)
                 self._book.refuse(call, refusal)
 
     def _stop(self, batch: RunningBatch, why: Stop, now_s: float) -> None:

@@ -1,7 +1,7 @@
 """What a worker says when it does not answer."""
 
 from hasten_policy.machines.worker_events import ModelSpec
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 
 
 def model_not_found(key: str) -> Refusal:
@@ -102,12 +102,26 @@ def overdue() -> Refusal:
     )
 
 
-def overstayed(run_s: float, *, stopped: bool = True) -> Refusal:
-    """The watchdog stopped the run, or it does not stop although it was asked to."""
-    end = "was stopped" if stopped else "does not stop"
+def overstayed(run_s: float) -> Refusal:
+    """The watchdog stopped the run."""
     return Refusal(
         Reason.RUN_OVERSTAYED,
-        f"the model ran for {_ms(run_s)} ms, longer than it may, and {end}",
+        f"the model ran for {_ms(run_s)} ms, longer than it may, and was stopped",
+        started=True,
+    )
+
+
+def unstoppable(run_s: float, *, alone: bool) -> Refusal:
+    """The run has overstayed and goes on although it was asked to stop.
+
+    Args:
+        run_s: Seconds so far.
+        alone: It is the run of this call alone.
+    """
+    return Refusal(
+        Reason.RUN_OVERSTAYED,
+        f"the model ran for {_ms(run_s)} ms, longer than it may, and does not stop",
+        metadata=(ENDS_WORKER,) if alone else (),
         started=True,
     )
 

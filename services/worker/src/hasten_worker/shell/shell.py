@@ -27,7 +27,7 @@ from hasten_policy.machines.worker_events import (
     Woke,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_refusals import overstayed
+from hasten_policy.machines.worker_refusals import unstoppable
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
@@ -306,7 +306,7 @@ class Shell:
             # Were they lost with this worker, they would be tried on the next one.
             for call in [call for call in batch.calls if call.call_id in self._calls]:
                 ran_s = self._clock.now_s() - call.formed_s
-                self._end_refused(call, overstayed(ran_s, stopped=False))
+                self._end_refused(call, unstoppable(ran_s, alone=len(batch.calls) == 1))
             self._break()
 
     def _batch_ended(self, batch: Batch) -> None:
