@@ -212,10 +212,11 @@ async def test_a_log_that_grew_too_long_is_emptied_and_goes_on(
 ) -> None:
     monkeypatch.setattr(process_module, "LOG_SIZE_BYTES_MAX", 1000)
     # Blocked and waited for: a handler that runs just before pause() would be missed.
+    # And whole lines: standard error is written by the line.
     source = (
         "import signal, sys\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})\n"
-        "sys.stderr.write('before ' * 1000)\n"
+        "sys.stderr.write('before ' * 1000 + '\\n')\n"
     )
     after = "signal.sigwait({signal.SIGUSR1})\nsys.stderr.write('after\\n')\n"
     async with supervisor() as (running, folder):

@@ -6,7 +6,7 @@ Standard output belongs to the one line that says where the service listens.
 import logging
 import os
 import sys
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 from opentelemetry import trace
 
@@ -17,6 +17,8 @@ with absent("rich"):  # For tracebacks, of which ours are plain.
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Format = Literal["auto", "json", "console"]
+_WITHOUT_COLOURS: Final = frozenset({"", "dumb", "unknown"})
+"""Terminals (TERM) that may show the codes of colours as they are."""
 
 
 def configure(
@@ -113,7 +115,8 @@ def _exceptions(*, human: bool) -> list[Processor]:
 
 def _renderer(target: TextIO, *, human: bool) -> Any:  # noqa: ANN401  (structlog's own type)
     if human:
-        colours = target.isatty() and not os.environ.get("NO_COLOR")
+        known = os.environ.get("TERM", "") not in _WITHOUT_COLOURS
+        colours = target.isatty() and known and not os.environ.get("NO_COLOR")
         return structlog.dev.ConsoleRenderer(
             colors=colours, exception_formatter=structlog.dev.plain_traceback
         )

@@ -12,6 +12,7 @@ from typing import Any, Final
 import uvloop
 
 from hasten_runtime import logs
+from hasten_runtime.standard_streams import OutputError
 
 _log = logs.logger(__name__)
 
@@ -30,10 +31,16 @@ Main = Callable[[asyncio.Event], Awaitable[int | None]]
 
 
 def announce_ready(**facts: str | int | None) -> None:
-    """Writes the one line that standard output carries: {"event":"ready","pid":…, facts}."""
+    """Writes the one line that standard output carries: {"event":"ready","pid":…, facts}.
+
+    A service whose line nobody gets serves all the same; the line is logged then.
+    """
     line = json.dumps({"event": "ready", "pid": os.getpid(), **facts}, separators=(",", ":"))
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except OutputError as error:
+        _log.warning("process.unannounced", reason=str(error), line=line)
 
 
 def run(main: Main) -> int:
