@@ -13,6 +13,7 @@ from hasten_router.life import started
 from hasten_router.settings import RouterSettings
 from tests.integration.router.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
+from tests.integration.router.test_stream_infer import open_stream, send
 from tests.support.waiting import eventually
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -68,6 +69,32 @@ async def test_priority_tenant_deadline_and_trace_travel_with_the_call() -> None
     assert 0 < first.time_left_us <= 30_000_000
     assert (second.priority, second.tenant, second.traceparent) == (1, "", "")
     assert second.time_left_us == 0
+
+
+@pytest.mark.parametrize(
+    ("propagators", "heard"),
+    [
+        ("", TRACEPARENT),
+        ("tracecontext", TRACEPARENT),
+        ("baggage", ""),
+        ("none", ""),
+    ],
+)
+@pytest.mark.parametrize("disabled", ["", "true"])
+async def test_a_trace_goes_on_as_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch, propagators: str, heard: str, disabled: str
+) -> None:
+    monkeypatch.setenv("OTEL_PROPAGATORS", propagators)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", disabled)
+    worker = FakeWorker()
+    trace = (("traceparent", TRACEPARENT),)
+    async with router_over(worker) as (client, _):
+        await client.start(request(), timeout_s=60, metadata=trace)
+        stream = open_stream(client, *trace)
+        await send(stream, request())
+        await stream.read()
+        await stream.done_writing()
+    assert [call.traceparent for call in worker.calls] == [heard, heard]
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,12 @@ def _front(
     return GrpcFront(
         settings.address,
         Services(
-            desk=Desk(door=shell, clock=SystemClock(), limits=settings.front_limits()),
+            desk=Desk(
+                door=shell,
+                clock=SystemClock(),
+                limits=settings.front_limits(),
+                hears_traces=traces.carries_context,
+            ),
             fanout=InferenceFanout(crew, outlook, version=version("hasten-router")),
             operator=RouterOperator(roster, outlook, shell),
         ),

@@ -43,11 +43,13 @@ class Desk:
         door: Takes the calls.
         clock: The router's clock.
         limits: Bounds.
+        hears_traces: The caller's trace context is handed on.
     """
 
     door: CallDoor
     clock: Clock
     limits: FrontLimits
+    hears_traces: bool = True
 
     def read(self, request: bytes) -> tuple[Head, RequestHead]:
         """The request's head and what its parameters wish for.
@@ -94,7 +96,7 @@ async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
     arrived_s = desk.clock.now_s()
     head, wishes = desk.read(request)
     call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
-    traceparent, wants_timing = read_metadata(context)
+    traceparent, wants_timing = read_metadata(context, hears_traces=desk.hears_traces)
     desk.fill_in(call, wishes, context.time_remaining(), traceparent)
     desk.door.begin(call)
     outcome = call.outcome
@@ -111,17 +113,18 @@ async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
     return outcome
 
 
-def read_metadata(context: Context) -> tuple[str, bool]:
+def read_metadata(context: Context, *, hears_traces: bool) -> tuple[str, bool]:
     """What the request's metadata says: trace context to hand on, wish for the breakdown.
 
     The trace context is "" when the request is not sampled. Without a span of our own it is
-    the caller's, so that a trace goes on through a router that records nothing.
+    the caller's, if those are heard, so that a trace goes on through a router that records
+    nothing.
     """
     traceparent = current_traceparent()
     wants_timing = False
     for key, value in context.invocation_metadata() or ():
         if key == WISH_KEY:
             wants_timing = value == "1"
-        elif key == HEADER and not traceparent and is_sampled(str(value)):
+        elif key == HEADER and hears_traces and not traceparent and is_sampled(str(value)):
             traceparent = str(value)
     return traceparent, wants_timing
