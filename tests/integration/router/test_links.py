@@ -165,6 +165,49 @@ async def test_why_a_link_cannot_be_opened_is_logged_once(worker: FakeWorker) ->
     assert not record.heard
 
 
+async def test_a_worker_that_does_not_take_the_ticket_has_not_joined(worker: FakeWorker) -> None:
+    record = Record()
+    worker.admits = False
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (roster, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: len(worker.hellos) > 3)
+            assert not roster.links()[0].connected
+            assert not record.heard
+            worker.admits = True
+            await eventually(lambda: ("reported", "w") in record.heard)
+            assert roster.links()[0].connected
+    told = [log["cause"] for log in logs if log["event"] == "link.not_opened"]
+    assert told == ["the worker closed it, and did not take the ticket"]
+    assert record.heard[0] == ("joined", worker.address)
+
+
+async def test_a_worker_whose_first_word_is_a_fault_has_not_joined(worker: FakeWorker) -> None:
+    record = Record()
+    worker.silent = True
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (_, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: worker.links_open == 1)
+            worker.say_fault(Refusal(Reason.DRAINING, "it is leaving"))
+            await eventually(lambda: len(worker.hellos) == 2)
+            assert not record.heard
+    assert "DRAINING: it is leaving" in [log.get("cause") for log in logs]
+
+
+async def test_a_worker_that_takes_the_ticket_and_says_nothing_has_not_joined(
+    worker: FakeWorker,
+) -> None:
+    record = Record()
+    worker.silent = True
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (_, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: len(worker.hellos) == 2)
+            assert not record.heard
+    assert "nothing was heard for 1 s" in [log.get("cause") for log in logs]
+
+
 async def test_a_worker_without_an_answer_is_named_in_the_log() -> None:
     record = Record()
     with socket.create_server(("127.0.0.1", 0)) as mute, capture_logs() as logs:

@@ -219,8 +219,9 @@ def test_check_config_still_finds_faults() -> None:
 
 
 def test_help_names_every_setting_with_its_default_and_variable(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")  # A narrow terminal has words broken.
     with pytest.raises(SystemExit) as caught:
         load(Settings, ["--help"])
     assert caught.value.code == 0

@@ -110,6 +110,8 @@ class FrameLink:
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
         self._acquainted = asyncio.Event()
+        self._introduced = False
+        """The ticket was shown, and the worker has not said anything yet."""
         self._closed = False
         self._told_cause = ""
         self._told_s = 0.0
@@ -152,7 +154,7 @@ class FrameLink:
         """Keeps the link open until cancelled."""
         failures = 0
         while True:
-            cause = "the worker closed the link"
+            cause = ""
             heard = self._heard
             try:
                 await self._connect()
@@ -166,9 +168,9 @@ class FrameLink:
                 cause = f"the router failed on what the worker sent: {error!r}"
             finally:
                 was_connected = self.connected
-                self._forget(cause)
+                self._forget(cause or "the worker closed the link")
             if not was_connected:
-                self._tell_failure(cause)
+                self._tell_failure(cause or "the worker closed it, and did not take the ticket")
             failures = 1 if self._heard > heard else failures + 1
             await asyncio.sleep(self._backoff_s(failures))
 
@@ -220,8 +222,7 @@ class FrameLink:
         assert self._over is not None  # noqa: S101  (made by _connect)
         watch = asyncio.create_task(self._watch(), name=f"watch-{self.worker_id}")
         try:
-            self.connected = True
-            self._listener.joined(self)
+            self._introduced = True
             await self._over
         finally:
             watch.cancel()
@@ -245,6 +246,7 @@ class FrameLink:
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
+        self._introduced = False
         if not self._closed:
             self._acquainted.clear()
         self.state = None
@@ -264,10 +266,12 @@ class FrameLink:
 
     def received(self, frame: bytes) -> None:
         """Tells the listener what the worker says."""
-        if not self.connected:
+        if not (self.connected or self._introduced):
             return
         message = pb.ToRouter.FromString(frame)
         self._heard += 1
+        if self._introduced:
+            self._join(message)
         if message.replies:
             self._take_replies(message)
         if message.HasField("state"):
@@ -276,8 +280,14 @@ class FrameLink:
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):
             self._listener.told(self.worker_id, wire.load_from_wire(message.load))
-        if message.HasField("fault"):
-            raise ConnectionError(f"{message.fault.reason}: {message.fault.message}")
+        _raise_fault(message)
+
+    def _join(self, message: pb.ToRouter) -> None:
+        """Its first word says that it took the ticket; before, what is sent may be lost."""
+        _raise_fault(message)
+        self._introduced = False
+        self.connected = True
+        self._listener.joined(self)
 
     def writable(self) -> None:
         """The worker reads again."""
@@ -348,6 +358,11 @@ class FrameLink:
             parts.append(codec.encode_cancels(now))
             for call_id in now:
                 self._sent_s.pop(call_id, None)
+
+
+def _raise_fault(message: pb.ToRouter) -> None:
+    if message.HasField("fault"):
+        raise ConnectionError(f"{message.fault.reason}: {message.fault.message}")
 
 
 def _cause(error: BaseException) -> str:
