@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,6 +206,19 @@ async def test_a_start_that_is_cancelled_leaves_no_process() -> None:
             await starting
         assert is_running(pid)
     assert not is_running(pid)
+
+
+@pytest.mark.parametrize("rounds", range(8))
+async def test_a_start_that_is_cancelled_before_it_is_done_leaves_no_process(rounds: int) -> None:
+    async with supervisor() as (running, _):
+        before = set(psutil.Process().children())
+        starting = asyncio.create_task(running.begin([script("a", WAIT), script("b", WAIT)]))
+        for _round in range(rounds):  # The process is there before the supervisor has it in hand.
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    assert set(psutil.Process().children()) <= before
 
 
 async def test_a_log_that_grew_too_long_is_emptied_and_goes_on(
