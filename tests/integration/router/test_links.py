@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import Iterable
 
+import pytest
 from structlog.testing import capture_logs
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Reply
+from hasten_router.links import heavy
 from hasten_router.links.roster import RosterLimits
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.grpc_server import ServerLimits, bind, make_server
@@ -148,6 +150,28 @@ async def test_a_large_answer_over_a_slow_network_is_no_silence(worker: FakeWork
 
         await eventually(trickles)
         assert ("lost", "w") not in record.heard
+        await eventually(lambda: ("lost", "w") in record.heard)
+    assert f"nothing was heard for {SILENCE_S:g} s" in record.causes
+
+
+async def test_a_worker_that_takes_in_a_heavy_call_may_be_silent_for_longer(
+    worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heavy, "BYTES_MIN", 100_000)
+    monkeypatch.setattr(heavy, "BYTES_PER_S", 10)
+    record = Record()
+    clock = SystemClock()
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        worker.holds = worker.silent = True
+        call = a_call(1)
+        call.payload = request(data=bytes(200_000)).SerializeToString()
+        roster.links()[0].send(call, clock.now_s() + 60.0)
+        ends_s = clock.now_s() + 2.5 * SILENCE_S
+        await eventually(lambda: clock.now_s() > ends_s)
+        assert ("lost", "w") not in record.heard
+        worker.release()
         await eventually(lambda: ("lost", "w") in record.heard)
     assert f"nothing was heard for {SILENCE_S:g} s" in record.causes
 

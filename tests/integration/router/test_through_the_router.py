@@ -242,12 +242,17 @@ async def test_a_request_over_the_limit_is_refused_and_the_link_lives() -> None:
     limit = 1024 * 1024
     async with router_over(worker, grpc={"message_bytes_max": limit}) as (client, _):
         nearly = request(data=bytes(limit - 1024))
-        assert (await client.refusal(client.start(nearly)))[:2] == (
-            "RESOURCE_EXHAUSTED",
-            "MESSAGE_TOO_LARGE",
-        )
-        over = client.start(request(data=bytes(limit + 1)))
-        assert (await client.refusal(over))[0] == "RESOURCE_EXHAUSTED"
+        names = f"by HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX={limit}: send less, or raise that"
+        for over in (nearly, request(data=bytes(limit + 1)), request(data=bytes(50 * limit))):
+            status, reason, said, _ = await client.refusal(client.start(over))
+            assert (status, reason) == ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")
+            assert names in said
+        stream = open_stream(client)
+        await send(stream, nearly)
+        assert names in (await stream.read()).error_message
+        await stream.done_writing()
+        unread = client.start(request(data=bytes(70 * limit)))
+        assert (await client.refusal(unread))[0] == "RESOURCE_EXHAUSTED"
         assert (await client.infer(request(request_id="after"))).id == "after"
     assert worker.hellos == ["router"], "the link broke and was opened again"
 

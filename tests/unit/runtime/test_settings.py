@@ -245,8 +245,12 @@ def test_limits_of_grpc_are_handed_on() -> None:
     group = GrpcSettings(
         message_bytes_max=5000, streams_max=7, calls_max=8, handshake_s=1.5, ping_s=2.0
     )
-    assert group.server_limits() == ServerLimits(
-        message_bytes_max=5000, streams_max=7, calls_max=8, handshake_s=1.5
+    assert group.server_limits("HASTEN_X_") == ServerLimits(
+        message_bytes_max=5000,
+        message_setting="HASTEN_X_GRPC__MESSAGE_BYTES_MAX",
+        streams_max=7,
+        calls_max=8,
+        handshake_s=1.5,
     )
     assert group.channel_limits() == ChannelLimits(message_bytes_max=5000, ping_s=2.0)
 

@@ -12,6 +12,7 @@ import grpc
 
 from hasten_runtime.handlers import RefusalInterceptor
 from hasten_runtime.health import Health
+from hasten_runtime.message_limit import MESSAGE_BYTES_MAX, MessageLimit
 from hasten_runtime.reflection import add_reflection
 
 __all__ = ["Health", "ServerLimits", "add_health", "add_reflection", "bind", "make_server"]
@@ -24,6 +25,7 @@ class ServerLimits:
     Attributes:
         message_bytes_max: Largest message, either way; a larger one ends its call with
             RESOURCE_EXHAUSTED.
+        message_setting: The variable that sets it, for people.
         streams_max: Calls that one connection may have open; further ones wait at the client. A
             call that has ended counts until it is torn down, so a client that uses most of the
             limit is turned away now and then: keep it several times what one client needs.
@@ -38,7 +40,8 @@ class ServerLimits:
         connection_grace_s: Time for the open calls of such a connection.
     """
 
-    message_bytes_max: int = 64 * 1024 * 1024
+    message_bytes_max: int = MESSAGE_BYTES_MAX
+    message_setting: str = "message_bytes_max"
     streams_max: int = 1000
     calls_max: int | None = None
     handshake_s: float = 3.0
@@ -48,6 +51,11 @@ class ServerLimits:
     ping_timeout_s: float = 2.0
     connection_age_s: float | None = None
     connection_grace_s: float = 30.0
+
+    @property
+    def message_limit(self) -> MessageLimit:
+        """How a message over the limit is refused."""
+        return MessageLimit(self.message_bytes_max, self.message_setting)
 
 
 def make_server(
@@ -68,7 +76,7 @@ def make_server(
     """
     chosen = limits or ServerLimits()
     return grpc.aio.server(
-        interceptors=[*interceptors, RefusalInterceptor()],
+        interceptors=[*interceptors, RefusalInterceptor(chosen.message_limit)],
         options=server_options(chosen, reuse_port=reuse_port),
         maximum_concurrent_rpcs=chosen.calls_max,
     )
@@ -79,7 +87,7 @@ def server_options(limits: ServerLimits, *, reuse_port: bool) -> list[tuple[str,
     options: list[tuple[str, str | int]] = [
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_send_message_length", limits.message_bytes_max),
-        ("grpc.max_receive_message_length", limits.message_bytes_max),
+        ("grpc.max_receive_message_length", limits.message_limit.read_bytes_max),
         ("grpc.max_metadata_size", limits.metadata_bytes_max),
         ("grpc.absolute_max_metadata_size", 2 * limits.metadata_bytes_max),
         # One connection that opens and resets streams as fast as it can would starve all others.

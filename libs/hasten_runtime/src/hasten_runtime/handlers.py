@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import errors, logs
+from hasten_runtime.message_limit import MessageLimit
 
 HANDLERS_MAX: Final = 256
 """Handlers whose guarded form is remembered; more than all methods of all services."""
@@ -66,9 +67,14 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, *, parses: bool = Fal
 
 
 class RefusalInterceptor(grpc.aio.ServerInterceptor):
-    """Turns `MeshError`, and whatever else a handler raises, into a refusal's status."""
+    """Turns `MeshError`, and whatever else a handler raises, into a refusal's status.
 
-    def __init__(self) -> None:
+    Args:
+        limit: Single requests over it are refused before they are parsed.
+    """
+
+    def __init__(self, limit: MessageLimit) -> None:
+        self._limit = limit
         # By identity of the inner handler, as services hand out the same one for every call;
         # it is kept, so that its identity is not given to another.
         self._guarded: dict[int, tuple[Handler, Handler]] = {}
@@ -85,7 +91,7 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
         known = self._guarded.get(id(handler))
         if known is not None:
             return known[1]
-        guarded = guard(handler, str(handler_call_details.method))
+        guarded = guard(handler, str(handler_call_details.method), self._limit)
         if len(self._guarded) < HANDLERS_MAX:
             self._guarded[id(handler)] = (handler, guarded)
         return guarded
@@ -100,15 +106,16 @@ def _nowhere(method: str) -> Handler:
     return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-def guard(handler: Handler, method: str) -> Handler:
+def guard(handler: Handler, method: str, limit: MessageLimit) -> Handler:
     """The handler, its exceptions told as refusals; one that runs on a thread stays as it is.
 
     Args:
         handler: The method.
         method: Its full name, for the log.
+        limit: Of a single request; those of a stream are its handler's to look at.
     """
     behaviour = behaviour_of(handler)
-    parse = None if handler.request_streaming else handler.request_deserializer
+    parse = None if handler.request_streaming else _parser(handler, limit)
     guarded: Behaviour
     if inspect.isasyncgenfunction(behaviour):
 
@@ -132,6 +139,19 @@ def guard(handler: Handler, method: str) -> Handler:
     else:
         return handler
     return with_behaviour(handler, guarded, parses=parse is not None)
+
+
+def _parser(handler: Handler, limit: MessageLimit) -> Callable[[bytes], Any] | None:
+    """Makes a request of its bytes; None when it is the bytes, and nothing need be looked at."""
+    parse = handler.request_deserializer
+    if limit.read_bytes_max == limit.bytes_max:  # Then gRPC itself brings nothing larger.
+        return parse
+
+    def parse_what_fits(request: bytes) -> Any:  # noqa: ANN401  (any message)
+        limit.check_request(len(request))
+        return parse(request) if parse else request
+
+    return parse_what_fits
 
 
 async def _tell(error: Exception, context: Context, method: str) -> NoReturn:

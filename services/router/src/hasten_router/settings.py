@@ -5,7 +5,7 @@ from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
-from hasten_router.front.infer import FrontLimits
+from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_router.links.link import LinkLimits
 from hasten_router.links.roster import RosterLimits
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
@@ -23,6 +23,8 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 
+PREFIX = "HASTEN_ROUTER_"
+"""Of its variables."""
 ENVELOPE_BYTES = 64 * 1024
 """Room for what the router wraps around a request on its way to a worker."""
 
@@ -136,7 +138,7 @@ PolicySettings = policy_group("PolicySettings", RouterPolicy, "router", leave_ou
 class RouterSettings(ServiceSettings):
     """Hasten's router: takes inference calls and gives them to workers so that deadlines hold."""
 
-    model_config = SettingsConfigDict(env_prefix="HASTEN_ROUTER_")
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     id: str = Field(
         default="router", min_length=1, max_length=128, description="Name of this router."
@@ -213,9 +215,10 @@ class RouterSettings(ServiceSettings):
     def front_limits(self) -> FrontLimits:
         """Bounds of what clients send."""
         return FrontLimits(
+            message=self.grpc.message_limit(PREFIX),
             request_bytes_max=self.payload_bytes_max,
             stream_in_flight_max=self.stream_in_flight_max,
-            stream_unread_bytes_max=self.grpc.message_bytes_max,
+            stream_unread_bytes_max=min(STREAM_UNREAD_BYTES_MAX, self.grpc.message_bytes_max),
         )
 
     def discovery_settings(self) -> DiscoverySettings:

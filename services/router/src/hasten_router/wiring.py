@@ -20,7 +20,7 @@ from hasten_router.keeper import Keeper
 from hasten_router.links.link import FrameLink, LinkContext
 from hasten_router.links.roster import OpenLink, Roster
 from hasten_router.observing import Meter
-from hasten_router.settings import RouterSettings
+from hasten_router.settings import PREFIX, RouterSettings
 from hasten_router.shell import Shell
 from hasten_router.transport import FrontServer
 from hasten_runtime import metrics, telemetry
@@ -190,7 +190,7 @@ def _front(
             fanout=InferenceFanout(crew, outlook, version=version("hasten-router")),
             operator=RouterOperator(roster, outlook, shell),
         ),
-        settings.grpc.server_limits(),
+        settings.grpc.server_limits(PREFIX),
         interceptors=traces.server_interceptors(),
         reuse_port=settings.shared_port,
     )

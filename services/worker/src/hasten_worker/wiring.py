@@ -34,7 +34,7 @@ from hasten_worker.links.servicer import SERVICE_NAME, WorkerServicer
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
-from hasten_worker.settings import WorkerSettings
+from hasten_worker.settings import PREFIX, WorkerSettings
 from hasten_worker.shared_memory import SystemRegions
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.shell import Shell, ShellSettings
@@ -144,7 +144,7 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         reporter = _reporter(settings, core, stack)
         presence = Presence(discovery, reporter)
         server = make_server(
-            settings.grpc.server_limits(), interceptors=traces.server_interceptors()
+            settings.grpc.server_limits(PREFIX), interceptors=traces.server_interceptors()
         )
         health = add_health(server)
         leaving = Leaving(
@@ -302,7 +302,7 @@ def _serve(
             core.intake,
             clock=core.clock,
             worker_id=core.worker_id,
-            message_bytes_max=settings.grpc.message_bytes_max,
+            message_limit=settings.grpc.message_limit(PREFIX),
         ),
         served=core.shell.models,
         store=core.store,

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
+from hasten_runtime.message_limit import MESSAGE_BYTES_MAX, MESSAGE_BYTES_MIN, MessageLimit
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
 
 MIB = 1024 * 1024
@@ -26,7 +27,10 @@ class GrpcSettings(SettingsGroup):
     """Bounds of servers and channels."""
 
     message_bytes_max: int = Field(
-        default=64 * MIB, ge=4096, le=2**31 - 1, description="Largest message, in bytes."
+        default=MESSAGE_BYTES_MAX,
+        ge=MESSAGE_BYTES_MIN,
+        le=MESSAGE_BYTES_MAX,
+        description="Largest message, in bytes; by default what the stock clients allow.",
     )
     streams_max: int = Field(
         default=1000, ge=1, le=100_000, description="Calls that one connection may have open."
@@ -50,10 +54,15 @@ class GrpcSettings(SettingsGroup):
         default=1.0, ge=0.1, le=60, description="A peer that does not answer a ping is lost."
     )
 
-    def server_limits(self) -> ServerLimits:
-        """For `make_server`."""
+    def message_limit(self, prefix: str) -> MessageLimit:
+        """How a message over the limit is refused, by a service whose variables begin so."""
+        return MessageLimit(self.message_bytes_max, f"{prefix}GRPC__MESSAGE_BYTES_MAX")
+
+    def server_limits(self, prefix: str) -> ServerLimits:
+        """For `make_server`, of a service whose variables begin so."""
         return ServerLimits(
             message_bytes_max=self.message_bytes_max,
+            message_setting=self.message_limit(prefix).setting,
             streams_max=self.streams_max,
             calls_max=self.calls_max,
             handshake_s=self.handshake_s,

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Call
@@ -13,9 +13,12 @@ from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
+from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
 from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.telemetry.propagation import HEADER, is_sampled
+
+STREAM_UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,19 @@ class FrontLimits:
     """Bounds of what clients send.
 
     Attributes:
+        message: The largest message, as the operator has set it.
         request_bytes_max: Largest request; with its envelope it must fit into one message to
             a worker, or it would break the link for everybody.
         stream_in_flight_max: Requests of one client stream inside the router at once; the
             stream is not read further meanwhile.
-        stream_unread_bytes_max: The same for answers that the client has not taken yet.
+        stream_unread_bytes_max: While answers that the client has not taken have more, nothing
+            further is read of its stream.
     """
 
+    message: MessageLimit
     request_bytes_max: int
     stream_in_flight_max: int = 256
-    stream_unread_bytes_max: int = 64 * 1024 * 1024
+    stream_unread_bytes_max: int = STREAM_UNREAD_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +63,8 @@ class Desk:
         Raises:
             MeshError: It is too large, or not a request that the router can understand.
         """
-        if len(request) > self.limits.request_bytes_max:
-            raise MeshError(
-                Refusal(
-                    Reason.MESSAGE_TOO_LARGE,
-                    f"a request may have {self.limits.request_bytes_max} bytes, not {len(request)}",
-                )
-            )
+        limits = self.limits
+        limits.message.check_request(len(request), room_bytes=limits.request_bytes_max)
         head = read_head(request)
         version = head.model_version
         if version and not (version.isascii() and version.isdigit()):

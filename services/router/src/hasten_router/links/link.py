@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_router.calls import Call
 from hasten_router.links import codec
+from hasten_router.links.heavy import HeavyCalls
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
@@ -106,6 +107,7 @@ class FrameLink:
         self._outbox: list[tuple[Call, float]] = []
         self._cancels: list[int] = []
         self._sent_s: dict[int, float] = {}
+        self._heavy = HeavyCalls()
         self._flush_due = False
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
@@ -236,7 +238,7 @@ class FrameLink:
         """
         pause_s = self._limits.silence_s_max / SILENT_LOOKS
         silent, heard = 0, self._connection.bytes_received
-        while silent < SILENT_LOOKS:
+        while silent < SILENT_LOOKS + self._heavy.patience_s / pause_s:
             await asyncio.sleep(pause_s)
             silent = silent + 1 if heard == self._connection.bytes_received else 0
             heard = self._connection.bytes_received
@@ -253,6 +255,7 @@ class FrameLink:
         self._outbox.clear()
         self._cancels.clear()
         self._sent_s.clear()
+        self._heavy.clear()
         self._tell_quiet()
         if was_connected:
             self._listener.lost(self.worker_id, cause)
@@ -309,6 +312,7 @@ class FrameLink:
         for wired in message.replies:
             reply = codec.decode_reply(wired, load)
             reply.round_trip_s = now_s - self._sent_s.pop(reply.call_id, now_s)
+            self._heavy.ended(reply.call_id)
             replies.append(reply)
         self._listener.replied(self.worker_id, replies)
         if self._quiet is not None and not self._sent_s and not self._outbox:
@@ -344,6 +348,7 @@ class FrameLink:
             size += call_size
             taken += 1
             self._sent_s[call.call_id] = now_s
+            self._heavy.sent(call.call_id, call_size)
         del self._outbox[:taken]
         return parts
 
@@ -358,6 +363,7 @@ class FrameLink:
             parts.append(codec.encode_cancels(now))
             for call_id in now:
                 self._sent_s.pop(call_id, None)
+                self._heavy.ended(call_id)
 
 
 def _raise_fault(message: pb.ToRouter) -> None:

@@ -10,11 +10,11 @@ from hasten.inference.v2.inference_pb2 import ModelInferResponse
 from hasten_policy.reasons import Refusal
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
+from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.request_head import parse_parameters, time_left_s
 from hasten_worker.intake import Intake, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
-from hasten_worker.tensors.encode import response_too_large
 
 TIMING_TRAILER: Final = "hasten-timing-bin"
 """Trailing metadata that carries a Timing, when the request asks for it."""
@@ -75,13 +75,20 @@ class Inference:
     """Runs requests of the public protocol."""
 
     def __init__(
-        self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str, message_bytes_max: int
+        self,
+        shell: Shell,
+        intake: Intake,
+        *,
+        clock: Clock,
+        worker_id: str,
+        message_limit: MessageLimit,
     ) -> None:
         self._shell = shell
         self._intake = intake
         self._clock = clock
         self._worker_id = worker_id
-        self._response_bytes_max = message_bytes_max - ENVELOPE_BYTES
+        self._limit = message_limit
+        self._response_bytes_max = message_limit.bytes_max - ENVELOPE_BYTES
 
     async def model_infer(self, payload: bytes, context: Context) -> bytes:
         """Answers one request. Takes and gives serialised messages."""
@@ -101,6 +108,8 @@ class Inference:
         arrived_s = self._clock.now_s()
         waiter = Waiter()
         try:
+            # Those of a stream nobody has looked at before.
+            self._limit.check_request(len(payload))
             request = parse(payload)
             head = parse_parameters(request.parameters)
             call = self._intake.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
@@ -123,8 +132,9 @@ class Inference:
         except asyncio.CancelledError:
             self._shell.cancel(call)
             raise
-        if response.ByteSize() > self._response_bytes_max:
-            raise MeshError(response_too_large(response.ByteSize()))
+        size, room = response.ByteSize(), self._response_bytes_max
+        if size > room:
+            raise MeshError(self._limit.refusal("response", size, room_bytes=room, started=True))
         if not head.want_timing:
             return response, None
         return response, timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())

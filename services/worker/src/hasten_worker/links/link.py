@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -17,19 +17,20 @@ from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.frames import Frames, FrameTooLong
+from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.telemetry import end_span
 from hasten_worker.intake import Intake, parse
 from hasten_worker.links import encode
 from hasten_worker.links.outbox import Outbox
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
-from hasten_worker.tensors.encode import response_too_large
 
 _log = logs.logger(__name__)
 
 PRIORITY_LOWEST: Final = 3
 ENVELOPE_BYTES: Final = 64 * 1024
 """Room in a message for the load and the state beside the replies."""
+PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,20 @@ class LinkLimits:
     """Bounds of one link.
 
     Attributes:
-        message_bytes_max: Largest message; a reply that is larger is refused instead, as it
-            would break the link.
+        message: Largest message; a reply that is larger is refused instead, as it would break
+            the link.
         coalesce_bytes_max: Replies share a message up to this size, or less where messages
             are smaller.
-        pending_bytes_max: Replies waiting for a reader that does not read; more end the
+        pending_bytes_max: Replies waiting for a reader that does not read; one more ends the
             link.
         calls_max: Unanswered calls on the link; more end it. Far above any window.
         write_stall_s: A router that takes nothing for this long loses its link.
         state_period_s: Longest time between two states on the link.
     """
 
-    message_bytes_max: int = 64 * 1024 * 1024
+    message: MessageLimit = field(default_factory=MessageLimit)
     coalesce_bytes_max: int = 1024 * 1024
-    pending_bytes_max: int = 256 * 1024 * 1024
+    pending_bytes_max: int = PENDING_BYTES_MAX
     calls_max: int = 10_000
     write_stall_s: float = 10.0
     state_period_s: float = 0.25
@@ -58,7 +59,8 @@ class LinkLimits:
     @property
     def replies_bytes_max(self) -> int:
         """What the replies in one message may take, so that the rest of it fits beside them."""
-        return max(self.message_bytes_max - ENVELOPE_BYTES, self.message_bytes_max // 2)
+        largest = self.message.bytes_max
+        return max(largest - ENVELOPE_BYTES, largest // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +242,12 @@ class Link:
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
         reply = encode.answer(call.wire_id, response, timing, service_s)
-        if len(reply) > self._limits.replies_bytes_max:
-            reply = encode.refusal(call.wire_id, response_too_large(len(reply)), timing)
+        size, room = len(reply), self._limits.replies_bytes_max
+        if size > room:
+            too_large = self._limits.message.refusal(
+                "response", size, room_bytes=room, started=True
+            )
+            reply = encode.refusal(call.wire_id, too_large, timing)
         self._send(reply)
 
     def refused(self, call: Call, refusal: Refusal) -> None:
@@ -282,7 +288,6 @@ class Link:
         return encode.message(replies, load, state)
 
     def _send(self, reply: bytes) -> None:
-        self._outbox.put(reply)
         if self._outbox.size_bytes > self._limits.pending_bytes_max:
             self._fail(
                 Reason.QUEUE_FULL,
@@ -290,6 +295,7 @@ class Link:
                 f"{self._limits.pending_bytes_max}: the reader is too slow",
             )
             return
+        self._outbox.put(reply)
         self._flush_soon()
 
     def _state_changed(self) -> None:

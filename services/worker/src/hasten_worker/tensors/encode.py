@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.reasons import Reason
 from hasten_worker.model import Array, Model, TensorSpec
 from hasten_worker.tensors.classification import top_classes
 from hasten_worker.tensors.datatypes import BYTES, DATATYPES, Datatype
@@ -125,16 +125,6 @@ class ResponseEncoder:
             _to_shared_memory(tensor, want.piece, raw, regions)
             raw = b""
         return tensor, raw
-
-
-def response_too_large(size_bytes: int) -> Refusal:
-    """What is sent instead of a response that does not fit in a message."""
-    return Refusal(
-        Reason.MESSAGE_TOO_LARGE,
-        f"the response takes {size_bytes} bytes, more than one message may carry",
-        metadata=(("size_bytes", str(size_bytes)),),
-        started=True,
-    )
 
 
 def _with_parameters(
