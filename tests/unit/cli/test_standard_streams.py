@@ -1,5 +1,8 @@
 """What a command does when a standard stream is full, closed, or read by nobody."""
 
+import contextlib
+import errno
+import io
 import json
 import os
 import subprocess
@@ -7,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from hasten_cli.failures import CommandError, reported
+from hasten_runtime.standard_streams import OutputError
 
 COMMANDS = (
     "version",
@@ -105,3 +111,48 @@ def test_no_file_takes_the_place_of_a_closed_stream(closed: str, tmp_path: Path)
     assert "Traceback" not in ended.stderr
     if report.exists():
         assert report.read_text().startswith("<!doctype html>")
+
+
+class Unwritten(io.StringIO):
+    """A buffered output that takes everything and cannot write it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def flush(self) -> None:
+        if self.getvalue():
+            self.truncate(0)
+            raise OutputError(OSError(self._number, os.strerror(self._number)))
+
+
+@pytest.mark.parametrize(
+    ("ends", "number", "code", "says"),
+    [
+        (None, errno.ENOSPC, 1, f"error: {FULL}\n  next: {NEXT}\n"),
+        (None, errno.EPIPE, 0, ""),
+        (SystemExit(0), errno.ENOSPC, 1, f"error: {FULL}\n  next: {NEXT}\n"),
+        # What it found out is its status, as that of a replay that differs.
+        (SystemExit(1), errno.EPIPE, 1, ""),
+        (SystemExit(1), errno.ENOSPC, 1, f"error: {FULL}\n  next: {NEXT}\n"),
+        (CommandError("no", code=3), errno.ENOSPC, 3, "error: no\n"),
+        (KeyboardInterrupt(), errno.ENOSPC, 130, ""),
+    ],
+)
+def test_one_thing_is_told_and_the_status_fits(
+    ends: BaseException | None, number: int, code: int, says: str
+) -> None:
+    def act() -> None:
+        with reported(as_json=False), reported(as_json=False):
+            sys.stdout.write("something")
+            if ends is not None:
+                raise ends
+        raise SystemExit(0)
+
+    with (
+        contextlib.redirect_stdout(Unwritten(number)),
+        contextlib.redirect_stderr(io.StringIO()) as said,
+        pytest.raises(SystemExit) as ended,
+    ):
+        act()
+    assert (ended.value.code, said.getvalue()) == (code, says)

@@ -110,7 +110,7 @@ class JsonVoice:
 
     def say(self, sentence: str) -> None:
         """On standard error."""
-        _write(json.dumps({"said": sentence}), sys.stderr)
+        _complain(json.dumps({"said": sentence}))
 
     def ready(self, summary: Summary) -> None:
         """The one line."""
@@ -133,16 +133,16 @@ class PlainVoice:
     live = False
 
     def __init__(self) -> None:
-        self._lost = False
+        self._told = False
 
     def say(self, sentence: str) -> None:
         """On standard output."""
         try:
             print(sentence, flush=True)
         except OSError as error:
-            if not self._lost and (said := _lost(error)):
-                _write(f"error: {said}", sys.stderr)
-            self._lost = True
+            if not self._told and (said := _lost(error)):
+                _complain(f"error: {said}")
+            self._told = True
 
     def ready(self, summary: Summary) -> None:
         """The services, then how to go on."""
@@ -225,6 +225,6 @@ def _lost(error: OSError) -> str:
     return f"{error}; the mesh goes on"
 
 
-def _write(sentence: str, stream: Any) -> None:  # noqa: ANN401  (a text stream, as sys types it)
+def _complain(sentence: str) -> None:
     with suppress(OSError):  # There is no other place to say it.
-        print(sentence, file=stream, flush=True)
+        print(sentence, file=sys.stderr, flush=True)
