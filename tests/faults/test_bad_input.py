@@ -256,7 +256,7 @@ def test_bytes_that_are_no_request_are_refused(address: str, garbage: bytes) -> 
     answers(address)
 
 
-@pytest.mark.parametrize("size", [MESSAGE_BYTES_MAX, 3 * MESSAGE_BYTES_MAX])
+@pytest.mark.parametrize("size", [MESSAGE_BYTES_MAX, 2 * MESSAGE_BYTES_MAX - 1000])
 def test_a_message_over_the_limit_is_refused_with_limit_and_setting(
     address: str, size: int
 ) -> None:
@@ -267,8 +267,11 @@ def test_a_message_over_the_limit_is_refused_with_limit_and_setting(
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     info = info_of(raised.value)
     assert info.reason == "MESSAGE_TOO_LARGE"
-    assert f"{info.metadata['setting']}={MESSAGE_BYTES_MAX}" in raised.value.details()
-    assert info.metadata["setting"].endswith("_GRPC__MESSAGE_BYTES_MAX")
+    assert info.metadata["setting"] == "grpc.message_bytes_max"
+    assert f"may have {info.metadata['limit_bytes']} bytes" in raised.value.details()
+    assert int(info.metadata["limit_bytes"]) <= MESSAGE_BYTES_MAX
+    assert "_GRPC__MESSAGE_BYTES_MAX" in raised.value.details()
+    assert "--message-limit" in raised.value.details()
     answers(address)
 
 

@@ -40,6 +40,8 @@ class RouterEnd:
     def __init__(self, channel: grpc.aio.Channel, address: str) -> None:
         self._stub = WorkerServiceStub(channel)
         self._host = address.rpartition(":")[0]
+        self.frame_bytes_max = 0
+        """Longest frame that it says to take; 0: it says nothing."""
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.replies: dict[int, pb.Reply] = {}
@@ -59,7 +61,9 @@ class RouterEnd:
 
     async def open(self) -> None:
         """Asks for a ticket and shows it."""
-        opened = await self._stub.OpenLink(pb.OpenLinkRequest(caller_id="r1"))
+        opened = await self._stub.OpenLink(
+            pb.OpenLinkRequest(caller_id="r1", frame_bytes_max=self.frame_bytes_max)
+        )
         await self.connect(opened.port)
         await self.send_message(pb.ToWorker(ticket=opened.ticket))
 

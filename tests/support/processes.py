@@ -67,7 +67,8 @@ def remove_folder(folder: Path) -> None:
 
 
 class ChildProcess:
-    """A process started by a test. Its output goes to `log_path`.
+    """A process started by a test. Its output goes to `log_path`, but for standard error where
+    `stderr` says another place.
 
     Its methods block; a test inside an event loop calls the slow ones (`stop`) by
     `asyncio.to_thread` when other coroutines must go on meanwhile.
@@ -80,6 +81,7 @@ class ChildProcess:
         log_path: Path,
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        stderr: int = subprocess.STDOUT,
     ) -> None:
         self.log_path = log_path
         self._name = Path(command[0]).name
@@ -88,7 +90,7 @@ class ChildProcess:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=stderr,
                 env=None if environ is None else dict(environ),
                 cwd=folder,
                 start_new_session=True,  # Ctrl-C at the terminal is for pytest alone

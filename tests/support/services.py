@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -74,11 +75,14 @@ def _ready_line(process: ChildProcess) -> dict[str, Any] | None:
 
 @contextmanager
 def running_service(
-    module: str, environ: Mapping[str, str], *, log_path: Path
+    module: str, environ: Mapping[str, str], *, log_path: Path, stderr: int = subprocess.STDOUT
 ) -> Iterator[Service]:
     """Starts `python -m module` and yields it once it is ready; stops it at the end."""
     process = ChildProcess(
-        [sys.executable, "-m", module], log_path=log_path, environ={**os.environ, **environ}
+        [sys.executable, "-m", module],
+        log_path=log_path,
+        environ={**os.environ, **environ},
+        stderr=stderr,
     )
     try:
         facts = eventually_sync(

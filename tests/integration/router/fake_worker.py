@@ -66,6 +66,8 @@ class FakeWorker:
         self.window = 64
         self.draining = False
         self.holds = False
+        self.unannounced = False
+        self.gaps: list[load_pb2.ModelGap] = []
         self.silent = False
         self.admits = True
         self.refuses: Refusal | None = None
@@ -235,6 +237,8 @@ class FakeWorker:
             load=self._load(outbox),
             models=self.models,
             address=self.address,
+            gaps=self.gaps,
+            unannounced=self.unannounced,
         )
 
     # --- the rest --------------------------------------------------------------------

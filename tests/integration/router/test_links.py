@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Reply
-from hasten_router.links import heavy
+from hasten_router.links import silence
 from hasten_router.links.roster import RosterLimits
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.grpc_server import ServerLimits, bind, make_server
@@ -157,8 +157,8 @@ async def test_a_large_answer_over_a_slow_network_is_no_silence(worker: FakeWork
 async def test_a_worker_that_takes_in_a_heavy_call_may_be_silent_for_longer(
     worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heavy, "BYTES_MIN", 100_000)
-    monkeypatch.setattr(heavy, "BYTES_PER_S", 10)
+    monkeypatch.setattr(silence, "HEAVY_BYTES_MIN", 100_000)
+    monkeypatch.setattr(silence, "HEAVY_BYTES_PER_S", 10)
     record = Record()
     clock = SystemClock()
     async with roster_of(record, RosterLimits()) as (roster, announcer):

@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from hasten.common.v1 import load_pb2
 from hasten.inference.v2 import inference_pb2 as inference_pb
 from hasten.router.v1 import router_service_pb2 as pb
 from hasten_router.life import started
@@ -93,17 +94,64 @@ async def health_of(client: Client, service: str) -> str:
 async def test_health_tells_the_server_from_its_readiness() -> None:
     worker = FakeWorker()
     async with router_over(worker) as (client, router):
-        assert await health_of(client, "") == "SERVING"
-        assert await health_of(client, "inference.GRPCInferenceService") == "SERVING"
 
-        async def readiness(wanted: str) -> bool:
-            return await health_of(client, "readiness") == wanted
+        async def all_say(wanted: str) -> bool:
+            said = {await health_of(client, service) for service in ("", "readiness")}
+            return said == {wanted}
 
-        await eventually(lambda: readiness("SERVING"))
+        await eventually(lambda: all_say("SERVING"))
         await worker.stop()
         await eventually(lambda: not router.outlook.ready())
-        await eventually(lambda: readiness("NOT_SERVING"))
-        assert await health_of(client, "") == "SERVING"
+        await eventually(lambda: all_say("NOT_SERVING"))
+        # The process is well all the same: nobody need start it anew or send elsewhere for ever.
+        for service in ("liveness", "inference.GRPCInferenceService"):
+            assert await health_of(client, service) == "SERVING"
+
+
+async def test_a_router_is_ready_while_all_that_should_be_served_is_served_by_some_worker() -> None:
+    good, lame = FakeWorker("good"), FakeWorker("lame")
+    lame.gaps = [
+        load_pb2.ModelGap(name="echo", version="1", reason="its disk is full"),
+        load_pb2.ModelGap(name="other", reason="it is no ONNX file"),
+    ]
+    async with router_over(good, lame) as (client, router):
+
+        async def server_ready() -> bool:
+            answer = await client.ask(
+                "ServerReady", inference_pb.ServerReadyRequest(), inference_pb.ServerReadyResponse
+            )
+            return answer.ready
+
+        await eventually(lambda: len(router.outlook.faults()) == 1)
+        (fault,) = router.outlook.faults()
+        assert fault.startswith("model other does not serve: it is no ONNX file (worker ")
+        assert not await server_ready()
+        lame.gaps.pop()
+        lame.report()
+        await eventually(server_ready)
+        good.models[:] = []
+        good.report()
+        lame.models[:] = []
+        lame.report()
+        await eventually(lambda: router.outlook.faults() != [])
+        assert [fault.split(" (")[0] for fault in router.outlook.faults()] == [
+            "model echo version 1 does not serve: its disk is full"
+        ]
+        lame.gaps.clear()
+        lame.report()
+        await eventually(lambda: router.outlook.faults() == ["no worker serves a model"])
+        assert not await server_ready()
+
+
+async def test_a_relaxed_router_is_ready_as_soon_as_some_worker_takes_calls() -> None:
+    worker = FakeWorker()
+    worker.gaps = [load_pb2.ModelGap(name="other", reason="it is no ONNX file")]
+    async with router_over(worker, strict_readiness=False) as (client, _):
+        answer = await client.ask(
+            "ServerReady", inference_pb.ServerReadyRequest(), inference_pb.ServerReadyResponse
+        )
+        assert answer.ready
+        assert await health_of(client, "readiness") == "SERVING"
 
 
 async def test_reflection_lists_the_public_names() -> None:

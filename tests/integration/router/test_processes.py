@@ -117,4 +117,6 @@ async def test_one_process_says_so_too(tmp_path: Path, setting: str) -> None:
     with pytest.raises(RuntimeError, match=rf"(?s)ended with 1.*at {worker.address}") as raised:
         await asyncio.to_thread(opening.__enter__)
     assert "Traceback" not in str(raised.value)
+    flag = f"--{setting.replace('_', '-')}"
+    assert f"the setting {setting} ({flag}, HASTEN_ROUTER_{setting.upper()})" in str(raised.value)
     await worker.stop()

@@ -52,6 +52,29 @@ async def test_a_worker_that_is_forgotten_and_down_is_let_go_at_once(worker: Fak
         await eventually(lambda: not roster.links())
 
 
+async def test_a_worker_that_the_registry_does_not_take_keeps_its_link(worker: FakeWorker) -> None:
+    record = Record()
+    worker.unannounced = True
+    limits = RosterLimits(leave_grace_s=0.05, leave_patience_s=60.0)
+    async with roster_of(record, limits) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        (link,) = roster.links()
+        await announcer.withdraw("w")
+        await eventually(lambda: roster._leaving)
+        # Its link may even break, as long as it is not away for long.
+        await worker.stop()
+        await eventually(lambda: ("lost", "w") in record.heard)
+        await worker.start(worker.address)
+        await eventually(lambda: record.heard.count(("joined", worker.address)) == 2)
+        assert roster.links() == [link]
+        assert ("quiesced", "w") not in record.heard
+        # The registry is well again, and the worker has left it.
+        worker.unannounced = False
+        worker.report()
+        await eventually(lambda: not roster.links())
+
+
 async def test_a_worker_at_a_new_address_is_lost_first_and_joined_there(
     worker: FakeWorker,
 ) -> None:

@@ -211,14 +211,35 @@ def test_the_settings_in_effect_are_printed_and_nothing_starts(tmp_path: Path) -
     assert f'models_dir = "{tmp_path}"' in ended.stdout
 
 
-def test_an_address_in_use_is_named(worker: Service, models: Path) -> None:
+@pytest.mark.parametrize("setting", ["address", "metrics_address", "link_port"])
+def test_an_address_in_use_is_named_with_its_setting(
+    worker: Service, models: Path, setting: str
+) -> None:
+    variable = f"HASTEN_WORKER_{setting.upper()}"
+    taken = worker.address
+    free = {
+        "HASTEN_WORKER_ADDRESS": "127.0.0.1:0",
+        "HASTEN_WORKER_METRICS_ADDRESS": "127.0.0.1:0",
+    }
+    told = taken.rpartition(":")[2] if setting == "link_port" else taken
+    ended = run_worker(HASTEN_WORKER_MODELS_DIR=str(models), **(free | {variable: told}))
+    assert ended.returncode == 1
+    flag = f"--{setting.replace('_', '-')}"
+    assert f"cannot listen at {taken}: Address already in use" in ended.stderr
+    assert f"the setting {setting} ({flag}, {variable})" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:0", "no-such-host.invalid:0"])
+def test_an_address_of_another_host_is_named(models: Path, address: str) -> None:
     ended = run_worker(
         HASTEN_WORKER_MODELS_DIR=str(models),
-        HASTEN_WORKER_ADDRESS=worker.address,
-        HASTEN_WORKER_METRICS_ADDRESS="127.0.0.1:0",
+        HASTEN_WORKER_ADDRESS="127.0.0.1:0",
+        HASTEN_WORKER_METRICS_ADDRESS=address,
     )
     assert ended.returncode == 1
-    assert worker.address in ended.stderr
+    assert f"cannot listen at {address}" in ended.stderr
+    assert "HASTEN_WORKER_METRICS_ADDRESS" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

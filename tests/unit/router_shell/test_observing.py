@@ -97,6 +97,25 @@ async def test_a_call_that_is_refused_at_once_was_not_admitted(counted: Counted)
     assert counted.totals() == {"busy": 1}
 
 
+@pytest.mark.parametrize(
+    "reason", [Reason.INVALID_REQUEST, Reason.NO_WORKER, Reason.MODEL_NOT_FOUND, Reason.OVERLOADED]
+)
+def test_refusals_count_under_models_that_exist_and_no_others(reason: Reason) -> None:
+    registry = CollectorRegistry()
+    meter = Meter(RouterMetrics(registry), Telemetry(), knows=lambda name: name == "known")
+    for number in range(100):
+        meter.request_refused(f"made up {number}", Refusal(reason, ""))
+    meter.request_refused("", Refusal(reason, ""))
+    meter.request_refused("known", Refusal(reason, ""))
+
+    def refused(model: str) -> float | None:
+        return registry.get_sample_value(
+            "hasten_requests_total", {"model": model, "outcome": "refused"}
+        )
+
+    assert (refused("known"), refused("other"), refused("made up 1")) == (1, 101, None)
+
+
 async def test_a_call_that_waits_until_its_caller_leaves_was_admitted_and_not_sent(
     counted: Counted,
 ) -> None:

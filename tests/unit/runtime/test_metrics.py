@@ -1,5 +1,6 @@
 """Metrics count what happened, with few enough series, and can always be scraped."""
 
+import http.client
 import math
 import socket
 import urllib.request
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import metrics
 from hasten_runtime.metrics import OTHER, MetricsEndpoint, RouterMetrics, WorkerMetrics
+from hasten_runtime.readiness import Readiness
 
 SERIES_MAX = 2000
 
@@ -182,3 +184,70 @@ def test_closing_twice_is_harmless_and_frees_the_port(registry: CollectorRegistr
     first.close()
     first.close()
     metrics.serve(first.address, registry).close()
+
+
+def asked(endpoint: MetricsEndpoint, method: str, path: str) -> tuple[int, dict[str, str], str]:
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=60)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def site(registry: CollectorRegistry) -> Iterator[tuple[MetricsEndpoint, Readiness]]:
+    readiness = Readiness()
+    served = metrics.serve("127.0.0.1:0", registry, readiness)
+    yield served, readiness
+    served.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/metric", "/metrics/", "/health", "/healthz", "/health/ready/", "/favicon.ico"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_only_the_paths_that_are_there_are_answered(
+    site: tuple[MetricsEndpoint, Readiness], method: str, path: str
+) -> None:
+    status, _, body = asked(site[0], method, path)
+    assert status == 404
+    assert ("/metrics" in body) == (method != "HEAD")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/live", "/health/ready"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "MADE-UP"])
+def test_other_methods_are_told_which_there_are(
+    site: tuple[MetricsEndpoint, Readiness], method: str, path: str
+) -> None:
+    status, headers, _ = asked(site[0], method, path)
+    assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_health_pages_say_what_stands_against_the_process(
+    site: tuple[MetricsEndpoint, Readiness],
+) -> None:
+    endpoint, readiness = site
+    faults = ["model mod\u00e8le does not serve: it is no ONNX file"]
+    assert asked(endpoint, "GET", "/health/ready")[::2] == (503, "it is starting\n")
+    readiness.begin(lambda: faults)
+    assert asked(endpoint, "GET", "/health/ready")[::2] == (503, f"{faults[0]}\n")
+    assert asked(endpoint, "HEAD", "/health/ready")[::2] == (503, "")
+    faults.clear()
+    assert readiness.refresh()
+    assert asked(endpoint, "GET", "/health/ready?probe=1")[::2] == (200, "ok\n")
+    readiness.leave()
+    assert not readiness.refresh()
+    assert asked(endpoint, "GET", "/health/ready")[::2] == (503, "it is leaving\n")
+    assert asked(endpoint, "GET", "/health/live")[0] == 200
+    status, headers, body = asked(endpoint, "HEAD", "/metrics")
+    assert (status, body) == (200, "")
+    assert headers["Content-Type"].startswith("text/plain")
+
+
+def test_what_stands_against_a_process_is_bounded() -> None:
+    readiness = Readiness()
+    readiness.begin(lambda: [f"fault {number}" for number in range(1000)])
+    assert len(readiness.faults) == 33
+    assert readiness.faults[-1] == "and 968 more"

@@ -245,9 +245,9 @@ def test_limits_of_grpc_are_handed_on() -> None:
     group = GrpcSettings(
         message_bytes_max=5000, streams_max=7, calls_max=8, handshake_s=1.5, ping_s=2.0
     )
-    assert group.server_limits("HASTEN_X_") == ServerLimits(
+    assert group.server_limits("HASTEN_X_GRPC__MESSAGE_BYTES_MAX") == ServerLimits(
         message_bytes_max=5000,
-        message_setting="HASTEN_X_GRPC__MESSAGE_BYTES_MAX",
+        message_variable="HASTEN_X_GRPC__MESSAGE_BYTES_MAX",
         streams_max=7,
         calls_max=8,
         handshake_s=1.5,

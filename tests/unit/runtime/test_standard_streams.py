@@ -125,7 +125,7 @@ def test_a_service_whose_ready_line_nobody_gets_serves_and_logs_it(
     finally:
         child.stop()
     (line,) = (json.loads(line) for line in log.read_text().splitlines())
-    assert line["event"] == "process.unannounced"
+    assert line["event"] == "process.ready_not_told"
     assert "No space left on device" in line["reason"]
     assert json.loads(line["line"])["address"] == "127.0.0.1:1"
 

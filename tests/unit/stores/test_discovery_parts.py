@@ -10,6 +10,7 @@ from hasten_runtime.clock import ManualClock
 from hasten_runtime.discovery import Instance, open_discovery
 from hasten_runtime.discovery.consul import ConsulRegistry
 from hasten_runtime.discovery.memory import Board, MemoryRegistry
+from hasten_runtime.discovery.reading import instance_of
 from hasten_runtime.discovery.redis_leases import RedisRegistry
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
@@ -192,3 +193,53 @@ async def test_closing_during_the_first_announcement_still_withdraws_it() -> Non
     assert board.live("worker") == []
     with pytest.raises(RuntimeError, match="closed"):
         await discovery.register(WORKER)
+
+
+GOOD: dict[str, object] = {"instance_id": "w-1", "address": "10.0.0.1:8001", "meta": {"pid": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("instance_id", "address", "meta"),
+    [
+        ("w-1", "10.0.0.1:8001", {}),
+        ("w-1", "[fe80::1%eth0]:1", {"metrics": "h:2"}),
+        ("w 1 \u00e8", "some_host.example-1.org:65535", {"pid": 12, "share": 0.5}),
+    ],
+)
+def test_an_entry_that_makes_sense_is_an_instance(
+    instance_id: object, address: object, meta: dict[str, object]
+) -> None:
+    instance = instance_of("worker", instance_id, address, meta)
+    assert (instance.instance_id, instance.address) == (instance_id, address)
+    assert dict(instance.meta) == {key: str(value) for key, value in meta.items()}
+
+
+BAD_IDS = (None, 1, "", "a\nb", "\ud800", "x" * 257, "a\u200bb", ["w"])
+BAD_PORTS = ("h", "h:", "h:0", "h:65536", "h:-1", "h:1.0", "h:\u0661")
+BAD_HOSTS = (
+    ":1",
+    "a b:1",
+    "a/b:1",
+    "u@h:1",
+    "\ud800:1",
+    "a\0:1",
+    "::1:1",
+    "h" * 600 + ":1",
+    1,
+    None,
+)
+BAD_FACTS = (None, [], "a", {"a": "\udfff"}, {"\ud800": "a"}, {"a": None}, {"a": {}}, {1: ""})
+MUCH = ({"a": "x" * 2000}, {str(number): "" for number in range(100)})
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        *(("instance_id", value) for value in BAD_IDS),
+        *(("address", value) for value in (*BAD_PORTS, *BAD_HOSTS)),
+        *(("meta", value) for value in (*BAD_FACTS, *MUCH)),
+    ],
+)
+def test_an_entry_that_nothing_could_carry_is_none(part: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"its|a fact|surrogates"):
+        instance_of("worker", **(GOOD | {part: value}))

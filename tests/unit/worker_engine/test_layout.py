@@ -8,8 +8,8 @@ from hasten_worker.engine.layout import (
     FALLBACKS_MAX,
     check_name,
     file_name_of,
+    list_models,
     look,
-    model_names,
     wanted_versions,
 )
 from hasten_worker.engine.refusal import ModelRefused
@@ -19,31 +19,46 @@ from tests.unit.worker_engine.zoo import Repository
 LIMITS = FileLimits()
 
 
-@pytest.mark.parametrize("name", ["a", "A-1_b.c", "0", "x" * 128])
+NAMES = ("a", "A-1_b.c", "0", "x" * 128, "_a", "a b", "ä", "c++", "a@2", "mod\u00e8le", "模型")
+SIGNS = ("[red]x", "a,b", "a:b", "100%", "it's")
+BAD_NAMES = ("", ".", "..", ".a", "-a", "a/b", " a", "a ", "x" * 129, "*", 'a"', "a\\b")
+UNSEEN = ("a\n", "a\0", "a\u0301", "a\u200bb", "\u202ea", "a\udcff", "a\u00a0b", "\ue000")
+
+
+@pytest.mark.parametrize("name", [*NAMES, *SIGNS])
 def test_a_model_may_have_this_name(name: str) -> None:
     check_name(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n", "ä", "x" * 129, "a\0"]
-)
+@pytest.mark.parametrize("name", [*BAD_NAMES, *UNSEEN])
 def test_a_model_may_not_have_this_name(name: str) -> None:
     with pytest.raises(ModelRefused, match="is no model name"):
         check_name(name)
 
 
-def test_models_are_the_folders_with_a_name_and_nothing_else(repository: Repository) -> None:
-    for name in ("b", "a", "bad name", ".hidden"):
+def test_models_are_the_folders_and_what_cannot_be_one_is_listed(repository: Repository) -> None:
+    outside = repository.path.parent / "outside"
+    outside.mkdir()
+    for name in ("b", "a", "good name", ".hidden", "lost+found", "bad\nname", "back\\slash"):
         (repository.path / name).mkdir()
     (repository.path / "file").write_text("")
-    (repository.path / "link").symlink_to(repository.path / "a")
-    names, ignored = model_names(repository.path, LIMITS)
-    assert names == ["a", "b"]
-    assert ignored == [
-        "'bad name' is ignored: it is no model name",
-        "file is ignored: it is not a folder",
-        "link is ignored: it is a symbolic link",
-    ]
+    (repository.path / "lone.onnx").write_text("")
+    (repository.path / "to-file").symlink_to(repository.path / "file")
+    for name, target in (("link", "a"), ("gone", "nothing"), ("out", str(outside))):
+        (repository.path / name).symlink_to(target)
+    listing = list_models(repository.path, LIMITS)
+    # A look at a link says what is wrong with it.
+    assert listing.names == ("a", "b", "gone", "good name", "link", "out")
+    assert listing.unusable.keys() == {"bad\\nname", "back\\slash", "lone.onnx"}
+    assert "printed" in listing.unusable["bad\\nname"]
+    assert "lone/1/model.onnx" in listing.unusable["lone.onnx"]
+    short = list_models(repository.path, FileLimits(models_max=5))
+    assert (len(short.names), short.unusable["out"]) == (5, "the worker takes the first 5 models")
+
+
+def test_a_name_that_is_no_text_is_listed_as_it_can_be_shown(repository: Repository) -> None:
+    (repository.path / os.fsdecode(b"caf\xe9")).mkdir()
+    assert list_models(repository.path, LIMITS).unusable.keys() == {"caf\\udce9"}
 
 
 def test_versions_are_the_numbered_folders(repository: Repository) -> None:
@@ -94,6 +109,47 @@ def test_a_folder_that_is_away_or_a_link_is_refused(repository: Repository) -> N
         look(repository.path / "none", LIMITS)
     with pytest.raises(ModelRefused, match="'link' is a link"):
         look(repository.path / "link", LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("/etc", "leads out of the repository"),
+        ("..", "leads out of the repository"),
+        ("nothing", "leads to nothing"),
+        ("m", "round in a circle"),
+        (".", "a folder around it"),
+        ("file", "is a link or a file"),
+    ],
+)
+def test_a_linked_folder_is_followed_inside_of_the_repository_only(
+    repository: Repository, target: str, reason: str
+) -> None:
+    root = repository.path
+    repository.write("real", b"abc")
+    (root / "file").write_text("")
+    (root / "alias").symlink_to("real")
+    assert look(root / "alias", LIMITS, root) == look(root / "real", LIMITS, root)
+    (root / "m").symlink_to(target)
+    with pytest.raises(ModelRefused, match=reason):
+        look(root / "m", LIMITS, root)
+
+
+def test_a_change_behind_a_link_changes_the_look(repository: Repository) -> None:
+    root = repository.path
+    store = root / ".store"
+    for number, content in enumerate((b"abc", b"abd")):
+        (store / str(number)).mkdir(parents=True)
+        (store / str(number) / "model.onnx").write_bytes(content)
+    (root / "m").mkdir()
+    (root / "m" / "1").symlink_to("../.store/0")
+    before = look(root / "m", LIMITS, root)
+    (root / "m" / "1").unlink()
+    (root / "m" / "1").symlink_to("../.store/1")
+    swapped = look(root / "m", LIMITS, root)
+    assert swapped != before
+    (store / "1" / "model.onnx").write_bytes(b"abcd")
+    assert look(root / "m", LIMITS, root) != swapped
 
 
 def test_too_many_versions_are_refused(tmp_path: Path) -> None:

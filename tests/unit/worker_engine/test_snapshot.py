@@ -47,6 +47,64 @@ def test_a_linked_folder_is_refused(repository: Repository, tmp_path: Path) -> N
     assert refusal(tmp_path / "link", tmp_path)
 
 
+def test_links_that_stay_inside_are_followed(
+    repository: Repository, tmp_path: Path, never: threading.Event
+) -> None:
+    """As Kubernetes lays out what it mounts, and as caches keep one file for many."""
+    root = repository.path
+    blobs = root / ".blobs"
+    blobs.mkdir()
+    (blobs / "abc").write_bytes(b"model")
+    version = root / "m" / "1"
+    (version / "..2026_11_30").mkdir(parents=True)
+    (version / "..2026_11_30" / "labels").write_bytes(b"label")
+    (version / "..data").symlink_to("..2026_11_30")
+    (version / "labels").symlink_to("..data/labels")
+    (version / "model.onnx").symlink_to("../../.blobs/abc")
+    (version / "parts").symlink_to(blobs, target_is_directory=True)
+    copy = tmp_path / "copy"
+    assert copy_version(version, copy, LIMITS, never, root) == 15
+    assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*")) == [
+        "labels",
+        "model.onnx",
+        "parts",
+        "parts/abc",
+    ]
+    assert not any(path.is_symlink() for path in copy.rglob("*"))
+    assert read_file(version / "labels", 10, root) == b"label"
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("/etc/hostname", "leads out of the repository"),
+        ("../../../secret", "leads out of the repository"),
+        ("../../way-out/secret", "leads out of the repository"),
+        ("/etc", "leads out of the repository"),
+        ("/dev/zero", "leads out of the repository"),
+        ("nothing", "leads to nothing"),
+        ("weights.bin", "round in a circle"),
+        ("..", "a folder around it"),
+        ("../../hard", "is a hard link"),
+        ("../../pipe", "not a regular file"),
+    ],
+)
+def test_a_link_that_leads_elsewhere_is_refused_and_tells_nothing(
+    repository: Repository, tmp_path: Path, target: str, reason: str
+) -> None:
+    root = repository.path
+    secret = root.parent / "secret"
+    secret.write_bytes(b"secret")
+    (root / "way-out").symlink_to(root.parent)
+    (root / "hard").hardlink_to(secret)
+    os.mkfifo(root / "pipe")
+    source = repository.write("m", b"model")
+    (source / "weights.bin").symlink_to(target)
+    with pytest.raises(ModelRefused, match=reason) as caught:
+        copy_version(source, tmp_path / "copy", LIMITS, threading.Event(), root)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_hard_link_is_refused(repository: Repository, tmp_path: Path) -> None:
     source = repository.write("m", b"model")
     secret = tmp_path / "secret"

@@ -78,6 +78,31 @@ async def test_a_name_that_is_no_model_is_not_found(repository: Repository) -> N
         assert lines(store) == {}
 
 
+async def test_what_was_asked_for_is_a_gap_until_it_serves_or_is_let_go(
+    repository: Repository,
+) -> None:
+    repository.write("bad", b"garbage")
+    repository.write("good", zoo.add())
+    async with open_store(repository, control="explicit", load_models=("bad", "away")) as (
+        store,
+        _,
+    ):
+        assert [gap.name for gap in store.gaps()] == ["away", "bad"]
+        await store.unload("away")
+        await store.unload("bad")
+        assert store.gaps() == []
+        with pytest.raises(MeshError):
+            await store.load("bad")
+        assert store.gaps() == [], "the order failed and was answered so"
+        await store.load("good")
+        repository.write("good", b"garbage", version=2)
+        with pytest.raises(MeshError):
+            await store.load("good")
+        assert [(gap.name, gap.version) for gap in store.gaps()] == [("good", "2")]
+        await store.unload("good")
+        assert store.gaps() == []
+
+
 async def test_a_refused_load_keeps_what_serves(repository: Repository) -> None:
     repository.write("m", zoo.add())
     async with open_store(repository, control="explicit", load_models=("m",)) as (store, _):

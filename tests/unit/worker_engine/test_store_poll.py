@@ -14,6 +14,8 @@ from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.shop import answer, lines, open_store, settings_of
 from tests.unit.worker_engine.zoo import Repository
 
+EMPTIED = "repository_emptied"
+
 pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
 
 
@@ -83,6 +85,73 @@ async def test_a_repository_that_goes_away_takes_no_model_with_it(repository: Re
             repository.write("n", zoo.add(amount=2))
             await eventually(lambda: store.ready("n", ""))
             assert first(store) == 1
+
+
+@pytest.mark.parametrize("by", ["another folder", "the same folder"])
+async def test_an_empty_mount_point_unloads_nothing(repository: Repository, by: str) -> None:
+    names = ("m", "n") if by == "the same folder" else ("m",)
+    for name in names:
+        repository.write(name, zoo.add(amount=1))
+    with capture_logs() as logged:
+        async with open_store(repository, control="poll") as (store, _):
+            away = repository.path.with_name("away")
+            if by == "another folder":
+                repository.path.rename(away)
+                repository.path.mkdir()
+            else:
+                away.mkdir()
+                for name in names:
+                    (repository.path / name).rename(away / name)
+            await eventually(lambda: [1 for line in logged if line["event"] == EMPTIED])
+            assert lines(store) == {f"{name}/1": "READY" for name in names}
+            assert store.gaps() == []
+            # Back again: what was changed meanwhile is taken up.
+            for name in names:
+                (away / name).rename(repository.path / name)
+            repository.write("m", zoo.add(amount=2))
+            await eventually(lambda: first(store) == 2)
+    assert [line["event"] for line in logged].count(EMPTIED) == 1
+
+
+def test_only_what_cannot_be_a_removal_is_not_believed(repository: Repository) -> None:
+    for name in ("a", "b"):
+        repository.write(name, b"")
+    watch = Watch(settings_of(repository))
+    watch.look()
+    shutil.rmtree(repository.path / "a")
+    watch.look()
+    assert watch.names == ["b"], "one of many"
+    shutil.rmtree(repository.path / "b")
+    watch.look()
+    assert watch.names == [], "the last one"
+    for name in ("a", "b"):
+        repository.write(name, b"")
+    watch.look()
+    for name in ("a", "b"):
+        shutil.rmtree(repository.path / name)
+    for _ in range(3):
+        watch.look()
+    assert watch.names == ["a", "b"], "all at once"
+    assert watch.gone() == []
+    repository.write("c", b"")
+    watch.look()
+    assert watch.names == ["c"]
+
+
+async def test_a_model_that_is_added_and_bad_is_a_gap_until_it_is_mended_or_removed(
+    repository: Repository,
+) -> None:
+    repository.write("good", zoo.add())
+    async with open_store(repository, control="poll") as (store, _):
+        assert store.gaps() == []
+        repository.write("bad", b"garbage")
+        await eventually(lambda: [gap.name for gap in store.gaps()] == ["bad"])
+        repository.write("bad", zoo.add())
+        await eventually(lambda: store.ready("bad", "1") and store.gaps() == [])
+        repository.write("bad", b"garbage", version=2)
+        await eventually(lambda: [(g.name, g.version) for g in store.gaps()] == [("bad", "2")])
+        shutil.rmtree(repository.path / "bad")
+        await eventually(lambda: store.gaps() == [])
 
 
 async def test_what_failed_for_a_passing_reason_is_tried_again(repository: Repository) -> None:

@@ -14,9 +14,10 @@ from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.settings import StoreSettings
-from hasten_worker.engine.store import IndexEntry
+from hasten_worker.engine.store import Gap, IndexEntry
 from hasten_worker.links.link import LinkLimits
 from hasten_worker.model import Model
+from hasten_worker.readiness import faults_of
 from hasten_worker.settings import LeaveSettings, WorkerSettings
 from hasten_worker.shell.shell import Shell
 from hasten_worker.wiring import SERVICES, Worker, open_worker
@@ -64,6 +65,13 @@ class EchoStore:
             *(IndexEntry(m.spec.name, m.spec.version, "READY", "") for m in self._models.values()),
             IndexEntry("broken", "1", "UNAVAILABLE", "a reason"),
         ]
+
+    def gaps(self) -> list[Gap]:
+        return []
+
+    @property
+    def serves(self) -> bool:
+        return bool(self._models)
 
     def ready(self, name: str, version: str) -> bool:
         return name in self._models and version in {"", self._models[name].spec.version}
@@ -142,6 +150,8 @@ async def running_worker(
         await worker.server.start()
         for model in models or (EchoModel(),):
             stores[0].put(model)
+        worker.readiness.begin(faults_of(stores[0], strict=True))
+        worker.health.set_ready(worker.readiness.refresh())
         for service in SERVICES:
             worker.health.set(service, serving=True)
         async with grpc.aio.insecure_channel(worker.address) as channel:

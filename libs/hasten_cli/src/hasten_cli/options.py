@@ -31,16 +31,16 @@ def duration(says: str, *names: str, show_default: bool = False) -> Any:  # noqa
 
 def message_bytes_max(text: str) -> int:
     """Parses a limit of messages. Raises typer.BadParameter."""
-    from hasten_runtime.message_limit import MESSAGE_BYTES_MAX, MESSAGE_BYTES_MIN
+    from hasten_runtime.message_limit import GRPC_BYTES_MAX, MESSAGE_BYTES_MIN
 
     try:
         size = parse_size_bytes(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    if not MESSAGE_BYTES_MIN <= size <= MESSAGE_BYTES_MAX:
+    if not MESSAGE_BYTES_MIN <= size <= GRPC_BYTES_MAX:
         raise typer.BadParameter(
             f"{text!r} is no limit for messages: it must be between {MESSAGE_BYTES_MIN} and "
-            f"{MESSAGE_BYTES_MAX} bytes"
+            f"{GRPC_BYTES_MAX} bytes"
         )
     return size
 

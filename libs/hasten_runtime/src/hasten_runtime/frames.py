@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
 _LENGTH: Final = struct.Struct("<I")
@@ -63,12 +63,17 @@ class Frames(asyncio.BufferedProtocol):
     def __init__(self, sink: FrameSink, *, frame_bytes_max: int) -> None:
         self.sink = sink
         self.frame_bytes_max = frame_bytes_max
+        self.on_too_long: Callable[[int], None] | None = None
+        """Told of the bytes of a frame that is too long, instead of ending the connection at once:
+        nothing more is taken, and whoever is told ends it, with a last word.
+        """
         self.clogged = False
         """The other end does not take what is sent; `writable` tells when it does again."""
         self.bytes_received = 0
         """So far, of frames that are not complete as well."""
         self._transport: asyncio.Transport | None = None
         self._aborted = False
+        self._deaf = False
         self._error: Exception | None = None
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
@@ -93,6 +98,14 @@ class Frames(asyncio.BufferedProtocol):
             self._transport.write(b"".join((_LENGTH.pack(size), *parts)))
         else:
             self._transport.writelines((_LENGTH.pack(size), *parts))
+
+    def finish(self) -> None:
+        """Sends what was sent and no more, and takes nothing more; the other end closes when it
+        has read it. Whoever calls this ends the connection if it does not.
+        """
+        self._deaf = True
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def close(self) -> None:
         """Ends the connection once what was sent has left."""
@@ -125,6 +138,9 @@ class Frames(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Hands out every frame that is complete."""
         self.bytes_received += nbytes
+        if self._deaf:
+            self._filled = 0
+            return
         self._filled += nbytes
         try:
             self._hand_out()
@@ -137,9 +153,14 @@ class Frames(asyncio.BufferedProtocol):
         while filled - begin >= _LENGTH.size:
             (size,) = _LENGTH.unpack_from(view, begin)
             if size > self.frame_bytes_max:
-                raise FrameTooLong(
-                    f"a frame of {size} bytes, where {self.frame_bytes_max} are the most"
-                )
+                if self.on_too_long is None:
+                    raise FrameTooLong(
+                        f"a frame of {size} bytes, where {self.frame_bytes_max} are the most"
+                    )
+                self._deaf = True
+                self._filled = 0
+                self.on_too_long(size)
+                return
             end = begin + _LENGTH.size + size
             if end > filled:
                 wanted = end - begin

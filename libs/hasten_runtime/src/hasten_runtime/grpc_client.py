@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from hasten_runtime.message_limit import MESSAGE_BYTES_MAX
+from hasten_runtime.message_limit import GRPC_BYTES_MAX
 
 if TYPE_CHECKING:
     from hasten_runtime.telemetry import Telemetry
@@ -31,7 +31,7 @@ class ChannelLimits:
         reconnect_s_max: Longest wait between attempts.
     """
 
-    message_bytes_max: int = MESSAGE_BYTES_MAX
+    message_bytes_max: int = GRPC_BYTES_MAX
     metadata_bytes_max: int = 16 * 1024
     ping_s: float = 1.0
     ping_timeout_s: float = 1.0

@@ -5,17 +5,27 @@ finishes its handshake, pings, metadata, message size. They allow the pace of pi
 `grpc_client` keeps.
 """
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
 
 from hasten_runtime.handlers import RefusalInterceptor
 from hasten_runtime.health import Health
-from hasten_runtime.message_limit import MESSAGE_BYTES_MAX, MessageLimit
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, MessageLimit
 from hasten_runtime.reflection import add_reflection
 
-__all__ = ["Health", "ServerLimits", "add_health", "add_reflection", "bind", "make_server"]
+__all__ = [
+    "Health",
+    "ServerLimits",
+    "add_health",
+    "add_reflection",
+    "bind",
+    "listening",
+    "make_server",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class ServerLimits:
     Attributes:
         message_bytes_max: Largest message, either way; a larger one ends its call with
             RESOURCE_EXHAUSTED.
-        message_setting: The variable that sets it, for people.
+        message_variable: Name of the variable that sets this, to be told to whoever meets it.
         streams_max: Calls that one connection may have open; further ones wait at the client. A
             call that has ended counts until it is torn down, so a client that uses most of the
             limit is turned away now and then: keep it several times what one client needs.
@@ -40,8 +50,8 @@ class ServerLimits:
         connection_grace_s: Time for the open calls of such a connection.
     """
 
-    message_bytes_max: int = MESSAGE_BYTES_MAX
-    message_setting: str = "message_bytes_max"
+    message_bytes_max: int = GRPC_BYTES_MAX
+    message_variable: str = ""
     streams_max: int = 1000
     calls_max: int | None = None
     handshake_s: float = 3.0
@@ -54,8 +64,8 @@ class ServerLimits:
 
     @property
     def message_limit(self) -> MessageLimit:
-        """How a message over the limit is refused."""
-        return MessageLimit(self.message_bytes_max, self.message_setting)
+        """The limit on messages that come in."""
+        return MessageLimit(self.message_bytes_max, self.message_variable)
 
 
 def make_server(
@@ -87,7 +97,7 @@ def server_options(limits: ServerLimits, *, reuse_port: bool) -> list[tuple[str,
     options: list[tuple[str, str | int]] = [
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_send_message_length", limits.message_bytes_max),
-        ("grpc.max_receive_message_length", limits.message_limit.read_bytes_max),
+        ("grpc.max_receive_message_length", limits.message_limit.received_bytes_max),
         ("grpc.max_metadata_size", limits.metadata_bytes_max),
         ("grpc.absolute_max_metadata_size", 2 * limits.metadata_bytes_max),
         # One connection that opens and resets streams as fast as it can would starve all others.
@@ -122,9 +132,41 @@ def bind(server: grpc.aio.Server, address: str) -> str:
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen at {address}: it is in use or not of this host") from error
+        raise OSError(f"cannot listen at {address}: {_why(address)}") from error
     host = address.rpartition(":")[0]
     return f"{host}:{port}"
+
+
+@contextmanager
+def listening(address: str, *, setting: str, variable: str) -> Iterator[None]:
+    """What is opened inside listens at the address that a setting gave.
+
+    Raises:
+        OSError: It cannot be; the sentence names the address, the cause and what to change.
+    """
+    try:
+        yield
+    except (OSError, OverflowError) as error:
+        sentence = str(error)
+        if not sentence.startswith("cannot listen at"):
+            sentence = f"cannot listen at {address}: {getattr(error, 'strerror', None) or error}"
+        raise OSError(
+            f"{sentence}; choose another by the setting {setting} "
+            f"(--{setting.replace('_', '-')}, {variable})"
+        ) from error
+
+
+def _why(address: str) -> str:
+    """The system's reason, which gRPC keeps to itself."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, place in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.bind(place)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "it is in use or not of this host"
 
 
 def add_health(server: grpc.aio.Server) -> Health:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # Generic for the type checker only.
 else:
     Handler = grpc.RpcMethodHandler
 Context = grpc.aio.ServicerContext[Any, Any]
+Parse = Callable[[bytes], Any]
 Behaviour = Callable[[Any, Context], Any]
 
 _log = logs.logger(__name__)
@@ -70,10 +71,10 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
     """Turns `MeshError`, and whatever else a handler raises, into a refusal's status.
 
     Args:
-        limit: Single requests over it are refused before they are parsed.
+        limit: On requests; none is looked at when None.
     """
 
-    def __init__(self, limit: MessageLimit) -> None:
+    def __init__(self, limit: MessageLimit | None = None) -> None:
         self._limit = limit
         # By identity of the inner handler, as services hand out the same one for every call;
         # it is kept, so that its identity is not given to another.
@@ -106,16 +107,16 @@ def _nowhere(method: str) -> Handler:
     return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-def guard(handler: Handler, method: str, limit: MessageLimit) -> Handler:
+def guard(handler: Handler, method: str, limit: MessageLimit | None = None) -> Handler:
     """The handler, its exceptions told as refusals; one that runs on a thread stays as it is.
 
     Args:
         handler: The method.
         method: Its full name, for the log.
-        limit: Of a single request; those of a stream are its handler's to look at.
+        limit: On a single request; the messages of a stream are the method's own business.
     """
     behaviour = behaviour_of(handler)
-    parse = None if handler.request_streaming else _parser(handler, limit)
+    parse = None if handler.request_streaming else _parser(handler.request_deserializer, limit)
     guarded: Behaviour
     if inspect.isasyncgenfunction(behaviour):
 
@@ -141,17 +142,18 @@ def guard(handler: Handler, method: str, limit: MessageLimit) -> Handler:
     return with_behaviour(handler, guarded, parses=parse is not None)
 
 
-def _parser(handler: Handler, limit: MessageLimit) -> Callable[[bytes], Any] | None:
-    """Makes a request of its bytes; None when it is the bytes, and nothing need be looked at."""
-    parse = handler.request_deserializer
-    if limit.read_bytes_max == limit.bytes_max:  # Then gRPC itself brings nothing larger.
+def _parser(parse: Parse | None, limit: MessageLimit | None) -> Parse | None:
+    """The parser, which looks at the size first. A method that takes bytes looks by itself, as it
+    counts what it refuses.
+    """
+    if limit is None or parse is None:
         return parse
 
-    def parse_what_fits(request: bytes) -> Any:  # noqa: ANN401  (any message)
-        limit.check_request(len(request))
-        return parse(request) if parse else request
+    def checked(request: bytes) -> Any:  # noqa: ANN401  (any message)
+        limit.check(request)
+        return parse(request)
 
-    return parse_what_fits
+    return checked
 
 
 async def _tell(error: Exception, context: Context, method: str) -> NoReturn:

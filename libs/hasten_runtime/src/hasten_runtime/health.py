@@ -5,7 +5,7 @@ watchers when two watch one service and one leaves, and lacks List.)
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 import grpc
@@ -18,6 +18,11 @@ from hasten_runtime.handlers import Context
 
 SERVICE_NAME: Final = "grpc.health.v1.Health"
 WATCHERS_MAX: Final = 1024
+
+READINESS: Final = "readiness"
+"""The same as the server as a whole, under the name that others use for it."""
+LIVENESS: Final = "liveness"
+"""Serves from start to end, also while the process is not ready or leaving."""
 
 UNKNOWN: Final = 0
 SERVING: Final = 1
@@ -73,7 +78,9 @@ _ListResponse: Final = _MESSAGES["grpc.health.v1.HealthListResponse"]
 
 
 class Health:
-    """Which services of this server may be called. "" is the server as a whole."""
+    """Which services of this server may be called. "" is the server as a whole, which is ready or
+    not; `liveness` says only that the process goes on.
+    """
 
     def __init__(self) -> None:
         self._statuses: dict[str, int] = {"": NOT_SERVING}
@@ -86,22 +93,25 @@ class Health:
         self._statuses[service] = SERVING if serving and not self._draining else NOT_SERVING
         self._wake()
 
+    def set_ready(self, ready: bool) -> None:  # noqa: FBT001  (reads as a sentence)
+        """Sets what is asked whether the process is ready: "" and `readiness`."""
+        for service in ("", READINESS):
+            if (self._statuses.get(service) == SERVING) != ready or service not in self._statuses:
+                self.set(service, ready)
+
     def serving(self, service: str = "") -> bool:
         """The service is known and may be called."""
         return self._statuses.get(service) == SERVING
 
     def enter_drain(self) -> None:
-        """Everything is NOT_SERVING from now on; watchers are told. Idempotent."""
+        """All but `liveness` is NOT_SERVING from now on; watchers are told. Idempotent."""
         self._draining = True
-        for service in self._statuses:
-            self._statuses[service] = NOT_SERVING
-        self._wake()
+        self._stop_serving(self._statuses.keys() - {LIVENESS})
 
     def close(self) -> None:
         """Ends the watches, which would otherwise hold the server open for its whole grace."""
-        self.enter_drain()
-        self._closed = True
-        self._wake()
+        self._draining = self._closed = True
+        self._stop_serving(self._statuses)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, for `Server.add_generic_rpc_handlers`."""
@@ -125,6 +135,10 @@ class Health:
                 ),
             },
         )
+
+    def _stop_serving(self, services: Iterable[str]) -> None:
+        self._statuses.update(dict.fromkeys(services, NOT_SERVING))
+        self._wake()
 
     def _wake(self) -> None:
         for watcher in self._watchers:

@@ -3,14 +3,19 @@
 Standard output belongs to the one line that says where the service listens.
 """
 
+import atexit
+import functools
+import json
 import logging
 import os
 import sys
-from typing import Any, Final, Literal, TextIO
+from pathlib import Path
+from typing import Any, Final, Literal, TextIO, cast
 
 from opentelemetry import trace
 
 from hasten_runtime.lean_imports import absent
+from hasten_runtime.log_sink import DRAIN_S_MAX, LogSink, PatientStream
 
 with absent("rich"):  # For tracebacks, of which ours are plain.
     import structlog
@@ -19,6 +24,8 @@ with absent("rich"):  # For tracebacks, of which ours are plain.
 Format = Literal["auto", "json", "console"]
 _WITHOUT_COLOURS: Final = frozenset({"", "dumb", "unknown"})
 """Terminals (TERM) that may show the codes of colours as they are."""
+
+_STDERR: Final = 2
 
 
 def configure(
@@ -31,6 +38,8 @@ def configure(
 ) -> None:
     """Sets up structlog, and the standard library's logging through it. May be called again.
 
+    A log that cannot be written, or that nobody reads, neither raises nor holds anybody up.
+
     Args:
         service: Named on every line.
         level: debug, info, warning, error or critical.
@@ -38,7 +47,8 @@ def configure(
         stream: Where to; standard error when None.
         facts: Further constant fields of every line, as the instance's name.
     """
-    target = stream or sys.stderr
+    target = stream or sys.stderr or _nowhere()
+    sink = _sink_of(target)
     # gRPC's core writes lines of its own, which no JSON parser takes; errors are worth it.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -48,7 +58,7 @@ def configure(
     structlog.configure(
         processors=[*shared, *_exceptions(human=human), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(target),
+        logger_factory=structlog.WriteLoggerFactory(sink),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -59,13 +69,45 @@ def configure(
             renderer,
         ],
     )
-    handler = logging.StreamHandler(target)
+    handler = logging.StreamHandler(sink)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries talk a lot below warning.
     root.setLevel(max(number, logging.WARNING))
     logging.captureWarnings(capture=True)
+
+
+def drain(timeout_s: float = DRAIN_S_MAX) -> None:
+    """Waits, not for long, until what was said is written; for whoever ends the process at once."""
+    if _stderr_sink.cache_info().currsize:
+        _stderr_sink().drain(timeout_s)
+
+
+def _sink_of(target: TextIO) -> TextIO:
+    # The standard streams of a program are wrapped; see `standard_streams`.
+    if getattr(target, "behind", target) is sys.__stderr__:
+        return cast("TextIO", _stderr_sink())
+    return cast("TextIO", PatientStream(target))
+
+
+@functools.cache
+def _stderr_sink() -> LogSink:
+    sink = LogSink(_STDERR, _lost_line)
+    atexit.register(sink.drain)
+    return sink
+
+
+def _lost_line(lines: int) -> str:
+    return json.dumps({"event": "log.lost", "level": "warning", "lines": lines}) + "\n"
+
+
+@functools.cache
+def _nowhere() -> TextIO:
+    """For a process that was started without standard error. It most likely gets its number, too,
+    so that nothing else does that is not to be written to.
+    """
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def logger(name: str) -> FilteringBoundLogger:

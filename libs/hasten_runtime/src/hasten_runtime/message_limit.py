@@ -1,4 +1,8 @@
-"""How large a message may be, and how one that is larger is refused in words."""
+"""The largest message that a server takes, and what is said of a larger one.
+
+gRPC's own refusal names neither the limit's setting nor a reason, so a server takes somewhat more
+than it accepts and says it itself; what is larger still, gRPC refuses before it is kept.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,60 +10,47 @@ from typing import Final
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 
-MESSAGE_BYTES_MAX: Final = 2**31 - 1
-"""What gRPC and protobuf can carry, and what the stock clients allow themselves."""
+SETTING: Final = "grpc.message_bytes_max"
+SLACK_BYTES_MIN: Final = 16 * 1024 * 1024
+GRPC_BYTES_MAX: Final = 2**31 - 1
+"""What gRPC and protobuf can carry, and what the stock clients allow themselves: the default."""
 MESSAGE_BYTES_MIN: Final = 4096
 """Less would leave no room for what the services say to each other."""
-_READ_FACTOR: Final = 4
-_READ_BYTES_MIN: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class MessageLimit:
-    """The largest message that a service takes or gives.
+    """A server's limit.
 
     Attributes:
-        bytes_max: Its size.
-        setting: The variable that sets it, for people.
+        bytes_max: Largest message.
+        variable: Of the setting that says so; "" when it is none of a service.
     """
 
-    bytes_max: int = MESSAGE_BYTES_MAX
-    setting: str = "message_bytes_max"
+    bytes_max: int
+    variable: str = ""
 
     @property
-    def read_bytes_max(self) -> int:
-        """What gRPC is told to read.
+    def received_bytes_max(self) -> int:
+        """What gRPC may hand over, so that it can be refused with a sentence."""
+        return min(GRPC_BYTES_MAX, self.bytes_max + max(self.bytes_max, SLACK_BYTES_MIN))
 
-        gRPC ends a call over its own limit unread, with words that name no setting. So that the
-        usual mistake is answered better, somewhat more is read than is then taken.
-        """
-        return min(MESSAGE_BYTES_MAX, max(_READ_FACTOR * self.bytes_max, _READ_BYTES_MIN))
+    def check(self, message: bytes) -> None:
+        """Raises MeshError MESSAGE_TOO_LARGE for a message over the limit."""
+        if len(message) > self.bytes_max:
+            raise MeshError(too_large("a message", len(message), self.bytes_max, self.variable))
 
-    def check_request(self, size_bytes: int, *, room_bytes: int | None = None) -> None:
-        """Raises MeshError for a request over the limit; see `refusal`."""
-        if size_bytes > (self.bytes_max if room_bytes is None else room_bytes):
-            raise MeshError(self.refusal("request", size_bytes, room_bytes=room_bytes))
 
-    def refusal(
-        self, what: str, size_bytes: int, *, room_bytes: int | None = None, started: bool = False
-    ) -> Refusal:
-        """Of a message over the limit.
-
-        Args:
-            what: "request" or "response".
-            size_bytes: Its size.
-            room_bytes: What it may have, when others need a part of the limit.
-            started: A model ran for it.
-        """
-        room = self.bytes_max if room_bytes is None else room_bytes
-        return Refusal(
-            Reason.MESSAGE_TOO_LARGE,
-            f"the {what} has {size_bytes} bytes and may have {room}, by {self.setting}="
-            f"{self.bytes_max}: send less, or raise that (hasten up: --message-limit)",
-            metadata=(
-                ("size_bytes", str(size_bytes)),
-                ("limit_bytes", str(room)),
-                ("setting", self.setting),
-            ),
-            started=started,
-        )
+def too_large(what: str, size_bytes: int, bytes_max: int, variable: str) -> Refusal:
+    """The refusal of something that has too many bytes, which names limit and setting."""
+    setting = f"{SETTING} ({variable})" if variable else SETTING
+    return Refusal(
+        Reason.MESSAGE_TOO_LARGE,
+        f"{what} may have {bytes_max} bytes, not {size_bytes}: send less, or raise the setting "
+        f"{setting}, for a local mesh by hasten up --message-limit",
+        metadata=(
+            ("size_bytes", str(size_bytes)),
+            ("limit_bytes", str(bytes_max)),
+            ("setting", SETTING),
+        ),
+    )

@@ -12,7 +12,6 @@ from typing import Any, Final
 import uvloop
 
 from hasten_runtime import logs
-from hasten_runtime.standard_streams import OutputError
 
 _log = logs.logger(__name__)
 
@@ -24,6 +23,8 @@ MAPPED_BYTES_MIN: Final = 8 * 1024 * 1024
 """Smaller blocks of memory come from the heap."""
 SPARE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Free memory above this at the end of a heap goes back to the system."""
+LAST_WORDS_S: Final = 0.2
+"""For the log of a process that is told to end at once."""
 HEAPS_MAX: Final = 2
 """Heaps that threads share; each may keep SPARE_BYTES_MAX and what lies between live blocks."""
 
@@ -39,8 +40,8 @@ def announce_ready(**facts: str | int | None) -> None:
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
-    except OutputError as error:
-        _log.warning("process.unannounced", reason=str(error), line=line)
+    except OSError as error:
+        _log.warning("process.ready_not_told", reason=str(error), line=line)
 
 
 def run(main: Main) -> int:
@@ -83,6 +84,7 @@ async def _supervised(main: Main) -> int | None:
 
     def on_signal(number: int) -> None:
         if stop.is_set():
+            logs.drain(LAST_WORDS_S)
             os._exit(128 + number)
         stop.set()
 

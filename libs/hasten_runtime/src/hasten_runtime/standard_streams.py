@@ -67,7 +67,7 @@ class _Lossy:
     """A text stream that loses what it cannot write, and goes on."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.behind = self._stream = stream
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (whatever the stream has)
         return getattr(self._stream, name)

@@ -23,6 +23,9 @@ class Vitals(TypedDict, total=False):
     memory_bytes: int
     gpu_memory_bytes: int
     pid: int
+    gaps: list[load_pb2.ModelGap]
+    gaps_more: int
+    unannounced: bool
 
 
 # One load travels with every message of replies, so these two are written for the load on which

@@ -10,9 +10,8 @@ from hasten_router.processes import parent_gone
 from hasten_router.settings import RouterSettings
 from hasten_router.wiring import Router, open_router
 from hasten_runtime import logs, process
+from hasten_runtime.readiness import REFRESH_S
 
-READINESS_S: Final = 0.25
-"""Pace of the health service's `readiness`."""
 FAREWELL_S: Final = 0.2
 """Between the last call's end and the closing of connections: whoever comes is told why, and
 no call meets a connection that is just closing."""
@@ -67,6 +66,8 @@ async def started(
             jobs.append(group.create_task(router.roster.run(), name="roster"))
             await _unless(stop, _acquainted(router, settings))
             address = await router.front.start()
+            router.readiness.begin(router.outlook.faults)
+            router.front.set_ready(router.readiness.refresh())
             jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
             jobs.append(group.create_task(router.keeper.run(), name="keeper"))
             yield router, address
@@ -106,6 +107,7 @@ async def _unless(stop: asyncio.Event | None, action: Coroutine[None, None, None
 async def _leave(router: Router, settings: RouterSettings) -> None:
     """Says that it leaves, still takes calls for a while, then finishes what it has."""
     _log.info("router.draining", notice_s=settings.drain.notice_s)
+    router.readiness.leave()
     router.front.announce_leaving()
     await asyncio.sleep(settings.drain.notice_s)
     router.shell.refuse_new()
@@ -120,8 +122,8 @@ async def _leave(router: Router, settings: RouterSettings) -> None:
 
 async def _watch_readiness(router: Router) -> None:
     while True:
-        router.front.set_ready(router.outlook.ready())
-        await asyncio.sleep(READINESS_S)
+        router.front.set_ready(router.readiness.refresh())
+        await asyncio.sleep(REFRESH_S)
 
 
 async def _leave_with_parent(settings: RouterSettings, stop: asyncio.Event) -> None:

@@ -1,10 +1,11 @@
 """What the router counts and logs. Called on the hot path: counts are bound beforehand."""
 
 import math
+from collections.abc import Callable
 
 from opentelemetry import trace
 
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names
@@ -12,18 +13,29 @@ from hasten_runtime.metrics import OTHER, RouterMetrics
 from hasten_runtime.telemetry import Telemetry, end_span
 from hasten_runtime.telemetry.propagation import text_of
 
-# Names that clients made up must not use up the labels of models that exist.
-_MADE_UP = frozenset({Reason.MODEL_NOT_FOUND, Reason.VERSION_NOT_FOUND})
-
 _log = logs.logger(__name__)
 
 
 class Meter:
-    """Counts calls and standings, records the attempts of sampled calls. Implements Observer."""
+    """Counts calls and standings, records the attempts of sampled calls. Implements Observer.
 
-    def __init__(self, metrics: RouterMetrics, traces: Telemetry) -> None:
+    Args:
+        metrics: Where it counts.
+        traces: Where it records.
+        knows: Some worker has a model of this name. Names that clients made up must not use up
+            the labels of models that exist.
+    """
+
+    def __init__(
+        self,
+        metrics: RouterMetrics,
+        traces: Telemetry,
+        *,
+        knows: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._metrics = metrics
         self._traces = traces
+        self._knows = knows
 
     def sampled_call_admitted(self, call: Call) -> None:
         """A sampled call was taken."""
@@ -67,8 +79,12 @@ class Meter:
             late_s = None if call.deadline_s == math.inf else call.ended_s - call.deadline_s
             metrics.model(call.model).answered(call.ended_s - call.arrived_s, late_s=late_s)
         elif outcome is not None:
-            model = OTHER if outcome.reason in _MADE_UP else call.model
-            metrics.model(model).refused(outcome)
+            self.request_refused(call.model, outcome)
+
+    def request_refused(self, model: str, refusal: Refusal) -> None:
+        """A request was refused; its model may not even exist."""
+        known = self._metrics.counts(model) or self._knows(model)
+        self._metrics.model(model if known else OTHER).refused(refusal)
 
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""

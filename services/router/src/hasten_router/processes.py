@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hasten_router.settings import RouterSettings
 from hasten_runtime import logs, process
+from hasten_runtime.grpc_server import listening
 
 BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 5.0
@@ -164,10 +165,8 @@ def reserved_port(address: str) -> Iterator[str]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
+        with listening(address, setting="address", variable="HASTEN_ROUTER_ADDRESS"):
             holder.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            raise OSError(f"cannot listen at {address}: {error.strerror}") from error
         # Bound but not listening: it keeps the port and takes no connections.
         yield f"{host}:{holder.getsockname()[1]}"
 

@@ -23,8 +23,6 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 
-PREFIX = "HASTEN_ROUTER_"
-"""Of its variables."""
 ENVELOPE_BYTES = 64 * 1024
 """Room for what the router wraps around a request on its way to a worker."""
 
@@ -138,7 +136,7 @@ PolicySettings = policy_group("PolicySettings", RouterPolicy, "router", leave_ou
 class RouterSettings(ServiceSettings):
     """Hasten's router: takes inference calls and gives them to workers so that deadlines hold."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX)
+    model_config = SettingsConfigDict(env_prefix="HASTEN_ROUTER_")
 
     id: str = Field(
         default="router", min_length=1, max_length=128, description="Name of this router."
@@ -156,6 +154,11 @@ class RouterSettings(ServiceSettings):
     )
     workers: CommaSeparated = Field(
         default=(), description="Addresses of the workers, when discovery.kind is static."
+    )
+    strict_readiness: bool = Field(
+        default=True,
+        description="Ready only if every model and version that the workers should serve is "
+        "served by one of them; false: as soon as some worker takes calls.",
     )
     redis_url: str = Field(
         default="", description="Redis for load reports and checkpoints; empty: none."
@@ -215,7 +218,6 @@ class RouterSettings(ServiceSettings):
     def front_limits(self) -> FrontLimits:
         """Bounds of what clients send."""
         return FrontLimits(
-            message=self.grpc.message_limit(PREFIX),
             request_bytes_max=self.payload_bytes_max,
             stream_in_flight_max=self.stream_in_flight_max,
             stream_unread_bytes_max=min(STREAM_UNREAD_BYTES_MAX, self.grpc.message_bytes_max),

@@ -52,6 +52,10 @@ class Observer(Protocol):
         """A call had its outcome. Told when it has been handed out: no caller waits for this."""
         ...
 
+    def request_refused(self, model: str, refusal: Refusal) -> None:
+        """A request was refused before it became a call."""
+        ...
+
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""
         ...
@@ -139,6 +143,10 @@ class Shell:
         if call.call_id in self._calls:
             self._tell(CallAbandoned(call.call_id))
             self._end(call.call_id, ABANDONED)
+
+    def refused_early(self, model: str, refusal: Refusal) -> None:
+        """A request was refused before there was a call; it names this model, or none."""
+        self._observer.request_refused(model, refusal)
 
     def refuse_new(self) -> None:
         """From now on, refuses every new call because the router is leaving."""

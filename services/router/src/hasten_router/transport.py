@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call, Reply
 
 
@@ -60,6 +61,10 @@ class CallDoor(Protocol):
 
     def begin(self, call: Call) -> None:
         """Takes the call; its outcome may be there when this returns."""
+        ...
+
+    def refused_early(self, model: str, refusal: Refusal) -> None:
+        """What came is no call; it names this model, or "" where that cannot be read."""
         ...
 
     def abandon(self, call: Call) -> None:

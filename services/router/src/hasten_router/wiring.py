@@ -10,9 +10,9 @@ from random import Random
 
 from prometheus_client import CollectorRegistry
 
-from hasten_policy.machines.router import RouterMachine, WorkerView
+from hasten_policy.machines.router import RouterMachine
 from hasten_router.fanout.crew import Crew
-from hasten_router.front.infer import Desk
+from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.server import GrpcFront, Services
@@ -20,7 +20,8 @@ from hasten_router.keeper import Keeper
 from hasten_router.links.link import FrameLink, LinkContext
 from hasten_router.links.roster import OpenLink, Roster
 from hasten_router.observing import Meter
-from hasten_router.settings import PREFIX, RouterSettings
+from hasten_router.outlook import Outlook
+from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
 from hasten_router.transport import FrontServer
 from hasten_runtime import metrics, telemetry
@@ -28,31 +29,11 @@ from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
 from hasten_runtime.grpc_client import make_channel
+from hasten_runtime.grpc_server import listening
 from hasten_runtime.load_store import LoadStore
+from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
-
-READY_STANDINGS = frozenset({"ready", "slow_start"})
-
-
-class Outlook:
-    """What the machine knows, asked for now."""
-
-    def __init__(self, machine: RouterMachine, clock: Clock) -> None:
-        self._machine = machine
-        self._clock = clock
-
-    def serves(self, model: str, model_version: str) -> bool:
-        """A worker would run it now."""
-        return self._machine.serves(model, model_version)
-
-    def ready(self) -> bool:
-        """Some worker takes calls."""
-        return any(view.standing in READY_STANDINGS for view in self.views())
-
-    def views(self) -> list[WorkerView]:
-        """The workers that have joined."""
-        return self._machine.views(now_s=self._clock.now_s())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +46,7 @@ class Router:
         roster: Links to workers.
         keeper: Memory over restarts.
         outlook: What the machine knows.
+        readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
     """
 
@@ -73,6 +55,7 @@ class Router:
     roster: Roster
     keeper: Keeper
     outlook: Outlook
+    readiness: Readiness
     metrics: metrics.MetricsEndpoint
 
 
@@ -87,7 +70,8 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     traces = telemetry.start("hasten-router", instance=settings.id)
     registry = metrics.registry("router", settings.id)
     counts = metrics.RouterMetrics(registry, models_max=settings.telemetry.models_max)
-    endpoint = _serve_metrics(settings.metrics_address, registry)
+    readiness = Readiness()
+    endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     recorder = open_recorder(
         settings.record,
@@ -98,7 +82,8 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         bytes_max=settings.record_bytes_max,
     )
     machine = _machine(settings, seed, recorder)
-    shell = Shell(machine, clock, Meter(counts, traces))
+    meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
+    shell = Shell(machine, clock, meter)
     discovery = open_discovery(settings.discovery_settings())
     roster = Roster(
         discovery,
@@ -106,6 +91,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         _link_opener(settings, shell, clock, seed, traces),
         settings.link.roster_limits(),
     )
+    outlook = Outlook(machine, clock, roster.states, strict=settings.strict_readiness)
     counts.watch(
         held=lambda: machine.held,
         in_flight=lambda: machine.in_flight,
@@ -115,10 +101,11 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         async with _open_store(settings) as store:
             yield Router(
                 shell=shell,
-                front=_front(settings, shell, roster, Outlook(machine, clock), traces),
+                front=_front(settings, shell, roster, outlook, readiness, traces),
                 roster=roster,
                 keeper=Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s),
-                outlook=Outlook(machine, clock),
+                outlook=outlook,
+                readiness=readiness,
                 metrics=endpoint,
             )
     finally:
@@ -137,11 +124,11 @@ def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> 
     return RecordedRouterMachine(settings.router_policy(), rng=rng, recorder=recorder)
 
 
-def _serve_metrics(address: str, registry: CollectorRegistry) -> metrics.MetricsEndpoint:
-    try:
-        return metrics.serve(address, registry)
-    except OSError as error:
-        raise OSError(f"cannot serve metrics at {address}: {error.strerror}") from error
+def _serve_metrics(
+    address: str, registry: CollectorRegistry, readiness: Readiness
+) -> metrics.MetricsEndpoint:
+    with listening(address, setting="metrics_address", variable="HASTEN_ROUTER_METRICS_ADDRESS"):
+        return metrics.serve(address, registry, readiness)
 
 
 @asynccontextmanager
@@ -175,6 +162,7 @@ def _front(
     shell: Shell,
     roster: Roster,
     outlook: Outlook,
+    readiness: Readiness,
     traces: telemetry.Telemetry,
 ) -> FrontServer:
     crew = Crew(roster.links, shell, settings.fanout.crew_limits())
@@ -187,10 +175,10 @@ def _front(
                 limits=settings.front_limits(),
                 hears_traces=traces.carries_context,
             ),
-            fanout=InferenceFanout(crew, outlook, version=version("hasten-router")),
+            fanout=InferenceFanout(crew, outlook, readiness, version=version("hasten-router")),
             operator=RouterOperator(roster, outlook, shell),
         ),
-        settings.grpc.server_limits(PREFIX),
+        settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=traces.server_interceptors(),
         reuse_port=settings.shared_port,
     )

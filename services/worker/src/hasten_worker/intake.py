@@ -65,6 +65,18 @@ class Intake:
         call.wanted = served.encoder.wanted(request, self._regions)
         return call
 
+    def known_model(self, request: ModelInferRequest | None) -> str:
+        """The model that a refused request names, if it is here; else "": names that clients made
+        up are not counted one by one.
+        """
+        if request is None:
+            return ""
+        try:
+            self._models.resolve(request.model_name, "")
+        except MeshError:
+            return ""
+        return request.model_name
+
     def fill(self, call: Call, request: ModelInferRequest) -> None:
         """Decodes the inputs. Raises MeshError for whatever is wrong with them."""
         decoded = call.served.decoder.decode(request, self._regions)

@@ -7,7 +7,9 @@ from typing import Final, NoReturn
 
 from hasten_runtime import logs, process
 from hasten_runtime.discovery import Instance
+from hasten_runtime.readiness import REFRESH_S
 from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.readiness import faults_of
 from hasten_worker.settings import WorkerSettings
 from hasten_worker.wiring import SERVICES, CannotStart, MakeStore, Worker, open_worker
 
@@ -34,7 +36,9 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
         if await _loaded(worker, stop):
             group.create_task(worker.reporter.run(), name="reporting")
             await _announce(worker)
+            watching = group.create_task(_watch_readiness(worker), name="readiness")
             await stop.wait()
+            watching.cancel()
         if worker.shell.broken:
             await _break_off(worker)
         await worker.leaving.drain()
@@ -65,7 +69,12 @@ async def _load(worker: Worker) -> None:
 
 
 async def _announce(worker: Worker) -> None:
-    """Says that it serves: to those who ask, to those who look, to whoever started it."""
+    """Says that it serves: to those who ask, to those who look, to whoever started it.
+
+    A worker that is not ready is announced too: what it serves, it serves.
+    """
+    worker.readiness.begin(faults_of(worker.store, strict=worker.settings.strict_readiness))
+    worker.health.set_ready(worker.readiness.refresh())
     for service in SERVICES:
         worker.health.set(service, serving=True)
     await worker.presence.announce(
@@ -87,6 +96,12 @@ async def _announce(worker: Worker) -> None:
     )
 
 
+async def _watch_readiness(worker: Worker) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        worker.health.set_ready(worker.readiness.refresh())
+
+
 async def _break_off(worker: Worker) -> NoReturn:
     """Ends the process at once: threads that never return would hold up any other end."""
     worker.health.enter_drain()
@@ -97,4 +112,5 @@ async def _break_off(worker: Worker) -> NoReturn:
         # Its last events are the ones that matter.
         await asyncio.to_thread(worker.recorder.close)
     _log.critical("worker.broken", exit_code=EXIT_BROKEN, help="start it anew")
+    logs.drain()
     os._exit(EXIT_BROKEN)

@@ -101,9 +101,9 @@ class Meter:
         self._metrics.model(call.served.model.spec.name).refused(refusal)
         self._end_span(call, refusal)
 
-    def request_refused(self, refusal: Refusal) -> None:
-        """A request was refused before it became a call: its model may not even exist."""
-        self._metrics.model(OTHER).refused(refusal)
+    def request_refused(self, model: str, refusal: Refusal) -> None:
+        """A request was refused before it became a call; model is "" for one that is not here."""
+        self._metrics.model(model or OTHER).refused(refusal)
 
     def _end_span(self, call: Call, refusal: Refusal | None) -> None:
         # The span of a call served directly is that of its RPC and ends with it.

@@ -17,6 +17,11 @@ class Presence:
         self._reporter = reporter
         self._registration: Registration | None = None
 
+    @property
+    def unannounced(self) -> bool:
+        """It wants to be in discovery, and discovery does not take it now."""
+        return self._registration is not None and not self._registration.well
+
     async def announce(self, instance: Instance) -> None:
         """Registers the worker. A registry that is down is told later."""
         self._registration = await self._discovery.register(instance)

@@ -28,8 +28,6 @@ from hasten_worker.links.link import PENDING_BYTES_MAX, LinkLimits
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2
-PREFIX: Final = "HASTEN_WORKER_"
-"""Of its variables."""
 PENDING_MESSAGES: Final = 4
 """Largest messages that may wait for a router that does not read, while they are small."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -64,7 +62,7 @@ class LeaveSettings(SettingsGroup):
 class WorkerSettings(ServiceSettings):
     """Hasten's worker: runs the models of one folder."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX)
+    model_config = SettingsConfigDict(env_prefix="HASTEN_WORKER_")
 
     id: str = Field(
         default="",
@@ -91,6 +89,11 @@ class WorkerSettings(ServiceSettings):
     )
     load_models: CommaSeparated = Field(
         default=(), description="With explicit control: models to load at start; * for all."
+    )
+    strict_readiness: bool = Field(
+        default=True,
+        description="Ready only if every model and version that should be served is; false: as "
+        "soon as the models of the start were tried.",
     )
     poll_interval_s: float = Field(
         default=2.0, ge=0.1, le=3600, description="With poll: seconds between two looks."
@@ -199,7 +202,7 @@ class WorkerSettings(ServiceSettings):
     def link_limits(self) -> LinkLimits:
         """For the routers' links."""
         return LinkLimits(
-            message=self.grpc.message_limit(PREFIX),
+            message_bytes_max=self.grpc.message_bytes_max,
             pending_bytes_max=min(
                 PENDING_MESSAGES * self.grpc.message_bytes_max,
                 max(PENDING_BYTES_MAX, self.grpc.message_bytes_max),

@@ -3,24 +3,35 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, Protocol
 
 import grpc
 from prometheus_client import CollectorRegistry
 
-from hasten.common.v1.load_pb2 import WorkerState
+from hasten.common.v1.load_pb2 import ModelGap, WorkerState
 from hasten_policy.machines.worker import WorkerMachine
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.frames import listening_socket
-from hasten_runtime.grpc_server import Health, add_health, add_reflection, bind, make_server
+from hasten_runtime.grpc_server import (
+    Health,
+    add_health,
+    add_reflection,
+    bind,
+    listening,
+    make_server,
+)
+from hasten_runtime.health import LIVENESS
 from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
+from hasten_worker.engine.entries import Gap
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.repository import Control
@@ -34,18 +45,21 @@ from hasten_worker.links.servicer import SERVICE_NAME, WorkerServicer
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
-from hasten_worker.settings import PREFIX, WorkerSettings
+from hasten_worker.settings import WorkerSettings
 from hasten_worker.shared_memory import SystemRegions
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.shell import Shell, ShellSettings
 from hasten_worker.tensors import NoRegions
+from hasten_worker.tensors.encode import MESSAGE_VARIABLE
 from hasten_worker.vitals import Vitals
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-SERVICES: Final = ("", PUBLIC_NAME, SERVICE_NAME)
-"""What health speaks of; "" is the server as a whole."""
+SERVICES: Final = (PUBLIC_NAME, SERVICE_NAME)
+"""What health speaks of beside the server as a whole: they serve from the first load until the
+worker leaves, whether or not it is ready.
+"""
+GAPS_MAX: Final = 32
+"""Of what should serve and does not, so much is told to routers, four times a second."""
+REASON_CHARS_MAX: Final = 300
 
 
 class Store(Control, Protocol):
@@ -61,6 +75,15 @@ class Store(Control, Protocol):
 
     def release(self, model_key: str) -> None:
         """No call of a closed model version is left."""
+        ...
+
+    def gaps(self) -> Sequence[Gap]:
+        """What should serve and does not."""
+        ...
+
+    @property
+    def serves(self) -> bool:
+        """Some model serves."""
         ...
 
 
@@ -83,6 +106,7 @@ class Worker:
         server: Serves both protocols; bound, not started.
         door: The routers' links; open.
         health: What health says.
+        readiness: Whether it may be sent traffic.
         presence: Its entries in discovery and the load store.
         reporter: Renews the latter.
         leaving: How it leaves.
@@ -98,6 +122,7 @@ class Worker:
     server: grpc.aio.Server
     door: LinkDoor
     health: Health
+    readiness: Readiness
     presence: Presence
     reporter: Reporter
     leaving: Leaving
@@ -119,6 +144,7 @@ class _Core:
     store: Store
     vitals: Vitals
     recorder: Recorder | None
+    readiness: Readiness
 
 
 @asynccontextmanager
@@ -137,26 +163,24 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         stack.push_async_callback(traces.stop)
         registry = metrics.registry("worker", settings.worker_id())
         core = _core(settings, make_store, registry, traces, stack)
-        endpoint = _listening(metrics.serve, settings.metrics_address, registry)
+        with _listening(settings.metrics_address, "metrics_address"):
+            endpoint = metrics.serve(settings.metrics_address, registry, core.readiness)
         stack.callback(endpoint.close)
         discovery = open_discovery(settings.discovery_settings())
         stack.push_async_callback(discovery.close)
         reporter = _reporter(settings, core, stack)
         presence = Presence(discovery, reporter)
         server = make_server(
-            settings.grpc.server_limits(PREFIX), interceptors=traces.server_interceptors()
+            settings.grpc.server_limits(MESSAGE_VARIABLE),
+            interceptors=traces.server_interceptors(),
         )
         health = add_health(server)
-        leaving = Leaving(
-            core.shell,
-            health,
-            presence.withdraw,
-            notice_s=settings.leave.notice_s,
-            patience_s=settings.leave.patience_s,
-        )
+        health.set(LIVENESS, serving=True)
+        leaving = _leaving(settings, core, health, presence)
         stack.push_async_callback(server.stop, 0)
-        address = _listening(bind, server, settings.address)
-        door = _door(settings, core, address)
+        with _listening(settings.address, "address"):
+            address = bind(server, settings.address)
+        door = _door(settings, core, address, presence)
         stack.push_async_callback(door.close, 0)
         await door.open()
         _serve(server, settings, core, health, WorkerServicer(door, leaving.drain))
@@ -168,6 +192,7 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
             server=server,
             door=door,
             health=health,
+            readiness=core.readiness,
             presence=presence,
             reporter=reporter,
             leaving=leaving,
@@ -177,11 +202,14 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         )
 
 
-def _listening(listen: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+@contextmanager
+def _listening(address: str, setting: str) -> Iterator[None]:
+    """What is opened inside listens at an address of the settings. Raises CannotStart."""
     try:
-        return listen(*args, **kwargs)
+        with listening(address, setting=setting, variable=f"HASTEN_WORKER_{setting.upper()}"):
+            yield
     except OSError as error:
-        raise CannotStart(f"cannot listen: {error}") from error
+        raise CannotStart(str(error)) from error
 
 
 def _core(
@@ -223,7 +251,16 @@ def _core(
     vitals = Vitals(clock)
     stack.callback(vitals.close)
     return _Core(
-        settings.worker_id(), clock, shell, meter, intake, regions, store, vitals, recorder
+        settings.worker_id(),
+        clock,
+        shell,
+        meter,
+        intake,
+        regions,
+        store,
+        vitals,
+        recorder,
+        Readiness(),
     )
 
 
@@ -259,12 +296,27 @@ def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> R
     )
 
 
-def _door(settings: WorkerSettings, core: _Core, address: str) -> LinkDoor:
+def _leaving(settings: WorkerSettings, core: _Core, health: Health, presence: Presence) -> Leaving:
+    async def withdraw() -> None:
+        core.readiness.leave()
+        await presence.withdraw()
+
+    return Leaving(
+        core.shell,
+        health,
+        withdraw,
+        notice_s=settings.leave.notice_s,
+        patience_s=settings.leave.patience_s,
+    )
+
+
+def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presence) -> LinkDoor:
     """Where routers' links come in, on the host of the address."""
     advertised = settings.advertised(address)
 
     def state(link_id: int) -> WorkerState:
         signs = core.vitals.signs
+        gaps = core.store.gaps()
         return wire.report_to_wire(
             core.worker_id,
             advertised,
@@ -273,6 +325,9 @@ def _door(settings: WorkerSettings, core: _Core, address: str) -> LinkDoor:
             memory_bytes=signs.memory_bytes,
             gpu_memory_bytes=signs.gpu_memory_bytes,
             pid=os.getpid(),
+            gaps=[_gap_to_wire(gap) for gap in gaps[:GAPS_MAX]],
+            gaps_more=max(0, len(gaps) - GAPS_MAX),
+            unannounced=presence.unannounced,
         )
 
     setup = LinkSetup(
@@ -284,8 +339,14 @@ def _door(settings: WorkerSettings, core: _Core, address: str) -> LinkDoor:
         state=state,
         start_span=core.meter.start_span,
     )
-    listening = _listening(listening_socket, address.rpartition(":")[0], settings.link_port)
-    return LinkDoor(setup, listening, frame_bytes_max=settings.grpc.message_bytes_max)
+    host = address.rpartition(":")[0]
+    with _listening(f"{host}:{settings.link_port}", "link_port"):
+        links = listening_socket(host, settings.link_port)
+    return LinkDoor(setup, links, frame_bytes_max=settings.grpc.message_bytes_max)
+
+
+def _gap_to_wire(gap: Gap) -> ModelGap:
+    return ModelGap(name=gap.name, version=gap.version, reason=gap.reason[:REASON_CHARS_MAX])
 
 
 def _serve(
@@ -296,22 +357,26 @@ def _serve(
     servicer: WorkerServicer,
 ) -> None:
     """Adds both protocols to the server."""
+
+    def ready() -> bool:
+        return health.serving(PUBLIC_NAME) and core.readiness.refresh()
+
     parts = Parts(
         inference=Inference(
             core.shell,
             core.intake,
             clock=core.clock,
             worker_id=core.worker_id,
-            message_limit=settings.grpc.message_limit(PREFIX),
+            limit=MessageLimit(settings.grpc.message_bytes_max, MESSAGE_VARIABLE),
         ),
         served=core.shell.models,
         store=core.store,
         regions=core.regions,
-        ready=health.serving,
+        ready=ready,
         log=LogSettings(log_level_setter(settings), settings.telemetry.log_level),
     )
     server.add_generic_rpc_handlers((inference_service(parts), servicer.handler()))
-    add_reflection(server, SERVICES[1:])
+    add_reflection(server, SERVICES)
 
 
 def log_level_setter(settings: WorkerSettings) -> Callable[[str], None]:

@@ -28,6 +28,11 @@ class Announcement:
         return self._instance.service, self._instance.instance_id
 
     @property
+    def well(self) -> bool:
+        """The registry took the last announcement."""
+        return self._well
+
+    @property
     def closed(self) -> bool:
         """True from the call of `close`."""
         return self._stop.is_set()

@@ -15,7 +15,9 @@ from consul.base import Response
 
 from hasten_runtime.discovery import consul_wire
 from hasten_runtime.discovery.port import Instance
+from hasten_runtime.discovery.reading import UNREADABLE
 from hasten_runtime.discovery.registry import RegistryTrouble
+from hasten_runtime.inference_service import PUBLIC_NAME
 
 CALL_TIMEOUT_S: Final = 2.0
 """For everything but blocking queries."""
@@ -127,8 +129,9 @@ class ConsulRegistry:
     async def _register(self, instance: Instance, service_id: str) -> None:
         host, port = consul_wire.split(instance.address)
         if self._options.check == "grpc":
+            # Not the server as a whole, which one broken model makes unready: the others serve.
             check = consul.Check.grpc(
-                instance.address, GRPC_CHECK_INTERVAL, timeout=GRPC_CHECK_TIMEOUT
+                f"{instance.address}/{PUBLIC_NAME}", GRPC_CHECK_INTERVAL, timeout=GRPC_CHECK_TIMEOUT
             )
         else:
             check = consul.Check.ttl(consul_wire.duration(self._options.ttl_s))
@@ -207,5 +210,5 @@ async def _answers_within(timeout_s: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise RegistryTrouble(f"Consul did not answer within {timeout_s:g} s") from error
-    except (consul.ConsulException, aiohttp.ClientError, OSError, ValueError) as error:
+    except (consul.ConsulException, aiohttp.ClientError, OSError, *UNREADABLE) as error:
         raise RegistryTrouble(f"Consul: {error}") from error

@@ -1,18 +1,20 @@
 """What travels to and from Consul, checked where it arrives."""
 
-from types import MappingProxyType
 from typing import Any, Final
 
 from consul.base import Response
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
+from hasten_runtime.discovery.reading import UNREADABLE, instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
 
 _log = logs.logger(__name__)
 
 LAST_CONTACT_MAX_S: Final = 10.0
 """A server that has not heard of its leader for longer is not believed."""
+REASON_CHARS: Final = 300
+"""Of why an entry is left out, so much is logged."""
 
 
 def believable_index(response: Response) -> int:
@@ -42,11 +44,11 @@ def instances(service: str, id_prefix: str, entries: Any) -> list[Instance]:  # 
             instance_id = registered["ID"].removeprefix(id_prefix)
             host = registered["Address"] or entry["Node"]["Address"]
             host = f"[{host}]" if ":" in host else host
-            meta = MappingProxyType(dict(registered.get("Meta") or {}))
-            instance = Instance(service, instance_id, f"{host}:{registered['Port']}", meta)
+            meta = registered.get("Meta") or {}
+            instance = instance_of(service, instance_id, f"{host}:{registered['Port']}", meta)
             modified = int(registered.get("ModifyIndex", 0))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            _log.warning("discovery.bad_entry", watched=service, reason=repr(error))
+        except UNREADABLE as error:
+            _log.warning("discovery.bad_entry", watched=service, reason=ascii(error)[:REASON_CHARS])
             continue
         if instance_id not in newest or newest[instance_id][0] < modified:
             newest[instance_id] = (modified, instance)

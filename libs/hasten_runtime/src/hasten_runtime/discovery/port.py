@@ -41,6 +41,11 @@ class View:
 class Registration(Protocol):
     """A standing registration; it is renewed in the background until closed."""
 
+    @property
+    def well(self) -> bool:
+        """The registry took the last announcement; false while it is dead, full or read-only."""
+        ...
+
     async def close(self) -> None:
         """Withdraws the registration. Idempotent; never raises for a dead registry."""
         ...

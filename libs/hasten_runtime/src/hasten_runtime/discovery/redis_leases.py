@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
+from hasten_runtime.discovery.reading import UNREADABLE, instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, bounded, open_redis
@@ -21,6 +21,8 @@ _log = logs.logger(__name__)
 CONNECTIONS_MAX: Final = 16
 """Each watched service keeps one connection for its nudges."""
 NUDGES_AT_ONCE: Final = 256
+REASON_CHARS: Final = 300
+"""Of why a lease is left out, so much is logged."""
 
 
 class RedisRegistry:
@@ -90,6 +92,7 @@ class RedisReader:
         self._channel = channel
         self._poll_s = poll_s
         self._waits = False
+        self._unreadable: dict[str, bytes] = {}
 
     async def read(self) -> Sequence[Instance]:
         """The live instances; see `Reader`."""
@@ -104,10 +107,15 @@ class RedisReader:
             self._waits = False
             raise RegistryTrouble(str(error)) from error
         self._waits = True
+        self._unreadable = {
+            instance_id: value
+            for instance_id, value in self._unreadable.items()
+            if entries.get(instance_id) == value
+        }
         return [
             instance
             for instance_id, value in entries.items()
-            if (instance := _instance(self._service, instance_id, value))
+            if (instance := self._instance(instance_id, value))
         ]
 
     async def close(self) -> None:
@@ -130,14 +138,19 @@ class RedisReader:
                     return
                 timeout_s = 0.0
 
-
-def _instance(service: str, instance_id: str, value: bytes) -> Instance | None:
-    try:
-        facts = json.loads(value)
-        meta = {str(key): str(text) for key, text in facts["meta"].items()}
-        return Instance(service, instance_id, str(facts["address"]), MappingProxyType(meta))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        _log.warning(
-            "discovery.bad_lease", watched=service, instance=instance_id, reason=str(error)
-        )
-        return None
+    def _instance(self, instance_id: str, value: bytes) -> Instance | None:
+        if self._unreadable.get(instance_id) == value:
+            return None
+        try:
+            facts = json.loads(value)
+            return instance_of(self._service, instance_id, facts["address"], facts["meta"])
+        except UNREADABLE as error:
+            # Said once, and not at each of two looks a second.
+            self._unreadable[instance_id] = value
+            _log.warning(
+                "discovery.bad_lease",
+                watched=self._service,
+                instance=ascii(instance_id)[:REASON_CHARS],
+                reason=ascii(error)[:REASON_CHARS],
+            )
+            return None

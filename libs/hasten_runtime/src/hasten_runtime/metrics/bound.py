@@ -32,6 +32,10 @@ class ModelLabels(Generic[M]):
         self._other = make(OTHER)
         self._made = {OTHER: self._other}
 
+    def has(self, model: str) -> bool:
+        """The model has an object of its own."""
+        return model in self._made
+
     def of(self, model: str) -> M:
         """The model's object; OTHER itself may be asked for."""
         made = self._made.get(model)

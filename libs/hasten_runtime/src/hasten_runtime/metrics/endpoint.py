@@ -4,10 +4,10 @@ import platform
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from socketserver import TCPServer
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
@@ -23,7 +23,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
 from hasten_runtime import telemetry_names as names
+from hasten_runtime.readiness import Readiness
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+METRICS_PATH: Final = "/metrics"
+LIVE_PATH: Final = "/health/live"
+READY_PATH: Final = "/health/ready"
+METHODS: Final = ("GET", "HEAD")
 READ_TIMEOUT_S: Final = 5.0
 """A scraper that is silent for this long is cut off, as scrapes are served one by one."""
 SAMPLES_AT_ONCE: Final = 8
@@ -72,8 +80,8 @@ def registry(service: str, instance: str = "") -> CollectorRegistry:
 
 
 class MetricsEndpoint:
-    """Serves one registry over HTTP, as text or OpenMetrics, on a thread of its own, so that a
-    busy event loop can still be looked into.
+    """Serves one registry and what is known of the process's health over HTTP, on a thread of
+    its own, so that a busy event loop can still be looked into.
     """
 
     def __init__(self, server: WSGIServer) -> None:
@@ -101,8 +109,17 @@ class MetricsEndpoint:
         self._thread.join()
 
 
-def serve(address: str, metrics: CollectorRegistry) -> MetricsEndpoint:
-    """Serves the registry at "host:port", any path; port 0 for any free one.
+def serve(
+    address: str, metrics: CollectorRegistry, readiness: Readiness | None = None
+) -> MetricsEndpoint:
+    """Serves at "host:port", port 0 for any free one: `/metrics` as text or OpenMetrics,
+    `/health/live`, and `/health/ready`, which is 503 with the reasons while the process is not
+    ready. Nothing else is there.
+
+    Args:
+        address: Where to listen.
+        metrics: The registry.
+        readiness: The process's; without one there is no `/health/ready`.
 
     Raises:
         OSError: The address cannot be listened at.
@@ -112,11 +129,71 @@ def serve(address: str, metrics: CollectorRegistry) -> MetricsEndpoint:
     server = make_server(
         host,
         int(port),
-        make_wsgi_app(metrics),
+        _site(metrics, readiness),
         server_class=_server_class(host),
         handler_class=_Handler,
     )
     return MetricsEndpoint(server)
+
+
+def _site(metrics: CollectorRegistry, readiness: Readiness | None) -> "WSGIApplication":
+    pages: dict[str, WSGIApplication] = {
+        METRICS_PATH: make_wsgi_app(metrics),
+        LIVE_PATH: _page(lambda: ()),
+    }
+    if readiness is not None:
+        pages[READY_PATH] = _page(lambda: readiness.faults)
+    return _routes(pages)
+
+
+def _page(faults: Callable[[], Iterable[str]]) -> "WSGIApplication":
+    """200 while there is no fault, else 503 with one line for each."""
+
+    def page(_: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        found = tuple(faults())
+        status = "503 Service Unavailable" if found else "200 OK"
+        return _text(start_response, status, "\n".join(found) or "ok")
+
+    return page
+
+
+def _routes(pages: "Mapping[str, WSGIApplication]") -> "WSGIApplication":
+    def site(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        page = pages.get(environ["PATH_INFO"])
+        method = environ["REQUEST_METHOD"]
+        if page is None:
+            known = "only " + ", ".join(pages)
+            return _text(start_response, "404 Not Found", f"there is {known}")
+        if method not in METHODS:
+            allowed = ("Allow", ", ".join(METHODS))
+            return _text(
+                start_response, "405 Method Not Allowed", f"only {allowed[1]} here", allowed
+            )
+        if method == "HEAD":
+            # As for GET, and nothing but the head of it.
+            for _ in page({**environ, "REQUEST_METHOD": "GET"}, start_response):
+                pass
+            return ()
+        return page(environ, start_response)
+
+    return site
+
+
+def _text(
+    start_response: "StartResponse", status: str, sentence: str, *headers: tuple[str, str]
+) -> Iterable[bytes]:
+    body = f"{sentence}\n".encode(errors="replace")
+    start_response(
+        status,
+        [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            # Health that was true a moment ago is no answer.
+            ("Cache-Control", "no-store"),
+            *headers,
+        ],
+    )
+    return (body,)
 
 
 def _server_class(host: str) -> type[WSGIServer]:

@@ -53,6 +53,10 @@ class RouterMetrics:
         )
         self._standings: dict[str, str] = {}
 
+    def counts(self, name: str) -> bool:
+        """The model has counters of its own already."""
+        return self._models.has(name)
+
     def model(self, name: str) -> RouterModelMetrics:
         """The model's counters; models beyond the limit share one set."""
         return self._models.of(name)

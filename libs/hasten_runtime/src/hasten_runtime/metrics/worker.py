@@ -88,6 +88,10 @@ class WorkerMetrics:
             registry=registry,
         )
 
+    def counts(self, name: str) -> bool:
+        """The model has counters of its own already."""
+        return self._models.has(name)
+
     def model(self, name: str) -> WorkerModelMetrics:
         """The model's counters; models beyond the limit share one set."""
         return self._models.of(name)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
-from hasten_runtime.message_limit import MESSAGE_BYTES_MAX, MESSAGE_BYTES_MIN, MessageLimit
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, MESSAGE_BYTES_MIN
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
 
 MIB = 1024 * 1024
@@ -27,9 +27,9 @@ class GrpcSettings(SettingsGroup):
     """Bounds of servers and channels."""
 
     message_bytes_max: int = Field(
-        default=MESSAGE_BYTES_MAX,
+        default=GRPC_BYTES_MAX,
         ge=MESSAGE_BYTES_MIN,
-        le=MESSAGE_BYTES_MAX,
+        le=GRPC_BYTES_MAX,
         description="Largest message, in bytes; by default what the stock clients allow.",
     )
     streams_max: int = Field(
@@ -54,15 +54,15 @@ class GrpcSettings(SettingsGroup):
         default=1.0, ge=0.1, le=60, description="A peer that does not answer a ping is lost."
     )
 
-    def message_limit(self, prefix: str) -> MessageLimit:
-        """How a message over the limit is refused, by a service whose variables begin so."""
-        return MessageLimit(self.message_bytes_max, f"{prefix}GRPC__MESSAGE_BYTES_MAX")
+    def server_limits(self, message_variable: str = "") -> ServerLimits:
+        """For `make_server`.
 
-    def server_limits(self, prefix: str) -> ServerLimits:
-        """For `make_server`, of a service whose variables begin so."""
+        Args:
+            message_variable: Name of the variable that sets the service's message_bytes_max.
+        """
         return ServerLimits(
             message_bytes_max=self.message_bytes_max,
-            message_setting=self.message_limit(prefix).setting,
+            message_variable=message_variable,
             streams_max=self.streams_max,
             calls_max=self.calls_max,
             handshake_s=self.handshake_s,

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Call
@@ -13,11 +13,13 @@ from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
-from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.message_limit import too_large
 from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
 from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.telemetry.propagation import HEADER, is_sampled
 
+MESSAGE_VARIABLE: Final = "HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX"
+"""Sets what clients may send."""
 STREAM_UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
@@ -26,7 +28,6 @@ class FrontLimits:
     """Bounds of what clients send.
 
     Attributes:
-        message: The largest message, as the operator has set it.
         request_bytes_max: Largest request; with its envelope it must fit into one message to
             a worker, or it would break the link for everybody.
         stream_in_flight_max: Requests of one client stream inside the router at once; the
@@ -35,7 +36,6 @@ class FrontLimits:
             further is read of its stream.
     """
 
-    message: MessageLimit
     request_bytes_max: int
     stream_in_flight_max: int = 256
     stream_unread_bytes_max: int = STREAM_UNREAD_BYTES_MAX
@@ -63,8 +63,9 @@ class Desk:
         Raises:
             MeshError: It is too large, or not a request that the router can understand.
         """
-        limits = self.limits
-        limits.message.check_request(len(request), room_bytes=limits.request_bytes_max)
+        if len(request) > self.limits.request_bytes_max:
+            limit = self.limits.request_bytes_max
+            raise MeshError(too_large("a request", len(request), limit, MESSAGE_VARIABLE))
         head = read_head(request)
         version = head.model_version
         if version and not (version.isascii() and version.isdigit()):
@@ -92,14 +93,34 @@ class Desk:
         call.traceparent = traceparent
 
 
+class Subject(NamedTuple):
+    """Whom a request concerns; empty where that could not be read."""
+
+    model: str = ""
+    request_id: str = ""
+
+
+def subject_of(request: bytes) -> Subject:
+    """Of a refused request, as far as its head can be read."""
+    try:
+        head = read_head(request)
+    except MeshError:
+        return Subject()
+    return Subject(head.model_name, head.request_id)
+
+
 async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
     """Answers one unary call with the worker's bytes, or aborts with the refusal."""
     arrived_s = desk.clock.now_s()
-    head, wishes = desk.read(request)
-    call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
-    call.rows, call.elements = head.rows, head.elements
-    traceparent, wants_timing = read_metadata(context, hears_traces=desk.hears_traces)
-    desk.fill_in(call, wishes, context.time_remaining(), traceparent)
+    try:
+        head, wishes = desk.read(request)
+        call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
+        call.rows, call.elements = head.rows, head.elements
+        traceparent, wants_timing = read_metadata(context, hears_traces=desk.hears_traces)
+        desk.fill_in(call, wishes, context.time_remaining(), traceparent)
+    except MeshError as error:
+        desk.door.refused_early(subject_of(request).model, error.refusal)
+        raise
     desk.door.begin(call)
     outcome = call.outcome
     if outcome is None:

@@ -7,6 +7,7 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_router.fanout import merge
 from hasten_router.fanout.crew import Crew
 from hasten_runtime.handlers import Context
+from hasten_runtime.readiness import Readiness
 
 SERVER_NAME: Final = "hasten"
 
@@ -18,17 +19,14 @@ class Serving(Protocol):
         """A worker would run it now."""
         ...
 
-    def ready(self) -> bool:
-        """Some worker takes calls."""
-        ...
-
 
 class InferenceFanout:
     """Answers the RPCs that concern every worker. A dead worker delays none of them."""
 
-    def __init__(self, crew: Crew, serving: Serving, *, version: str) -> None:
+    def __init__(self, crew: Crew, serving: Serving, readiness: Readiness, *, version: str) -> None:
         self._crew = crew
         self._serving = serving
+        self._readiness = readiness
         self._version = version
 
     def methods(self) -> dict[str, Callable[..., Awaitable[Any]]]:
@@ -61,8 +59,8 @@ class InferenceFanout:
         return pb.ServerLiveResponse(live=True)
 
     async def server_ready(self, _: pb.ServerReadyRequest, __: Context) -> pb.ServerReadyResponse:
-        """True when some worker takes calls."""
-        return pb.ServerReadyResponse(ready=self._serving.ready())
+        """True when the router may be sent traffic: see docs/decisions/0024."""
+        return pb.ServerReadyResponse(ready=self._readiness.refresh())
 
     async def server_metadata(
         self, request: pb.ServerMetadataRequest, context: Context

@@ -18,14 +18,14 @@ from hasten_runtime.grpc_server import (
     add_health,
     add_reflection,
     bind,
+    listening,
     make_server,
 )
 from hasten_runtime.handlers import Context
+from hasten_runtime.health import LIVENESS
 from hasten_runtime.inference_service import PUBLIC_NAME, Method, inference_handler
 
 HEALTH_NAME: Final = "grpc.health.v1.Health"
-READINESS: Final = "readiness"
-"""Health name that serves only while some worker takes calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,16 @@ class GrpcFront:
         Raises:
             OSError: The address cannot be listened at.
         """
-        address = bind(self._server, self._address)
+        with listening(self._address, setting="address", variable="HASTEN_ROUTER_ADDRESS"):
+            address = bind(self._server, self._address)
         await self._server.start()
-        self.health.set("", serving=True)
+        self.health.set(LIVENESS, serving=True)
         self.health.set(PUBLIC_NAME, serving=True)
         return address
 
     def set_ready(self, ready: bool) -> None:  # noqa: FBT001  (reads as a sentence)
-        """Says whether some worker takes calls."""
-        self.health.set(READINESS, ready)
+        """Says whether the router may be sent traffic."""
+        self.health.set_ready(ready)
 
     def announce_leaving(self) -> None:
         """Health says NOT_SERVING from now on; calls are still taken."""

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
-from hasten_router.front.infer import Desk, read_metadata
-from hasten_router.head import read_head
+from hasten_router.front.infer import Desk, Subject, read_metadata, subject_of
 from hasten_runtime import errors, fields
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
@@ -22,13 +21,6 @@ _INFER_RESPONSE_KEY: Final = fields.key(pb.ModelStreamInferResponse.INFER_RESPON
 _FINAL: Final = pb.ModelInferResponse(
     parameters={"triton_final_response": pb.InferParameter(bool_param=True)}
 ).SerializeToString()
-
-
-class Subject(NamedTuple):
-    """The request that a message of the stream is about; empty when it could not be read."""
-
-    model: str = ""
-    request_id: str = ""
 
 
 class StreamCall(Call):
@@ -133,7 +125,9 @@ class Session:
             left_s = self._context.time_remaining()
             self._desk.fill_in(call, wishes, left_s, self._traceparent)
         except MeshError as error:
-            self._outbox.put_nowait((error.refusal, subject_of(request)))
+            subject = subject_of(request)
+            self._desk.door.refused_early(subject.model, error.refusal)
+            self._outbox.put_nowait((error.refusal, subject))
             return
         self._open.add(call)
         self._desk.door.begin(call)
@@ -147,15 +141,6 @@ class Session:
             await errors.abort(cast("errors.Aborting", self._context), outcome)
         else:
             await self._context.write(error_message(outcome, subject))
-
-
-def subject_of(request: bytes) -> Subject:
-    """Whom a refused request concerns, as far as its head can be read."""
-    try:
-        head = read_head(request)
-    except MeshError:
-        return Subject()
-    return Subject(head.model_name, head.request_id)
 
 
 def answer_message(answer: bytes) -> bytes:

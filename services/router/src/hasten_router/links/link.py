@@ -10,9 +10,10 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from hasten.worker.v1 import worker_service_pb2 as pb
-from hasten_router.calls import Call
+from hasten_router.calls import Call, Reply
 from hasten_router.links import codec
-from hasten_router.links.heavy import HeavyCalls
+from hasten_router.links.frame_bound import FrameBound
+from hasten_router.links.silence import HeavyCalls, end_when_silent
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 OPEN_LINK: Final = "/hasten.worker.v1.WorkerService/OpenLink"
 
-SILENT_LOOKS: Final = 4
 FAILURE_LOG_S: Final = 60.0
 """Why a link cannot be opened is logged when the cause changes, and otherwise this often."""
 
@@ -94,6 +94,8 @@ class FrameLink:
         self.channel = channel
         self.state: load_pb2.WorkerState | None = None
         """The worker's last full report, as it came."""
+        self.unannounced = False
+        """What the worker said last: the registry does not take its announcement."""
         self.connected = False
         self.quiesced = False
         """Whoever owns the link asked for no new calls on it."""
@@ -107,6 +109,7 @@ class FrameLink:
         self._outbox: list[tuple[Call, float]] = []
         self._cancels: list[int] = []
         self._sent_s: dict[int, float] = {}
+        self._bound = FrameBound()
         self._heavy = HeavyCalls()
         self._flush_due = False
         self._heard = 0
@@ -204,8 +207,12 @@ class FrameLink:
         try:
             async with asyncio.timeout(self._limits.connect_s_max):
                 opened = await open_link(
-                    pb.OpenLinkRequest(caller_id=self._caller_id), wait_for_ready=True
+                    pb.OpenLinkRequest(
+                        caller_id=self._caller_id, frame_bytes_max=self._limits.reply_bytes_max
+                    ),
+                    wait_for_ready=True,
                 )
+                self._bound.opened(opened.frame_bytes_max)
                 asked = f"port {opened.port} of its links"
                 self._over = loop.create_future()
                 connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
@@ -222,29 +229,14 @@ class FrameLink:
     async def _serve(self) -> None:
         """Is over when the connection is; raises what ended it."""
         assert self._over is not None  # noqa: S101  (made by _connect)
-        watch = asyncio.create_task(self._watch(), name=f"watch-{self.worker_id}")
+        watching = end_when_silent(self._connection, self._heavy, self._limits.silence_s_max)
+        watch = asyncio.create_task(watching, name=f"watch-{self.worker_id}")
         try:
             self._introduced = True
             await self._over
         finally:
             watch.cancel()
             self._connection.abort()
-
-    async def _watch(self) -> None:
-        """Closes a link on which nothing is heard: the other end may stand still, or be gone.
-
-        Several looks must find silence: a router that stood still itself finds it once. Bytes
-        count, not messages: a large answer may take long over a slow network.
-        """
-        pause_s = self._limits.silence_s_max / SILENT_LOOKS
-        silent, heard = 0, self._connection.bytes_received
-        while silent < SILENT_LOOKS + self._heavy.patience_s / pause_s:
-            await asyncio.sleep(pause_s)
-            silent = silent + 1 if heard == self._connection.bytes_received else 0
-            heard = self._connection.bytes_received
-        self._connection.abort(
-            ConnectionError(f"nothing was heard for {self._limits.silence_s_max:g} s")
-        )
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
@@ -279,10 +271,15 @@ class FrameLink:
             self._take_replies(message)
         if message.HasField("state"):
             self.state = message.state
-            self._listener.reported(self.worker_id, wire.report_from_wire(message.state))
+            self.unannounced = message.state.unannounced
+            report = wire.report_from_wire(message.state)
+            self._bound.count(report.load)
+            self._listener.reported(self.worker_id, report)
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):
-            self._listener.told(self.worker_id, wire.load_from_wire(message.load))
+            self._listener.told(
+                self.worker_id, self._bound.count(wire.load_from_wire(message.load))
+            )
         _raise_fault(message)
 
     def _join(self, message: pb.ToRouter) -> None:
@@ -306,7 +303,11 @@ class FrameLink:
             self._over.set_exception(error)
 
     def _take_replies(self, message: pb.ToRouter) -> None:
-        load = wire.load_from_wire(message.load) if message.HasField("load") else None
+        load = (
+            self._bound.count(wire.load_from_wire(message.load))
+            if message.HasField("load")
+            else None
+        )
         now_s = self._clock.now_s()
         replies = []
         for wired in message.replies:
@@ -316,6 +317,12 @@ class FrameLink:
             replies.append(reply)
         self._listener.replied(self.worker_id, replies)
         if self._quiet is not None and not self._sent_s and not self._outbox:
+            self._tell_quiet()
+
+    def _withhold(self, call: Call, size_bytes: int) -> None:
+        refusal = self._bound.withhold(self.worker_id, size_bytes)
+        self._listener.replied(self.worker_id, [Reply(call.call_id, refusal=refusal)])
+        if not self._sent_s and not self._outbox:
             self._tell_quiet()
 
     def _flush_soon(self) -> None:
@@ -329,7 +336,8 @@ class FrameLink:
         connection = self._connection
         try:
             while (self._outbox or self._cancels) and self.connected and not connection.clogged:
-                connection.send(self._next_message())
+                if parts := self._next_message():
+                    connection.send(parts)
         except Exception as error:  # noqa: BLE001  (a call that cannot be written ends this link)
             connection.abort(error)
 
@@ -338,18 +346,26 @@ class FrameLink:
         parts: list[bytes] = []
         if self._cancels:
             self._add_cancels(parts)
-        size = taken = 0
+        size = sum(map(len, parts))
+        most = min(self._limits.message_bytes_max, self._bound.bytes_max)
+        taken = 0
+        too_long: list[tuple[Call, int]] = []
         for call, deadline_s in self._outbox:
             call_parts = codec.encode_call(call, deadline_s, now_s)
             call_size = sum(map(len, call_parts))
-            if taken and size + call_size > self._limits.message_bytes_max:
+            if call_size > self._bound.bytes_max:
+                too_long.append((call, call_size))
+            elif parts and size + call_size > most:
                 break
-            parts += call_parts
-            size += call_size
+            else:
+                parts += call_parts
+                size += call_size
+                self._sent_s[call.call_id] = now_s
+                self._heavy.sent(call.call_id, call_size)
             taken += 1
-            self._sent_s[call.call_id] = now_s
-            self._heavy.sent(call.call_id, call_size)
         del self._outbox[:taken]
+        for call, call_size in too_long:
+            self._withhold(call, call_size)
         return parts
 
     def _add_cancels(self, parts: list[bytes]) -> None:

@@ -3,13 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hasten_router.links.link import FrameLink
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Discovery, View
 
+if TYPE_CHECKING:
+    from hasten.common.v1.load_pb2 import WorkerState
+
 WORKER_SERVICE = "worker"
+
+GRACE_LOOK_S = 0.5
+"""Pace of looks at a worker that the registry does not name."""
 
 _log = logs.logger(__name__)
 
@@ -25,8 +32,10 @@ class RosterLimits:
         workers_max: Most workers linked; more are logged and left out.
         leave_grace_s: A worker that vanished from the view but still answers keeps its place
             for this long: a registry that forgets is likelier than a worker that leaves
-            without a word on its own link.
-        leave_patience_s: Longest wait, after that, for its last answers.
+            without a word on its own link. While it says itself that the registry does not take
+            its announcement, it keeps its place.
+        leave_patience_s: Longest wait, after that, for its last answers; and how long a worker
+            that the registry did not take may be down before it is given up.
     """
 
     workers_max: int = 1024
@@ -77,6 +86,14 @@ class Roster:
         """All links, connected or not, by worker."""
         return [self._links[worker_id] for worker_id in sorted(self._links)]
 
+    def states(self) -> "dict[str, WorkerState]":
+        """The last full report of each worker whose link is open, by worker."""
+        return {
+            link.worker_id: link.state
+            for link in self.links()
+            if link.connected and link.state is not None
+        }
+
     def link(self, worker_id: str) -> FrameLink | None:
         """The link to one worker, if it is known."""
         return self._links.get(worker_id)
@@ -100,14 +117,20 @@ class Roster:
         if len(self._links) >= self._limits.workers_max:
             _log.error("roster.full", worker_id=worker_id, workers_max=self._limits.workers_max)
             return
-        link = self._open_link(worker_id, address)
+        try:
+            link = self._open_link(worker_id, address)
+        except ValueError as error:
+            # One that cannot be called must not keep the others from being linked.
+            _log.error("roster.not_linked", worker_id=worker_id, address=address, reason=str(error))
+            return
         self._links[worker_id] = link
         self._runs[worker_id] = group.create_task(_keep(link), name=f"link-{worker_id}")
         _log.info("roster.joined", worker_id=worker_id, address=address)
 
     def _missing(self, worker_id: str, group: asyncio.TaskGroup) -> None:
         """A worker is not in the view: gone if its link is down, else given time to return."""
-        if not self._links[worker_id].connected:
+        link = self._links[worker_id]
+        if not link.connected and not link.unannounced:
             self._drop(worker_id, "it left")
         elif worker_id not in self._leaving:
             self._leaving[worker_id] = group.create_task(
@@ -116,7 +139,7 @@ class Roster:
 
     async def _let_go(self, worker_id: str) -> None:
         link = self._links[worker_id]
-        await asyncio.sleep(self._limits.leave_grace_s)
+        await self._grace(link)
         if link.connected:
             link.quiesced = True
             self._listener.quiesced(worker_id)
@@ -127,6 +150,20 @@ class Roster:
                 _log.warning("roster.impatient", worker_id=worker_id)
         del self._leaving[worker_id]
         self._drop(worker_id, "it left")
+
+    async def _grace(self, link: FrameLink) -> None:
+        """Returns when the worker has been away for long enough, or its link is down."""
+        left_s = self._limits.leave_grace_s
+        down_s = 0.0
+        while left_s > 0:
+            pause_s = min(left_s, GRACE_LOOK_S)
+            await asyncio.sleep(pause_s)
+            down_s = 0.0 if link.connected else down_s + pause_s
+            # A registry that is full or read-only forgets whoever cannot renew.
+            excused = link.unannounced and down_s < self._limits.leave_patience_s
+            if not link.connected and not excused:
+                return
+            left_s = self._limits.leave_grace_s if excused else left_s - pause_s
 
     def _drop(self, worker_id: str, cause: str) -> None:
         leaving = self._leaving.pop(worker_id, None)

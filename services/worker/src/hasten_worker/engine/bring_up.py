@@ -6,6 +6,7 @@ leave only when enough wanted ones serve.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
@@ -21,6 +22,9 @@ from hasten_worker.model import Model
 
 _log = logs.logger(__name__)
 
+REASON_CHARS_MAX: Final = 1000
+"""Of a reason that names one folder after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -28,12 +32,14 @@ class Source:
 
     Attributes:
         folder: The model's folder.
+        root: The repository, inside of which links are followed; None: nowhere.
         config_json: Configuration instead of the folder's.
         override: Number of the load request that sent configuration or files; 0 for none.
         again: Try also what was refused before and has not changed.
     """
 
     folder: Path
+    root: Path | None = None
     config_json: str | None = None
     override: int = 0
     again: bool = False
@@ -119,8 +125,8 @@ class BringUp:
         return "; ".join(refused)
 
     def _plan(self, name: str, source: Source) -> _Plan:
-        state = look(source.folder, self._settings.files)
-        blueprint = self._loader.blueprint(name, source.folder, source.config_json)
+        state = look(source.folder, self._settings.files, source.root)
+        blueprint = self._loader.blueprint(name, state.folder, source.config_json, source.root)
         for note in (*state.ignored, *blueprint.notes):
             _log.warning("model_note", model=name, note=note)
         present = list(state.versions)
@@ -129,7 +135,11 @@ class BringUp:
             present = ["1"]
         wanted, count = wanted_versions(blueprint.written.config, present)
         if not wanted:
-            raise ModelRefused("it has no version: expected a folder named by a whole number")
+            raise ModelRefused(
+                "; ".join(
+                    ("it has no version: expected a folder named by a whole number", *state.ignored)
+                )[:REASON_CHARS_MAX]
+            )
         marks = {version: _mark(state, version, source) for version in wanted}
         return _Plan(blueprint, marks, count)
 

@@ -29,6 +29,21 @@ class IndexEntry:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A model version that should serve and does not.
+
+    Attributes:
+        name: Model.
+        version: Version; "" when no version of the model serves.
+        reason: Why.
+    """
+
+    name: str
+    version: str
+    reason: str
+
+
 class StoreListener(Protocol):
     """Told of models that come and go, on the event loop."""
 
@@ -64,6 +79,8 @@ class Entry:
         retry_at_s: When to try again what failed for a passing reason; None for never.
         awaited: It will be loaded as soon as those before it are.
         changers: Those that change it or wait to.
+        wanted: It should serve: at the start or by the folder's doing, or by a load request that
+            succeeded.
     """
 
     name: str
@@ -76,6 +93,7 @@ class Entry:
     retry_at_s: float | None = None
     awaited: bool = False
     changers: int = 0
+    wanted: bool = False
 
     @property
     def empty(self) -> bool:
@@ -100,8 +118,23 @@ class Entry:
             empty: State = "LOADING" if self.awaited else "UNAVAILABLE"
             yield IndexEntry(self.name, "", empty, self.reason)
 
+    def gaps(self) -> Iterator[Gap]:
+        """What of the model should serve and does not, versions ascending.
+
+        A version that serves from earlier files than its newest is no gap, and neither is one
+        that is only loading beside others that serve.
+        """
+        if not self.wanted:
+            return
+        refused = sorted(self.refused.keys() - self.serving.keys(), key=_order)
+        for version in refused:
+            yield Gap(self.name, version, self.refused[version])
+        if not self.serving and not refused:
+            yield Gap(self.name, "", self.reason or "it is loading")
+
     def clear(self, reason: str) -> None:
-        """Forgets what was refused; `reason` says why nothing serves."""
+        """Forgets what was refused, and that it is wanted; `reason` says why nothing serves."""
+        self.wanted = False
         self.refused.clear()
         self.refused_marks.clear()
         self.reason = reason

@@ -9,12 +9,18 @@ from hasten_worker.engine.snapshot import read_file
 
 
 def read_labels(
-    config: ModelConfig, folder: Path, limits: FileLimits
+    config: ModelConfig, folder: Path, limits: FileLimits, root: Path | None = None
 ) -> dict[str, tuple[str, ...]]:
     """Labels by output: one per line of its `label_filename` in the model's folder.
 
+    Args:
+        config: The configuration.
+        folder: The model's folder.
+        limits: On the files' sizes.
+        root: The repository, inside of which a file may be a symbolic link; None: nowhere.
+
     Raises:
-        ModelRefused: The file is missing, a link, too large or not text.
+        ModelRefused: The file is missing, a link that leads elsewhere, too large or not text.
     """
     labels: dict[str, tuple[str, ...]] = {}
     for output in config.output:
@@ -26,7 +32,7 @@ def read_labels(
                 f"output {output.name!r}: label_filename is {name!r}: expected the name of a file "
                 "in the model's folder"
             )
-        content = read_file(folder / name, limits.side_file_bytes_max)
+        content = read_file(folder / name, limits.side_file_bytes_max, root)
         if content is None:
             raise ModelRefused(f"output {output.name!r}: there is no label file {name!r}")
         try:

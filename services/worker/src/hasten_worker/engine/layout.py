@@ -2,26 +2,30 @@
 
 import os
 import re
-import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_worker.engine.links import real_place
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import FileLimits
 
 CONFIG_NAME: Final = "config.pbtxt"
 MODEL_FILE: Final = "model.onnx"
-NAME_RULE: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
-_NAME: Final = re.compile(rf"\A{NAME_RULE}\Z")
+NAME_CHARS_MAX: Final = 128
+_NAME_SIGNS_REFUSED: Final = frozenset('/\\*"')
+_OF_THE_DISK: Final = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+"""Folders that a file system makes at its top: nobody put a model there."""
 _VERSION: Final = re.compile(r"\A[1-9][0-9]{0,17}\Z")
 
 FALLBACKS_MAX: Final = 3
 """Versions below the latest that are tried when those are refused."""
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
+Mark = tuple[str, int, int, int]
+Fingerprint = tuple[Mark, ...]
 """Path, size, modification time (ns) and inode of each file: equal while nothing changed."""
 
 
@@ -30,20 +34,63 @@ class FolderState:
     """One model's folder at one look.
 
     Attributes:
+        folder: Where it really is, all links resolved.
         common: Fingerprint of what all versions share: configuration, labels, warm-up data.
         versions: Fingerprint of each version's folder.
         ignored: Sentences on what in the folder is not used.
     """
 
+    folder: Path
     common: Fingerprint
     versions: dict[str, Fingerprint]
     ignored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A repository at one look.
+
+    Attributes:
+        names: Its models, sorted.
+        unusable: What lies there and cannot be served, by its name as it can be shown, with the
+            reason.
+        place: Device and inode of the repository's folder: another one when something else is
+            mounted there.
+    """
+
+    names: tuple[str, ...]
+    unusable: dict[str, str]
+    place: tuple[int, int]
+
+
+def name_fault(name: str) -> str:
+    """What keeps a text from naming a model; "" when it may.
+
+    A name goes into requests, metrics, logs and paths, and people read it: letters and digits of
+    any script, single signs and blanks inside are fine, what cannot be seen or told apart is not.
+    """
+    if not name or len(name) > NAME_CHARS_MAX:
+        return f"a model's name has 1 to {NAME_CHARS_MAX} characters"
+    if not name.isprintable():
+        return "a model's name has only signs that can be printed"
+    if name[0] in ".-" or name != name.strip():
+        return "a model's name begins with no dot, dash or blank and ends with no blank"
+    refused = sorted(_NAME_SIGNS_REFUSED & set(name))
+    if refused:
+        return f"a model's name has no {' '.join(refused)}"
+    if unicodedata.normalize("NFC", name) != name:
+        return (
+            "a model's name has its accents composed (Unicode NFC), or nobody could type it: "
+            "rename the folder"
+        )
+    return ""
+
+
 def check_name(name: str) -> None:
     """Raises ModelRefused unless it may name a model."""
-    if not _NAME.match(name):
-        raise ModelRefused(f"{name[:200]!r} is no model name: expected {NAME_RULE}")
+    fault = name_fault(name)
+    if fault:
+        raise ModelRefused(f"{name[:200]!r} is no model name: {fault}")
 
 
 def is_version(name: str) -> bool:
@@ -51,53 +98,77 @@ def is_version(name: str) -> bool:
     return _VERSION.match(name) is not None
 
 
-def model_names(models_dir: Path, limits: FileLimits) -> tuple[list[str], list[str]]:
-    """Names of the models in the repository, sorted, and sentences on what was ignored.
+def list_models(models_dir: Path, limits: FileLimits) -> Listing:
+    """The models of the repository.
 
     Raises:
         OSError: The repository cannot be read.
     """
     names: list[str] = []
-    ignored: list[str] = []
+    unusable: dict[str, str] = {}
     with os.scandir(models_dir) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or entry.name in _OF_THE_DISK:
                 continue
-            if entry.is_symlink():
-                ignored.append(f"{entry.name} is ignored: it is a symbolic link")
-            elif not entry.is_dir():
-                ignored.append(f"{entry.name} is ignored: it is not a folder")
-            elif not _NAME.match(entry.name):
-                ignored.append(f"{entry.name[:200]!r} is ignored: it is no model name")
-            else:
+            fault = _fault_of(entry)
+            if fault is None:
+                continue
+            if fault:
+                unusable[_shown(entry.name)] = fault
+            elif len(names) < limits.models_max:
                 names.append(entry.name)
-    if len(names) > limits.models_max:
-        ignored.append(f"models after the first {limits.models_max} are ignored")
-    return names[: limits.models_max], ignored
+            else:
+                unusable[entry.name] = f"the worker takes the first {limits.models_max} models"
+    status = models_dir.stat()
+    return Listing(tuple(names), unusable, (status.st_dev, status.st_ino))
 
 
-def look(folder: Path, limits: FileLimits) -> FolderState:
+def _fault_of(entry: os.DirEntry[str]) -> str | None:
+    """Why it is no model's folder; "" when it is one, None when it was never meant to be.
+
+    A link to a folder, or to nothing, counts as a folder: a look at it says what is wrong.
+    """
+    if not entry.is_dir() and (not entry.is_symlink() or Path(entry.path).exists()):
+        if entry.name.endswith(".onnx"):
+            return f"it is a file: expected a folder, as {entry.name[:-5]}/1/{MODEL_FILE}"
+        return None
+    return name_fault(entry.name)
+
+
+def _shown(name: str) -> str:
+    """A folder's name as it can be sent and shown; as it is, if that is possible."""
+    if name.isprintable() and len(name) <= NAME_CHARS_MAX:
+        return name
+    return ascii(name)[1:-1][: 2 * NAME_CHARS_MAX]
+
+
+def look(folder: Path, limits: FileLimits, root: Path | None = None) -> FolderState:
     """The state of a model's folder.
 
+    Args:
+        folder: The folder, or a link to it.
+        limits: On what it may hold.
+        root: The repository, inside of which links are followed; None: there are to be none.
+
     Raises:
-        ModelRefused: The folder is missing, unreadable or a link.
+        ModelRefused: The folder is missing, unreadable, or a link that leads elsewhere.
     """
-    common: list[tuple[str, int, int, int]] = []
+    common: list[Mark] = []
     versions: dict[str, Fingerprint] = {}
     ignored: list[str] = []
     try:
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise ModelRefused(f"model folder {folder.name!r} is a link or a file")
-        with os.scandir(folder) as entries:
+        real = _real_folder(folder, root)
+        with os.scandir(real) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name.startswith("."):
                     continue
-                if not entry.is_dir(follow_symlinks=False):
-                    common.append(_mark(entry.name, entry.stat(follow_symlinks=False)))
+                folder_like = entry.is_dir() or (entry.is_symlink() and is_version(entry.name))
+                if not folder_like:
+                    common.append(_mark(entry.name, _status(Path(entry.path))))
                 elif is_version(entry.name):
-                    versions[entry.name] = _marks(Path(entry.path), limits)
+                    versions[entry.name] = _marks(Path(entry.path), limits, root)
                 elif entry.name == "warmup":
-                    common.extend(_marks(Path(entry.path), limits))
+                    common.extend(_marks(Path(entry.path), limits, root))
                 else:
                     ignored.append(
                         f"folder {entry.name!r} is ignored: a version is a whole number from 1 "
@@ -113,7 +184,16 @@ def look(folder: Path, limits: FileLimits) -> FolderState:
         raise ModelRefused(
             f"{len(versions)} version folders, more than the limit of {limits.versions_max}"
         )
-    return FolderState(tuple(common), versions, tuple(ignored))
+    return FolderState(real, tuple(common), versions, tuple(ignored))
+
+
+def _real_folder(folder: Path, root: Path | None) -> Path:
+    real = folder
+    if folder.is_symlink() and root is not None:
+        real = real_place(folder, root)
+    if real.is_symlink() or (real.exists() and not real.is_dir()):
+        raise ModelRefused(f"model folder {folder.name!r} is a link or a file")
+    return real
 
 
 def wanted_versions(config: ModelConfig, present: list[str]) -> tuple[list[str], int]:
@@ -164,9 +244,17 @@ def file_name_of(config: ModelConfig) -> str:
     return name
 
 
-def _marks(folder: Path, limits: FileLimits) -> Fingerprint:
-    marks: list[tuple[str, int, int, int]] = []
-    for path, status in _walk(folder):
+def _marks(folder: Path, limits: FileLimits, root: Path | None) -> Fingerprint:
+    marks: list[Mark] = []
+    real = folder
+    if folder.is_symlink():
+        marks.append(_mark(f"{folder.name} -> {os.path.realpath(folder)}", folder.lstat()))
+        try:
+            real = folder if root is None else real_place(folder, root)
+        except ModelRefused:
+            # Loading it says why; what is elsewhere is not even looked at.
+            return tuple(marks)
+    for path, status in _walk(real):
         marks.append(_mark(path, status))
         # One more than may be: enough to be refused, and still bounded.
         if len(marks) > limits.files_max:
@@ -175,11 +263,20 @@ def _marks(folder: Path, limits: FileLimits) -> Fingerprint:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    for root, _, names in os.walk(folder):
-        for name in names:
+    for root, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        for name in (*links, *names):
             path = Path(root, name)
-            yield str(path.relative_to(folder.parent)), path.lstat()
+            yield str(path.relative_to(folder.parent)), _status(path)
 
 
-def _mark(path: str, status: os.stat_result) -> tuple[str, int, int, int]:
+def _status(path: Path) -> os.stat_result:
+    """Of what a link leads to, so that its change is noticed; of a link to nothing its own."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
+
+
+def _mark(path: str, status: os.stat_result) -> Mark:
     return path, status.st_size, status.st_mtime_ns, status.st_ino

@@ -54,7 +54,8 @@ class Blueprint:
 
     Attributes:
         name: The model.
-        folder: Its folder.
+        folder: Its folder, all links resolved.
+        root: The repository, inside of which links are followed; None: nowhere.
         written: Its configuration as written.
         parameters: Its parameters.
         backend: onnxruntime or synthetic.
@@ -64,6 +65,7 @@ class Blueprint:
 
     name: str
     folder: Path
+    root: Path | None
     written: WrittenConfig
     parameters: Parameters
     backend: str
@@ -107,13 +109,21 @@ class Loader:
                 self._opening.set_load_cancellation_flag(True)
         self._intake_now().close()
 
-    def blueprint(self, name: str, folder: Path, config_json: str | None) -> Blueprint:
+    def blueprint(
+        self, name: str, folder: Path, config_json: str | None, root: Path | None = None
+    ) -> Blueprint:
         """Reads the configuration: the given one, else the folder's, else none.
+
+        Args:
+            name: The model.
+            folder: Its folder, all links resolved.
+            config_json: The given configuration.
+            root: The repository, inside of which links are followed; None: nowhere.
 
         Raises:
             ModelRefused: It is not well formed or asks for what is not offered.
         """
-        written = self._written(folder, config_json)
+        written = self._written(folder, config_json, root)
         config = written.config
         if config.name not in {"", name}:
             raise ModelRefused(
@@ -126,6 +136,7 @@ class Loader:
         return Blueprint(
             name=name,
             folder=folder,
+            root=root,
             written=written,
             parameters=parameters,
             backend=backend,
@@ -165,7 +176,7 @@ class Loader:
             path = folder / version / blueprint.file_name
             runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
             profile = self._warm(blueprint, config, facts, folder, runners, plans)
-        labels = read_labels(config, blueprint.folder, self._settings.files)
+        labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
         inputs, outputs = tensor_specs(config, labels)
         sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
         return OnnxModel(
@@ -178,10 +189,10 @@ class Loader:
             runners=runners,
         )
 
-    def _written(self, folder: Path, config_json: str | None) -> WrittenConfig:
+    def _written(self, folder: Path, config_json: str | None, root: Path | None) -> WrittenConfig:
         if config_json is not None:
             return config_from_json(config_json)
-        content = read_file(folder / CONFIG_NAME, self._settings.files.config_bytes_max)
+        content = read_file(folder / CONFIG_NAME, self._settings.files.config_bytes_max, root)
         if content is None:
             return WrittenConfig(ModelConfig(), NOTHING_WRITTEN.fields)
         try:
@@ -190,10 +201,17 @@ class Loader:
             raise ModelRefused(f"{CONFIG_NAME} is not UTF-8 text") from None
 
     def _copy(self, blueprint: Blueprint, version: str, folder: Path) -> None:
-        limits = self._settings.files
-        copy_version(blueprint.folder / version, folder / version, limits, self._stop)
+        parts = [version]
         if blueprint.written.config.model_warmup and (blueprint.folder / "warmup").is_dir():
-            copy_version(blueprint.folder / "warmup", folder / "warmup", limits, self._stop)
+            parts.append("warmup")
+        for part in parts:
+            copy_version(
+                blueprint.folder / part,
+                folder / part,
+                self._settings.files,
+                self._stop,
+                blueprint.root,
+            )
 
     def _examine(
         self, blueprint: Blueprint, version: str, folder: Path, plan: SessionPlan
@@ -266,7 +284,7 @@ class Loader:
 
     def _synthetic(self, blueprint: Blueprint, version: str) -> Model:
         config = complete_synthetic(blueprint.written.config)
-        labels = read_labels(config, blueprint.folder, self._settings.files)
+        labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
         inputs, outputs = tensor_specs(config, labels)
         model = SyntheticModel(config, inputs, outputs, blueprint.parameters)
         sizing = Sizing(

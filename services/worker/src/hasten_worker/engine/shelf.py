@@ -11,6 +11,7 @@ from hasten_runtime import logs
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.entries import (
     Entry,
+    Gap,
     IndexEntry,
     Serving,
     StoreListener,
@@ -48,6 +49,7 @@ class Shelf:
     Attributes:
         entries: By model.
         present: Models of the repository.
+        unusable: What else lies in the repository, with the reason why it is no model.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Shelf:
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.present: list[str] = []
+        self.unusable: dict[str, str] = {}
         self._listener = listener
         self._close_model = close
         self._unload_wait_s = unload_wait_s
@@ -73,8 +76,8 @@ class Shelf:
     async def changing(self, name: str) -> AsyncIterator[Entry]:
         """Holds the model for a change; one at a time.
 
-        An entry of which nothing is left, and that is no model of the repository, is dropped
-        at the end: names that come in requests must not pile up.
+        An entry of which nothing is left, and that nobody wants nor the repository has, is
+        dropped at the end: names that come in requests must not pile up.
         """
         entry = self.entry(name)
         entry.changers += 1
@@ -83,7 +86,7 @@ class Shelf:
                 yield entry
         finally:
             entry.changers -= 1
-            if entry.empty and name not in self.present:
+            if entry.empty and not entry.wanted and name not in self.present:
                 self.entries.pop(name, None)
 
     def resolve(self, name: str, version: str) -> Model:
@@ -98,12 +101,28 @@ class Shelf:
         return (name, version) in self._routes
 
     def index(self) -> list[IndexEntry]:
-        """Every known model and version; those only `present` on disk have no state."""
+        """Every known model and version; those only `present` on disk have no state. What cannot
+        be a model is listed too, so that nobody misses it in vain.
+        """
         lines = [IndexEntry(name, "", "", "") for name in self.present if name not in self.entries]
+        lines += [
+            IndexEntry(name, "", "UNAVAILABLE", reason)
+            for name, reason in self.unusable.items()
+            if name not in self.entries
+        ]
         for entry in self.entries.values():
             lines.extend(entry.lines())
         # Stable: an entry's versions stay in their order.
         return sorted(lines, key=lambda line: line.name)
+
+    def gaps(self) -> list[Gap]:
+        """What should serve and does not, by model."""
+        return [gap for name in sorted(self.entries) for gap in self.entries[name].gaps()]
+
+    @property
+    def serves(self) -> bool:
+        """Some version serves."""
+        return bool(self._routes)
 
     def open(self, entry: Entry, version: str, serving: Serving) -> None:
         """Puts a version into service; the one it replaces ends with its last run."""

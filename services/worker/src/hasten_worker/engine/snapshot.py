@@ -1,7 +1,8 @@
-"""Private copies of a model's files, taken without following any link.
+"""Private copies of a model's files.
 
-What the intake has examined is what is loaded: nobody else can change the copy. A link of
-any kind is refused, because it makes a file of the model of a file that is not the model's.
+What the intake has examined is what is loaded: nobody else can change the copy. A symbolic link
+that leads out of the repository is refused, and so is a hard link: either makes a file of the
+model of a file that is not the model's.
 """
 
 import errno
@@ -16,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
+from hasten_worker.engine.links import open_beneath
 from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.settings import FileLimits
 
@@ -42,15 +44,25 @@ def private_folder(parent: Path | None) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def copy_version(source: Path, target: Path, limits: FileLimits, stop: Event) -> int:
+def copy_version(
+    source: Path, target: Path, limits: FileLimits, stop: Event, root: Path | None = None
+) -> int:
     """Copies a version's folder; returns its bytes.
 
+    Args:
+        source: The folder.
+        target: Where to.
+        limits: On files and bytes.
+        stop: Set to give up.
+        root: The repository, inside of which symbolic links are followed; None: nowhere.
+
     Raises:
-        ModelRefused: A link, a device, too many or too large files, or a failed read or write.
+        ModelRefused: A link that leads elsewhere, a device, too many or too large files, or a
+            failed read or write.
     """
-    copier = _Copier(limits, stop)
+    copier = _Copier(limits, stop, root)
     try:
-        copier.folder(os.fspath(source), None, target, depth=0)
+        copier.folder(source, target)
     except FileNotFoundError as error:
         raise ModelRefused(f"{_named(error)} vanished while it was copied", passing=True) from None
     except OSError as error:
@@ -60,14 +72,19 @@ def copy_version(source: Path, target: Path, limits: FileLimits, stop: Event) ->
     return copier.copied_bytes
 
 
-def read_file(path: Path, bytes_max: int) -> bytes | None:
-    """The content of a regular file that is no link; None when there is none.
+def read_file(path: Path, bytes_max: int, root: Path | None = None) -> bytes | None:
+    """The content of a regular file; None when there is none.
+
+    Args:
+        path: The file.
+        bytes_max: Most bytes it may have.
+        root: The repository, inside of which symbolic links are followed; None: nowhere.
 
     Raises:
-        ModelRefused: It is a link or no file, too large, or unreadable.
+        ModelRefused: It is a link that leads elsewhere or no file, too large, or unreadable.
     """
     try:
-        with _open_regular(os.fspath(path), None) as file:
+        with _open_regular(path, None, root) as file:
             content = _read_all(file, bytes_max + 1)
     except FileNotFoundError:
         return None
@@ -117,40 +134,48 @@ def write_upload(target: Path, files: Mapping[str, bytes], limits: FileLimits) -
 
 
 class _Copier:
-    def __init__(self, limits: FileLimits, stop: Event) -> None:
+    def __init__(self, limits: FileLimits, stop: Event, root: Path | None) -> None:
         self._limits = limits
         self._stop = stop
+        self._root = root
         self._files = 0
         self.copied_bytes = 0
 
-    def folder(self, name: str, parent: int | None, target: Path, *, depth: int) -> None:
+    def folder(self, path: Path, target: Path, parent: int | None = None, depth: int = 0) -> None:
+        """Copies the folder at the path, which is opened below its parent's handle if there is
+        one. Read through its own handle, so that a folder that is swapped for a link meanwhile
+        is not followed.
+        """
         if depth > _DEPTH_MAX:
             raise ModelRefused(f"folders are nested deeper than {_DEPTH_MAX}")
         target.mkdir(mode=0o700, exist_ok=True)
-        # Read through its handle, so that a folder that is swapped for a link meanwhile is
-        # not followed.
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(name, flags, dir_fd=parent)
+        handle = _opened(path, parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, self._root)
         try:
             with os.scandir(handle) as entries:
-                found = sorted((item.name, item.is_dir(follow_symlinks=False)) for item in entries)
+                found = sorted((item.name, _leads_to_folder(item, handle)) for item in entries)
             for inner, is_folder in found:
+                # Beside what it shows, Kubernetes keeps the same files in folders of such names.
+                if inner.startswith(".."):
+                    continue
                 if is_folder:
-                    self.folder(inner, handle, target / inner, depth=depth + 1)
+                    self.folder(path / inner, target / inner, handle, depth + 1)
                 else:
-                    self._file(handle, inner, target / inner)
+                    self._file(path / inner, target / inner, handle)
         finally:
             os.close(handle)
 
-    def _file(self, folder: int, name: str, target: Path) -> None:
+    def _file(self, path: Path, target: Path, folder: int) -> None:
         self._files += 1
         if self._files > self._limits.files_max:
             raise ModelRefused(f"more files than the limit of {self._limits.files_max}")
-        with _open_regular(name, folder) as source, target.open("xb", buffering=0) as copy:
+        with (
+            _open_regular(path, folder, self._root) as source,
+            target.open("xb", buffering=0) as copy,
+        ):
             # By the kernel: no bytes of the file come through this process.
             while count := os.sendfile(copy.fileno(), source.fileno(), None, _PIECE_BYTES):
                 self.copied_bytes += count
-                self._check(name)
+                self._check(path.name)
 
     def _check(self, name: str) -> None:
         if self.copied_bytes > self._limits.version_bytes_max:
@@ -168,22 +193,44 @@ def _read_all(file: FileIO, bytes_max: int) -> bytes:
     return bytes(content)
 
 
-def _open_regular(path: str, folder: int | None) -> FileIO:
+def _leads_to_folder(entry: os.DirEntry[str], folder: int) -> bool:
+    if not entry.is_symlink():
+        return entry.is_dir(follow_symlinks=False)
+    try:
+        return stat.S_ISDIR(os.stat(entry.name, dir_fd=folder).st_mode)
+    except OSError:  # It leads to nothing, which opening it will say.
+        return False
+
+
+def _opened(path: Path, folder: int | None, flags: int, root: Path | None) -> int:
+    """Opens the path itself, or what it leads to as a link inside of the root.
+
+    Raises:
+        ModelRefused: It is a link that leads elsewhere.
+        OSError: It cannot be opened.
+    """
+    try:
+        return os.open(path if folder is None else path.name, flags | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        # Of a link where a folder is expected, the system says that it is none.
+        linked = error.errno == errno.ELOOP or (error.errno == errno.ENOTDIR and path.is_symlink())
+        if not linked:
+            raise
+    if root is None:
+        raise ModelRefused(f"{path.name} is a symbolic link: copy the file instead")
+    return open_beneath(path, root, flags)
+
+
+def _open_regular(path: Path, folder: int | None, root: Path | None) -> FileIO:
     """Opens a regular file with one name, and nothing else.
 
     Raises:
-        ModelRefused: It is a link, a device, a pipe or a folder.
+        ModelRefused: It is a link that leads elsewhere, a device, a pipe or a folder.
         OSError: It cannot be opened.
     """
-    name = Path(path).name
+    name = path.name
     # O_NONBLOCK: opening a pipe must not wait for its writer.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, dir_fd=folder)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ModelRefused(f"{name} is a symbolic link: copy the file instead") from None
-        raise
+    handle = _opened(path, folder, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, root)
     file = FileIO(handle, "rb") if stat.S_ISREG(os.fstat(handle).st_mode) else None
     if file is None:
         os.close(handle)

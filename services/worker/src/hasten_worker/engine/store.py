@@ -14,7 +14,7 @@ from hasten_policy.reasons import Reason
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_worker.engine.bring_up import BringUp, Source
-from hasten_worker.engine.entries import IndexEntry, StoreListener
+from hasten_worker.engine.entries import Gap, IndexEntry, StoreListener
 from hasten_worker.engine.layout import check_name
 from hasten_worker.engine.loader import Loader
 from hasten_worker.engine.refusal import ModelRefused
@@ -25,7 +25,7 @@ from hasten_worker.engine.threads import StoreThreads
 from hasten_worker.engine.watching import Watch
 from hasten_worker.model import Model
 
-__all__ = ["IndexEntry", "ModelStore", "StoreListener", "StoreSettings"]
+__all__ = ["Gap", "IndexEntry", "ModelStore", "StoreListener", "StoreSettings"]
 
 _log = logs.logger(__name__)
 
@@ -70,10 +70,11 @@ class ModelStore:
             raise ModelRefused(
                 f"the model repository {self._settings.models_dir} cannot be read: {error.strerror}"
             ) from None
-        self._shelf.present = watch.names
+        self._note(watch)
         names = self._wanted_at_start()
         for name in names:
-            self._shelf.entry(name).awaited = True
+            entry = self._shelf.entry(name)
+            entry.awaited = entry.wanted = True
         if names:
             await self._threads.load(self._loader.prepare)
         for name in names:
@@ -113,6 +114,20 @@ class ModelStore:
     def index(self) -> list[IndexEntry]:
         """Every model and version that is known, by name and version."""
         return self._shelf.index()
+
+    def gaps(self) -> list[Gap]:
+        """What should serve and does not: models and versions that were refused or are still
+        loading, and what in a repository that is to be served whole cannot be a model.
+        """
+        unusable: list[Gap] = []
+        if self._settings.control != "explicit" or "*" in self._settings.load_models:
+            unusable = [Gap(name, "", why) for name, why in sorted(self._shelf.unusable.items())]
+        return self._shelf.gaps() + unusable
+
+    @property
+    def serves(self) -> bool:
+        """Some model serves."""
+        return self._shelf.serves
 
     # --- control ----------------------------------------------------------------------
 
@@ -191,8 +206,12 @@ class ModelStore:
                         folder = stack.enter_context(private_folder(self._settings.snapshot_dir))
                         limits = self._settings.files
                         await self._threads.chore(write_upload, folder, files, limits)
-                    source = Source(folder, config_json, override, again=True)
-                    return await self._bring_up.bring_up(entry, source)
+                    root = None if files else self._settings.models_dir
+                    source = Source(folder, root, config_json, override, again=True)
+                    refused = await self._bring_up.bring_up(entry, source)
+                    # An order that failed was answered so; it leaves no wish behind.
+                    entry.wanted = entry.wanted or bool(entry.serving)
+                    return refused
         except ModelRefused as error:
             return str(error)
         finally:
@@ -201,7 +220,9 @@ class ModelStore:
     async def _reconcile(self, name: str, *, again: bool) -> None:
         """Brings a model to what its folder holds."""
         async with self._shelf.changing(name) as entry:
-            source = Source(self._settings.models_dir / name, again=again)
+            root = self._settings.models_dir
+            source = Source(root / name, root, again=again)
+            entry.wanted = True
             await self._bring_up.bring_up(entry, source)
             entry.awaited = False
 
@@ -231,9 +252,13 @@ class ModelStore:
                 # A repository that is away for a while takes no model with it.
                 _log.warning("repository_unreadable", reason=str(error))
                 continue
-            self._shelf.present = watch.names
+            self._note(watch)
             if self._settings.control == "poll":
                 await self._take_up(watch)
+
+    def _note(self, watch: Watch) -> None:
+        self._shelf.present = watch.names
+        self._shelf.unusable = watch.unusable
 
     async def _take_up(self, watch: Watch) -> None:
         for name in watch.gone():

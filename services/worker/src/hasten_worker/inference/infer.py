@@ -15,6 +15,7 @@ from hasten_runtime.request_head import parse_parameters, time_left_s
 from hasten_worker.intake import Intake, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
+from hasten_worker.tensors.encode import response_too_large
 
 TIMING_TRAILER: Final = "hasten-timing-bin"
 """Trailing metadata that carries a Timing, when the request asks for it."""
@@ -75,20 +76,14 @@ class Inference:
     """Runs requests of the public protocol."""
 
     def __init__(
-        self,
-        shell: Shell,
-        intake: Intake,
-        *,
-        clock: Clock,
-        worker_id: str,
-        message_limit: MessageLimit,
+        self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str, limit: MessageLimit
     ) -> None:
         self._shell = shell
         self._intake = intake
         self._clock = clock
         self._worker_id = worker_id
-        self._limit = message_limit
-        self._response_bytes_max = message_limit.bytes_max - ENVELOPE_BYTES
+        self._limit = limit
+        self._response_bytes_max = limit.bytes_max - ENVELOPE_BYTES
 
     async def model_infer(self, payload: bytes, context: Context) -> bytes:
         """Answers one request. Takes and gives serialised messages."""
@@ -107,9 +102,9 @@ class Inference:
         """
         arrived_s = self._clock.now_s()
         waiter = Waiter()
+        request = None
         try:
-            # Those of a stream nobody has looked at before.
-            self._limit.check_request(len(payload))
+            self._limit.check(payload)
             request = parse(payload)
             head = parse_parameters(request.parameters)
             call = self._intake.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
@@ -124,7 +119,7 @@ class Inference:
             else:
                 self._intake.fill(call, request)
         except MeshError as error:
-            self._shell.refused_early(error.refusal)
+            self._shell.refused_early(error.refusal, self._intake.known_model(request))
             raise
         self._shell.take((call,))
         try:
@@ -132,9 +127,8 @@ class Inference:
         except asyncio.CancelledError:
             self._shell.cancel(call)
             raise
-        size, room = response.ByteSize(), self._response_bytes_max
-        if size > room:
-            raise MeshError(self._limit.refusal("response", size, room_bytes=room, started=True))
+        if response.ByteSize() > self._response_bytes_max:
+            raise MeshError(response_too_large(response.ByteSize(), self._limit.bytes_max))
         if not head.want_timing:
             return response, None
         return response, timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -27,6 +28,19 @@ FIRST_FRAME_BYTES_MAX: Final = 64
 _log = logs.logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who got a ticket.
+
+    Attributes:
+        caller_id: Its name.
+        frame_bytes_max: Longest frame that it takes; 0: it did not tell.
+    """
+
+    caller_id: str = ""
+    frame_bytes_max: int = 0
+
+
 class LinkDoor:
     """Listens for links and owns those that are open.
 
@@ -40,10 +54,10 @@ class LinkDoor:
         self.setup = setup
         self.port: int = listening.getsockname()[1]
         self._listening = listening
-        self._frame_bytes_max = frame_bytes_max
+        self.frame_bytes_max = frame_bytes_max
         self._server: asyncio.Server | None = None
         self._finished = False
-        self._tickets: dict[bytes, tuple[str, asyncio.TimerHandle]] = {}
+        self._tickets: dict[bytes, tuple[_Caller, asyncio.TimerHandle]] = {}
         self._unknown: dict[_Arrival, None] = {}
         self._links: set[Link] = set()
         self._none_left = asyncio.Event()
@@ -55,8 +69,12 @@ class LinkDoor:
             self._arrival, sock=self._listening, backlog=BACKLOG
         )
 
-    def ticket(self, caller_id: str) -> bytes:
+    def ticket(self, caller_id: str, frame_bytes_max: int = 0) -> bytes:
         """A ticket for one link of this caller.
+
+        Args:
+            caller_id: Who asks, for the log.
+            frame_bytes_max: Longest frame that the caller takes; 0: it did not tell.
 
         Raises:
             MeshError: DRAINING when no more links are taken; QUEUE_FULL when as many are open,
@@ -68,7 +86,7 @@ class LinkDoor:
             refuse(Reason.QUEUE_FULL, f"{LINKS_MAX} links are open, which is the most")
         ticket = secrets.token_bytes(TICKET_BYTES)
         expiry = asyncio.get_running_loop().call_later(TICKET_S, self._tickets.pop, ticket, None)
-        self._tickets[ticket] = (caller_id, expiry)
+        self._tickets[ticket] = (_Caller(caller_id, frame_bytes_max), expiry)
         return ticket
 
     @property
@@ -112,14 +130,14 @@ class LinkDoor:
         return arrival.connection
 
     def _admit(self, arrival: "_Arrival", ticket: bytes) -> None:
-        caller_id, expiry = self._tickets.pop(ticket, ("", None))
+        caller, expiry = self._tickets.pop(ticket, (_Caller(), None))
         if expiry is None:
             arrival.connection.abort()
             return
         expiry.cancel()
         arrival.settled()
         connection = arrival.connection
-        connection.frame_bytes_max = self._frame_bytes_max
+        connection.frame_bytes_max = self.frame_bytes_max
         self._none_left.clear()
 
         def ended() -> None:
@@ -127,12 +145,16 @@ class LinkDoor:
             if not self._links:
                 self._none_left.set()
             _log.info(
-                "link.closed", caller=caller_id, fault=link.fault.message if link.fault else None
+                "link.closed",
+                caller=caller.caller_id,
+                fault=link.fault.message if link.fault else None,
             )
 
-        connection.sink = link = Link(self.setup, connection, ended)
+        connection.sink = link = Link(
+            self.setup.for_frames_of(caller.frame_bytes_max), connection, ended
+        )
         self._links.add(link)
-        _log.info("link.opened", caller=caller_id)
+        _log.info("link.opened", caller=caller.caller_id)
 
 
 class _Arrival:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -16,14 +16,15 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
-from hasten_runtime.frames import Frames, FrameTooLong
-from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.frames import Frames
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, too_large
 from hasten_runtime.telemetry import end_span
 from hasten_worker.intake import Intake, parse
 from hasten_worker.links import encode
 from hasten_worker.links.outbox import Outbox
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
+from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
 
 _log = logs.logger(__name__)
 
@@ -38,8 +39,8 @@ class LinkLimits:
     """Bounds of one link.
 
     Attributes:
-        message: Largest message; a reply that is larger is refused instead, as it would break
-            the link.
+        message_bytes_max: Largest message; a reply that is larger is refused instead, as it
+            would break the link.
         coalesce_bytes_max: Replies share a message up to this size, or less where messages
             are smaller.
         pending_bytes_max: Replies waiting for a reader that does not read; one more ends the
@@ -49,7 +50,7 @@ class LinkLimits:
         state_period_s: Longest time between two states on the link.
     """
 
-    message: MessageLimit = field(default_factory=MessageLimit)
+    message_bytes_max: int = GRPC_BYTES_MAX
     coalesce_bytes_max: int = 1024 * 1024
     pending_bytes_max: int = PENDING_BYTES_MAX
     calls_max: int = 10_000
@@ -59,8 +60,7 @@ class LinkLimits:
     @property
     def replies_bytes_max(self) -> int:
         """What the replies in one message may take, so that the rest of it fits beside them."""
-        largest = self.message.bytes_max
-        return max(largest - ENVELOPE_BYTES, largest // 2)
+        return max(self.message_bytes_max - ENVELOPE_BYTES, self.message_bytes_max // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,12 @@ class LinkSetup:
     state: Callable[[int], WorkerState]
     start_span: Callable[[Call, str], Span | None]
 
+    def for_frames_of(self, frame_bytes_max: int) -> "LinkSetup":
+        """The same for a router that takes frames of at most this many bytes; 0: any."""
+        if not 0 < frame_bytes_max < self.limits.message_bytes_max:
+            return self
+        return replace(self, limits=replace(self.limits, message_bytes_max=frame_bytes_max))
+
 
 class Link:
     """The worker's end of one link; the sink of its connection and of all calls on it.
@@ -104,6 +110,7 @@ class Link:
         self._state = setup.state
         self._start_span = setup.start_span
         self._connection = connection
+        connection.on_too_long = self._too_long
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._link_id = self._shell.link_opened(self._state_changed, self._tell_load)
@@ -159,10 +166,18 @@ class Link:
         self._clogged_since_s = math.inf
         self._flush_soon()
 
+    def _too_long(self, size_bytes: int) -> None:
+        """A frame is longer than may be: the router is told before its link ends."""
+        limit = self._connection.frame_bytes_max
+        refusal = too_large("a frame of calls", size_bytes, limit, MESSAGE_VARIABLE)
+        # What no message can be is no large message.
+        nonsense = size_bytes > GRPC_BYTES_MAX
+        self._fail(Reason.INVALID_REQUEST if nonsense else refusal.reason, refusal.message)
+
     def disconnected(self, error: Exception | None) -> None:
         """Cancels what is unanswered."""
         if error is not None and self.fault is None:
-            if not isinstance(error, OSError | FrameTooLong):
+            if not isinstance(error, OSError):
                 _log.error("link.crashed", exc_info=error)
             self.fault = Refusal(Reason.INTERNAL, f"the connection broke: {error}")
         self._timer.cancel()
@@ -193,6 +208,7 @@ class Link:
             return None
         payload = message.payload
         span: Span | None = None
+        request = None
         try:
             request = parse(payload)
             call = self._intake.call_for(request, self, link_id=self._link_id, arrived_s=arrived_s)
@@ -211,7 +227,7 @@ class Link:
                 return None
             self._intake.fill(call, request)
         except MeshError as error:
-            self._refuse_early(wire_id, error.refusal, span)
+            self._refuse_early(wire_id, error.refusal, span, self._intake.known_model(request))
             return None
         self._calls[wire_id] = call
         return call
@@ -221,16 +237,17 @@ class Link:
             await self._intake.fill_aside(call, request)
         except MeshError as error:
             self._calls.pop(call.wire_id, None)
-            self._refuse_early(call.wire_id, error.refusal, call.span)
+            name = call.served.model.spec.name
+            self._refuse_early(call.wire_id, error.refusal, call.span, name)
             return
         self._received += 1
         self._calls[call.wire_id] = call
         self._shell.take((call,))
 
-    def _refuse_early(self, wire_id: int, refusal: Refusal, span: Span | None) -> None:
+    def _refuse_early(self, wire_id: int, refusal: Refusal, span: Span | None, model: str) -> None:
         """The machine never hears of it, so it is counted here."""
         self._received += 1
-        self._shell.refused_early(refusal)
+        self._shell.refused_early(refusal, model)
         if span is not None:
             end_span(span, refusal)
         self._send(encode.refusal(wire_id, refusal, None))
@@ -242,12 +259,10 @@ class Link:
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
         reply = encode.answer(call.wire_id, response, timing, service_s)
-        size, room = len(reply), self._limits.replies_bytes_max
-        if size > room:
-            too_large = self._limits.message.refusal(
-                "response", size, room_bytes=room, started=True
+        if len(reply) > self._limits.replies_bytes_max:
+            reply = encode.refusal(
+                call.wire_id, response_too_large(len(reply), self._limits.message_bytes_max), timing
             )
-            reply = encode.refusal(call.wire_id, too_large, timing)
         self._send(reply)
 
     def refused(self, call: Call, refusal: Refusal) -> None:
@@ -330,5 +345,6 @@ class Link:
             self._connection.abort()
             return
         self._connection.send([encode.fault(self.fault)])
-        self._connection.close()
+        # Not closed at once: what is unread would have the system cut it before the router reads.
+        self._connection.finish()
         self._timer = self._loop.call_later(self._limits.write_stall_s, self._connection.abort)

@@ -54,7 +54,9 @@ class WorkerServicer:
                 field="caller_id",
             )
         return pb.OpenLinkResponse(
-            port=self._door.port, ticket=self._door.ticket(request.caller_id)
+            port=self._door.port,
+            ticket=self._door.ticket(request.caller_id, request.frame_bytes_max),
+            frame_bytes_max=self._door.frame_bytes_max,
         )
 
     async def drain(self, request: pb.DrainRequest, _: object) -> pb.DrainResponse:

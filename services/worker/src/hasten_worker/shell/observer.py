@@ -40,6 +40,6 @@ class Observer(Protocol):
         """A call ended without an answer."""
         ...
 
-    def request_refused(self, refusal: Refusal) -> None:
-        """A request was refused before it became a call."""
+    def request_refused(self, model: str, refusal: Refusal) -> None:
+        """A request was refused before it became a call; model is "" for one that is not here."""
         ...

@@ -163,9 +163,14 @@ class Shell:
             self._forget(call, CANCELLED)
             self._tell(CallCancelled(call.call_id))
 
-    def refused_early(self, refusal: Refusal) -> None:
-        """A request was refused before there was a call to tell the machine of."""
-        self._observer.request_refused(refusal)
+    def refused_early(self, refusal: Refusal, model: str = "") -> None:
+        """A request was refused before there was a call to tell the machine of.
+
+        Args:
+            refusal: Why.
+            model: The model that it names, if that is here.
+        """
+        self._observer.request_refused(model, refusal)
 
     # --- links -------------------------------------------------------------------------
 

@@ -1,16 +1,21 @@
 """A model's outputs as a response."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
-from hasten_policy.reasons import Reason
+from hasten_policy.reasons import Reason, Refusal
+from hasten_runtime.message_limit import too_large
 from hasten_worker.model import Array, Model, TensorSpec
 from hasten_worker.tensors.classification import top_classes
 from hasten_worker.tensors.datatypes import BYTES, DATATYPES, Datatype
 from hasten_worker.tensors.refusals import refuse
 from hasten_worker.tensors.regions import RegionRef, Regions, region_ref
 from hasten_worker.tensors.strings import raw_from_elements
+
+MESSAGE_VARIABLE: Final = "HASTEN_WORKER_GRPC__MESSAGE_BYTES_MAX"
+"""Sets how large a message may be, with a request or a response."""
 
 OutputTensor = ModelInferResponse.InferOutputTensor
 RequestedOutput = ModelInferRequest.InferRequestedOutputTensor
@@ -125,6 +130,12 @@ class ResponseEncoder:
             _to_shared_memory(tensor, want.piece, raw, regions)
             raw = b""
         return tensor, raw
+
+
+def response_too_large(size_bytes: int, bytes_max: int) -> Refusal:
+    """What is sent instead of a response that does not fit in a message."""
+    refusal = too_large("one message with a response", size_bytes, bytes_max, MESSAGE_VARIABLE)
+    return replace(refusal, started=True)
 
 
 def _with_parameters(

@@ -177,6 +177,9 @@ class WorkerState(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     GPU_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     PID_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    GAPS_MORE_FIELD_NUMBER: _builtins.int
+    UNANNOUNCED_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Name of the worker, stable over its life."""
     incarnation: _builtins.str
@@ -195,6 +198,12 @@ class WorkerState(_message.Message):
     """GPU memory in use, in bytes; 0 without a GPU."""
     pid: _builtins.int
     """Process id, for people."""
+    gaps_more: _builtins.int
+    """Further ones that were left out of gaps."""
+    unannounced: _builtins.bool
+    """The registry does not take the worker's announcement now: that the worker is missing there
+    says nothing of it.
+    """
     @_builtins.property
     def load(self) -> Global___Load:
         """Load now."""
@@ -202,6 +211,10 @@ class WorkerState(_message.Message):
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelLoad]:
         """Its models."""
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelGap]:
+        """Model versions that should be served and are not, at most 32."""
 
     def __init__(
         self,
@@ -217,11 +230,44 @@ class WorkerState(_message.Message):
         address: _builtins.str = ...,
         gpu_memory_bytes: _builtins.int = ...,
         pid: _builtins.int = ...,
+        gaps: _abc.Iterable[Global___ModelGap] | None = ...,
+        gaps_more: _builtins.int = ...,
+        unannounced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_cores", b"cpu_cores", "draining", b"draining", "gpu_memory_bytes", b"gpu_memory_bytes", "incarnation", b"incarnation", "lanes", b"lanes", "load", b"load", "memory_bytes", b"memory_bytes", "models", b"models", "pid", b"pid", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_cores", b"cpu_cores", "draining", b"draining", "gaps", b"gaps", "gaps_more", b"gaps_more", "gpu_memory_bytes", b"gpu_memory_bytes", "incarnation", b"incarnation", "lanes", b"lanes", "load", b"load", "memory_bytes", b"memory_bytes", "models", b"models", "pid", b"pid", "unannounced", b"unannounced", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerState: _TypeAlias = WorkerState  # noqa: Y015
+
+@_typing.final
+class ModelGap(_message.Message):
+    """A model version that a worker should serve and does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Model name."""
+    version: _builtins.str
+    """Version, an integer in text; empty: no version of the model is served."""
+    reason: _builtins.str
+    """Why, one sentence."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelGap: _TypeAlias = ModelGap  # noqa: Y015

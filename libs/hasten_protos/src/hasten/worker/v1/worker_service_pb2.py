@@ -27,7 +27,7 @@ from hasten.common.v1 import load_pb2 as hasten_dot_common_dot_v1_dot_load__pb2
 from hasten.common.v1 import timing_pb2 as hasten_dot_common_dot_v1_dot_timing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/worker/v1/worker_service.proto\x12\x10hasten.worker.v1\x1a\x1ehasten/common/v1/failure.proto\x1a\x1bhasten/common/v1/load.proto\x1a\x1dhasten/common/v1/timing.proto\"$\n\x0fOpenLinkRequest\x12\x11\n\tcaller_id\x18\x01 \x01(\t\"0\n\x10OpenLinkResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\"]\n\x08ToWorker\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12%\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x16.hasten.worker.v1.Call\x12\x1a\n\x12\x63\x61ncelled_call_ids\x18\x03 \x03(\x04\"u\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x14\n\x0ctime_left_us\x18\x02 \x01(\x04\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\"\xb2\x01\n\x08ToRouter\x12(\n\x07replies\x18\x01 \x03(\x0b\x32\x17.hasten.worker.v1.Reply\x12$\n\x04load\x18\x02 \x01(\x0b\x32\x16.hasten.common.v1.Load\x12,\n\x05state\x18\x03 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState\x12(\n\x05\x66\x61ult\x18\x04 \x01(\x0b\x32\x19.hasten.common.v1.Failure\"\x92\x01\n\x05Reply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12(\n\x06timing\x18\x04 \x01(\x0b\x32\x18.hasten.common.v1.Timing\x12\x11\n\tservice_s\x18\x05 \x01(\x02\"#\n\x0c\x44rainRequest\x12\x13\n\x0bpatience_us\x18\x01 \x01(\x04\"\"\n\rDrainResponse\x12\x11\n\tabandoned\x18\x01 \x01(\r\"\x11\n\x0fGetStateRequest\"@\n\x10GetStateResponse\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState2\xff\x01\n\rWorkerService\x12Q\n\x08OpenLink\x12!.hasten.worker.v1.OpenLinkRequest\x1a\".hasten.worker.v1.OpenLinkResponse\x12H\n\x05\x44rain\x12\x1e.hasten.worker.v1.DrainRequest\x1a\x1f.hasten.worker.v1.DrainResponse\x12Q\n\x08GetState\x12!.hasten.worker.v1.GetStateRequest\x1a\".hasten.worker.v1.GetStateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/worker/v1/worker_service.proto\x12\x10hasten.worker.v1\x1a\x1ehasten/common/v1/failure.proto\x1a\x1bhasten/common/v1/load.proto\x1a\x1dhasten/common/v1/timing.proto\"=\n\x0fOpenLinkRequest\x12\x11\n\tcaller_id\x18\x01 \x01(\t\x12\x17\n\x0f\x66rame_bytes_max\x18\x02 \x01(\x04\"I\n\x10OpenLinkResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x17\n\x0f\x66rame_bytes_max\x18\x03 \x01(\x04\"]\n\x08ToWorker\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12%\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x16.hasten.worker.v1.Call\x12\x1a\n\x12\x63\x61ncelled_call_ids\x18\x03 \x03(\x04\"u\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x14\n\x0ctime_left_us\x18\x02 \x01(\x04\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\"\xb2\x01\n\x08ToRouter\x12(\n\x07replies\x18\x01 \x03(\x0b\x32\x17.hasten.worker.v1.Reply\x12$\n\x04load\x18\x02 \x01(\x0b\x32\x16.hasten.common.v1.Load\x12,\n\x05state\x18\x03 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState\x12(\n\x05\x66\x61ult\x18\x04 \x01(\x0b\x32\x19.hasten.common.v1.Failure\"\x92\x01\n\x05Reply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12(\n\x06timing\x18\x04 \x01(\x0b\x32\x18.hasten.common.v1.Timing\x12\x11\n\tservice_s\x18\x05 \x01(\x02\"#\n\x0c\x44rainRequest\x12\x13\n\x0bpatience_us\x18\x01 \x01(\x04\"\"\n\rDrainResponse\x12\x11\n\tabandoned\x18\x01 \x01(\r\"\x11\n\x0fGetStateRequest\"@\n\x10GetStateResponse\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState2\xff\x01\n\rWorkerService\x12Q\n\x08OpenLink\x12!.hasten.worker.v1.OpenLinkRequest\x1a\".hasten.worker.v1.OpenLinkResponse\x12H\n\x05\x44rain\x12\x1e.hasten.worker.v1.DrainRequest\x1a\x1f.hasten.worker.v1.DrainResponse\x12Q\n\x08GetState\x12!.hasten.worker.v1.GetStateRequest\x1a\".hasten.worker.v1.GetStateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,25 +35,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hasten.worker.v1.worker_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPENLINKREQUEST']._serialized_start=151
-  _globals['_OPENLINKREQUEST']._serialized_end=187
-  _globals['_OPENLINKRESPONSE']._serialized_start=189
-  _globals['_OPENLINKRESPONSE']._serialized_end=237
-  _globals['_TOWORKER']._serialized_start=239
-  _globals['_TOWORKER']._serialized_end=332
-  _globals['_CALL']._serialized_start=334
-  _globals['_CALL']._serialized_end=451
-  _globals['_TOROUTER']._serialized_start=454
-  _globals['_TOROUTER']._serialized_end=632
-  _globals['_REPLY']._serialized_start=635
-  _globals['_REPLY']._serialized_end=781
-  _globals['_DRAINREQUEST']._serialized_start=783
-  _globals['_DRAINREQUEST']._serialized_end=818
-  _globals['_DRAINRESPONSE']._serialized_start=820
-  _globals['_DRAINRESPONSE']._serialized_end=854
-  _globals['_GETSTATEREQUEST']._serialized_start=856
-  _globals['_GETSTATEREQUEST']._serialized_end=873
-  _globals['_GETSTATERESPONSE']._serialized_start=875
-  _globals['_GETSTATERESPONSE']._serialized_end=939
-  _globals['_WORKERSERVICE']._serialized_start=942
-  _globals['_WORKERSERVICE']._serialized_end=1197
+  _globals['_OPENLINKREQUEST']._serialized_end=212
+  _globals['_OPENLINKRESPONSE']._serialized_start=214
+  _globals['_OPENLINKRESPONSE']._serialized_end=287
+  _globals['_TOWORKER']._serialized_start=289
+  _globals['_TOWORKER']._serialized_end=382
+  _globals['_CALL']._serialized_start=384
+  _globals['_CALL']._serialized_end=501
+  _globals['_TOROUTER']._serialized_start=504
+  _globals['_TOROUTER']._serialized_end=682
+  _globals['_REPLY']._serialized_start=685
+  _globals['_REPLY']._serialized_end=831
+  _globals['_DRAINREQUEST']._serialized_start=833
+  _globals['_DRAINREQUEST']._serialized_end=868
+  _globals['_DRAINRESPONSE']._serialized_start=870
+  _globals['_DRAINRESPONSE']._serialized_end=904
+  _globals['_GETSTATEREQUEST']._serialized_start=906
+  _globals['_GETSTATEREQUEST']._serialized_end=923
+  _globals['_GETSTATERESPONSE']._serialized_start=925
+  _globals['_GETSTATERESPONSE']._serialized_end=989
+  _globals['_WORKERSERVICE']._serialized_start=992
+  _globals['_WORKERSERVICE']._serialized_end=1247
 # @@protoc_insertion_point(module_scope)

@@ -28,16 +28,20 @@ class OpenLinkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLER_ID_FIELD_NUMBER: _builtins.int
+    FRAME_BYTES_MAX_FIELD_NUMBER: _builtins.int
     caller_id: _builtins.str
     """Name of the caller, for logs."""
+    frame_bytes_max: _builtins.int
+    """Longest frame that the caller takes, in bytes; a longer one costs the link. Zero: not told."""
     def __init__(
         self,
         *,
         caller_id: _builtins.str = ...,
+        frame_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_id", b"caller_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_id", b"caller_id", "frame_bytes_max", b"frame_bytes_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -51,19 +55,23 @@ class OpenLinkResponse(_message.Message):
 
     PORT_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
+    FRAME_BYTES_MAX_FIELD_NUMBER: _builtins.int
     port: _builtins.int
     """TCP port, on the host of this worker's address."""
     ticket: _builtins.bytes
     """What the first frame must say."""
+    frame_bytes_max: _builtins.int
+    """Longest frame that the worker takes, in bytes; a longer one costs the link. Zero: not told."""
     def __init__(
         self,
         *,
         port: _builtins.int = ...,
         ticket: _builtins.bytes = ...,
+        frame_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["port", b"port", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes_max", b"frame_bytes_max", "port", b"port", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
