@@ -214,6 +214,20 @@ async def test_names_that_people_give_are_served_and_others_are_listed(
         assert [gap.name for gap in store.gaps()] == ["back\\slash"]
 
 
+async def test_folders_that_look_like_versions_are_listed_and_miss_nobody(
+    repository: Repository,
+) -> None:
+    repository.write("m", zoo.add(), version=2)
+    for name in ("01", "v3", "1.0", "notes", "__pycache__"):
+        (repository.path / "m" / name).mkdir()
+    async with open_store(repository) as (store, _):
+        index = lines(store)
+        assert index.keys() == {"m/2", "m/01", "m/v3", "m/1.0"}
+        assert index["m/2"] == "READY"
+        assert "without leading zeros" in index["m/01"]
+        assert store.gaps() == []
+
+
 async def test_what_should_serve_and_does_not_is_a_gap(repository: Repository) -> None:
     repository.write("good", zoo.add())
     repository.write("fallen-back", zoo.add(), version=1)

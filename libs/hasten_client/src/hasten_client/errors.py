@@ -19,6 +19,8 @@ _STATUS_DETAILS: Final = "grpc-status-details-bin"
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
 # What gRPC itself says of a message over its limit, on either side.
 _TOO_LARGE: Final = "message larger than max"
+_OWN_LIMIT: Final = "CLIENT:"
+"""How gRPC begins what it says of this side's own limit."""
 
 
 class HastenError(Exception):
@@ -210,6 +212,9 @@ def from_rpc(failed: FailedCall) -> HastenError:
         retry_after_s = pushback_ms / 1000
     status = failed.code().name
     message = failed.details() or status
+    if not info.reason and _TOO_LARGE in message and not message.startswith(_OWN_LIMIT):
+        # gRPC said it before the server could.
+        message = f"{message}: the limit is the server's setting grpc.message_bytes_max"
     return _class(info.reason, status, message)(
         message,
         reason=info.reason,

@@ -12,7 +12,7 @@ from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_worker.engine.config_rules import SYNTHETIC
 from hasten_worker.engine.entries import Entry, Mark, Serving
-from hasten_worker.engine.layout import FolderState, look, wanted_versions
+from hasten_worker.engine.layout import VERSION_RULE, FolderState, look, wanted_versions
 from hasten_worker.engine.loader import Blueprint, Loader
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import StoreSettings
@@ -53,11 +53,13 @@ class _Plan:
         blueprint: The model's configuration.
         marks: What each candidate version is loaded from, best candidate first.
         count: Versions that should serve.
+        odd: Folders that look like versions and are none.
     """
 
     blueprint: Blueprint
     marks: dict[str, Mark]
     count: int
+    odd: tuple[str, ...]
 
 
 class BringUp:
@@ -105,6 +107,7 @@ class BringUp:
             self._note(entry, "", error)
             return entry.reason
         entry.reason = ""
+        entry.odd = dict.fromkeys(plan.odd, VERSION_RULE)
         for version in entry.refused.keys() - plan.marks.keys():
             entry.forget(version)
         good: list[str] = []
@@ -141,7 +144,7 @@ class BringUp:
                 )[:REASON_CHARS_MAX]
             )
         marks = {version: _mark(state, version, source) for version in wanted}
-        return _Plan(blueprint, marks, count)
+        return _Plan(blueprint, marks, count, state.odd)
 
     async def _version(
         self, entry: Entry, blueprint: Blueprint, version: str, mark: Mark, *, again: bool

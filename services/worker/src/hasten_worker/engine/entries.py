@@ -75,6 +75,7 @@ class Entry:
         refused: Why a version is not served, or not in its newest form.
         refused_marks: From what it was refused, so that it is not tried again in vain.
         busy: Versions that are loading or unloading.
+        odd: Folders that look like versions and are none, with the reason.
         reason: Why the model as a whole cannot be loaded; "" if it can.
         retry_at_s: When to try again what failed for a passing reason; None for never.
         awaited: It will be loaded as soon as those before it are.
@@ -89,6 +90,7 @@ class Entry:
     refused: dict[str, str] = field(default_factory=dict)
     refused_marks: dict[str, Mark] = field(default_factory=dict)
     busy: dict[str, Literal["LOADING", "UNLOADING"]] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     retry_at_s: float | None = None
     awaited: bool = False
@@ -117,6 +119,8 @@ class Entry:
         if not versions:
             empty: State = "LOADING" if self.awaited else "UNAVAILABLE"
             yield IndexEntry(self.name, "", empty, self.reason)
+        for folder, why in self.odd.items():
+            yield IndexEntry(self.name, folder, "UNAVAILABLE", why)
 
     def gaps(self) -> Iterator[Gap]:
         """What of the model should serve and does not, versions ascending.
@@ -137,6 +141,7 @@ class Entry:
         self.wanted = False
         self.refused.clear()
         self.refused_marks.clear()
+        self.odd = {}
         self.reason = reason
         self.retry_at_s = None
 

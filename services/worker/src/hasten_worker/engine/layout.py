@@ -20,7 +20,10 @@ _NAME_SIGNS_REFUSED: Final = frozenset('/\\*"')
 _OF_THE_DISK: Final = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
 """Folders that a file system makes at its top: nobody put a model there."""
 _VERSION: Final = re.compile(r"\A[1-9][0-9]{0,17}\Z")
+_NEARLY_A_VERSION: Final = re.compile(r"\A[vV]?-?[0-9][0-9.]*\Z")
+"""What somebody may have taken for a version."""
 
+VERSION_RULE: Final = "a version is a whole number from 1 without leading zeros"
 FALLBACKS_MAX: Final = 3
 """Versions below the latest that are tried when those are refused."""
 
@@ -38,12 +41,14 @@ class FolderState:
         common: Fingerprint of what all versions share: configuration, labels, warm-up data.
         versions: Fingerprint of each version's folder.
         ignored: Sentences on what in the folder is not used.
+        odd: Folders that look like versions and are none.
     """
 
     folder: Path
     common: Fingerprint
     versions: dict[str, Fingerprint]
     ignored: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ def look(folder: Path, limits: FileLimits, root: Path | None = None) -> FolderSt
     """
     common: list[Mark] = []
     versions: dict[str, Fingerprint] = {}
-    ignored: list[str] = []
+    unused: list[str] = []
     try:
         real = _real_folder(folder, root)
         with os.scandir(real) as entries:
@@ -170,10 +175,7 @@ def look(folder: Path, limits: FileLimits, root: Path | None = None) -> FolderSt
                 elif entry.name == "warmup":
                     common.extend(_marks(Path(entry.path), limits, root))
                 else:
-                    ignored.append(
-                        f"folder {entry.name!r} is ignored: a version is a whole number from 1 "
-                        "without leading zeros"
-                    )
+                    unused.append(entry.name)
     except FileNotFoundError:
         raise ModelRefused(f"there is no folder {folder.name!r} in the repository") from None
     except OSError as error:
@@ -184,7 +186,9 @@ def look(folder: Path, limits: FileLimits, root: Path | None = None) -> FolderSt
         raise ModelRefused(
             f"{len(versions)} version folders, more than the limit of {limits.versions_max}"
         )
-    return FolderState(real, tuple(common), versions, tuple(ignored))
+    odd = tuple(name for name in unused if _NEARLY_A_VERSION.match(name))
+    ignored = tuple(f"folder {name!r} is ignored: {VERSION_RULE}" for name in unused)
+    return FolderState(real, tuple(common), versions, ignored, odd)
 
 
 def _real_folder(folder: Path, root: Path | None) -> Path:
