@@ -6,6 +6,7 @@ SOURCES := libs/hasten_policy libs/hasten_runtime libs/hasten_client libs/hasten
 TYPED := libs/hasten_policy/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/worker/src tools loadtest examples
 MODELS ?= examples/models
 WORKERS ?= 2
+TESTS ?= tests
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -26,8 +27,8 @@ demo: setup ## Run the mesh on real models: answers, timing, and what overload d
 up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n ARGS='--port 9001')
 	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS) $(ARGS)
 
-test: servers ## Every test, against real Redis and real Consul
-	@$(PY) -m pytest -q -n 2 --dist loadgroup tests
+test: servers ## Every test, against real Redis and real Consul (TESTS=path for some)
+	@$(PY) -m pytest -q -n 2 --dist loadgroup $(TESTS)
 
 bench: setup ## Measure the router's hop, next to bare gRPC and bare onnxruntime
 	@$(PY) -m loadtest.hop

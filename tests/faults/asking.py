@@ -8,6 +8,8 @@ from hasten.inference.v2 import inference_pb2 as pb
 
 SERVICE = "/inference.GRPCInferenceService/"
 WIDTH = 4
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+"""The limit of router and worker."""
 
 
 def good(model: str = "mean") -> pb.ModelInferRequest:

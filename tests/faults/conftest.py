@@ -1,13 +1,14 @@
 """One mesh for the tests that only ask and leave it as it was."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from loadtest.mesh import Mesh
 from loadtest.repository import write_mean, write_synthetic
-from tests.faults.asking import WIDTH
+from tests.faults.asking import MESSAGE_BYTES_MAX, WIDTH
 from tests.support.services import patient_mesh
 
 
@@ -16,7 +17,13 @@ def asked_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     write_mean(models, "mean", width=WIDTH)
     write_synthetic(models, "slow", alpha_ms=50, beta_ms=0, batch_max=2)
-    with patient_mesh(models) as running:
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as variables:
+            for service in ("ROUTER", "WORKER"):
+                variables.setenv(
+                    f"HASTEN_{service}_GRPC__MESSAGE_BYTES_MAX", str(MESSAGE_BYTES_MAX)
+                )
+            running = stack.enter_context(patient_mesh(models))
         yield running
 
 

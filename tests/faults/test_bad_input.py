@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from hasten.inference.v2 import inference_pb2 as pb
-from tests.faults.asking import WIDTH, answers, good, info_of, send
+from tests.faults.asking import MESSAGE_BYTES_MAX, WIDTH, answers, good, info_of, send
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("asked-mesh")]
 
@@ -256,7 +256,26 @@ def test_bytes_that_are_no_request_are_refused(address: str, garbage: bytes) -> 
     answers(address)
 
 
-def test_a_message_over_the_limit_is_refused_before_it_is_read(address: str) -> None:
+@pytest.mark.parametrize("size", [MESSAGE_BYTES_MAX, 2 * MESSAGE_BYTES_MAX - 1000])
+def test_a_message_over_the_limit_is_refused_with_limit_and_setting(
+    address: str, size: int
+) -> None:
+    request = good()
+    request.raw_input_contents[0] = bytes(size)
+    with pytest.raises(grpc.RpcError) as raised:
+        send(address, request.SerializeToString())
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    info = info_of(raised.value)
+    assert info.reason == "MESSAGE_TOO_LARGE"
+    assert info.metadata["setting"] == "grpc.message_bytes_max"
+    assert f"may have {info.metadata['limit_bytes']} bytes" in raised.value.details()
+    assert int(info.metadata["limit_bytes"]) <= MESSAGE_BYTES_MAX
+    assert "_GRPC__MESSAGE_BYTES_MAX" in raised.value.details()
+    assert "--message-limit" in raised.value.details()
+    answers(address)
+
+
+def test_a_message_far_over_the_limit_is_refused_before_it_is_read(address: str) -> None:
     request = good()
     request.raw_input_contents[0] = bytes(80 * 1024 * 1024)
     with pytest.raises(grpc.RpcError) as raised:

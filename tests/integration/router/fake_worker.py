@@ -55,6 +55,7 @@ class FakeWorker:
         refuses: The refusal that every call gets, if set.
         window: Credit told to routers.
         silent: While True, the state is not told again and again.
+        admits: While False, no ticket opens a link.
         hellos: Callers that opened a link.
     """
 
@@ -68,6 +69,7 @@ class FakeWorker:
         self.unannounced = False
         self.gaps: list[load_pb2.ModelGap] = []
         self.silent = False
+        self.admits = True
         self.refuses: Refusal | None = None
         self.calls: list[pb.Call] = []
         self.cancelled: list[int] = []
@@ -115,6 +117,11 @@ class FakeWorker:
         for call, outbox in held:
             self._answer(call, outbox)
 
+    @property
+    def links_open(self) -> int:
+        """Links that have shown their ticket."""
+        return len(self._streams)
+
     def report(self) -> None:
         """Sends the state to every router now."""
         for outbox in self._streams:
@@ -151,6 +158,10 @@ class FakeWorker:
         self._writers.add(writer)
         first = pb.ToWorker.FromString(await read_frame(reader) or b"")
         assert first.ticket == b"ticket"
+        if not self.admits:
+            self._writers.discard(writer)
+            writer.transport.abort()
+            return
         outbox: asyncio.Queue[pb.ToRouter] = asyncio.Queue()
         self._streams.add(outbox)
         self._received[outbox] = 0

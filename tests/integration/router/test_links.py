@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import Iterable
 
+import pytest
 from structlog.testing import capture_logs
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Reply
+from hasten_router.links import silence
 from hasten_router.links.roster import RosterLimits
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.grpc_server import ServerLimits, bind, make_server
@@ -152,6 +154,28 @@ async def test_a_large_answer_over_a_slow_network_is_no_silence(worker: FakeWork
     assert f"nothing was heard for {SILENCE_S:g} s" in record.causes
 
 
+async def test_a_worker_that_takes_in_a_heavy_call_may_be_silent_for_longer(
+    worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "HEAVY_BYTES_MIN", 100_000)
+    monkeypatch.setattr(silence, "HEAVY_BYTES_PER_S", 10)
+    record = Record()
+    clock = SystemClock()
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        worker.holds = worker.silent = True
+        call = a_call(1)
+        call.payload = request(data=bytes(200_000)).SerializeToString()
+        roster.links()[0].send(call, clock.now_s() + 60.0)
+        ends_s = clock.now_s() + 2.5 * SILENCE_S
+        await eventually(lambda: clock.now_s() > ends_s)
+        assert ("lost", "w") not in record.heard
+        worker.release()
+        await eventually(lambda: ("lost", "w") in record.heard)
+    assert f"nothing was heard for {SILENCE_S:g} s" in record.causes
+
+
 async def test_why_a_link_cannot_be_opened_is_logged_once(worker: FakeWorker) -> None:
     record = Record()
     worker.hide_links()
@@ -163,6 +187,49 @@ async def test_why_a_link_cannot_be_opened_is_logged_once(worker: FakeWorker) ->
     assert [(log["worker_id"], log["address"]) for log in told] == [("w", worker.address)]
     assert f"port {worker.links_port} of its links cannot be reached" in told[0]["cause"]
     assert not record.heard
+
+
+async def test_a_worker_that_does_not_take_the_ticket_has_not_joined(worker: FakeWorker) -> None:
+    record = Record()
+    worker.admits = False
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (roster, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: len(worker.hellos) > 3)
+            assert not roster.links()[0].connected
+            assert not record.heard
+            worker.admits = True
+            await eventually(lambda: ("reported", "w") in record.heard)
+            assert roster.links()[0].connected
+    told = [log["cause"] for log in logs if log["event"] == "link.not_opened"]
+    assert told == ["the worker closed it, and did not take the ticket"]
+    assert record.heard[0] == ("joined", worker.address)
+
+
+async def test_a_worker_whose_first_word_is_a_fault_has_not_joined(worker: FakeWorker) -> None:
+    record = Record()
+    worker.silent = True
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (_, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: worker.links_open == 1)
+            worker.say_fault(Refusal(Reason.DRAINING, "it is leaving"))
+            await eventually(lambda: len(worker.hellos) == 2)
+            assert not record.heard
+    assert "DRAINING: it is leaving" in [log.get("cause") for log in logs]
+
+
+async def test_a_worker_that_takes_the_ticket_and_says_nothing_has_not_joined(
+    worker: FakeWorker,
+) -> None:
+    record = Record()
+    worker.silent = True
+    with capture_logs() as logs:
+        async with roster_of(record, RosterLimits()) as (_, announcer):
+            await announcer.announce("w", worker.address)
+            await eventually(lambda: len(worker.hellos) == 2)
+            assert not record.heard
+    assert "nothing was heard for 1 s" in [log.get("cause") for log in logs]
 
 
 async def test_a_worker_without_an_answer_is_named_in_the_log() -> None:

@@ -13,6 +13,7 @@ from hasten_router.life import started
 from hasten_router.settings import RouterSettings
 from tests.integration.router.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
+from tests.integration.router.test_stream_infer import open_stream, send
 from tests.support.waiting import eventually
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -68,6 +69,32 @@ async def test_priority_tenant_deadline_and_trace_travel_with_the_call() -> None
     assert 0 < first.time_left_us <= 30_000_000
     assert (second.priority, second.tenant, second.traceparent) == (1, "", "")
     assert second.time_left_us == 0
+
+
+@pytest.mark.parametrize(
+    ("propagators", "heard"),
+    [
+        ("", TRACEPARENT),
+        ("tracecontext", TRACEPARENT),
+        ("baggage", ""),
+        ("none", ""),
+    ],
+)
+@pytest.mark.parametrize("disabled", ["", "true"])
+async def test_a_trace_goes_on_as_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch, propagators: str, heard: str, disabled: str
+) -> None:
+    monkeypatch.setenv("OTEL_PROPAGATORS", propagators)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", disabled)
+    worker = FakeWorker()
+    trace = (("traceparent", TRACEPARENT),)
+    async with router_over(worker) as (client, _):
+        await client.start(request(), timeout_s=60, metadata=trace)
+        stream = open_stream(client, *trace)
+        await send(stream, request())
+        await stream.read()
+        await stream.done_writing()
+    assert [call.traceparent for call in worker.calls] == [heard, heard]
 
 
 @pytest.mark.parametrize(
@@ -215,12 +242,17 @@ async def test_a_request_over_the_limit_is_refused_and_the_link_lives() -> None:
     limit = 1024 * 1024
     async with router_over(worker, grpc={"message_bytes_max": limit}) as (client, _):
         nearly = request(data=bytes(limit - 1024))
-        assert (await client.refusal(client.start(nearly)))[:2] == (
-            "RESOURCE_EXHAUSTED",
-            "MESSAGE_TOO_LARGE",
-        )
-        over = client.start(request(data=bytes(limit + 1)))
-        assert (await client.refusal(over))[0] == "RESOURCE_EXHAUSTED"
+        names = "raise the setting grpc.message_bytes_max (HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX)"
+        for over in (nearly, request(data=bytes(limit + 1)), request(data=bytes(15 * limit))):
+            status, reason, said, _ = await client.refusal(client.start(over))
+            assert (status, reason) == ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")
+            assert names in said
+        stream = open_stream(client)
+        await send(stream, nearly)
+        assert names in (await stream.read()).error_message
+        await stream.done_writing()
+        unread = client.start(request(data=bytes(20 * limit)))
+        assert (await client.refusal(unread))[0] == "RESOURCE_EXHAUSTED"
         assert (await client.infer(request(request_id="after"))).id == "after"
     assert worker.hellos == ["router"], "the link broke and was opened again"
 

@@ -33,6 +33,7 @@ class MeshProcess:
     """`with MeshProcess(folder, "--workers", "2") as mesh`; killed, with its own, at the end.
 
     The services are stand-ins, or the real ones with `real=True`. It runs in an empty folder.
+    `out` is where its standard output goes, a file by default.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class MeshProcess:
         *options: str,
         environ: dict[str, str] | None = None,
         real: bool = False,
+        out: Path | None = None,
     ) -> None:
         self.tmp = tmp / "tmp"
         self.here = tmp / "here"
@@ -51,7 +53,7 @@ class MeshProcess:
             del self._environ["PYTHONPATH"]
             self._environ.update(PATIENT)
         self._options = options
-        self._out = tmp / "stdout.txt"
+        self._out = out or tmp / "stdout.txt"
         self._err = tmp / "stderr.txt"
         self._process: subprocess.Popen[bytes] | None = None
         self._family: dict[int, psutil.Process] = {}

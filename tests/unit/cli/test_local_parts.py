@@ -67,6 +67,21 @@ def test_event_logs_are_asked_for_only_when_the_user_does(tmp_path: Path) -> Non
         assert router.environ.get("HASTEN_ROUTER_RECORD") == asked
 
 
+def test_the_limit_of_messages_is_one_for_the_whole_mesh(tmp_path: Path) -> None:
+    theirs = {
+        "HASTEN_WORKER_GRPC__MESSAGE_BYTES_MAX": "5000",
+        "HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX": "6000",
+    }
+    for asked, told in ((None, ["5000", "6000"]), (2**20, [str(2**20)] * 2)):
+        options = UpOptions(models=tmp_path, workers=1, message_bytes_max=asked)
+        (worker,) = worker_specs(
+            options, models=tmp_path, redis_url=URL, folder=tmp_path, environ=theirs
+        )
+        router = router_spec(options, redis_url=URL, folder=tmp_path, environ=theirs)
+        environ = {**worker.environ, **router.environ}
+        assert [environ[name] for name in theirs] == told
+
+
 def test_a_folder_for_event_logs_is_made_or_refused(tmp_path: Path) -> None:
     assert record_folder(None) is None
     assert record_folder(tmp_path / "new" / "logs") == tmp_path / "new" / "logs"

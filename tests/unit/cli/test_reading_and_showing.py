@@ -17,6 +17,7 @@ from hasten_cli.durations import format_duration, parse_duration_s
 from hasten_cli.example import infer_command
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.local.voice import PlainVoice
+from hasten_cli.sizes import parse_size_bytes
 from hasten_cli.values import fitted, read_inputs, read_value
 from hasten_cli.waterfall import WIDTH, waterfall
 from hasten_client import ModelMetadata, TensorMetadata, TimingBreakdown
@@ -53,6 +54,28 @@ def test_durations_are_read_with_their_unit(text: str, seconds: float) -> None:
 def test_other_durations_are_refused_with_the_form_expected(text: str) -> None:
     with pytest.raises(ValueError, match="no duration"):
         parse_duration_s(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4096", 4096),
+        ("64MiB", 64 * 2**20),
+        ("64 mib", 64 * 2**20),
+        ("1.5KiB", 1536),
+        ("2GB", 2 * 10**9),
+        ("7B", 7),
+        ("2147483647", 2**31 - 1),
+    ],
+)
+def test_sizes_are_read_with_their_unit(text: str, size: int) -> None:
+    assert parse_size_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "-1", "1TiB", "1e3", "1M", "0x10", "1,5GB", "nan"])
+def test_other_sizes_are_refused_with_the_form_expected(text: str) -> None:
+    with pytest.raises(ValueError, match="no size"):
+        parse_size_bytes(text)
 
 
 @given(st.floats(1e-6, 1e5))

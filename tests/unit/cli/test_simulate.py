@@ -181,21 +181,6 @@ def test_a_report_that_the_disk_refuses_is_told_after_the_figures() -> None:
     assert "next: " in result.stderr
 
 
-@pytest.mark.parametrize("more", [(), ("--json",)])
-def test_an_output_that_the_disk_refuses_is_one_error(more: tuple[str, ...]) -> None:
-    with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "hasten_cli.main", "simulate", "--policies", *more],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert "the output cannot be written: No space left on device" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 # --- --find ---------------------------------------------------------------------------
 
 
@@ -252,35 +237,68 @@ def test_the_shell_completes_workloads_and_policies(
 # --- around ---------------------------------------------------------------------------
 
 
-def test_the_bar_shows_the_run_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def bar_on(monkeypatch: pytest.MonkeyPatch, **environ: str) -> str:
+    """What the bar writes on a terminal in this environment."""
+    for name in ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
     written = io.StringIO()
     terminal = Console(file=written, force_terminal=True, width=120)
     monkeypatch.setattr(progress, "console", lambda *, stderr: terminal if stderr else None)
     with progress.bar() as bar:
         bar.more(2)
         bar.done("hasten,order=[bold]edf at 1x load, seed 1")
-    assert "1/2" in written.getvalue()
-    assert "[bold]edf" in written.getvalue()
+    return written.getvalue()
 
 
-def test_ctrl_c_ends_it_without_a_trace() -> None:
-    words = ("overload", "--policy", "hasten", "--seeds", "100", "--processes", "2")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hasten_cli.main", "simulate", *words],
+@pytest.mark.parametrize("more", [{}, {"NO_COLOR": "1"}], ids=["coloured", "plain"])
+def test_the_bar_shows_the_run_as_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    written = bar_on(monkeypatch, TERM="xterm", **more)
+    assert "1/2" in written
+    assert "[bold]edf" in written
+
+
+@pytest.mark.parametrize("terminal", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_redraw_gets_no_bar(
+    monkeypatch: pytest.MonkeyPatch, terminal: str
+) -> None:
+    assert bar_on(monkeypatch, TERM=terminal) == ""
+
+
+@pytest.mark.parametrize(
+    ("caller", "number", "code"),
+    [
+        ("", signal.SIGINT, 130),
+        # As a shell's background job.
+        ("trap '' INT; ", signal.SIGINT, 130),
+        ("trap '' INT; ", signal.SIGTERM, 128 + signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_it_without_a_trace(number: signal.Signals, code: int, caller: str) -> None:
+    words = ("simulate", "overload", "--policy", "hasten", "--seeds", "100", "--processes", "2")
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f'{caller}exec "$0" -m hasten_cli.main "$@"', sys.executable, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    try:
-        begun = psutil.Process(process.pid)
-        # Two that work, and the one that keeps track of semaphores.
-        children = eventually_sync(lambda: len(found := begun.children()) == 3 and found)
-        os.killpg(process.pid, signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
+    ) as process:
+        try:
+            begun = psutil.Process(process.pid)
+            # Two that work, and the one that keeps track of semaphores.
+            children = eventually_sync(lambda: len(found := begun.children()) == 3 and found)
+            # One that is only starting would complain of what it is not told any more.
+            eventually_sync(lambda: sum(one.num_threads() > 1 for one in children) == 2)
+            # A terminal sends Ctrl-C to all of them.
+            tell = os.killpg if number == signal.SIGINT else os.kill
+            tell(process.pid, number)
+            stdout, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == code
     assert (stdout, stderr) == ("", "")
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -207,15 +208,29 @@ async def test_a_start_that_is_cancelled_leaves_no_process() -> None:
     assert not is_running(pid)
 
 
+@pytest.mark.parametrize("rounds", range(8))
+async def test_a_start_that_is_cancelled_before_it_is_done_leaves_no_process(rounds: int) -> None:
+    async with supervisor() as (running, _):
+        before = set(psutil.Process().children())
+        starting = asyncio.create_task(running.begin([script("a", WAIT), script("b", WAIT)]))
+        for _round in range(rounds):  # The process is there before the supervisor has it in hand.
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    assert set(psutil.Process().children()) <= before
+
+
 async def test_a_log_that_grew_too_long_is_emptied_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(process_module, "LOG_SIZE_BYTES_MAX", 1000)
     # Blocked and waited for: a handler that runs just before pause() would be missed.
+    # And whole lines: standard error is written by the line.
     source = (
         "import signal, sys\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})\n"
-        "sys.stderr.write('before ' * 1000)\n"
+        "sys.stderr.write('before ' * 1000 + '\\n')\n"
     )
     after = "signal.sigwait({signal.SIGUSR1})\nsys.stderr.write('after\\n')\n"
     async with supervisor() as (running, folder):

@@ -122,6 +122,15 @@ def test_the_hold_queue_is_bounded_in_calls_bytes_and_seconds(
     assert made.machine.held == 2
 
 
+def test_a_call_alone_is_held_whatever_its_size() -> None:
+    made = router("w", hold_bytes_max=100)
+    made.report("w", window=0)
+    made.call(1, payload_bytes=1000)
+    made.call(2, payload_bytes=1)
+    assert made.machine.held == 1
+    assert made.reason(2) is Reason.QUEUE_FULL
+
+
 def test_theta_follows_the_misses_of_its_class_and_stays_in_its_bounds() -> None:
     policy = RouterPolicy()
     theta = Theta(policy)

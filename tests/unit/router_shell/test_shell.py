@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import get_args
 
 import pytest
+from structlog.testing import capture_logs
 
 from hasten_policy.machines.router_events import (
     AttemptAnswered,
@@ -190,6 +191,28 @@ async def test_what_ends_with_the_shell_is_counted() -> None:
     shell.begin(a_call())
     shell.close()
     assert watcher.seen == ["ended DRAINING"]
+
+
+async def test_a_fault_in_counting_costs_the_count_of_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shell, _, watcher = shell_with(
+        lambda event: [Refuse(event.call_id, BUSY)] if isinstance(event, CallArrived) else []
+    )
+    count = watcher.call_ended
+
+    def fails_once(call: Call) -> None:
+        if call.call_id == 1:
+            raise ZeroDivisionError
+        count(call)
+
+    monkeypatch.setattr(watcher, "call_ended", fails_once)
+    for _ in range(3):
+        shell.begin(a_call())
+    with capture_logs() as logged:
+        await asyncio.sleep(0)
+    assert watcher.seen == ["ended OVERLOADED"] * 2
+    assert [line["event"] for line in logged] == ["counting.failed"]
 
 
 async def test_a_workers_failure_is_delivered_unchanged() -> None:

@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE
 
 from hasten_runtime import grpc_client, grpc_server
 from hasten_runtime.grpc_client import ChannelLimits
-from hasten_runtime.grpc_server import ServerLimits
+from hasten_runtime.grpc_server import ServerLimits, server_options
+from hasten_runtime.settings import GrpcSettings
 from tests.unit.runtime.conftest import Serving
 
 START_S_MAX = 60.0
@@ -150,16 +152,33 @@ async def test_a_connection_is_told_how_many_streams_it_may_open(serving: Servin
     assert settings[MAX_CONCURRENT_STREAMS] == 7
 
 
-@pytest.mark.parametrize("size", [5000, 100_000])
+@pytest.mark.parametrize(("size", "said"), [(4097, True), (16_000_000, True), (17_000_000, False)])
 async def test_a_message_over_the_limit_is_refused_and_the_server_lives(
-    serving: Serving, echo: grpc.RpcMethodHandler, size: int
+    serving: Serving, size: int, *, said: bool
 ) -> None:
-    async with serving(limits=ServerLimits(message_bytes_max=4096), Echo=echo) as channel:
+    async def answer(request: bytes, _: object) -> bytes:
+        return request
+
+    echo = grpc.unary_unary_rpc_method_handler(answer, request_deserializer=bytes)
+    limits = ServerLimits(message_bytes_max=4096, message_variable="THE_LIMIT")
+    async with serving(limits=limits, Echo=echo) as channel:
         call = channel.unary_unary("/t.T/Echo")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(b"x" * size)
+            await call(bytes(size))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        # Far over it nothing is read, and gRPC says what it says.
+        sentence = f"may have 4096 bytes, not {size}: send less, or raise the setting"
+        assert (sentence in str(caught.value.details())) == said
         assert await call(b"x" * 4096) == b"x" * 4096
+
+
+def test_by_default_a_message_may_be_as_large_as_the_stock_client_allows() -> None:
+    assert ServerLimits().message_bytes_max == MAX_GRPC_MESSAGE_SIZE
+    assert GrpcSettings().message_bytes_max == MAX_GRPC_MESSAGE_SIZE
+    assert (
+        dict(server_options(ServerLimits(), reuse_port=False))["grpc.max_receive_message_length"]
+        == MAX_GRPC_MESSAGE_SIZE
+    )
 
 
 async def test_a_message_over_the_clients_own_limit_is_not_sent(

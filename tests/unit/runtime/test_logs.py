@@ -128,10 +128,14 @@ def test_what_json_cannot_hold_is_told_as_text() -> None:
     assert line["value"] == "{1}"
 
 
-@pytest.mark.parametrize(("no_colour", "coloured"), [("", True), ("1", False)])
+@pytest.mark.parametrize(
+    ("terminal", "no_colour", "coloured"),
+    [("xterm", "", True), ("xterm", "1", False), ("dumb", "", False), ("", "", False)],
+)
 def test_a_person_reads_colours_unless_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch, no_colour: str, *, coloured: bool
+    monkeypatch: pytest.MonkeyPatch, terminal: str, no_colour: str, *, coloured: bool
 ) -> None:
+    monkeypatch.setenv("TERM", terminal)
     monkeypatch.setenv("NO_COLOR", no_colour)
     stream = Terminal()
     logs.configure("router", stream=stream)

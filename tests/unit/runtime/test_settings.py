@@ -219,8 +219,9 @@ def test_check_config_still_finds_faults() -> None:
 
 
 def test_help_names_every_setting_with_its_default_and_variable(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")  # A narrow terminal has words broken.
     with pytest.raises(SystemExit) as caught:
         load(Settings, ["--help"])
     assert caught.value.code == 0
@@ -244,8 +245,12 @@ def test_limits_of_grpc_are_handed_on() -> None:
     group = GrpcSettings(
         message_bytes_max=5000, streams_max=7, calls_max=8, handshake_s=1.5, ping_s=2.0
     )
-    assert group.server_limits() == ServerLimits(
-        message_bytes_max=5000, streams_max=7, calls_max=8, handshake_s=1.5
+    assert group.server_limits("HASTEN_X_GRPC__MESSAGE_BYTES_MAX") == ServerLimits(
+        message_bytes_max=5000,
+        message_variable="HASTEN_X_GRPC__MESSAGE_BYTES_MAX",
+        streams_max=7,
+        calls_max=8,
+        handshake_s=1.5,
     )
     assert group.channel_limits() == ChannelLimits(message_bytes_max=5000, ping_s=2.0)
 

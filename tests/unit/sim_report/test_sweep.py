@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -89,6 +90,15 @@ def test_a_process_that_dies_ends_the_sweep_with_a_sentence() -> None:
     assert not multiprocessing.active_children()
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A test run in the background of a shell inherits an ignored SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_leaves_no_process() -> None:
     jobs = [Job(Small(duration_s=20.0), "hasten", seed) for seed in range(6)]
     jobs.insert(0, JOBS[0])

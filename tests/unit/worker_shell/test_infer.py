@@ -304,4 +304,13 @@ async def test_a_response_larger_than_a_message_is_refused() -> None:
         request = request_of({"IN0": ("FP32", values)}, model="echo_fp32")
         assert await refused(bench, request) == "MESSAGE_TOO_LARGE"
         (message,) = await stream(bench, request)
-        assert "one message" in message.error_message
+        assert "(HASTEN_WORKER_GRPC__MESSAGE_BYTES_MAX)" in message.error_message
+
+
+async def test_a_request_larger_than_a_message_is_refused() -> None:
+    settings = worker_settings(grpc={"message_bytes_max": 200_000})
+    async with running_worker(echo_of("FP32", (-1,)), settings=settings) as bench:
+        request = request_of({"IN0": ("FP32", np.zeros(50_000, np.float32))}, model="echo_fp32")
+        assert await refused(bench, request) == "MESSAGE_TOO_LARGE"
+        (message,) = await stream(bench, request)
+        assert "(HASTEN_WORKER_GRPC__MESSAGE_BYTES_MAX)" in message.error_message

@@ -3,19 +3,18 @@
 Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 3 nobody answers at the address.
 """
 
-import errno
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from hasten_runtime.standard_streams import NO_ROOM, OutputError
+
 FAILED: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
-_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What a disk says that takes no more."""
+_MAKE_ROOM: Final = "make room there and run it again"
 
 
 class CommandError(Exception):
@@ -43,35 +42,53 @@ class CommandError(Exception):
         self.facts = facts or {}
 
 
+class _Told(SystemExit):
+    """The end of the command, after its error was told."""
+
+
 @contextmanager
 def reported(*, as_json: bool) -> Iterator[None]:
-    """Turns errors inside the block into a message on standard error and an exit code."""
+    """Turns errors inside the block into a message on standard error and an exit code.
+
+    At the end of the block what was printed inside is written, or that is the error.
+    """
     try:
-        yield
+        with _written():
+            yield
     except CommandError as error:
         _say(error, as_json=as_json)
-        raise SystemExit(error.code) from None
+        raise _Told(error.code) from None
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        # The reader of our output has left (`hasten models list | head -1`).
-        sys.stderr.close()
-        raise SystemExit(0) from None
+        raise _Told(130) from None
+    except OutputError as error:
+        if error.reader_left:
+            raise _Told(0) from None
+        next_step = _MAKE_ROOM if error.no_room else ""
+        _say(CommandError(str(error), next_step=next_step), as_json=as_json)
+        raise _Told(FAILED) from None
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in NO_ROOM:
             raise
-        _give_output_up()
-        what = f"{error.filename or 'the output'} cannot be written: {error.strerror}"
-        _say(CommandError(what, next_step="make room there and run it again"), as_json=as_json)
-        raise SystemExit(FAILED) from None
+        what = f"{error.filename or 'a file'} cannot be written: {error.strerror}"
+        _say(CommandError(what, next_step=_MAKE_ROOM), as_json=as_json)
+        raise _Told(FAILED) from None
 
 
-def _give_output_up() -> None:
-    """What is left in the buffer would fail again at the end of the process, with a traceback."""
+@contextmanager
+def _written() -> Iterator[None]:
+    """At its end all that was printed inside the block has been written. Raises OutputError."""
     try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        yield
+    except _Told:
+        raise
+    except SystemExit as ended:
+        try:
+            sys.stdout.flush()
+        except OutputError as error:
+            # Its status is the answer, also of one whose reader has seen enough.
+            raise (ended if error.reader_left else error) from None
+        raise
+    sys.stdout.flush()
 
 
 def _say(error: CommandError, *, as_json: bool) -> None:

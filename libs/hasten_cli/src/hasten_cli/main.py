@@ -1,6 +1,7 @@
 """`hasten`, the operator's one command."""
 
 import re
+import signal
 import sys
 from typing import Final
 
@@ -10,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 from hasten_cli.commands import infer, models, simulate, up, workers
 from hasten_cli.failures import CommandError, reported
 from hasten_cli.options import AsJson
+from hasten_runtime.standard_streams import standard_streams
 
 app = typer.Typer(
     name="hasten",
@@ -46,7 +48,8 @@ def version(as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Entry point. A wrong option is told as every other error, as JSON with --json."""
-    with reported(as_json="--json" in sys.argv):
+    _hear_ctrl_c()
+    with standard_streams(), reported(as_json="--json" in sys.argv):
         try:
             code = app(prog_name="hasten", standalone_mode=False)
         except Abort:
@@ -63,6 +66,14 @@ def main() -> None:
                 code=error.exit_code,
             ) from None
     sys.exit(code)
+
+
+def _hear_ctrl_c() -> None:
+    """A job that a shell put into the background inherits an ignored SIGINT. Whoever sends one to
+    it all the same wants it to end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _said_plainly(message: str) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from hasten_cli.durations import parse_duration_s
+from hasten_cli.sizes import parse_size_bytes
 
 Address = Annotated[
     str,
@@ -26,6 +27,22 @@ def duration(says: str, *names: str, show_default: bool = False) -> Any:  # noqa
     return typer.Option(
         *names, parser=_duration_s, metavar="DURATION", help=says, show_default=show_default
     )
+
+
+def message_bytes_max(text: str) -> int:
+    """Parses a limit of messages. Raises typer.BadParameter."""
+    from hasten_runtime.message_limit import GRPC_BYTES_MAX, MESSAGE_BYTES_MIN
+
+    try:
+        size = parse_size_bytes(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not MESSAGE_BYTES_MIN <= size <= GRPC_BYTES_MAX:
+        raise typer.BadParameter(
+            f"{text!r} is no limit for messages: it must be between {MESSAGE_BYTES_MIN} and "
+            f"{GRPC_BYTES_MAX} bytes"
+        )
+    return size
 
 
 def _duration_s(text: str) -> float:

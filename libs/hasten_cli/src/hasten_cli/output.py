@@ -1,6 +1,8 @@
 """Tables for people, JSON for programs."""
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,15 @@ def console(*, stderr: bool = False) -> "Console":
     """Where tables go. It honours NO_COLOR and writes plain text off a terminal."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    # Rich would take FORCE_COLOR, which many a CI sets, for a terminal. And one that does not say
+    # what it is may understand nothing.
+    terminal = (sys.stderr if stderr else sys.stdout).isatty() and bool(os.environ.get("TERM"))
+    return Console(stderr=stderr, force_terminal=terminal, highlight=False, soft_wrap=False)
+
+
+def can_redraw(target: "Console") -> bool:
+    """Whether what was drawn there can be drawn again: a dumb terminal would show nothing of it."""
+    return target.is_terminal and not target.is_dumb_terminal
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:

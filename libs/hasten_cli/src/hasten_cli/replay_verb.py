@@ -3,7 +3,6 @@
 Exit codes: 0 every effect is the same, 1 one differs, 2 the log cannot be replayed.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hasten_cli.failures import FAILED, USAGE, CommandError
-from hasten_cli.output import console, print_json
+from hasten_cli.output import can_redraw, console, print_json
 from hasten_sim.replay import Difference, ReplayOutcome, replay
 
 EFFECTS_SHOWN_MAX: Final = 20
@@ -97,11 +96,12 @@ def _difference(found: Difference, outcome: ReplayOutcome) -> Iterator[str]:
 @contextmanager
 def _progress(path: Path, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal's standard error, over the bytes of the file."""
-    if not (shown and sys.stderr.isatty()):
+    target = console(stderr=True)
+    if not (shown and can_redraw(target)):
         yield lambda _: None
         return
     from rich.progress import Progress
 
-    with Progress(console=console(stderr=True), transient=True) as bar:
+    with Progress(console=target, transient=True) as bar:
         task = bar.add_task("replaying", total=path.stat().st_size)
         yield lambda read: bar.update(task, completed=read)

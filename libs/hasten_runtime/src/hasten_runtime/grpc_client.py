@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from hasten_runtime.message_limit import GRPC_BYTES_MAX
+
 if TYPE_CHECKING:
     from hasten_runtime.telemetry import Telemetry
 
@@ -29,7 +31,7 @@ class ChannelLimits:
         reconnect_s_max: Longest wait between attempts.
     """
 
-    message_bytes_max: int = 64 * 1024 * 1024
+    message_bytes_max: int = GRPC_BYTES_MAX
     metadata_bytes_max: int = 16 * 1024
     ping_s: float = 1.0
     ping_timeout_s: float = 1.0

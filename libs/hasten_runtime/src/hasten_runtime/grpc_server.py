@@ -14,7 +14,7 @@ import grpc
 
 from hasten_runtime.handlers import RefusalInterceptor
 from hasten_runtime.health import Health
-from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, MessageLimit
 from hasten_runtime.reflection import add_reflection
 
 __all__ = [
@@ -55,7 +55,7 @@ class ServerLimits:
         connection_grace_s: Time for the open calls of such a connection.
     """
 
-    message_bytes_max: int = 64 * 1024 * 1024
+    message_bytes_max: int = GRPC_BYTES_MAX
     message_variable: str = ""
     streams_max: int = 1000
     calls_max: int | None = None

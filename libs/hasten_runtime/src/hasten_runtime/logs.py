@@ -22,6 +22,8 @@ with absent("rich"):  # For tracebacks, of which ours are plain.
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Format = Literal["auto", "json", "console"]
+_WITHOUT_COLOURS: Final = frozenset({"", "dumb", "unknown"})
+"""Terminals (TERM) that may show the codes of colours as they are."""
 
 _STDERR: Final = 2
 
@@ -83,7 +85,8 @@ def drain(timeout_s: float = DRAIN_S_MAX) -> None:
 
 
 def _sink_of(target: TextIO) -> TextIO:
-    if target is sys.__stderr__:
+    # The standard streams of a program are wrapped; see `standard_streams`.
+    if getattr(target, "behind", target) is sys.__stderr__:
         return cast("TextIO", _stderr_sink())
     return cast("TextIO", PatientStream(target))
 
@@ -154,7 +157,8 @@ def _exceptions(*, human: bool) -> list[Processor]:
 
 def _renderer(target: TextIO, *, human: bool) -> Any:  # noqa: ANN401  (structlog's own type)
     if human:
-        colours = target.isatty() and not os.environ.get("NO_COLOR")
+        known = os.environ.get("TERM", "") not in _WITHOUT_COLOURS
+        colours = target.isatty() and known and not os.environ.get("NO_COLOR")
         return structlog.dev.ConsoleRenderer(
             colors=colours, exception_formatter=structlog.dev.plain_traceback
         )

@@ -13,6 +13,9 @@ from hasten_runtime.errors import MeshError
 SETTING: Final = "grpc.message_bytes_max"
 SLACK_BYTES_MIN: Final = 16 * 1024 * 1024
 GRPC_BYTES_MAX: Final = 2**31 - 1
+"""What gRPC and protobuf can carry, and what the stock clients allow themselves: the default."""
+MESSAGE_BYTES_MIN: Final = 4096
+"""Less would leave no room for what the services say to each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def too_large(what: str, size_bytes: int, bytes_max: int, variable: str) -> Refu
     return Refusal(
         Reason.MESSAGE_TOO_LARGE,
         f"{what} may have {bytes_max} bytes, not {size_bytes}: send less, or raise the setting "
-        f"{setting}",
+        f"{setting}, for a local mesh by hasten up --message-limit",
         metadata=(
             ("size_bytes", str(size_bytes)),
             ("limit_bytes", str(bytes_max)),

@@ -32,14 +32,16 @@ Main = Callable[[asyncio.Event], Awaitable[int | None]]
 
 
 def announce_ready(**facts: str | int | None) -> None:
-    """Writes the one line that standard output carries: {"event":"ready","pid":…, facts}."""
+    """Writes the one line that standard output carries: {"event":"ready","pid":…, facts}.
+
+    A service whose line nobody gets serves all the same; the line is logged then.
+    """
     line = json.dumps({"event": "ready", "pid": os.getpid(), **facts}, separators=(",", ":"))
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
-    except (OSError, ValueError, AttributeError) as error:
-        # Closed, full, or not there: whoever does not read it does not need it.
-        _log.warning("process.ready_not_told", reason=str(error))
+    except OSError as error:
+        _log.warning("process.ready_not_told", reason=str(error), line=line)
 
 
 def run(main: Main) -> int:

@@ -11,6 +11,7 @@ from hasten_router.processes import Supervisor
 from hasten_router.settings import RouterSettings
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
+from hasten_runtime.standard_streams import standard_streams
 
 _log = logs.logger(__name__)
 
@@ -21,6 +22,11 @@ GC_THRESHOLDS: Final = (50_000, 20, 20)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the router until it is told to leave; returns the exit code."""
+    with standard_streams():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = tuple(sys.argv[1:] if argv is None else argv)
     settings = load(RouterSettings, arguments)
     logs.configure(

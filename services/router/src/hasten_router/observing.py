@@ -45,7 +45,8 @@ class Meter:
 
     def sampled_call_sent(self, call: Call, worker_id: str) -> None:
         """A sampled call is about to go to a worker."""
-        call.attempt_traceparent = call.traceparent
+        hands_on = self._traces.carries_context
+        call.attempt_traceparent = call.traceparent if hands_on else ""
         span = self._traces.start_call(
             names.SPAN_ROUTER_ATTEMPT,
             call.traceparent,
@@ -58,7 +59,8 @@ class Meter:
             },
         )
         if span is not None:
-            call.attempt_traceparent = text_of(span.get_span_context())
+            if hands_on:
+                call.attempt_traceparent = text_of(span.get_span_context())
             call.spans = [*(call.spans or ()), span]
 
     def sampled_call_ended(self, call: Call) -> None:

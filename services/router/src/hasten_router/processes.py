@@ -30,7 +30,8 @@ _log = logs.logger(__name__)
 class _Child:
     index: int
     flags: tuple[str, ...]
-    process: asyncio.subprocess.Process | None = None
+    start: asyncio.Task[asyncio.subprocess.Process] | None = None
+    """Of the process that it has, or is about to have."""
 
 
 class Supervisor:
@@ -82,7 +83,9 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping:
             began_s = loop.time()
-            child.process = running = await self._start(child)
+            # Whoever is cancelled meanwhile does not leave a process that nobody knows of.
+            child.start = asyncio.create_task(self._start(child), name=f"start-{child.index}")
+            running = await asyncio.shield(child.start)
             failed_starts = 0 if await self._listen(child.index, running) else failed_starts + 1
             code = await running.wait()
             if self._stopping:
@@ -122,10 +125,12 @@ class Supervisor:
         return was_ready
 
     async def _stop(self, children: Sequence[_Child]) -> None:
+        starts = [child.start for child in children if child.start is not None]
+        begun = await asyncio.gather(*starts, return_exceptions=True)
         alive = [
-            child.process
-            for child in children
-            if child.process is not None and child.process.returncode is None
+            running
+            for running in begun
+            if not isinstance(running, BaseException) and running.returncode is None
         ]
         for running in alive:
             running.send_signal(signal.SIGTERM)

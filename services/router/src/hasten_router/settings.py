@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
-from hasten_router.front.infer import FrontLimits
+from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_router.links.link import LinkLimits
 from hasten_router.links.roster import RosterLimits
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
@@ -250,7 +250,7 @@ class RouterSettings(ServiceSettings):
         return FrontLimits(
             request_bytes_max=self.payload_bytes_max,
             stream_in_flight_max=self.stream_in_flight_max,
-            stream_unread_bytes_max=self.grpc.message_bytes_max,
+            stream_unread_bytes_max=min(STREAM_UNREAD_BYTES_MAX, self.grpc.message_bytes_max),
         )
 
     def discovery_settings(self) -> DiscoverySettings:

@@ -34,6 +34,7 @@ from hasten_router.calls import Call, Reply
 from hasten_router.content import content_of, look_of
 from hasten_router.transport import WorkerLink
 from hasten_runtime.clock import Clock
+from hasten_runtime.counting import count_each
 
 
 class Observer(Protocol):
@@ -292,8 +293,7 @@ class Shell:
 
     def _tell_ended(self) -> None:
         ended, self._ended = self._ended, []
-        for call in ended:
-            self._observer.call_ended(call)
+        count_each(self._observer.call_ended, ended)
 
     def _standing_changed(self, effect: StandingChanged) -> None:
         self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)

@@ -112,7 +112,12 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
                     front=_front(
                         settings,
                         Services(
-                            desk=Desk(door=shell, clock=clock, limits=settings.front_limits()),
+                            desk=Desk(
+                                door=shell,
+                                clock=clock,
+                                limits=settings.front_limits(),
+                                hears_traces=traces.carries_context,
+                            ),
                             door=door,
                             fanout=InferenceFanout(
                                 Crew(roster.links, shell, settings.fanout.crew_limits()),

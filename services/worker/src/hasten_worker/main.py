@@ -7,6 +7,7 @@ from typing import Final
 
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
+from hasten_runtime.standard_streams import standard_streams
 from hasten_worker.engine.store import ModelStore
 from hasten_worker.life import live
 from hasten_worker.settings import WorkerSettings
@@ -19,6 +20,11 @@ _log = logs.logger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the worker until it is told to leave; returns the exit code."""
+    with standard_streams():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     settings = load(WorkerSettings, argv)
     log_level_setter(settings)(settings.telemetry.log_level)
 

@@ -20,8 +20,8 @@ class Meter:
         self._telemetry = telemetry
 
     def start_span(self, call: Call, traceparent: str) -> Span | None:
-        """A span for a call that came over a stream; None when it is not sampled."""
-        if not traceparent:
+        """A span for a call that came over a link; None when it is not sampled, or not heard."""
+        if not traceparent or not self._telemetry.carries_context:
             return None
         return self._telemetry.start_call(
             names.SPAN_WORKER_CALL,

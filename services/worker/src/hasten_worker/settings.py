@@ -26,12 +26,12 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 from hasten_worker.engine.settings import StoreSettings, cores_available
-from hasten_worker.links.link import LinkLimits
+from hasten_worker.links.link import PENDING_BYTES_MAX, LinkLimits
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2
 PENDING_MESSAGES: Final = 4
-"""Largest messages that may wait for a router that does not read."""
+"""Largest messages that may wait for a router that does not read, while they are small."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ANY_HOST: Final = frozenset({"0.0.0.0", "[::]", "*"})  # noqa: S104  (names of it, not a binding)
 
@@ -214,7 +214,10 @@ class WorkerSettings(ServiceSettings):
         """For the routers' links."""
         return LinkLimits(
             message_bytes_max=self.grpc.message_bytes_max,
-            pending_bytes_max=PENDING_MESSAGES * self.grpc.message_bytes_max,
+            pending_bytes_max=min(
+                PENDING_MESSAGES * self.grpc.message_bytes_max,
+                max(PENDING_BYTES_MAX, self.grpc.message_bytes_max),
+            ),
         )
 
     def discovery_settings(self) -> DiscoverySettings:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.options import AsJson
+from hasten_cli.options import AsJson, message_bytes_max
 
 
 class Control(StrEnum):
@@ -24,6 +24,17 @@ Record = Annotated[
     typer.Option(
         metavar="DIR",
         help="Record event logs of router and workers there, for `hasten simulate --replay`.",
+        show_default=False,
+    ),
+]
+MessageLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--message-limit",
+        parser=message_bytes_max,
+        metavar="SIZE",
+        help="Largest message that router and workers take, as 64MiB. [default: 2147483647 bytes, "
+        "what Triton's clients allow]",
         show_default=False,
     ),
 ]
@@ -55,6 +66,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
         ),
     ] = Control.POLL,
     record: Record = None,
+    message_limit: MessageLimit = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole mesh on this machine until Ctrl-C.
@@ -83,5 +95,6 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             processes=processes,
             control=control.value,
             record=record_folder(record),
+            message_bytes_max=message_limit,
         )
         raise SystemExit(asyncio.run(run(options, voice(as_json=as_json))))

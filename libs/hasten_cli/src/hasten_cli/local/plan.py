@@ -34,6 +34,7 @@ class UpOptions:
         processes: Processes of the router.
         control: How the workers' model repository is controlled: poll, explicit or none.
         record: Folder for the event logs of router and workers; None for none.
+        message_bytes_max: Largest message that router and workers take; None for their own limit.
     """
 
     models: Path | None
@@ -44,6 +45,7 @@ class UpOptions:
     processes: int = 1
     control: str = "poll"
     record: Path | None = None
+    message_bytes_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def worker_specs(
                 "HASTEN_WORKER_DISCOVERY__KIND": "redis",
                 "HASTEN_WORKER_DISCOVERY__ADDRESS": redis_url,
                 "HASTEN_WORKER_REDIS_URL": redis_url,
-                **_recorded(options, "HASTEN_WORKER_"),
+                **_shared(options, "HASTEN_WORKER_"),
             },
             stop_s_max=SERVICE_STOP_S,
             forgets="models that were loaded by command must be loaded again"
@@ -143,14 +145,16 @@ def router_spec(
             "HASTEN_ROUTER_DISCOVERY__KIND": "redis",
             "HASTEN_ROUTER_DISCOVERY__ADDRESS": redis_url,
             "HASTEN_ROUTER_REDIS_URL": redis_url,
-            **_recorded(options, "HASTEN_ROUTER_"),
+            **_shared(options, "HASTEN_ROUTER_"),
         },
         stop_s_max=SERVICE_STOP_S,
     )
 
 
-def _recorded(options: UpOptions, prefix: str) -> dict[str, str]:
-    return {} if options.record is None else {f"{prefix}RECORD": str(options.record)}
+def _shared(options: UpOptions, prefix: str) -> dict[str, str]:
+    """What router and workers are told alike, where the user said it."""
+    said = {"RECORD": options.record, "GRPC__MESSAGE_BYTES_MAX": options.message_bytes_max}
+    return {f"{prefix}{name}": str(value) for name, value in said.items() if value is not None}
 
 
 def host_port(host: str, port: int) -> str:

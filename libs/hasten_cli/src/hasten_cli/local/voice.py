@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hasten_cli.local.supervisor import Service
 from hasten_cli.local.table import rows, table
-from hasten_cli.output import console, print_json
+from hasten_cli.output import can_redraw, console, print_json
+from hasten_runtime.standard_streams import OutputError
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -109,12 +110,15 @@ class JsonVoice:
 
     def say(self, sentence: str) -> None:
         """On standard error."""
-        _write(json.dumps({"said": sentence}), sys.stderr)
+        _complain(json.dumps({"said": sentence}))
 
     def ready(self, summary: Summary) -> None:
         """The one line."""
-        with suppress(OSError):
+        try:
             print_json(summary.as_json())
+        except OSError as error:
+            if said := _lost(error):
+                self.say(said)
 
     def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
         """Programs ask the router instead."""
@@ -128,9 +132,17 @@ class PlainVoice:
 
     live = False
 
+    def __init__(self) -> None:
+        self._told = False
+
     def say(self, sentence: str) -> None:
         """On standard output."""
-        _write(sentence, sys.stdout)
+        try:
+            print(sentence, flush=True)
+        except OSError as error:
+            if not self._told and (said := _lost(error)):
+                _complain(f"error: {said}")
+            self._told = True
 
     def ready(self, summary: Summary) -> None:
         """The services, then how to go on."""
@@ -158,7 +170,8 @@ class TerminalVoice:
 
     def say(self, sentence: str) -> None:
         """Above the table."""
-        self._console.print(sentence, markup=False)
+        with suppress(OSError):  # A terminal that is gone; the mesh goes on.
+            self._console.print(sentence, markup=False)
 
     def ready(self, summary: Summary) -> None:
         """Below the table from now on."""
@@ -166,6 +179,17 @@ class TerminalVoice:
 
     def show(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
         """Draws the table again."""
+        with suppress(OSError):  # As above.
+            self._draw(services, workers)
+
+    def close(self) -> None:
+        """Gives the cursor back."""
+        if self._live is not None:
+            with suppress(OSError):  # As above.
+                self._live.stop()
+            self._live = None
+
+    def _draw(self, services: Sequence[Service], workers: Mapping[str, "Worker"]) -> None:
         from rich.console import Group
         from rich.live import Live
         from rich.text import Text
@@ -184,21 +208,23 @@ class TerminalVoice:
             self._live.start()
         self._live.update(shown, refresh=True)
 
-    def close(self) -> None:
-        """Gives the cursor back."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
 
 def voice(*, as_json: bool) -> Voice:
     """The one that fits where standard output goes."""
     if as_json:
         return JsonVoice()
-    return TerminalVoice() if sys.stdout.isatty() else PlainVoice()
+    return TerminalVoice() if can_redraw(console()) else PlainVoice()
 
 
-def _write(sentence: str, stream: Any) -> None:  # noqa: ANN401  (a text stream, as sys types it)
-    # Whoever listened may have left, or the disk that keeps it be full; the mesh goes on.
-    with suppress(OSError):
-        print(sentence, file=stream, flush=True)
+def _lost(error: OSError) -> str:
+    """What to say of a sentence that could not be written: whoever listened may have left, or
+    the disk that keeps it be full; the mesh goes on. "" when nobody wants to hear it.
+    """
+    if isinstance(error, OutputError) and error.reader_left:
+        return ""
+    return f"{error}; the mesh goes on"
+
+
+def _complain(sentence: str) -> None:
+    with suppress(OSError):  # There is no other place to say it.
+        print(sentence, file=sys.stderr, flush=True)

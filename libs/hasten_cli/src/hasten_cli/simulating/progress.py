@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hasten_cli.failures import FAILED, CommandError
-from hasten_cli.output import console
+from hasten_cli.output import can_redraw, console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -58,9 +58,9 @@ class Bar:
 
 @contextmanager
 def bar() -> Iterator[Bar]:
-    """A bar inside the block; none off a terminal."""
+    """A bar inside the block; none where it could not be drawn again."""
     target = console(stderr=True)
-    if not target.is_terminal:
+    if not can_redraw(target):
         yield Bar(None)
         return
     from rich.progress import (

@@ -177,7 +177,8 @@ def _bound_reached(state: RouterState, call: CallRecord) -> str:
     policy = state.policy
     if state.held_count >= policy.hold_calls_max:
         return f"{state.held_count} calls"
-    if state.held_bytes + call.bytes > policy.hold_bytes_max:
+    # One alone is held whatever its size.
+    if state.held_bytes and state.held_bytes + call.bytes > policy.hold_bytes_max:
         return f"{state.held_bytes} bytes"
     if call.view.held.cost_s / call.view.lanes > policy.hold_s_max:
         return f"{call.view.held.cost_s / call.view.lanes:.0f} s of work"

@@ -41,7 +41,7 @@ class RouterPolicy:
             hold queue; at most 0.5, so that the deadline dominates.
         no_deadline_order_s: A call without a deadline is ordered as if it had this one.
         hold_calls_max: Most calls in the hold queue.
-        hold_bytes_max: Most payload bytes in the hold queue.
+        hold_bytes_max: Most payload bytes in the hold queue; one call alone may have more.
         hold_s_max: Most predicted seconds of work in the hold queue, for one lane.
         report_age_max_s: A worker that is silent for longer is suspect.
         cost_alpha: Weight of a new sample in the service time of a model on a worker.

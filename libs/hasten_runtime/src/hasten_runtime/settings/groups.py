@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, MESSAGE_BYTES_MIN
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
 from hasten_runtime.settings.policy import policy_group
 
@@ -28,7 +29,10 @@ class GrpcSettings(SettingsGroup):
     """Bounds of servers and channels."""
 
     message_bytes_max: int = Field(
-        default=64 * MIB, ge=4096, le=2**31 - 1, description="Largest message, in bytes."
+        default=GRPC_BYTES_MAX,
+        ge=MESSAGE_BYTES_MIN,
+        le=GRPC_BYTES_MAX,
+        description="Largest message, in bytes; by default what the stock clients allow.",
     )
     streams_max: int = Field(
         default=1000, ge=1, le=100_000, description="Calls that one connection may have open."

@@ -23,7 +23,9 @@ from hasten_runtime.settings.faults import (
     unknown_variables,
 )
 from hasten_runtime.settings.show import as_toml
+from hasten_runtime.standard_streams import OutputError
 
+EXIT_UNWRITTEN = 1
 EXIT_FAULT = 2
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -45,7 +47,8 @@ def load(cls: type[S], argv: Sequence[str] | None = None) -> S:
     """The settings of this start, for a service's `main`.
 
     Ends the process where there is nothing to run: after `--help` and `--check-config` with
-    code 0, on faults with code 2 and a line on standard error for each.
+    code 0 (1 when there is no room for what is to be printed), on faults with code 2 and a
+    line on standard error for each.
 
     Args:
         cls: What to read.
@@ -54,14 +57,23 @@ def load(cls: type[S], argv: Sequence[str] | None = None) -> S:
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         settings, check = _read(cls, arguments)
+        if check:
+            sys.stdout.write(as_toml(settings))
+            sys.stdout.flush()
+            raise SystemExit(0)
     except SettingsFault as fault:
-        for sentence in fault.faults:
-            sys.stderr.write(f"{Path(sys.argv[0]).name}: {sentence}\n")
-        raise SystemExit(EXIT_FAULT) from None
-    if check:
-        sys.stdout.write(as_toml(settings))
-        raise SystemExit(0)
+        raise _end(EXIT_FAULT, fault.faults) from None
+    except OutputError as error:
+        if error.reader_left:
+            raise SystemExit(0) from None
+        raise _end(EXIT_UNWRITTEN, [str(error)]) from None
     return settings
+
+
+def _end(code: int, sentences: Iterable[str]) -> SystemExit:
+    for sentence in sentences:
+        sys.stderr.write(f"{Path(sys.argv[0]).name}: {sentence}\n")
+    return SystemExit(code)
 
 
 def read(cls: type[S], argv: Sequence[str] = ()) -> S:

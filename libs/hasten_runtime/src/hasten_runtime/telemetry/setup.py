@@ -15,7 +15,7 @@ from hasten_runtime import logs
 from hasten_runtime.telemetry.channel import TracedChannel
 from hasten_runtime.telemetry.client import ClientTracing
 from hasten_runtime.telemetry.exporters import exporters, resource
-from hasten_runtime.telemetry.propagation import context_from
+from hasten_runtime.telemetry.propagation import HEADER, context_from
 from hasten_runtime.telemetry.propagators import Propagators
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.server import TracingServerInterceptor
@@ -49,6 +49,11 @@ class Telemetry:
     def enabled(self) -> bool:
         """Spans are recorded."""
         return self.provider is not None
+
+    @property
+    def carries_context(self) -> bool:
+        """The trace context of a request is read and handed on (OTEL_PROPAGATORS)."""
+        return HEADER in self.propagators.headers
 
     def server_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
         """For `make_server`; none when tracing is off."""
@@ -155,10 +160,11 @@ def start(
         ValueError: A variable's value is not acceptable, with a sentence.
     """
     variables = os.environ if environ is None else environ
-    if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return Telemetry()
-    sampling = HeadSampling.from_environment(variables)
+    # The standard has it count also where the SDK is off.
     propagators = Propagators.from_environment(variables)
+    if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return Telemetry(propagators=propagators)
+    sampling = HeadSampling.from_environment(variables)
     chosen = exporters(variables)
     if not chosen and not processors:
         return Telemetry(sampling=sampling, propagators=propagators)

@@ -21,6 +21,7 @@ from hasten_runtime.telemetry.propagation import HEADER, is_sampled
 
 MESSAGE_VARIABLE: Final = "HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX"
 """Sets what clients may send."""
+STREAM_UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class FrontLimits:
             a worker, or it would break the link for everybody.
         stream_in_flight_max: Requests of one client stream inside the router at once; the
             stream is not read further meanwhile.
-        stream_unread_bytes_max: The same for answers that the client has not taken yet.
+        stream_unread_bytes_max: While answers that the client has not taken have more, nothing
+            further is read of its stream.
     """
 
     request_bytes_max: int
     stream_in_flight_max: int = 256
-    stream_unread_bytes_max: int = 64 * 1024 * 1024
+    stream_unread_bytes_max: int = STREAM_UNREAD_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,13 @@ class Desk:
         door: Takes the calls.
         clock: The router's clock.
         limits: Bounds.
+        hears_traces: The caller's trace context is handed on.
     """
 
     door: CallDoor
     clock: Clock
     limits: FrontLimits
+    hears_traces: bool = True
 
     def read(self, request: bytes) -> tuple[Head, RequestHead]:
         """The request's head and what its parameters wish for.
@@ -113,7 +117,7 @@ async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
         head, wishes = desk.read(request)
         call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
         call.rows, call.elements = head.rows, head.elements
-        traceparent, wants_timing = read_metadata(context)
+        traceparent, wants_timing = read_metadata(context, hears_traces=desk.hears_traces)
         desk.fill_in(call, wishes, context.time_remaining(), traceparent)
     except MeshError as error:
         desk.door.refused_early(subject_of(request).model, error.refusal)
@@ -133,17 +137,18 @@ async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
     return outcome
 
 
-def read_metadata(context: Context) -> tuple[str, bool]:
+def read_metadata(context: Context, *, hears_traces: bool) -> tuple[str, bool]:
     """What the request's metadata says: trace context to hand on, wish for the breakdown.
 
     The trace context is "" when the request is not sampled. Without a span of our own it is
-    the caller's, so that a trace goes on through a router that records nothing.
+    the caller's, if those are heard, so that a trace goes on through a router that records
+    nothing.
     """
     traceparent = current_traceparent()
     wants_timing = False
     for key, value in context.invocation_metadata() or ():
         if key == WISH_KEY:
             wants_timing = value == "1"
-        elif key == HEADER and not traceparent and is_sampled(str(value)):
+        elif key == HEADER and hears_traces and not traceparent and is_sampled(str(value)):
             traceparent = str(value)
     return traceparent, wants_timing

@@ -64,7 +64,7 @@ class Session:
         # What to write and whom it concerns; bounded by the semaphore.
         self._outbox: asyncio.Queue[tuple[bytes | Refusal, Subject] | None] = asyncio.Queue()
         self._read_all = False
-        self._traceparent, _ = read_metadata(context)
+        self._traceparent, _ = read_metadata(context, hears_traces=desk.hears_traces)
         self._aborts = any(
             key == GRPC_ERROR_KEY and value in GRPC_ERROR_VALUES
             for key, value in context.invocation_metadata() or ()

@@ -13,6 +13,7 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_router.calls import Call, Reply
 from hasten_router.links import codec
 from hasten_router.links.frame_bound import FrameBound
+from hasten_router.links.silence import HeavyCalls, end_when_silent
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 OPEN_LINK: Final = "/hasten.worker.v1.WorkerService/OpenLink"
 
-SILENT_LOOKS: Final = 4
 FAILURE_LOG_S: Final = 60.0
 """Why a link cannot be opened is logged when the cause changes, and otherwise this often."""
 
@@ -110,12 +110,15 @@ class FrameLink:
         self._cancels: list[int] = []
         self._sent_s: dict[int, float] = {}
         self._bound = FrameBound()
+        self._heavy = HeavyCalls()
         self._flush_due = False
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
         self._acquainted = asyncio.Event()
         self._running: pb.Running | None = None
         self._died = False
+        self._introduced = False
+        """The ticket was shown, and the worker has not said anything yet."""
         self._closed = False
         self._told_cause = ""
         self._told_s = 0.0
@@ -158,7 +161,7 @@ class FrameLink:
         """Keeps the link open until cancelled."""
         failures = 0
         while True:
-            cause = "the worker closed the link"
+            cause = ""
             heard = self._heard
             try:
                 await self._connect()
@@ -172,9 +175,9 @@ class FrameLink:
                 cause = f"the router failed on what the worker sent: {error!r}"
             finally:
                 was_connected = self.connected
-                self._forget(cause)
+                self._forget(cause or "the worker closed the link")
             if not was_connected:
-                self._tell_failure(cause)
+                self._tell_failure(cause or "the worker closed it, and did not take the ticket")
             failures = 1 if self._heard > heard else failures + 1
             await asyncio.sleep(self._backoff_s(failures))
 
@@ -229,40 +232,26 @@ class FrameLink:
     async def _serve(self) -> None:
         """Is over when the connection is; raises what ended it."""
         assert self._over is not None  # noqa: S101  (made by _connect)
-        watch = asyncio.create_task(self._watch(), name=f"watch-{self.worker_id}")
+        watching = end_when_silent(self._connection, self._heavy, self._limits.silence_s_max)
+        watch = asyncio.create_task(watching, name=f"watch-{self.worker_id}")
         try:
-            self.connected = True
-            self._listener.joined(self)
+            self._introduced = True
             await self._over
         finally:
             watch.cancel()
             self._connection.abort()
 
-    async def _watch(self) -> None:
-        """Closes a link on which nothing is heard: the other end may stand still, or be gone.
-
-        Several looks must find silence: a router that stood still itself finds it once. Bytes
-        count, not messages: a large answer may take long over a slow network.
-        """
-        pause_s = self._limits.silence_s_max / SILENT_LOOKS
-        silent, heard = 0, self._connection.bytes_received
-        while silent < SILENT_LOOKS:
-            await asyncio.sleep(pause_s)
-            silent = silent + 1 if heard == self._connection.bytes_received else 0
-            heard = self._connection.bytes_received
-        self._connection.abort(
-            ConnectionError(f"nothing was heard for {self._limits.silence_s_max:g} s")
-        )
-
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
         ran = self._ran() if self._died else []
+        self._introduced = False
         if not self._closed:
             self._acquainted.clear()
         self.state = None
         self._outbox.clear()
         self._cancels.clear()
         self._sent_s.clear()
+        self._heavy.clear()
         self._tell_quiet()
         if was_connected:
             self._listener.lost(self.worker_id, cause, ran)
@@ -283,12 +272,14 @@ class FrameLink:
 
     def received(self, frame: bytes) -> None:
         """Tells the listener what the worker says."""
-        if not self.connected:
+        if not (self.connected or self._introduced):
             return
         message = pb.ToRouter.FromString(frame)
         self._heard += 1
         if message.HasField("running"):
             self._running = message.running
+        if self._introduced:
+            self._join(message)
         if message.replies:
             self._take_replies(message)
         if message.HasField("state"):
@@ -302,8 +293,14 @@ class FrameLink:
             self._listener.told(
                 self.worker_id, self._bound.count(wire.load_from_wire(message.load))
             )
-        if message.HasField("fault"):
-            raise ConnectionError(f"{message.fault.reason}: {message.fault.message}")
+        _raise_fault(message)
+
+    def _join(self, message: pb.ToRouter) -> None:
+        """Its first word says that it took the ticket; before, what is sent may be lost."""
+        _raise_fault(message)
+        self._introduced = False
+        self.connected = True
+        self._listener.joined(self)
 
     def writable(self) -> None:
         """The worker reads again."""
@@ -332,6 +329,7 @@ class FrameLink:
         for wired in message.replies:
             reply = codec.decode_reply(wired, load)
             reply.round_trip_s = now_s - self._sent_s.pop(reply.call_id, now_s)
+            self._heavy.ended(reply.call_id)
             replies.append(reply)
         self._listener.replied(self.worker_id, replies)
         if self._quiet is not None and not self._sent_s and not self._outbox:
@@ -379,6 +377,7 @@ class FrameLink:
                 parts += call_parts
                 size += call_size
                 self._sent_s[call.call_id] = now_s
+                self._heavy.sent(call.call_id, call_size)
             taken += 1
         del self._outbox[:taken]
         for call, call_size in too_long:
@@ -396,6 +395,12 @@ class FrameLink:
             parts.append(codec.encode_cancels(now))
             for call_id in now:
                 self._sent_s.pop(call_id, None)
+                self._heavy.ended(call_id)
+
+
+def _raise_fault(message: pb.ToRouter) -> None:
+    if message.HasField("fault"):
+        raise ConnectionError(f"{message.fault.reason}: {message.fault.message}")
 
 
 def _cause(error: BaseException) -> str:

@@ -33,6 +33,7 @@ ENVELOPE_BYTES: Final = 64 * 1024
 """Room in a message for the load and the state beside the replies."""
 REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
 """Replies that leave before the next batch begins; more would keep it waiting."""
+PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,16 @@ class LinkLimits:
             would break the link.
         coalesce_bytes_max: Replies share a message up to this size, or less where messages
             are smaller.
-        pending_bytes_max: Replies waiting for a reader that does not read; more end the
+        pending_bytes_max: Replies waiting for a reader that does not read; one more ends the
             link.
         calls_max: Unanswered calls on the link; more end it. Far above any window.
         write_stall_s: A router that takes nothing for this long loses its link.
         state_period_s: Longest time between two states on the link.
     """
 
-    message_bytes_max: int = 64 * 1024 * 1024
+    message_bytes_max: int = GRPC_BYTES_MAX
     coalesce_bytes_max: int = 1024 * 1024
-    pending_bytes_max: int = 256 * 1024 * 1024
+    pending_bytes_max: int = PENDING_BYTES_MAX
     calls_max: int = 10_000
     write_stall_s: float = 10.0
     state_period_s: float = 0.25
@@ -341,7 +342,6 @@ class Link:
         return encode.message(replies, load, state)
 
     def _send(self, reply: bytes) -> None:
-        self._outbox.put(reply)
         if self._outbox.size_bytes > self._limits.pending_bytes_max:
             self._fail(
                 Reason.QUEUE_FULL,
@@ -349,6 +349,7 @@ class Link:
                 f"{self._limits.pending_bytes_max}: the reader is too slow",
             )
             return
+        self._outbox.put(reply)
         self._flush_soon()
 
     def _state_changed(self) -> None:

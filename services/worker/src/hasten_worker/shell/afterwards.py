@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from hasten_runtime.counting import count_each
 from hasten_worker.shell.batch import Batch
 from hasten_worker.shell.call import Call
 
@@ -39,10 +40,8 @@ class Afterwards:
         batches, self._batches = self._batches, []
         calls, self._calls = self._calls, []
         self._due = False
-        for batch in batches:
-            self._count_batch(batch)
-        for call in calls:
-            self._count_call(call)
+        count_each(self._count_batch, batches)
+        count_each(self._count_call, calls)
 
     def _soon(self) -> None:
         if not self._due:
