@@ -11,7 +11,8 @@ from hasten_runtime.readiness import REFRESH_S
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.readiness import faults_of
 from hasten_worker.settings import WorkerSettings
-from hasten_worker.wiring import SERVICES, CannotStart, MakeStore, Worker, open_worker
+from hasten_worker.store_port import MakeStore
+from hasten_worker.wiring import SERVICES, CannotStart, Worker, open_worker
 
 EXIT_BROKEN: Final = 70
 """The worker could not trust itself any more and must be started anew."""

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import grpc
 from prometheus_client import CollectorRegistry
@@ -35,9 +35,7 @@ from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_worker.engine.entries import Gap
-from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.inference.infer import Inference
-from hasten_worker.inference.repository import Control
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
 from hasten_worker.intake import Intake
@@ -52,6 +50,7 @@ from hasten_worker.settings import WorkerSettings
 from hasten_worker.shared_memory import SystemRegions
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.shell import Shell, ShellSettings
+from hasten_worker.store_port import MakeStore, Store
 from hasten_worker.tensors import NoRegions
 from hasten_worker.tensors.encode import MESSAGE_VARIABLE
 from hasten_worker.vitals import Vitals
@@ -65,36 +64,8 @@ GAPS_MAX: Final = 32
 REASON_CHARS_MAX: Final = 300
 
 
-class Store(Control, Protocol):
-    """The model store."""
-
-    async def start(self) -> None:
-        """Loads what is to be loaded at start."""
-        ...
-
-    async def stop(self) -> None:
-        """Lets all models go."""
-        ...
-
-    def release(self, model_key: str) -> None:
-        """No call of a closed model version is left."""
-        ...
-
-    def gaps(self) -> Sequence[Gap]:
-        """What should serve and does not."""
-        ...
-
-    @property
-    def serves(self) -> bool:
-        """Some model serves."""
-        ...
-
-
 class CannotStart(Exception):  # noqa: N818  (the operator's settings, not a bug)
     """The worker cannot start as it is set up; the message is one sentence."""
-
-
-MakeStore = Callable[[StoreSettings, Shell], Store]
 
 
 @dataclass(frozen=True, slots=True)

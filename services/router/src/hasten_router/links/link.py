@@ -13,6 +13,7 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_router.calls import Call, Reply
 from hasten_router.links import codec
 from hasten_router.links.frame_bound import FrameBound
+from hasten_router.links.running import RunningCalls
 from hasten_router.links.silence import HeavyCalls, end_when_silent
 from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
@@ -115,8 +116,7 @@ class FrameLink:
         self._heard = 0
         self._quiet: asyncio.Future[None] | None = None
         self._acquainted = asyncio.Event()
-        self._running: pb.Running | None = None
-        self._died = False
+        self._running = RunningCalls()
         self._introduced = False
         """The ticket was shown, and the worker has not said anything yet."""
         self._closed = False
@@ -138,8 +138,6 @@ class FrameLink:
         """
         self._cancels.append(call_id)
         self._flush_soon()
-
-    # --- life ------------------------------------------------------------------------
 
     async def acquainted(self) -> None:
         """Waits until the link is open and the worker has told its state, or it is closed."""
@@ -219,7 +217,7 @@ class FrameLink:
                 self._over = loop.create_future()
                 connection = Frames(self, frame_bytes_max=self._limits.reply_bytes_max)
                 self._connection = connection
-                self._running, self._died = None, False
+                self._running.opened()
                 await loop.create_connection(lambda: connection, host, opened.port)
         except TimeoutError:
             raise TimeoutError(
@@ -243,7 +241,7 @@ class FrameLink:
 
     def _forget(self, cause: str) -> None:
         was_connected, self.connected = self.connected, False
-        ran = self._ran() if self._died else []
+        ran = self._running.among(self._sent_s)
         self._introduced = False
         if not self._closed:
             self._acquainted.clear()
@@ -255,13 +253,6 @@ class FrameLink:
         self._tell_quiet()
         if was_connected:
             self._listener.lost(self.worker_id, cause, ran)
-
-    def _ran(self) -> list[int]:
-        """Unanswered calls that ran, as far as the worker has told."""
-        running = self._running
-        if running is None or not running.others_wait:
-            return list(self._sent_s)
-        return [call_id for call_id in running.call_ids if call_id in self._sent_s]
 
     def _tell_quiet(self) -> None:
         waiter, self._quiet = self._quiet, None
@@ -277,7 +268,7 @@ class FrameLink:
         message = pb.ToRouter.FromString(frame)
         self._heard += 1
         if message.HasField("running"):
-            self._running = message.running
+            self._running.told(message.running)
         if self._introduced:
             self._join(message)
         if message.replies:
@@ -290,9 +281,8 @@ class FrameLink:
             self._listener.reported(self.worker_id, report)
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):
-            self._listener.told(
-                self.worker_id, self._bound.count(wire.load_from_wire(message.load))
-            )
+            load = self._bound.count(wire.load_from_wire(message.load))
+            self._listener.told(self.worker_id, load)
         _raise_fault(message)
 
     def _join(self, message: pb.ToRouter) -> None:
@@ -310,9 +300,7 @@ class FrameLink:
         """Wakes `run`, which may have been cancelled meanwhile."""
         if self._over is None or self._over.done():
             return
-        # So the system ends the connections of a process that is gone. Whatever else ends one, our
-        # own giving up of a silent worker included, does not tell that it is.
-        self._died = error is None or isinstance(error, ConnectionResetError | BrokenPipeError)
+        self._running.ended(error)
         if error is None:
             self._over.set_result(None)
         else:
