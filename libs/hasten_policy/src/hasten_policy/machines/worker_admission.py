@@ -90,7 +90,7 @@ class Admission:
             evidence = call.model.predictor.evidence
             run_s = evidence.least_s(call.rows, call.rows * call.size, now_s)
             call.latest_start_s = call.deadline_s
-            if 0.0 < call.slack_s >= run_s:
+            if call.deadline_s > now_s and run_s <= call.slack_s:
                 return None
         else:
             call.latest_start_s = self._batcher.latest_start_s(call)

@@ -114,7 +114,7 @@ def fitted(memory: Memory, profile: Profile, policy: PredictionPolicy) -> Fit:
         return Fit(Plane(0.5 * policy.unknown_s, 0.5 * policy.unknown_s, 0.0, 1.0), (), 1.0)
     found = _bent(fit(points), memory.bands, prior, policy)
     newest = list(memory.recent)[-policy.drift_runs :]
-    if 2 * len(newest) < policy.drift_runs:
+    if len(newest) < policy.profile_near_runs:
         return found
     drift = median([run.seconds / found.at(run.rows, run.size) for run in newest])
     if 1.0 / policy.drift_factor < drift < policy.drift_factor:

@@ -1,6 +1,6 @@
 """The runs that a prediction is made of."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
 
@@ -61,10 +61,10 @@ class Memory:
             if not runs:
                 del self.bands[band]
 
-    def newest_rows(self, size: float, rows_max: int) -> list[int]:
-        """Rows, up to `rows_max`, of the newest runs of this size."""
+    def newest_rows(self, size: float, rows_max: int) -> Counter[int]:
+        """How many of the newest runs of this size had so many rows, up to `rows_max`."""
         newest = islice(reversed(self.recent), self._policy.drift_runs)
-        return [run.rows for run in newest if run.size == size and run.rows <= rows_max]
+        return Counter([run.rows for run in newest if run.size == size and run.rows <= rows_max])
 
     def seen(self, band: int) -> float:
         """How well a band is known, in runs: those of the bands beside it count a hundredth."""

@@ -15,8 +15,10 @@ from hasten_policy.prediction.spread import Spread
 
 CURVES_MAX: Final = 64
 """Sizes of which a curve is kept between two fits."""
+NEWEST_WEIGHT: Final = 10.0
+"""Weight of each of the newest runs for its own number of rows, in runs of about as much work."""
 UNRUN_WEIGHT: Final = 1e-9
-"""Weight of a size that did not run in service, in runs, where more rows seem to take less time."""
+"""Weight of work that did not run in service, where more rows seem to take less time."""
 
 
 class ServicePredictor:
@@ -178,13 +180,15 @@ class ServicePredictor:
         largest = self._memory.largest
         work_max = max(self._profile.work_max, largest.work if largest else 0.0)
         memory = self._memory
-        points: Sequence[int] = self._rows
-        if not self.batch_sizes:
-            # What ran of late is told as it was, not by its neighbours, which may never run again.
-            points = sorted({*points, *memory.newest_rows(size, self.batch_max)})
+        newest = memory.newest_rows(size, self.batch_max)
+        # What ran of late is told as it was, not by its neighbours, which may never run again.
+        points = self._rows if self.batch_sizes else tuple(sorted({*self._rows, *newest}))
         seconds = rising(
             [self._seconds(rows, size, work_max) for rows in points],
-            [UNRUN_WEIGHT + memory.seen(band_of(rows * size)) for rows in points],
+            [
+                UNRUN_WEIGHT + memory.seen(band_of(rows * size)) + NEWEST_WEIGHT * newest[rows]
+                for rows in points
+            ],
         )
         cap = max(1, int(policy.growth_max * work_max / size))
         return Curve(points, seconds, min(self.batch_max, cap), padded=bool(self.batch_sizes))
