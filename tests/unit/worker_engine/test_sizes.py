@@ -11,7 +11,7 @@ from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.intake_client import Intake
 from loadtest.row_models import convolution, detector
 from tests.unit.worker_engine import zoo
-from tests.unit.worker_engine.row_traps import ints, made
+from tests.unit.worker_engine.row_traps import ints, made, number
 from tests.unit.worker_engine.test_intake import refusal, task_of
 from tests.unit.worker_engine.zoo import value
 
@@ -125,6 +125,25 @@ def test_sizes_of_weights_are_tried(intake: Intake, tmp_path: Path) -> None:
     facts = examined(intake, tmp_path, features())
     assert facts.rows_max == 8
     assert facts.sizes == tuple({"frames": size, "features": 37} for size in (1, 16, 64, 256))
+
+
+def test_a_mask_stays_a_mask_where_more_makes_no_numbers(intake: Intake, tmp_path: Path) -> None:
+    model = made(
+        [
+            ("Cast", ["mask"], ["m"], {"to": TensorProto.FLOAT}),
+            ("Sub", ["one", "m"], ["hidden"], {}),
+            ("Mul", ["hidden", "least"], ["bias"], {}),
+            ("Mul", ["bias", "two"], ["wide"], {}),
+            ("Add", ["X", "wide"], ["s"], {}),
+            ("Softmax", ["s"], ["Y"], {}),
+        ],
+        [value("X", ["n", "words"]), value("mask", ["n", "words"], INT64)],
+        [value("Y", ["n", "words"])],
+        [number("one", 1.0), number("least", -3e38), number("two", 2.0)],
+    )
+    facts = examined(intake, tmp_path, model)
+    assert facts.rows_max == 8
+    assert facts.values.limits["mask"] == 2
 
 
 @pytest.mark.parametrize("size", [1, 16, 64, 256])

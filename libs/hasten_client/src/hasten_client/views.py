@@ -52,7 +52,8 @@ class ModelState:
         name: Model name.
         version: Version; "" when none was ever loaded.
         state: READY, LOADING, UNLOADING, UNAVAILABLE, or "".
-        reason: Why it is not ready.
+        reason: Why it is not ready; of one that is, how it is served otherwise than one might
+            expect, as one call at a time.
     """
 
     name: str

@@ -16,6 +16,7 @@ from hasten_worker.engine.onnx_model import OnnxRun
 from hasten_worker.engine.onnx_runner import OnnxRunner
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.row_trial import RowTrial, Verdict
+from hasten_worker.engine.same_rows import is_number
 from hasten_worker.engine.samples import Sample, one_row
 from hasten_worker.engine.session import TENSORRT
 from hasten_worker.engine.size_search import search, widen
@@ -79,6 +80,7 @@ class Explorer:
         self._names = free_names(self._frames)
         self._others: list[Sizes] = []
         self._sample: Mapping[str, Array] | None = None
+        self._answer: Mapping[str, Array] = {}
         self.error = ""
         self._run_s_max = task.run_s_max
         self._is_first = True
@@ -179,7 +181,9 @@ class Explorer:
             return False
         row = self._generator().row(self.base, 0)
         shape = row[frame.plan.name].shape
-        return self._succeeds({**row, frame.plan.name: filled(frame.element, shape, number)})
+        row[frame.plan.name] = filled(frame.element, shape, number)
+        # A mask of more than one makes NaN of most answers, which show nothing.
+        return self._succeeds(row) and all(map(is_number, self._answer.values()))
 
     def _takes(self, limits: Mapping[str, int], budget: Budget) -> bool:
         """Most rows of noise within these limits run; keeps them if they do."""
@@ -205,7 +209,7 @@ class Explorer:
     def _succeeds(self, member: Mapping[str, Array]) -> bool:
         first, self._is_first = self._is_first, False
         try:
-            self._run([member], 1)
+            (self._answer,) = self._run([member], 1)
         except ModelError as error:
             # Another input will make it neither faster nor smaller.
             if first and error.terminated:

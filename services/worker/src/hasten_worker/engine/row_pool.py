@@ -10,7 +10,7 @@ from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import Sizes
 from hasten_worker.engine.generated import KINDS, Generator
 from hasten_worker.engine.onnx_runner import RowsLostError
-from hasten_worker.engine.same_rows import same_bits
+from hasten_worker.engine.same_rows import is_number, same_bits
 from hasten_worker.model import Array, ModelError
 
 Member = Mapping[str, Array]
@@ -68,9 +68,9 @@ class Pool:
                 yield self.members[(number + turn + step) % count]
 
     def varies(self, name: str) -> bool:
-        """Not all rows were answered the same by this output."""
-        first = self.alone[0][name]
-        return any(not same_bits(first, answer[name]) for answer in self.alone[1:])
+        """Not all rows that were answered with numbers got the same from this output."""
+        numbers = [answer[name] for answer in self.alone if is_number(answer[name])]
+        return any(not same_bits(numbers[0], other) for other in numbers[1:])
 
 
 def fill_pool(run: Run, generator: Generator, sizes: Sizes, budget: Budget) -> Pool:

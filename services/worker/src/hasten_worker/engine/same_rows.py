@@ -41,6 +41,13 @@ def same_bits(one: Array, other: Array) -> bool:
     return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
 
 
+def is_number(array: Array) -> bool:
+    """No element is NaN."""
+    if array.dtype.name not in _BY_TYPE:
+        return True
+    return not np.isnan(array.astype(np.float64)).any()
+
+
 def difference(one: Array, other: Array, closeness: Closeness) -> str:
     """How the two differ, as far as they are not as near as that; "" when they are.
 
