@@ -95,6 +95,8 @@ class SimRouter:
                 arrival.priority,
                 self._scenario.tenants[arrival.tenant],
                 arrival.payload_bytes,
+                rows=arrival.rows,
+                elements=arrival.rows,
             )
         )
         self._arriving = 0

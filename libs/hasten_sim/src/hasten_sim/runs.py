@@ -42,13 +42,13 @@ class RunTimes:
             seconds *= noise.tail_factor
         return seconds
 
-    def profile(self) -> tuple[tuple[int, float], ...]:
+    def profile(self) -> tuple[tuple[int, int, float], ...]:
         """What a measurement at load time finds, for each power of two and the full batch."""
         most = self.shape.batch_max
         sizes = [1 << power for power in range((most - 1).bit_length())]
         factor = self.shape.profiled_factor
         return tuple(
-            (size, factor * self.seconds(size))
+            (size, size, factor * self.seconds(size))
             for size in [*sizes, most]
             for _ in range(PROFILE_RUNS)
         )

@@ -212,6 +212,7 @@ class SimWorker:
                     self._scenario.tenants[ask.tenant],
                     ask.payload_bytes,
                     more_follow=index != last,
+                    elements=ask.rows,
                 )
             )
         self._flush()

@@ -50,7 +50,7 @@ class ServicePredictor:
     Args:
         batch_max: Most rows in a batch, >= 1.
         batch_sizes: Row counts that batches are padded up to, ascending; empty for none.
-        profile: (rows, seconds) of load-time runs, several per size or none at all.
+        profile: (rows, elements, seconds) of load-time runs, several per size or none at all.
         policy: Parameters.
     """
 
@@ -79,7 +79,7 @@ class ServicePredictor:
         *,
         batch_max: int,
         batch_sizes: Sequence[int] = (),
-        profile: Sequence[tuple[int, float]] = (),
+        profile: Sequence[tuple[int, int, float]] = (),
         policy: PredictionPolicy | None = None,
     ) -> None:
         self.batch_max = batch_max
@@ -88,7 +88,7 @@ class ServicePredictor:
         self._policy = policy or PredictionPolicy()
         self._profile = tuple(
             (self.padded(max(1, min(rows, batch_max))), max(seconds, SECONDS_MIN))
-            for rows, seconds in profile
+            for rows, _, seconds in profile
         )
         self._runs = 0
         self._last_run_s = 0.0
