@@ -49,7 +49,13 @@ def _facts(line: str) -> Mesh:
 
 @contextmanager
 def running_mesh(
-    models: Path, *, workers: int = 1, processes: int = 1, control: str = "none", lanes: int = 0
+    models: Path,
+    *,
+    workers: int = 1,
+    processes: int = 1,
+    control: str = "none",
+    lanes: int = 0,
+    python: str = sys.executable,
 ) -> Iterator[Mesh]:
     """A mesh on free ports that serves `models`; gone when the block ends.
 
@@ -59,11 +65,12 @@ def running_mesh(
         processes: Processes of the router.
         control: Of the repository, as `hasten up` takes it.
         lanes: Batches that a worker runs at once; 0 for as many as the cores suggest.
+        python: The interpreter, which decides whose code it is.
 
     Raises:
         RuntimeError: It did not come up; the message is what it said.
     """
-    command = [sys.executable, "-m", "hasten_cli.main", "up", "--json", "--port", "0"]
+    command = [python, "-m", "hasten_cli.main", "up", "--json", "--port", "0"]
     command += ["--metrics-port", "0", "--models", str(models)]
     command += ["--workers", str(workers), "--processes", str(processes), "--control", control]
     with tempfile.TemporaryFile("w+") as said:

@@ -57,6 +57,15 @@ def test_the_hop_is_measured_for_every_variant() -> None:
     assert (found["wake_us"] is None) == (len(os.sched_getaffinity(0)) == 1)
 
 
+def test_two_trees_are_put_side_by_side() -> None:
+    [direct, router] = json.loads(
+        run("loadtest.pair", ".", ".", "--callers", "1", "--rounds", "1", "--json")
+    )
+    assert (direct["way"], router["way"]) == ("direct", "router")
+    for row in (direct, router):
+        assert row["paired_us"] == pytest.approx(row["new_us"] - row["old_us"])
+
+
 def test_the_overload_sweep_covers_every_load() -> None:
     found = json.loads(run("loadtest.overload", "--seconds", "0.3", "--json"))
     assert found["normal_after_s"] <= 4.0
