@@ -5,7 +5,7 @@
 A mesh of each tree runs on this machine, with one worker and a model that takes no time. They
 take turns of a third of a second, straight to the worker and through the router, so that a noisy
 machine disturbs both alike; "paired" is the median over the rounds of new less old. Each tree needs
-its own environment: run `make setup` in it. A tree of an older commit: `git worktree add DIR COMMIT`.
+its own environment: run `make setup` there. `git worktree add DIR COMMIT` makes an older tree.
 """
 
 import argparse

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,10 +67,35 @@ def test_two_trees_are_put_side_by_side() -> None:
         assert row["paired_us"] == pytest.approx(row["new_us"] - row["old_us"])
 
 
+def check_loads(found: dict[str, Any], loads: list[str]) -> None:
+    """Every call ended in one way, and no figure is impossible."""
+    assert list(found["loads"]) == loads
+    assert all(rate > 0 for rate in found["capacity_per_s"].values())
+    for step in found["loads"].values():
+        seen = step["summary"]
+        ended = {**seen["refused"], **seen["missed"]}
+        assert seen["offered"] == seen["answered"] + sum(ended.values()) > 0
+        assert (step["of_capacity"] > 0) == (seen["answered"] > 0)
+        assert step["in_vain"] >= 0
+        assert step["sender"] > 0
+
+
 def test_the_overload_sweep_covers_every_load() -> None:
     found = json.loads(run("loadtest.overload", "--seconds", "0.3", "--json"))
     assert found["normal_after_s"] <= 4.0
-    assert list(found["loads"]) == ["0.5", "1.0", "1.5", "2.0", "4.0", "10.0"]
+    assert list(found["capacity_per_s"]) == ["encoder"]
+    check_loads(found, ["0.5", "1.0", "1.5", "2.0", "4.0", "10.0"])
+
+
+def test_the_overload_sweep_meets_fresh_meshes_with_any_models_beside_neighbours() -> None:
+    said = run(
+        *("loadtest.overload", "--model", "mix", "--lengths", "4,8", "--deadline", "5000"),
+        *("--multiples", "0.2,0.4", "--seconds", "1", "--fresh", "--burners", "1", "--json"),
+    )
+    found = json.loads(said)
+    assert (found["start"], found["burners"]) == ("fresh", 1)
+    assert list(found["capacity_per_s"]) == ["mlp", "encoder"]
+    check_loads(found, ["0.2", "0.4"])
 
 
 def test_a_workload_is_offered_to_a_mesh_and_to_the_simulator() -> None:
