@@ -228,6 +228,24 @@ def keep_busy(
         return _sent(sent, begin_s, cpu_s)
 
 
+def one_by_one(address: str, calls: Iterable[tuple[bytes, float | None]]) -> Sent:
+    """Sends each call when the one before has ended: a single caller.
+
+    Args:
+        address: "host:port".
+        calls: Serialised requests with the seconds that each may take, None for any.
+    """
+    sent: list[Call] = []
+    with _undisturbed(), Sender(address, 1) as sender:
+        begin_s, cpu_s = time.monotonic(), time.process_time()
+        for payload, deadline_s in calls:
+            body = frames.message(payload)
+            sent.append(sender.begin(body, time.monotonic(), deadline_s))
+            while sender.under_way:
+                sender.turn(inf)
+        return _sent(sent, begin_s, cpu_s)
+
+
 def _sent(calls: list[Call], begin_s: float, cpu_s: float) -> Sent:
     wall_s, cpu_s = time.monotonic() - begin_s, time.process_time() - cpu_s
     outcomes = tuple(

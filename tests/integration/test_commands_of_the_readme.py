@@ -1,5 +1,6 @@
 """The demonstration and the measurements run by themselves and end well."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from loadtest import computing
 from tests.support.services import PATIENT_UNFROZEN
 
 pytestmark = pytest.mark.integration
@@ -119,3 +121,28 @@ def test_the_cost_of_a_decision_is_printed_for_every_pool() -> None:
 def test_the_first_reply_after_make_up_is_timed() -> None:
     found = json.loads(run("loadtest.first_reply", "--runs", "1", "--json"))
     assert 0 < found["ready_s"][0] <= found["reply_s"][0]
+
+
+def test_real_models_are_asked_in_time_and_at_once(tmp_path: Path) -> None:
+    computing.write(tmp_path, "mlp")
+    content = (tmp_path / "mlp" / "1" / "model.onnx").read_bytes()
+    checksum = hashlib.sha256(content).hexdigest()
+    (tmp_path / f"perceptron-{checksum[:12]}.onnx").write_bytes(content)
+    (tmp_path / "table.toml").write_text(
+        f"""
+        [[package]]
+        name = "kept"
+        version = "1.0"
+        model = [{{ name = "perceptron", what = "nothing", file = "-", sha256 = "{checksum}" }}]
+        """
+    )
+    said = run(
+        *("loadtest.real_models", "--table", str(tmp_path / "table.toml"), "--json"),
+        *("--models-cache", str(tmp_path), "--calls", "3"),
+    )
+    [row] = json.loads(said)["models"]
+    assert (row["name"], row["served"], row["batched"]) == ("perceptron", True, True)
+    assert row["equal"] == row["asked"] == 48, row["wrong"]
+    for multiple in ("3", "8", "20"):
+        left_out = sum(row["refused"][multiple].values())
+        assert row["in_time"][multiple] == pytest.approx(1 - left_out / 3)
