@@ -132,6 +132,13 @@ class Sender:
             self._next = (self._next + 1) % len(self._connections)
         return call
 
+    def ask(self, body: bytes, deadline_s: float | None) -> Outcome:
+        """Sends a call now and waits for its end; no other may be under way."""
+        call = self.begin(body, time.monotonic(), deadline_s)
+        while call.ended is None:
+            self.turn(inf)
+        return _outcome(call, call.ended)
+
     def turn(self, until_s: float) -> list[Call]:
         """Sends, waits for answers until then at most, and returns the calls that ended."""
         for connection in self._connections:
@@ -235,24 +242,21 @@ def one_by_one(address: str, calls: Iterable[tuple[bytes, float | None]]) -> Sen
         address: "host:port".
         calls: Serialised requests with the seconds that each may take, None for any.
     """
-    sent: list[Call] = []
     with _undisturbed(), Sender(address, 1) as sender:
         begin_s, cpu_s = time.monotonic(), time.process_time()
-        for payload, deadline_s in calls:
-            body = frames.message(payload)
-            sent.append(sender.begin(body, time.monotonic(), deadline_s))
-            while sender.under_way:
-                sender.turn(inf)
-        return _sent(sent, begin_s, cpu_s)
+        outcomes = tuple(
+            sender.ask(frames.message(payload), deadline_s) for payload, deadline_s in calls
+        )
+        return Sent(outcomes, time.monotonic() - begin_s, time.process_time() - cpu_s)
+
+
+def _outcome(call: Call, ended: Ended) -> Outcome:
+    return Outcome(call.due_s, call.sent_s - call.due_s, call.done_s - call.due_s, *ended)
 
 
 def _sent(calls: list[Call], begin_s: float, cpu_s: float) -> Sent:
     wall_s, cpu_s = time.monotonic() - begin_s, time.process_time() - cpu_s
-    outcomes = tuple(
-        Outcome(call.due_s, call.sent_s - call.due_s, call.done_s - call.due_s, *call.ended)
-        for call in calls
-        if call.ended is not None
-    )
+    outcomes = tuple(_outcome(call, call.ended) for call in calls if call.ended is not None)
     return Sent(outcomes, wall_s, cpu_s)
 
 

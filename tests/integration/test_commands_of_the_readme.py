@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from loadtest import computing
+from loadtest import computing, plain
+from loadtest.alike import differs
+from loadtest.bare_server import started
+from loadtest.concurrent_callers import answers_at_once
 from tests.support.services import PATIENT_UNFROZEN
 
 pytestmark = pytest.mark.integration
@@ -146,3 +149,37 @@ def test_real_models_are_asked_in_time_and_at_once(tmp_path: Path) -> None:
     for multiple in ("3", "8", "20"):
         left_out = sum(row["refused"][multiple].values())
         assert row["in_time"][multiple] == pytest.approx(1 - left_out / 3)
+
+
+def test_an_idle_worker_is_tried_after_each_thing_that_may_lock_it_out() -> None:
+    words = ("--model", "mlp", "--multiple", "8", "--calls", "5", "--seconds", "0.3", "--json")
+    found = json.loads(run("loadtest.lock_out", *words))
+    assert [one["trial"] for one in found] == ["constant", "mixed", "hiccup", "overload"]
+    for one in found:
+        assert one["calls"] == 5 == one["answered"] + sum(one["left_out"].values())
+        assert 0 <= one["able"] <= 5
+        assert (one["share"] is None) == (one["able"] == 0)
+
+
+def test_the_mesh_takes_turns_with_servers_that_only_batch() -> None:
+    words = ("--rounds", "1", "--seconds", "0.3", "--callers", "2", "--length", "4", "--json")
+    found = json.loads(run("loadtest.batch_rate", *words))
+    assert list(found["per_s"]) == ["mesh", "all at once", "after 2 ms"]
+    assert all(per_s > 0 for per_s in found["per_s"].values())
+    assert found["share"] > 0
+    assert found["rows_a_batch"] >= 1.0
+
+
+@pytest.mark.parametrize("wait_ms", ["0", "20"])
+def test_the_server_that_only_batches_answers_each_caller_with_his_own_row(
+    tmp_path: Path, wait_ms: str
+) -> None:
+    computing.write(tmp_path, "mlp")
+    model = tmp_path / "mlp" / "1" / "model.onnx"
+    asked = [computing.inputs("mlp", 0, seed=seed) for seed in range(8)]
+    session = plain.session_of(model)
+    with started("loadtest.batching_server", str(model), wait_ms) as (address, _):
+        answers = answers_at_once(address, "mlp", asked, deadline_s=60.0)
+    for inputs, answer in zip(asked, answers, strict=True):
+        assert not isinstance(answer, str), answer
+        assert not differs(answer, plain.outputs_of(session, inputs))
