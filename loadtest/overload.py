@@ -2,9 +2,10 @@
 
 The models compute: `mlp`, a perceptron of some tenths of a millisecond, `encoder`, a sentence
 encoder of MiniLM's size that takes any length, or `mix`, both at once. What the mesh can do is
-measured first, with 16 callers in a closed loop; loads are multiples of that, offered as calls
-come in practice (Poisson), whatever becomes of them. After the highest load half the capacity is
-offered without a pause, to see when all is well again.
+measured first: the most calls a second of 2, 4, 8 or 16 callers in a closed loop of whom nine in
+ten are answered within the deadline. Loads are multiples of that, offered as calls come in practice
+(Poisson), whatever becomes of them. After the highest load half the capacity is offered without a
+pause, to see when all is well again.
 
 --warm (as it is without) offers all loads to the mesh that was measured. --fresh starts a new one
 for each: a closed loop teaches a mesh what its models take, and hides how it begins.
@@ -36,13 +37,15 @@ from loadtest.computing import ENCODER, MLP
 from loadtest.executed import executed_of, late_starts
 from loadtest.generator import Planned
 from loadtest.mesh import Mesh, running_mesh
-from loadtest.summary import Summary, normal_after_s, summarise
+from loadtest.summary import Summary, normal_after_s, quantile, summarise
 
 MODELS: Final = {MLP: (MLP,), ENCODER: (ENCODER,), "mix": (MLP, ENCODER)}
 LOADS: Final = "0.5,1,1.5,2,4,10"
 LENGTHS: Final = "24"
-CALLERS: Final = 16
-"""Of the closed loop that measures the capacity."""
+CALLERS: Final = (2, 4, 8, 16)
+"""Of the closed loops that measure the capacity: more than batches need, their calls only wait."""
+CLOSED_S_MAX: Final = 2.0
+"""Length of each."""
 LOAD_AFTER: Final = 0.5
 SECONDS_AFTER: Final = 4.0
 WARM_UP_S: Final = 1.0
@@ -102,12 +105,17 @@ Capacity = dict[str, float]
 def capacity_of(mesh: Mesh, demand: Demand) -> Capacity:
     """Measures it, model by model."""
     found: Capacity = {}
+    seconds = min(CLOSED_S_MAX, demand.seconds)
     for model in demand.models:
         payloads = demand.payloads(model)
-        for seconds in (min(WARM_UP_S, demand.seconds / 3), demand.seconds):
-            sent = generator.keep_busy(mesh.router, payloads, callers=CALLERS, seconds=seconds)
-        answered = sum(outcome.answered for outcome in sent.outcomes)
-        found[model] = answered / sent.wall_s
+        generator.keep_busy(mesh.router, payloads, callers=max(CALLERS), seconds=seconds / 2)
+        found[model] = 0.0
+        for callers in CALLERS:
+            sent = generator.keep_busy(mesh.router, payloads, callers=callers, seconds=seconds)
+            took_s = [outcome.took_s for outcome in sent.outcomes if outcome.answered]
+            # Where even two callers wait longer, their rate has to do.
+            if not found[model] or quantile(took_s, 0.9) <= demand.deadline_s:
+                found[model] = max(found[model], len(took_s) / sent.wall_s)
     return found
 
 
@@ -179,7 +187,11 @@ def sweep(models: Path, demand: Demand, loads: Sequence[float], said: argparse.N
     with ExitStack() as stack:
         mesh = stack.enter_context(running_mesh(models, workers=said.workers))
         stack.enter_context(burning(said.burners))
-        capacity = capacity_of(mesh, demand)
+        capacity = (
+            dict.fromkeys(demand.models, said.capacity)
+            if said.capacity
+            else capacity_of(mesh, demand)
+        )
         steps: dict[float, Step] = {}
         after: list[Outcome] = []
         for load in loads:
@@ -226,6 +238,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", choices=MODELS, default=ENCODER)
     parser.add_argument("--lengths", default=LENGTHS, help="of the encoder's inputs, as 8,16,24")
     parser.add_argument("--multiples", default=LOADS, help="of the capacity, as 0.5,1,2")
+    parser.add_argument("--capacity", type=float, metavar="PER_S", help="not to be measured")
     parser.add_argument("--deadline", type=float, default=50.0, metavar="MS", help="of each call")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0, help="that count, of each load")
