@@ -111,7 +111,9 @@ def told_to_a_worker(calls: int) -> Told:
         told.append((now_s, event, effects))
         return effects
 
-    profile = tuple((rows, 0.001 + 0.0002 * rows) for rows in (1, 2, 4, 8, 16) for _ in range(3))
+    profile = tuple(
+        (rows, rows, 0.001 + 0.0002 * rows) for rows in (1, 2, 4, 8, 16) for _ in range(3)
+    )
     spec = worker_events.ModelSpec(
         "digits/1",
         "digits",

@@ -26,6 +26,10 @@ def impossible(workload: Workload) -> list[str]:
         found.append("mesh.speeds: all workers are on this machine and equally fast")
     if table.mesh.weights_known:
         found.append("mesh.weights_known: nobody sets weights here")
+    if table.mesh.lag_ms:
+        found.append("mesh.lag_ms: this machine has a lag of its own")
+    if table.mesh.host is not None:
+        found.append("mesh.host: this machine is what it is")
     if table.mesh.memory_mb:
         found.append("mesh.memory_mb: every worker loads every model")
     if isinstance(table.deadlines, Deadlines) and not table.deadlines.callers_leave:
@@ -37,8 +41,14 @@ def impossible(workload: Workload) -> list[str]:
     for model in table.models:
         asks = {
             "points": model.points is not None,
+            "element_us": model.element_us > 0.0,
+            "square_us": model.square_us > 0.0,
+            "lengths": model.lengths is not None,
             "noise.tail_share": model.noise.tail_share > 0.0,
+            "noise.drift_cv": model.noise.drift_cv > 0.0,
+            "noise.stall_every_s": model.noise.stall_every_s is not None,
             "profiled_factor": model.profiled_factor != 1.0,
+            "profiled_at": model.profiled_at != "lengths",
             "replicas": model.replicas > 0,
         }
         found += [

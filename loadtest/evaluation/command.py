@@ -19,6 +19,7 @@ from loadtest.evaluation import (
     edf,
     overload,
     promise,
+    promise_real,
 )
 from loadtest.evaluation.bench import Bench
 from loadtest.evaluation.index import write_index
@@ -30,6 +31,7 @@ PAGES: Final = {
     for page in (
         overload.PAGE,
         promise.PAGE,
+        promise_real.PAGE,
         balancing.PAGE,
         batching.PAGE,
         combined.PAGE,

@@ -7,6 +7,7 @@ import pytest
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
 from hasten_sim.simulate import simulate
+from hasten_sim.yardstick import one_next_batch
 from loadtest.evaluation.setting import CENTRAL, Setting
 
 STAY = "[deadlines]\ncallers_leave = false\n"
@@ -64,3 +65,16 @@ def test_a_silently_slow_worker_is_found_out_within_five_seconds() -> None:
         return found.share_by_worker[1] * found.busy_s / run_s
 
     assert calls("balancing_silent_slow.toml", 0.04) < calls("balancing.toml", 0.01) / 3
+
+
+@pytest.mark.parametrize("file", ["encoder_24.toml", "minilm_32.toml", "encoder_64.toml"])
+@pytest.mark.parametrize("load", [0.5, 1.0, 2.0])
+def test_models_that_compute_are_used_nearly_as_well_as_exact_knowledge_could(
+    file: str, load: float
+) -> None:
+    setting = Setting(file, "", 4, 1)
+    could = one_next_batch(setting.scenario(load=load), 1)
+    found = ran(setting, "hasten", load)
+    assert found.in_time >= 0.9 * could.in_time
+    assert found.late_share <= 0.02
+    assert found.refused_idle == 0

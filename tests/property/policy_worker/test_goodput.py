@@ -42,7 +42,7 @@ def clairvoyant(jobs: list[Job]) -> int:
 def test_one_call_at_a_time_comes_near_the_clairvoyant_optimum(load: float) -> None:
     rng = Random(f"{load}")
     policy = WorkerPolicy(finish_margin_s=0.0)
-    spec = model(batch_max=1, instances=1, profile=((1, RUN_S),) * 5)
+    spec = model(batch_max=1, instances=1, profile=((1, 1, RUN_S),) * 5)
     ratios = []
     for _ in range(SETS):
         jobs = jobs_at(load, rng)

@@ -12,9 +12,13 @@ runs = st.lists(st.tuples(st.integers(1, 32), st.floats(1e-4, 2.0)), max_size=12
 quantiles = st.floats(0.0, 1.0)
 
 
+def _sized(history: list[tuple[int, float]]) -> list[tuple[int, int, float]]:
+    return [(rows, rows, seconds) for rows, seconds in history]
+
+
 def learned(history: list[tuple[int, float]], *, padding: bool = False) -> ServicePredictor:
     sizes = (1, 2, 4, 8, 16, 32) if padding else ()
-    predictor = ServicePredictor(batch_max=32, batch_sizes=sizes, profile=history[:10])
+    predictor = ServicePredictor(batch_max=32, batch_sizes=sizes, profile=_sized(history[:10]))
     for rows, seconds in history[10:]:
         predictor.observe(predictor.padded(rows), seconds, now_s=0.0)
     return predictor
@@ -73,8 +77,8 @@ def test_the_order_of_the_load_time_profile_does_not_matter(
 ) -> None:
     shuffled = order.sample(history, len(history))
     policy = PredictionPolicy(runs_max=200)
-    one = ServicePredictor(batch_max=32, profile=history, policy=policy)
-    other = ServicePredictor(batch_max=32, profile=shuffled, policy=policy)
+    one = ServicePredictor(batch_max=32, profile=_sized(history), policy=policy)
+    other = ServicePredictor(batch_max=32, profile=_sized(shuffled), policy=policy)
     for rows in (1, 3, 17, 32):
         assert one.predict_s(rows, 0.95) == other.predict_s(rows, 0.95)
 

@@ -94,6 +94,13 @@ def test_plain_workloads_can_be_offered(name: str) -> None:
         ("promise_biased", "models 'model': profiled_factor: "),
         ("scale", "models '"),
         ("scale", "mesh.memory_mb: "),
+        ("perceptron", "mesh.host: "),
+        ("encoder_24", "mesh.lag_ms: "),
+        ("seven_lengths", "models 'encoder': lengths: "),
+        ("seven_lengths", "models 'encoder': element_us: "),
+        ("wrong_profile", "models 'encoder': profiled_at: "),
+        ("drifting", "models 'encoder': noise.drift_cv: "),
+        ("drifting", "models 'encoder': noise.stall_every_s: "),
     ],
 )
 def test_what_a_local_mesh_cannot_do_is_said(name: str, reason: str) -> None:

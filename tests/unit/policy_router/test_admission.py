@@ -25,7 +25,14 @@ def test_of_twenty_calls_that_leave_after_a_second_a_worker_of_300_ms_gets_three
 @pytest.mark.parametrize("time_left_s", [0.0, -1.0, -inf, 1e-9, 0.0105])
 def test_a_deadline_that_even_an_idle_worker_cannot_keep_is_infeasible(time_left_s: float) -> None:
     made = router("w")
+    made.report("w", depth=1, backlog_s=0.001)
     assert refusals(made.call(1, time_left_s)) == {1: Reason.DEADLINE_INFEASIBLE}
+
+
+def test_a_deadline_that_has_passed_is_infeasible_even_where_a_worker_is_idle() -> None:
+    made = router("w")
+    for call_id, time_left_s in enumerate([0.0, -1.0]):
+        assert refusals(made.call(call_id, time_left_s)) == {call_id: Reason.DEADLINE_INFEASIBLE}
 
 
 def test_a_deadline_that_is_no_number_is_invalid() -> None:
@@ -70,9 +77,10 @@ def test_nobody_who_serves_it_is_told_apart_by_cause() -> None:
 
 def test_a_model_that_became_faster_may_have_shorter_deadlines() -> None:
     made = Router()
-    made.join("w", model(best_s=0.2, alpha_s=0.2))
+    busy = {"depth": 1, "backlog_s": 0.001}
+    made.join("w", model(best_s=0.2, alpha_s=0.2), **busy)
     assert refusals(made.call(1, 0.1)) == {1: Reason.DEADLINE_INFEASIBLE}
-    made.report("w", model(best_s=0.01, alpha_s=0.01))
+    made.report("w", model(best_s=0.01, alpha_s=0.01), **busy)
     assert sends(made.call(2, 0.1)) == [(2, "w")]
 
 
@@ -117,9 +125,12 @@ def test_the_hold_queue_is_bounded_in_calls_bytes_and_seconds(
 def test_theta_follows_the_misses_of_its_class_and_stays_in_its_bounds() -> None:
     policy = RouterPolicy()
     theta = Theta(policy)
-    for number in range(1000):
+    for number in range(policy.theta_outcomes_min):
         theta.learn(1, 0.01 * number, missed=True)
-    assert theta.values[1] == pytest.approx(policy.theta_min)
+    assert theta.values[1] == policy.theta_start[1], "the predictor has to learn first"
+    for number in range(1000):
+        theta.learn(1, 1.0 + 0.01 * number, missed=True)
+    assert theta.values[1] == pytest.approx(policy.theta_min * policy.theta_start[1])
     assert theta.values[0] == policy.theta_start[0]
     for number in range(100_000):
         theta.learn(1, 10.0 + 0.01 * number, missed=False)
@@ -140,7 +151,7 @@ def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth()
 
 
 def test_the_first_misses_move_theta_most_and_a_restored_one_is_settled() -> None:
-    policy = RouterPolicy()
+    policy = RouterPolicy(theta_outcomes_min=0)
     theta = Theta(policy)
     steps = []
     for number in range(10):
@@ -174,15 +185,24 @@ def test_a_burst_of_misses_costs_little_and_half_of_it_is_made_good_soon() -> No
     assert theta.values[1] - fallen > plain, "faster than by its usual steps"
 
 
-def test_models_share_their_thetas_and_doubt_each_for_itself() -> None:
-    policy = RouterPolicy()
+def test_models_share_their_thetas() -> None:
+    policy = RouterPolicy(theta_outcomes_min=0)
     shared = Shared(policy)
     one, other = Theta(policy, shared), Theta(policy, shared)
     one.learn(1, 1.0, missed=True)
     assert other.of(1) == one.of(1) < policy.theta_start[1]
-    assert one.doubt is not other.doubt
     other.restore([0.7] * 4)
     assert one.values == [0.7] * 4
+
+
+def test_a_model_that_takes_another_time_begins_with_theta_anew() -> None:
+    made = router("w")
+    theta = made.machine._state.registry.theta_of("m")
+    theta.restore([0.7] * 4)
+    made.report("w", model(alpha_s=0.011))
+    assert theta.values == [0.7] * 4, "about as before"
+    made.report("w", model(alpha_s=0.02))
+    assert theta.values == [max(0.7, start) for start in RouterPolicy().theta_start]
 
 
 def test_max_goodput_does_not_steer() -> None:

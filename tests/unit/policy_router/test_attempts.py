@@ -245,7 +245,7 @@ def test_hedges_keep_to_their_budget_and_stop_while_calls_are_refused() -> None:
         made.answer(call_id, worker)
     assert 1 <= hedged <= 5
     for worker_id in names(4):
-        made.report(worker_id, backlog_s=0.4)
+        made.report(worker_id, depth=4, backlog_s=0.4)
     assert refusals(made.call(100, 0.2)) == {100: Reason.OVERLOADED}
     made.tell(WorkerLost("w003"))
     for call_id in range(101, 120):

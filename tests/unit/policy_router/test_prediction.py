@@ -2,8 +2,8 @@
 
 import pytest
 
-from hasten_policy.machines.router_events import CallAbandoned, LoadTold
-from hasten_policy.reasons import Reason
+from hasten_policy.machines.router_events import AttemptRefused, CallAbandoned, LoadTold
+from hasten_policy.reasons import Reason, Refusal
 from tests.unit.policy_router.harness import Router, model, refusals, router, sends
 
 
@@ -58,11 +58,38 @@ def test_a_batch_that_is_about_to_begin_is_not_counted_on() -> None:
     assert finish_s(made, "w") == pytest.approx(0.0169 + 0.011), "the next one"
 
 
-def test_what_does_not_fit_the_waiting_batch_waits_for_all() -> None:
+def test_what_does_not_fit_the_waiting_batch_waits_for_all_and_for_a_full_one() -> None:
     made = router("w")
     full = {"depth": 64, "waiting": 32, "waiting_of": ((0, 32),), "backlog_s": 0.06}
     made.report("w", **full, starts_s=(0.018,))
-    assert finish_s(made, "w") == pytest.approx(0.06 + 0.011)
+    assert finish_s(made, "w") == pytest.approx(0.06 + 0.042)
+
+
+def test_batches_are_planned_as_large_as_the_worker_forms_them() -> None:
+    made = router("w")
+    small = model(target_rows=4, target_s=0.014)
+    made.report("w", small, depth=8, waiting=4, waiting_of=((0, 4),), backlog_s=0.02)
+    assert finish_s(made, "w") == pytest.approx(0.02 + 0.014)
+
+
+def test_a_longer_call_takes_longer_and_brings_its_rows() -> None:
+    made = router("w")
+    sized = model(size=24.0, gamma_s=0.0001)
+    made.report("w", sized)
+    entry = made.machine._state.registry.views["m"].open[0]
+    assert entry.finish_in_s(made.now_s, 1, 24.0) == pytest.approx(0.011)
+    assert entry.finish_in_s(made.now_s, 1, 124.0) == pytest.approx(0.021)
+    assert entry.finish_in_s(made.now_s, 3, 124.0) == pytest.approx(0.01 + 3 * 0.011)
+    assert entry.finish_in_s(made.now_s, 1, 1.0) == pytest.approx(0.011), "no less than the least"
+
+
+def test_calls_of_many_shapes_are_planned_one_after_the_other() -> None:
+    made = router("w")
+    mixed = model(unlike=0.9, size=24.0, gamma_s=0.0001)
+    made.report("w", mixed, depth=3, waiting=2, waiting_of=((0, 2),), backlog_s=0.03)
+    made.call(1, 1.0, elements=124)
+    made.call(2, 1.0, elements=24)
+    assert finish_s(made, "w") == pytest.approx(0.03 + 0.021 + 0.011 + 0.011)
 
 
 def test_a_waiting_batch_is_expected_to_grow_to_the_size_of_late() -> None:
@@ -142,10 +169,20 @@ def test_places_beyond_the_models_known_are_ignored() -> None:
 
 
 def test_a_worker_that_refuses_an_admitted_call_teaches_theta() -> None:
-    made = router("w")
+    made = router("w", theta_outcomes_min=0)
     theta = made.machine._state.registry.theta_of("m")
     before = theta.values[1]
     made.call(1, 1.0)
     made.turn_down(1, "w", Reason.OVERLOADED)
     assert theta.values[1] < before
+
+
+def test_a_call_that_was_shed_as_another_run_overran_teaches_theta_nothing() -> None:
+    made = router("w", theta_outcomes_min=0)
+    theta = made.machine._state.registry.theta_of("m")
+    before = list(theta.values)
+    made.call(1, 1.0)
+    refusal = Refusal(Reason.SHED_BEFORE_START, "", metadata=(("overran", "1"),))
+    made.tell(AttemptRefused(1, "w", made.load("w"), refusal))
+    assert theta.values == before
     assert refusals([]) == {}

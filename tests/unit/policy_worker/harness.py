@@ -27,10 +27,10 @@ RunTime = Callable[[str, int], float]
 """Seconds that a batch of a model of so many padded rows takes."""
 
 
-def profile(run_s: Callable[[int], float], batch_max: int) -> tuple[tuple[int, float], ...]:
+def profile(run_s: Callable[[int], float], batch_max: int) -> tuple[tuple[int, int, float], ...]:
     """Load-time runs: three of each power of two up to `batch_max`."""
     sizes = [1 << k for k in range((batch_max - 1).bit_length())] + [batch_max]
-    return tuple((size, run_s(size)) for size in sizes for _ in range(3))
+    return tuple((size, size, run_s(size)) for size in sizes for _ in range(3))
 
 
 def model(name: str = "m", **changes: object) -> ModelSpec:

@@ -71,7 +71,7 @@ def test_the_models_own_timeout_stands_in_for_a_missing_deadline() -> None:
 
 
 def test_three_of_twenty_calls_that_fit_are_run_and_the_others_hear_it_at_once() -> None:
-    spec = model(batch_max=1, instances=1, profile=((1, 0.3001), (1, 0.3002), (1, 0.3003)))
+    spec = model(batch_max=1, instances=1, profile=((1, 1, 0.3001), (1, 1, 0.3002), (1, 1, 0.3003)))
     pretended = worker(spec, run_s=lambda _key, _rows: 0.3002)
     for index in range(20):
         pretended.at(0.001 * index, call(index + 1, 1.0))
@@ -84,7 +84,7 @@ def test_three_of_twenty_calls_that_fit_are_run_and_the_others_hear_it_at_once()
 
 
 def test_an_overloaded_worker_says_when_to_come_again_if_that_can_help() -> None:
-    spec = model(batch_max=1, profile=((1, 0.3),) * 3)
+    spec = model(batch_max=1, profile=((1, 1, 0.3),) * 3)
     pretended = worker(spec)
     pretended.send(call(1, 5.0))
     pretended.send(call(2, 0.7))
@@ -95,7 +95,7 @@ def test_an_overloaded_worker_says_when_to_come_again_if_that_can_help() -> None
 
 
 def test_work_that_is_due_later_does_not_stand_in_the_way() -> None:
-    spec = model(batch_max=1, profile=((1, 0.3),) * 3)
+    spec = model(batch_max=1, profile=((1, 1, 0.3),) * 3)
     pretended = worker(spec)
     for call_id in range(1, 6):
         pretended.send(call(call_id, 20.0))
@@ -103,7 +103,7 @@ def test_work_that_is_due_later_does_not_stand_in_the_way() -> None:
 
 
 def test_the_plan_can_be_switched_off() -> None:
-    spec = model(batch_max=1, profile=((1, 0.3),) * 3)
+    spec = model(batch_max=1, profile=((1, 1, 0.3),) * 3)
     pretended = worker(spec, policy=WorkerPolicy(refuse_hopeless=False))
     for call_id in range(1, 6):
         pretended.send(call(call_id, 0.5))
@@ -204,7 +204,7 @@ def test_calls_too_large_for_the_new_specification_are_refused() -> None:
 def test_runs_of_replaced_sessions_do_not_teach_the_new_ones() -> None:
     pretended = worker()
     pretended.send(call(1, 5.0))
-    pretended.send(ModelOpened(model(batch_max=1, profile=((1, 0.001),) * 3)))
+    pretended.send(ModelOpened(model(batch_max=1, profile=((1, 1, 0.001),) * 3)))
     pretended.send(BatchEnded(1, 4.0))
     assert pretended.machine.predictor("m/1").predict_s(1, 0.95) < 0.002
 

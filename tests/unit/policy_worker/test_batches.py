@@ -75,7 +75,11 @@ def test_rows_count_not_calls() -> None:
 
 def test_batches_are_padded_up_to_the_sizes_that_the_model_has() -> None:
     pretended = worker(
-        model(batch_max=8, batch_sizes=(1, 4, 8), profile=((1, 0.011), (4, 0.014), (8, 0.018)) * 3)
+        model(
+            batch_max=8,
+            batch_sizes=(1, 4, 8),
+            profile=((1, 1, 0.011), (4, 4, 0.014), (8, 8, 0.018)) * 3,
+        )
     )
     assert starts(pretended.send(call(1, 1.0)))[0].padded_rows == 1
     pretended.send(call(2, 1.0))
@@ -105,7 +109,7 @@ def test_a_call_without_deadline_is_never_shed() -> None:
 
 
 def test_a_call_without_deadline_is_passed_by_hurried_ones_but_not_for_ever() -> None:
-    spec = model(batch_max=1, profile=((1, 0.1),) * 3)
+    spec = model(batch_max=1, profile=((1, 1, 0.1),) * 3)
     policy = WorkerPolicy(batching=BatchingPolicy(no_deadline_age_s=2.0))
     pretended = worker(spec, policy=policy, run_s=lambda _key, _rows: 0.1)
     pretended.send(call(1, 1.0))
@@ -120,7 +124,7 @@ def test_a_call_without_deadline_is_passed_by_hurried_ones_but_not_for_ever() ->
 
 
 def test_a_call_that_only_just_fits_runs_when_nothing_surer_waits() -> None:
-    spec = model(batch_max=1, profile=((1, 0.08), (1, 0.1), (1, 0.12)))
+    spec = model(batch_max=1, profile=((1, 1, 0.08), (1, 1, 0.1), (1, 1, 0.12)))
     pretended = worker(spec)
     predictor = pretended.machine.predictor("m/1")
     assert predictor.predict_s(1, 0.5) < 0.11 < predictor.predict_s(1, 0.95)
@@ -128,7 +132,7 @@ def test_a_call_that_only_just_fits_runs_when_nothing_surer_waits() -> None:
 
 
 def test_a_call_that_only_just_fits_lets_a_surer_one_go_first() -> None:
-    spec = model(batch_max=1, profile=((1, 0.08), (1, 0.1), (1, 0.12)))
+    spec = model(batch_max=1, profile=((1, 1, 0.08), (1, 1, 0.1), (1, 1, 0.12)))
     pretended = worker(spec, policy=PATIENT)
     pretended.send(call(1, 5.0))
     pretended.send(call(2, 0.21))

@@ -76,7 +76,7 @@ def test_the_window_lets_every_lane_find_a_second_batch() -> None:
 
 
 def test_one_call_at_a_time_needs_a_window_of_two() -> None:
-    pretended = worker(model(batch_max=1, profile=((1, 0.3),) * 3))
+    pretended = worker(model(batch_max=1, profile=((1, 1, 0.3),) * 3))
     pretended.send(LinkOpened(1))
     assert window(pretended) == 2
 

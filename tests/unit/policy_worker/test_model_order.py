@@ -17,8 +17,8 @@ from tests.unit.policy_worker.harness import call, model, starts, worker
 
 
 def test_of_two_models_with_single_calls_the_one_that_is_due_first_goes_first() -> None:
-    slow = model("slow", batch_max=1, profile=((1, 0.5),) * 3)
-    quick = model("quick", batch_max=1, profile=((1, 0.01),) * 3)
+    slow = model("slow", batch_max=1, profile=((1, 1, 0.5),) * 3)
+    quick = model("quick", batch_max=1, profile=((1, 1, 0.01),) * 3)
     pretended = worker(quick, slow, model(batch_max=1))
     pretended.send(call(1, 5.0))
     pretended.send(call(2, 0.6, model_key="quick/1"))
@@ -28,7 +28,7 @@ def test_of_two_models_with_single_calls_the_one_that_is_due_first_goes_first() 
 
 
 def test_a_full_batch_goes_before_a_call_that_is_due_a_little_earlier() -> None:
-    profile = ((1, 0.01),) * 3 + ((8, 0.08),) * 3
+    profile = ((1, 1, 0.01),) * 3 + ((8, 8, 0.08),) * 3
     pretended = worker(*(model(name, batch_max=8, profile=profile) for name in "ab"))
     pretended.send(call(1, 5.0, model_key="a/1"))
     pretended.send(call(2, 0.96, model_key="a/1"))
@@ -39,7 +39,7 @@ def test_a_full_batch_goes_before_a_call_that_is_due_a_little_earlier() -> None:
 
 
 def test_models_that_are_due_alike_share_the_lane() -> None:
-    specs = [model(name, batch_max=1, profile=((1, 0.01),) * 3) for name in "ab"]
+    specs = [model(name, batch_max=1, profile=((1, 1, 0.01),) * 3) for name in "ab"]
     pretended = worker(*specs, run_s=lambda _key, _rows: 0.01)
     for index in range(40):
         pretended.send(call(2 * index + 1, model_key="a/1"))
@@ -55,7 +55,9 @@ EXACT = WorkerPolicy(finish_margin_s=0.0, refuse_hopeless=False)
 
 
 def singles(**runs_s: float) -> list[object]:
-    return [model(name, batch_max=1, profile=((1, run_s),) * 10) for name, run_s in runs_s.items()]
+    return [
+        model(name, batch_max=1, profile=((1, 1, run_s),) * 10) for name, run_s in runs_s.items()
+    ]
 
 
 def test_a_long_run_gives_way_when_it_would_make_another_late() -> None:
@@ -94,7 +96,7 @@ def candidates(found: list[tuple[float, float]], ages: list[bool]) -> list[Candi
     """
     made = []
     for number, ((run_s, slack), aged) in enumerate(zip(found, ages, strict=True)):
-        spec = model(f"m{number}", batch_max=1, profile=((1, run_s),) * 10)
+        spec = model(f"m{number}", batch_max=1, profile=((1, 1, run_s),) * 10)
         state = ModelState(spec, PredictionPolicy(), BatchingPolicy())
         due_s = slack * run_s
         waits = Call(number, 0, state, 1, 0, inf if aged else due_s, due_s, 0.0, due_s, due_s, 0)

@@ -176,7 +176,7 @@ def test_a_run_goes_on_while_one_of_its_calls_has_time() -> None:
 
 
 def test_a_stopped_run_teaches_that_the_model_has_become_slow() -> None:
-    spec = model(batch_max=1, profile=((1, 0.01),) * 5)
+    spec = model(batch_max=1, profile=((1, 1, 0.01),) * 5)
     pretended = worker(spec, run_s=lambda _key, _rows: 60.0)
     for index in range(300):
         pretended.at(0.2 * index, call(index + 1, 0.05))

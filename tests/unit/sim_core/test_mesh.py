@@ -1,6 +1,7 @@
 """The simulated mesh: the same run twice, nothing lost, and what faults do."""
 
 import json
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
-from hasten_sim.scenario import Fault, Network
+from hasten_sim.scenario import Fault, HostShape, Network, Scenario
 from hasten_sim.simulate import simulate
 from tests.unit.sim_core.shapes import MODEL, scenario
 
@@ -22,29 +23,55 @@ def adds_up(figures: Figures) -> bool:
     return figures.offered == ends
 
 
+HOST = HostShape(2.0, 2.0, accept_s=2e-4, refuse_s=1e-4, answer_s=2e-4, dead_s=1e-4, worker_s=1e-4)
+
 faults = st.builds(
     Fault,
-    kind=st.sampled_from(["crash", "hang", "slow", "partition", "store_loss"]),
+    kind=st.sampled_from(
+        ["crash", "hang", "slow", "partition", "store_loss", "steal", "crowd", "hiccup"]
+    ),
     at_s=st.floats(0.1, 1.5),
     for_s=st.one_of(st.floats(0.05, 3.0), st.just(float("inf"))),
     worker=st.integers(0, 1),
     factor=st.floats(1.0, 20.0),
+    share=st.floats(0.0, 1.0),
+    every_s=st.sampled_from([0.0, 0.1]),
+    each_s=st.floats(0.01, 0.09),
+    threads=st.floats(0.0, 8.0),
+    stall_s=st.floats(0.0, 0.5),
+)
+thefts = st.builds(
+    Fault,
+    kind=st.just("steal"),
+    at_s=st.floats(0.1, 1.5),
+    for_s=st.floats(0.05, 3.0),
+    router=st.sampled_from([0, None]),
+    share=st.floats(0.0, 1.0),
 )
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(faults, max_size=3), st.integers(1, 3), st.sampled_from([100.0, 600.0, 2000.0]))
+@given(
+    st.lists(st.one_of(faults, thefts), max_size=3),
+    st.integers(1, 3),
+    st.sampled_from([100.0, 600.0, 2000.0]),
+    st.sampled_from([HOST, replace(HOST, pending_max=20), None]),
+)
 def test_whatever_goes_wrong_no_request_is_lost_and_none_ends_twice(
-    wrong: list[Fault], routers: int, rate_per_s: float
+    wrong: list[Fault], routers: int, rate_per_s: float, host: HostShape | None
 ) -> None:
+    wrong = [fault for fault in wrong if host is not None or fault.kind != "crowd"]
     network = Network(latency_s=0.001, jitter_s=0.0005, report_loss=0.2)
-    made = scenario(*wrong, rate_per_s=rate_per_s, duration_s=2.0, routers=routers, network=network)
+    made = scenario(
+        *wrong, rate_per_s=rate_per_s, duration_s=2.0, routers=routers, network=network, host=host
+    )
     figures = simulate(made, HASTEN, 7)
     assert figures.offered > 0
     assert adds_up(figures)
-    # Only time left travels: a call that lay in a cut wire or in the socket of a process that
-    # stood still looks fresher than it is, until the cancel behind it is read.
-    if not {"hang", "partition"} & {fault.kind for fault in wrong}:
+    # Only time left travels: a call that lay in a cut wire, in the socket of a process that stood
+    # still or before a thread that had much to do looks fresher than it is, until the cancel behind
+    # it is read.
+    if host is None and not {"hang", "partition", "steal"} & {fault.kind for fault in wrong}:
         assert figures.executed_late == 0
     assert sum(figures.offered_by_s) == figures.offered
 
@@ -56,6 +83,13 @@ def test_the_same_seed_gives_the_same_figures_byte_for_byte_and_another_gives_ot
     )
     assert first == second
     assert first != third
+
+
+def test_the_same_holds_where_the_cpu_is_short() -> None:
+    wrong = (Fault("steal", 1.0, 1.0, every_s=0.1, each_s=0.03), Fault("crowd", 2.0, threads=3.0))
+    made = scenario(*wrong, rate_per_s=800.0, host=HOST, lag_s=0.001)
+    first, second = (json.dumps(simulate(made, HASTEN, 1).as_json()) for _ in range(2))
+    assert first == second
 
 
 def test_below_capacity_all_are_in_time_and_the_parts_of_the_figures_agree() -> None:
@@ -142,3 +176,79 @@ def test_a_worker_that_is_slow_in_silence_gets_less() -> None:
     figures = simulate(made, HASTEN, 1)
     calls_there = figures.share_by_worker[0] / 6.0
     assert calls_there < 0.25 * figures.share_by_worker[1]
+
+
+def one_router(*wrong: Fault, host: HostShape | None = None, **said: float) -> Scenario:
+    """One router, one worker, one model."""
+    return scenario(*wrong, routers=1, workers=1, models=(MODEL,), host=host, **said)  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_a_router_whose_core_is_full_lets_calls_grow_old_before_it_decides() -> None:
+    drowned = HostShape(64.0, 1.0, accept_s=0.002, refuse_s=0.001, dead_s=0.001)
+    figures = simulate(one_router(host=drowned, rate_per_s=900.0), HASTEN, 1)
+    assert adds_up(figures)
+    assert figures.attainment < 0.3
+    assert figures.abandoned > 0.3 * figures.offered, "nobody told them in time"
+    roomy = replace(drowned, accept_s=0.0002, refuse_s=0.0001)
+    assert simulate(one_router(host=roomy, rate_per_s=300.0), HASTEN, 1).attainment > 0.9
+
+
+def test_a_bound_before_the_router_turns_away_what_would_grow_old() -> None:
+    bound = HostShape(64.0, 1.0, accept_s=0.002, refuse_s=0.001, dead_s=0.001, pending_max=5)
+    figures = simulate(one_router(host=bound, rate_per_s=900.0), HASTEN, 1)
+    assert adds_up(figures)
+    assert figures.refused["cancelled"] > 0.3 * figures.offered
+    assert figures.abandoned < 0.05 * figures.offered
+    assert figures.goodput_per_s > 200.0
+
+
+def test_the_routers_work_slows_runs_on_the_same_cores() -> None:
+    free, busy = (
+        simulate(one_router(host=HostShape(1.0, 1.0, accept_s=cost_s), rate_per_s=700.0), HASTEN, 1)
+        for cost_s in (0.0, 0.0004)
+    )
+    assert 0.4 * free.goodput_per_s < busy.goodput_per_s < 0.9 * free.goodput_per_s
+
+
+@pytest.mark.parametrize("who", [{"worker": 0}, {"router": 0}, {}])
+def test_while_all_cpu_is_stolen_nothing_is_answered_and_then_all_goes_on(
+    who: dict[str, int],
+) -> None:
+    stolen = Fault("steal", 1.0, 1.0, **who)  # type: ignore[arg-type]  # worker or router
+    figures = simulate(one_router(stolen, rate_per_s=100.0, duration_s=4.0), HASTEN, 1)
+    assert adds_up(figures)
+    # All but those that come just before.
+    assert figures.goodput_by_s[0] >= 0.96 * figures.offered_by_s[0]
+    # Nor those that can still wait for its end.
+    assert figures.goodput_by_s[1] < 0.2 * figures.offered_by_s[1]
+    assert figures.goodput_by_s[3] == figures.offered_by_s[3]
+
+
+def test_one_hiccup_delays_one_batch() -> None:
+    made = one_router(Fault("hiccup", 1.0, worker=0, stall_s=0.3), rate_per_s=20.0, slack_s=5.0)
+    figures = simulate(made, HASTEN, 1)
+    assert figures.attainment == 1.0
+    assert figures.latency_ms["p99.9"] > 250.0
+    assert figures.latency_ms["p50"] < 40.0
+
+
+def test_a_lag_comes_on_top_of_every_answer() -> None:
+    plain, lagging = (
+        simulate(one_router(rate_per_s=20.0, lag_s=lag_s), HASTEN, 1) for lag_s in (0.0, 0.005)
+    )
+    assert lagging.latency_ms["p50"] == pytest.approx(plain.latency_ms["p50"] + 5.0, rel=0.05)
+
+
+def test_refusals_of_an_idle_mesh_are_told_apart() -> None:
+    # Even alone a run takes 11 ms.
+    hopeless = simulate(one_router(rate_per_s=20.0, slack_s=0.005), HASTEN, 1)
+    assert hopeless.refused_idle == hopeless.offered
+    assert simulate(one_router(rate_per_s=2000.0), HASTEN, 1).refused_idle <= 1
+
+
+def test_what_ends_after_its_deadline_is_late_whoever_ends_it() -> None:
+    stolen = Fault("steal", 1.0, 1.0, worker=0)
+    figures = simulate(one_router(stolen, rate_per_s=100.0), HASTEN, 1)
+    late = figures.late + figures.abandoned + figures.refused_late
+    assert late > 0
+    assert figures.late_share == pytest.approx(late / (late + figures.in_time))

@@ -40,6 +40,10 @@ worker = "all"
 at_s = nan
 """
 
+STEAL = "[[faults]]\nkind = 'steal'\nat_s = 1\n"
+CROWD = "[[faults]]\nkind = 'crowd'\nat_s = 1\n"
+HICCUP = "[[faults]]\nkind = 'hiccup'\nat_s = 1\nworker = 0\n"
+
 PROCESSES = "'poisson', 'gamma', 'mmpp', 'on_off', 'step', 'diurnal', 'trace'"
 
 
@@ -100,11 +104,49 @@ def test_exactly_one_of_load_and_rate_is_wanted(rates: str, process: str) -> Non
         ("[mesh]\nspeeds = []", "mesh.speeds: found [], expected at least 1 of them"),
         ("[rows]\nkind = 'uniform'\nleast = 3\nmost = 2", "rows: expected most to be at least"),
         ("tenants = [{name = 'a'}, {name = 'a'}]", "tenants: expected tenants with different"),
+        (f"{STEAL}worker = 0\nrouter = 0", "faults[0]: expected at most one of worker and router"),
+        (f"{STEAL}router = 1", "faults[0].router: found 1, expected less than the number of rout"),
+        (f"{STEAL}every_ms = 100", "faults[0]: expected every_ms and each_ms together"),
+        (f"{STEAL}every_ms = 10\neach_ms = 10", "faults[0]: expected each_ms of less than every"),
+        (f"{STEAL}share = 1.5", "faults[0].share: found 1.5, expected less than or equal to 1"),
+        (f"{CROWD}threads = 2", "faults[0]: found a crowd, expected a machine for it: [mesh.host]"),
+        (CROWD, "faults[0]: expected threads for crowd, and for nothing else"),
+        (f"{CROWD}threads = 2\nworker = 0", "faults[0]: expected worker for every kind but"),
+        (f"{HICCUP}share = 0.5\nms = 3", "faults[0]: expected router, share, every_ms and each_ms"),
+        (HICCUP, "faults[0]: expected ms for hiccup, and for nothing else"),
+        ("[mesh.host]\naccept_us = 3", "mesh.host.cores: missing (Its cores"),
     ],
 )
 def test_what_does_not_fit_together_is_said(table: str, fault: str) -> None:
     (found,) = faults(text(table))
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ("lengths = { kind = 'fixed' }", "models[0].lengths.length: missing (Of each row)"),
+        ("lengths = { kind = 'mixd' }", "models[0].lengths.kind: found 'mixd', expected 'fixed', "),
+        ("lengths = { kind = 'mixed', choices = [[0, 1]] }", "lengths.choices[0][0]: found 0"),
+        ("lengths = { kind = 'mixed', choices = [] }", "lengths.choices: found [], expected at "),
+        ("lengths = { kind = 'lognormal', mean_length = 0.5, cv = 1 }", "mean_length: found 0.5"),
+        ("profiled_at = 'noon'", "models[0].profiled_at: found 'noon', expected 'lengths', "),
+        ("noise = { stall_ms = 5 }", "models[0].noise: expected stall_every_s and stall_ms above"),
+        ("noise = { stall_every_s = 1 }", "models[0].noise: expected stall_every_s and stall_ms"),
+        ("noise = { stall_every_s = 1, stall_ms = 600 }", "stall_ms of at most half of stall_ever"),
+        ("element_us = -1", "models[0].element_us: found -1, expected greater than or equal to 0"),
+    ],
+)
+def test_what_does_not_fit_a_model_is_said(keys: str, fault: str) -> None:
+    (found,) = faults(text(models=f"{MODEL}{keys}\n"))
+    assert fault in found
+
+
+def test_measured_points_say_all_about_the_time_of_a_batch() -> None:
+    points = MODEL.replace("alpha_ms = 10\nbeta_ms = 1", "points = [[1, 5]]\nelement_us = 3")
+    assert faults(text(models=points)) == [
+        "bad.toml: models[0]: expected alpha_ms and beta_ms beside element_us and square_us"
+    ]
 
 
 def test_two_models_of_one_name_are_refused_also_when_a_count_makes_them() -> None:

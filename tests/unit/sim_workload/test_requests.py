@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from hasten_sim.scenario import Arrival, Fault
+from hasten_sim.scenario import Arrival, Fault, HostShape, Noise
 from hasten_sim.workload import Workload, WorkloadError
 from tests.unit.sim_workload.texts import MODEL, POISSON, workload
 
@@ -99,9 +99,44 @@ def test_rows_are_drawn_and_count_as_load() -> None:
     assert set(shares([arrival.rows for arrival in arrivals(uniform)])) == {2, 3, 4}
 
 
+LENGTHS = "lengths = { kind = 'mixed', choices = [[8, 1], [32, 3]] }\nelement_us = 100\n"
+
+
+def test_lengths_are_drawn_by_model_and_count_as_load() -> None:
+    models = MODEL + LENGTHS + MODEL.replace('"model"', '"other"')
+    found = arrivals(models=models)
+    own = [arrival.length for arrival in found if arrival.model == 0]
+    assert shares(own) == pytest.approx({8: 0.25, 32: 0.75}, abs=0.015)
+    assert {arrival.length for arrival in found if arrival.model == 1} == {1}
+    (model,) = workload(models=MODEL + LENGTHS).scenario().models
+    full_s = 0.042 + 32 * 26 * 0.0001
+    assert model.mean_s(32) == pytest.approx(full_s)
+    assert workload(models=MODEL + LENGTHS).capacity_per_s() == pytest.approx(32 / full_s)
+    assert {a.length for a in arrivals(models=MODEL + "lengths = {kind='fixed', length=24}")} == {
+        24
+    }
+
+
+def test_scaled_deadlines_go_with_the_length_of_each_request() -> None:
+    found = arrivals("[deadlines]\nkind = 'scaled'\nfactor = 2", models=MODEL + LENGTHS)
+    assert {(a.length, round(a.slack_s, 6)) for a in found} == {(8, 0.0236), (32, 0.0284)}
+
+
+def test_a_capacity_that_is_said_is_the_load_1_and_grows_with_the_workers() -> None:
+    found = workload("capacity_per_s = 100", "[mesh]\nworkers = 2\nspeeds = [1, 3]")
+    assert found.capacity_per_s() == 100
+    assert found.capacity_per_s(workers=3) == pytest.approx(125)
+    assert found.scenario(load=2.0).offered_per_s == pytest.approx(200)
+
+
 def test_what_is_drawn_for_one_thing_does_not_move_when_another_is_added() -> None:
-    plain, full = arrivals(), arrivals("[priorities]\nshares = [1, 1]")
-    assert [a.at_s for a in plain] == [a.at_s for a in full]
+    plain = [a.at_s for a in arrivals()]
+    for other in (
+        arrivals("[priorities]\nshares = [1, 1]"),
+        arrivals(models=MODEL + LENGTHS),
+        arrivals("[mesh]\nlag_ms = 1\n[mesh.host]\ncores = 2"),
+    ):
+        assert [a.at_s for a in other] == plain
 
 
 def full_workload() -> Workload:
@@ -153,6 +188,33 @@ def test_all_that_is_said_reaches_the_scenario_in_seconds() -> None:
     assert slow.worker in range(3)
     assert lost == Fault("store_loss", 3, inf, None)
     assert (scenario.duration_s, scenario.warmup_s) == (10, 2)
+
+
+def test_what_models_machines_and_thefts_are_like_reaches_the_scenario_in_seconds() -> None:
+    steal = "[[faults]]\nkind = 'steal'\nat_s = 1\nrouter = 0\nevery_ms = 100\neach_ms = 30\n"
+    scenario = workload(
+        "[mesh]\nlag_ms = 2\n[mesh.host]\ncores = 2\naccept_us = 100\nrefuse_us = 50\n"
+        "answer_us = 80\nworker_us = 60\npending_max = 7\n",
+        steal,
+        "[[faults]]\nkind = 'steal'\nat_s = 1\nshare = 0.5\n",
+        "[[faults]]\nkind = 'crowd'\nat_s = 1\nfor_s = 2\nthreads = 4\n",
+        "[[faults]]\nkind = 'hiccup'\nat_s = 1\nworker = 0\nms = 40\n",
+        models=MODEL
+        + "element_us = 3\nsquare_us = 2\nprofiled_at = 'never'\n"
+        + "noise = { drift_cv = 0.2, drift_s = 3, stall_every_s = 5, stall_ms = 20 }\n",
+    ).scenario()
+    assert scenario.mesh.lag_s == 0.002
+    assert scenario.mesh.host == HostShape(2, 2, 1e-4, 5e-5, 8e-5, 1.5e-4, 6e-5, 7)
+    (model,) = scenario.models
+    assert (model.times.element_s, model.times.square_s) == (3e-6, 2e-6)
+    assert model.noise == Noise(drift_cv=0.2, drift_s=3, stall_every_s=5, stall_s=0.02)
+    assert model.profiled_at == "never"
+    assert scenario.faults == (
+        Fault("steal", 1, router=0, every_s=0.1, each_s=0.03),
+        Fault("steal", 1, share=0.5),
+        Fault("crowd", 1, 2, threads=4),
+        Fault("hiccup", 1, worker=0, stall_s=0.04),
+    )
 
 
 def test_a_scenario_goes_through_a_process_pool_unchanged() -> None:

@@ -62,8 +62,9 @@ def test_a_fast_model_is_measured_in_full(watchdog: Watchdog) -> None:
     profile, log, spent_s = profiled(watchdog, lambda rows: 1e-4 * rows, 32)
     sizes = (1, 2, 4, 8, 16, 32)
     assert Counter(log) == dict.fromkeys(sizes, WARM_RUNS + TIMED_RUNS_MAX)
-    assert [rows for rows, _ in profile] == sorted(sizes * TIMED_RUNS_MAX)
-    assert all(took_s == pytest.approx(1e-4 * rows) for rows, took_s in profile)
+    assert all(elements == rows for rows, elements, _ in profile)
+    assert [rows for rows, _, _ in profile] == sorted(sizes * TIMED_RUNS_MAX)
+    assert all(took_s == pytest.approx(1e-4 * rows) for rows, _, took_s in profile)
     assert spent_s < 2.0
 
 
@@ -73,17 +74,17 @@ def test_a_slow_model_is_measured_within_reason(
     watchdog: Watchdog, row_s: float, batch_max: int
 ) -> None:
     profile, log, spent_s = profiled(watchdog, lambda rows: row_s * rows, batch_max)
-    ones = [took_s for rows, took_s in profile if rows == 1]
+    ones = [took_s for rows, _, took_s in profile if rows == 1]
     assert len(ones) >= TIMED_RUNS_MIN
     # One warm run and the least timed ones of a single row are worth any time; all others
     # keep to twice the budget.
     assert spent_s <= max(4.0 + 1e-6, (1 + TIMED_RUNS_MIN) * row_s + 1e-6)
-    assert set(log) == {rows for rows, _ in profile}
+    assert set(log) == {rows for rows, _, _ in profile}
 
 
 def test_a_model_that_batches_for_free_is_measured_up_to_its_largest(watchdog: Watchdog) -> None:
     profile, _, _ = profiled(watchdog, lambda _: 0.05, 64)
-    assert max(rows for rows, _ in profile) == 64
+    assert max(rows for rows, _, _ in profile) == 64
 
 
 @pytest.mark.parametrize(

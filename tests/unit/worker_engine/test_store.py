@@ -65,8 +65,8 @@ async def test_a_model_says_what_the_machine_must_know(repository: Repository) -
         assert (spec.batch_max, spec.batch_sizes, spec.preferred_sizes) == (8, (1, 4, 8), (4, 8))
         assert (spec.queue_delay_max_s, spec.queue_max, spec.instances) == (0.0015, 9, 3)
         assert (spec.default_timeout_s, spec.run_s_max) == (0.25, 70.0)
-        assert {rows for rows, _ in spec.profile} == {1, 4, 8}
-        assert all(took_s > 0 for _, took_s in spec.profile)
+        assert {rows for rows, _, _ in spec.profile} == {1, 4, 8}
+        assert all(took_s > 0 for _, _, took_s in spec.profile)
         assert model.batches
         assert model.memory_bytes > 0
         assert model.config.name == "m"
@@ -206,7 +206,7 @@ async def test_samples_of_the_configuration_replace_generated_inputs(
     (warmup / "x").write_bytes(np.array([5, 6, 7], np.float32).tobytes())
     async with open_store(repository) as (store, _):
         assert lines(store) == {"m/1": "READY"}
-        assert {rows for rows, _ in store.resolve("m", "").spec.profile} == {1, 2, 4}
+        assert {rows for rows, _, _ in store.resolve("m", "").spec.profile} == {1, 2, 4}
 
 
 SAMPLES = [

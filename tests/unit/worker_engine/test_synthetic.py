@@ -82,7 +82,7 @@ def test_its_noise_has_the_mean_and_spread_that_are_set_and_a_seed() -> None:
 
 def test_its_profile_is_known_without_running() -> None:
     model = made("max_batch_size: 4", alpha_ms="1000", beta_ms="500")
-    assert set(model.profile((1, 4))) == {(1, 1.5), (4, 3.0)}
+    assert set(model.profile((1, 4))) == {(1, 1, 1.5), (4, 4, 3.0)}
     assert model.executed == 0
 
 
@@ -119,5 +119,5 @@ async def test_it_needs_no_file_and_no_version_folder(repository: Repository) ->
         assert lines(store) == {"with/4": "READY", "without/1": "READY"}
         spec = store.resolve("without", "").spec
         assert (spec.batch_max, spec.instances) == (8, 2)
-        assert {rows for rows, _ in spec.profile} == {1, 2, 4, 8}
-        assert spec.profile[0] == (1, 0.3)
+        assert {rows for rows, _, _ in spec.profile} == {1, 2, 4, 8}
+        assert spec.profile[0] == (1, 1, 0.3)

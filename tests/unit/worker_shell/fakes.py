@@ -28,7 +28,7 @@ def model_spec(name: str = "echo", *, batch_max: int = 8, **changes: object) -> 
         "queue_max": 100,
         "default_timeout_s": 0.0,
         "run_s_max": 600.0,
-        "profile": ((1, 0.001), (batch_max, 0.002)),
+        "profile": ((1, 1, 0.001), (batch_max, batch_max, 0.002)),
     }
     return ModelSpec(**(facts | changes))  # type: ignore[arg-type]  # facts of a test
 

@@ -110,7 +110,7 @@ async def test_what_is_wrong_with_a_request_is_said_and_the_next_one_is_answered
 
 
 async def test_the_smaller_of_both_deadlines_is_kept() -> None:
-    spec = model_spec(profile=((1, 0.2), (8, 0.2)))
+    spec = model_spec(profile=((1, 1, 0.2), (8, 8, 0.2)))
     async with running_worker(EchoModel(spec=spec)) as bench:
         request = floats()
         request.parameters["timeout"].int64_param = 10_000

@@ -102,7 +102,7 @@ async def test_a_bad_call_is_refused_and_counted_as_received() -> None:
 
 
 async def test_a_call_without_enough_time_is_refused_at_once() -> None:
-    spec = model_spec(profile=((1, 0.3), (8, 0.3)))
+    spec = model_spec(profile=((1, 1, 0.3), (8, 8, 0.3)))
     async with running_worker(EchoModel(spec=spec)) as bench, Router(bench) as router:
         await router.send(*calls(1, time_left_us=100_000))
         reply = await router.reply(1)

@@ -44,16 +44,22 @@ class ModelLoad:
         name: Model name.
         version: Integer in text.
         serves_unversioned: Answers requests that name no version.
-        alpha_s: A batch of b rows is predicted to take alpha_s + beta_s * b seconds at the
-            admission quantile.
+        alpha_s: A batch of b rows of `size` elements each typically takes alpha_s + beta_s * b
+            seconds; the line is right for one row and for `target_rows`.
         beta_s: See alpha_s.
-        best_s: Median seconds of a batch of one row; the least a request can take.
+        best_s: Typical seconds of one row of the least size: the least a request can take.
         batch_max: Most rows in one batch.
         service_s: Measured busy seconds per call; 0 before the first.
         depth: Calls of this model waiting in the worker.
         default_timeout_s: Deadline of requests that bring none; 0 for none.
         ready: Loaded and serving.
         batch_rows: Rows of its batches of late; 0 before the first.
+        gamma_s: Seconds that an element more than `size` adds, for each row.
+        size: Elements per row of its calls of late; 0 when not known.
+        target_rows: Largest batch that it forms of rows of `size`; 0 when not known.
+        target_s: Typical seconds of the largest batch that it forms; 0 when not known.
+        unlike: Share of its calls that cannot share a batch with the one before.
+        rows_mean: Rows per call of late; 0 before the first.
     """
 
     name: str
@@ -68,6 +74,12 @@ class ModelLoad:
     default_timeout_s: float
     ready: bool
     batch_rows: float = 0.0
+    gamma_s: float = 0.0
+    size: float = 0.0
+    target_rows: int = 0
+    target_s: float = 0.0
+    unlike: float = 0.0
+    rows_mean: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

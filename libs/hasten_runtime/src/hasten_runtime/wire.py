@@ -89,6 +89,12 @@ def model_to_wire(model: ModelLoad) -> load_pb2.ModelLoad:
         default_timeout_s=_outgoing(model.default_timeout_s, "default_timeout_s"),
         ready=model.ready,
         batch_rows=_outgoing(model.batch_rows, "batch_rows"),
+        gamma_s=_outgoing(model.gamma_s, "gamma_s"),
+        size=_outgoing(model.size, "size"),
+        target_rows=model.target_rows,
+        target_s=_outgoing(model.target_s, "target_s"),
+        unlike=_outgoing(model.unlike, "unlike"),
+        rows_mean=_outgoing(model.rows_mean, "rows_mean"),
     )
 
 
@@ -109,6 +115,12 @@ def model_from_wire(message: load_pb2.ModelLoad) -> ModelLoad:
         default_timeout_s=_incoming(message.default_timeout_s, "models.default_timeout_s"),
         ready=message.ready,
         batch_rows=_incoming(message.batch_rows, "models.batch_rows"),
+        gamma_s=_incoming(message.gamma_s, "models.gamma_s"),
+        size=_incoming(message.size, "models.size"),
+        target_rows=message.target_rows,
+        target_s=_incoming(message.target_s, "models.target_s"),
+        unlike=_incoming(message.unlike, "models.unlike"),
+        rows_mean=_incoming(message.rows_mean, "models.rows_mean"),
     )
 
 

@@ -14,12 +14,16 @@ class Ask:
         rows: Rows it brings.
         payload_bytes: Its size.
         measured: It counts in the figures: it arrived after the warm-up.
+        length: Of each row.
+        left: Its caller has left: nobody hears what becomes of it.
     """
 
     __slots__ = (
         "at_s",
         "call_id",
         "deadline_s",
+        "left",
+        "length",
         "measured",
         "model",
         "payload_bytes",
@@ -39,6 +43,7 @@ class Ask:
         rows: int,
         payload_bytes: int,
         measured: bool,  # noqa: FBT001  (as above)
+        length: int = 1,
     ) -> None:
         self.call_id = call_id
         self.at_s = at_s
@@ -49,3 +54,10 @@ class Ask:
         self.rows = rows
         self.payload_bytes = payload_bytes
         self.measured = measured
+        self.length = length
+        self.left = False
+
+    @property
+    def elements(self) -> int:
+        """Of its input: the size of its work."""
+        return self.rows * self.length

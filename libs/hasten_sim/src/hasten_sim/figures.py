@@ -40,6 +40,8 @@ class Figures:
         offered_by_s: Arrivals, likewise.
         share_by_worker: Share of the busy seconds, by worker index, of at most 64 workers.
         events: Events that the machines handled.
+        refused_idle: Refusals for want of time while the routers knew of no other request.
+        refused_late: Refusals, for whatever reason, that came when the deadline had passed.
     """
 
     scenario: str
@@ -69,6 +71,8 @@ class Figures:
     offered_by_s: tuple[int, ...]
     share_by_worker: tuple[float, ...]
     events: int
+    refused_idle: int = 0
+    refused_late: int = 0
 
     @property
     def attainment(self) -> float:
@@ -84,6 +88,12 @@ class Figures:
     def miss_given_admitted(self) -> float:
         """P(miss | admitted)."""
         return self.missed / self.admitted if self.admitted else 0.0
+
+    @property
+    def late_share(self) -> float:
+        """Not in time, of what was not refused before its deadline."""
+        late = self.late + self.abandoned + self.refused_late
+        return late / (late + self.in_time) if late else 0.0
 
     @property
     def utilisation(self) -> float:
@@ -102,6 +112,7 @@ class Figures:
             "attainment": self.attainment,
             "goodput_per_s": self.goodput_per_s,
             "miss_given_admitted": self.miss_given_admitted,
+            "late_share": self.late_share,
             "utilisation": self.utilisation,
             "wasted_share": self.wasted_share,
         }

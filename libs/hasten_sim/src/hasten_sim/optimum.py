@@ -178,5 +178,5 @@ def _spec(run_s: float) -> ModelSpec:
         queue_max=1000,
         default_timeout_s=0.0,
         run_s_max=3600.0,
-        profile=((1, run_s),) * PROFILE_RUNS,
+        profile=((1, 1, run_s),) * PROFILE_RUNS,
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import inf
 from random import Random
+from typing import Any
 
 from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_events import (
@@ -23,9 +24,12 @@ from hasten_policy.machines.router_events import (
     WorkerReported,
 )
 from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.reasons import Reason
 from hasten_sim.ask import Ask
+from hasten_sim.cpu import Process
+from hasten_sim.front import Front
 from hasten_sim.link import Link, Reply, ToRouter, ToWorker
-from hasten_sim.loop import Loop
+from hasten_sim.loop import Act, Loop
 from hasten_sim.scenario import Arrival, Scenario
 from hasten_sim.tally import Tally
 
@@ -39,9 +43,10 @@ class SimRouter:
         events: Events that its machine handled.
         leave_at_deadline: Callers cancel at their deadline. Where the machine itself ends calls
             at their deadlines nobody can tell the difference, and the events are saved.
+        process: Its CPU; None when its decisions take no time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (its place in the mesh)
         self,
         index: int,
         scenario: Scenario,
@@ -49,11 +54,16 @@ class SimRouter:
         loop: Loop,
         tally: Tally,
         seed: int,
+        process: Process | None = None,
     ) -> None:
         self.index = index
         self.links: dict[str, Link] = {}
         self.events = 0
-        self.leave_at_deadline = scenario.callers_leave and not policy.keeps_deadlines
+        self.process = process
+        self._front = Front(process, scenario.mesh.host, loop, self._turn_of) if process else None
+        self.leave_at_deadline = scenario.callers_leave and (
+            self._front is not None or not policy.keeps_deadlines
+        )
         self._scenario = scenario
         self._loop = loop
         self._tally = tally
@@ -82,32 +92,63 @@ class SimRouter:
             arrival.rows,
             arrival.payload_bytes,
             at_s >= self._scenario.warmup_s,
+            arrival.length,
         )
         self._asks[call_id] = ask
         self._tally.arrived(ask)
-        self._arriving = call_id
+        if self._front is None:
+            self._decide(ask, arrival.slack_s)
+        elif not self._front.call(ask):
+            del self._asks[call_id]
+            self._tally.refused(ask, at_s, Reason.CANCELLED.label, at_the_door=True)
+        if self.leave_at_deadline and call_id in self._asks and ask.deadline_s != inf:
+            self._loop.at(ask.deadline_s, self._leave, call_id)
+
+    def _turn_of(self, ask: Ask) -> None:
+        self._decide(ask, ask.deadline_s - self._loop.now_s)
+
+    def _decide(self, ask: Ask, left_s: float) -> None:
+        """The machine hears of a request, now."""
+        self._tally.taken += 1
+        self._arriving = ask.call_id
         self._tell(
             CallArrived(
-                call_id,
-                self._scenario.models[arrival.model].name,
+                ask.call_id,
+                self._scenario.models[ask.model].name,
                 "",
-                arrival.slack_s,
-                arrival.priority,
-                self._scenario.tenants[arrival.tenant],
-                arrival.payload_bytes,
+                left_s,
+                ask.priority,
+                self._scenario.tenants[ask.tenant],
+                ask.payload_bytes,
+                rows=ask.rows,
+                elements=ask.elements,
             )
         )
         self._arriving = 0
         self._flush()
-        if self.leave_at_deadline and call_id in self._asks and ask.deadline_s != inf:
-            self._loop.at(ask.deadline_s, self._leave, call_id)
 
     def _leave(self, call_id: int) -> None:
-        ask = self._asks.pop(call_id, None)
-        if ask is not None:
-            self._tally.left(ask)
+        ask = self._asks.get(call_id)
+        if ask is None:
+            return
+        ask.left = True
+        self._tally.left(ask)
+        if self._front is None:
+            self._abandon(call_id)
+        elif not self._front.undecided(call_id):
+            self._front.do(self._abandon, call_id)
+
+    def _abandon(self, call_id: int) -> None:
+        if self._forget(call_id) is not None:
             self._tell(CallAbandoned(call_id))
             self._flush()
+
+    def _forget(self, call_id: int) -> Ask | None:
+        """A request that the machine has heard of has ended; None if it had before."""
+        ask = self._asks.pop(call_id, None)
+        if ask is not None:
+            self._tally.taken -= 1
+        return ask
 
     @property
     def asking(self) -> int:
@@ -117,13 +158,17 @@ class SimRouter:
     def give_up(self) -> None:
         """The run is over: whoever still waits has heard nothing."""
         for ask in self._asks.values():
-            self._tally.left(ask)
+            if not ask.left:
+                self._tally.left(ask)
         self._asks.clear()
 
     # --- links ------------------------------------------------------------------------------
 
     def joined(self, link: Link) -> None:
         """A stream to a worker opened."""
+        self._do(self._joined, link)
+
+    def _joined(self, link: Link) -> None:
         mesh = self._scenario.mesh
         weights = (mesh.weights or mesh.speeds) if mesh.weights_known else (1.0,)
         weight = weights[link.worker.index % len(weights)]
@@ -132,11 +177,28 @@ class SimRouter:
 
     def lost(self, link: Link) -> None:
         """The stream broke."""
+        self._do(self._lost, link)
+
+    def _lost(self, link: Link) -> None:
         self._tell(WorkerLost(link.worker.worker_id))
         self._flush()
 
+    def _do(self, act: Act, payload: Any) -> None:  # noqa: ANN401  (whatever the act takes)
+        """Does it, when the front comes to it."""
+        if self._front is None:
+            act(payload)
+        else:
+            self._front.do(act, payload)
+
     def receive(self, link: Link, message: ToRouter) -> None:
         """A worker's message came."""
+        if self._front is None:
+            self._read((link, message))
+        else:
+            self._front.hear(len(message.replies), self._read, (link, message))
+
+    def _read(self, read: tuple[Link, ToRouter]) -> None:
+        link, message = read
         worker_id = link.worker.worker_id
         for reply in message.replies:
             self._reply = reply
@@ -191,14 +253,26 @@ class SimRouter:
         if reply.refusal is not None:
             self._refuse(effect.call_id, reply.refusal.reason.label)
             return
-        ask = self._asks.pop(effect.call_id, None)
-        if ask is not None:
+        ask = self._forget(effect.call_id)
+        if ask is not None and not ask.left:
             self._tally.answered(ask, self._loop.now_s, reply.service_s)
 
     def _refuse(self, call_id: int, label: str) -> None:
-        ask = self._asks.pop(call_id, None)
-        if ask is not None:
-            self._tally.refused(ask, self._loop.now_s, label, at_the_door=call_id == self._arriving)
+        ask = self._asks.get(call_id)
+        if ask is None:
+            return
+        refused = (ask, label, call_id == self._arriving, self._tally.taken == 1)
+        if self._front is None:
+            self._refused(refused)
+        else:
+            self._front.refuse(ask, self._refused, refused)
+
+    def _refused(self, refused: tuple[Ask, str, bool, bool]) -> None:
+        """The caller hears a refusal."""
+        ask, label, at_the_door, idle = refused
+        if self._forget(ask.call_id) is not None and not ask.left:
+            now_s = self._loop.now_s
+            self._tally.refused(ask, now_s, label, at_the_door=at_the_door, idle=idle)
 
     def _revoke(self, effect: Revoke) -> None:
         link = self.links[effect.worker_id]
@@ -212,6 +286,10 @@ class SimRouter:
         message.calls = unsent
 
     def _wake(self, _: object) -> None:
+        if self._loop.now_s >= self._wake_s:
+            self._do(self._woken, None)
+
+    def _woken(self, _: object) -> None:
         if self._loop.now_s >= self._wake_s:
             self._wake_s = inf
             self._tell(Woke())

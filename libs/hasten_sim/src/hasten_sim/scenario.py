@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from hasten_sim.lengths import ONE, Lengths
+
 
 @dataclass(frozen=True, slots=True)
 class BatchTimes:
@@ -17,6 +19,8 @@ class BatchTimes:
     Attributes:
         alpha_s: Fixed part of the line alpha_s + beta_s * rows.
         beta_s: Seconds a row.
+        element_s: Seconds more for each element: for rows of length n, n times that a row.
+        square_s: Seconds more a row, times the square of its length: what attention costs.
         points: Measured (rows, seconds), ascending in rows; when given, they replace the line.
             Between two points the time is interpolated, beyond the last it grows in proportion.
     """
@@ -24,11 +28,23 @@ class BatchTimes:
     alpha_s: float = 0.0
     beta_s: float = 0.0
     points: tuple[tuple[int, float], ...] = ()
+    element_s: float = 0.0
+    square_s: float = 0.0
 
-    def seconds(self, rows: int) -> float:
-        """Seconds of a batch of `rows` >= 1 rows."""
+    def seconds(self, rows: int, length: float = 1.0, square: float = 0.0) -> float:
+        """Seconds of a batch of `rows` >= 1 rows.
+
+        Args:
+            rows: How many.
+            length: Of each of them.
+            square: Mean of the squares of their lengths; 0 where they are alike.
+        """
         if not self.points:
-            return self.alpha_s + self.beta_s * rows
+            line_s = self.alpha_s + self.beta_s * rows
+            if self.element_s or self.square_s:
+                square = square or length * length
+                line_s += rows * (self.element_s * length + self.square_s * square)
+            return line_s
         at = bisect_left(self.points, (rows, 0.0))
         if at == len(self.points):
             last_rows, last_s = self.points[-1]
@@ -48,11 +64,23 @@ class Noise:
         cv: Coefficient of variation of a log-normal factor of mean 1; 0 for none.
         tail_share: Share of runs that take `tail_factor` times as long on top.
         tail_factor: See tail_share.
+        drift_cv: Coefficient of variation of a second such factor, that drifts: runs that follow
+            each other are slow or fast together.
+        drift_s: Seconds after which 1/e of a deviation of it is left.
+        stall_every_s: Mean time between stalls, which come at random; 0 for none.
+        stall_s: The run that meets one takes so much longer.
     """
 
     cv: float = 0.0
     tail_share: float = 0.0
     tail_factor: float = 1.0
+    drift_cv: float = 0.0
+    drift_s: float = 1.0
+    stall_every_s: float = 0.0
+    stall_s: float = 0.0
+
+
+ProfiledAt = Literal["lengths", "length_1", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +95,9 @@ class ModelShape:
         noise: How runs differ.
         profiled_factor: The load-time profile is this times the truth: an estimator that starts
             biased. 1 for an honest one.
+        profiled_at: What that profile is made with: the lengths that requests have, rows of
+            length 1 whatever requests have, or nothing: there is none.
+        lengths: Of the rows of its requests. Only requests of one length share a batch.
         replicas: Workers that hold it; 0 for all.
         memory_mb: What it takes on a worker.
         load_s: Seconds until a worker that begins to load it is warm.
@@ -81,6 +112,12 @@ class ModelShape:
     replicas: int = 0
     memory_mb: float = 0.0
     load_s: float = 0.0
+    profiled_at: ProfiledAt = "lengths"
+    lengths: Lengths = ONE
+
+    def mean_s(self, rows: int) -> float:
+        """Seconds of a batch of `rows` rows, averaged over the lengths of its requests."""
+        return self.times.seconds(rows, self.lengths.mean(), self.lengths.mean(2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +138,36 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class HostShape:
+    """One machine for all routers and workers.
+
+    Attributes:
+        cores: Its cores.
+        run_threads: Threads that a run keeps busy.
+        accept_s: CPU seconds of a router for a call that it takes in and decides about.
+        refuse_s: The same, on top, to refuse it.
+        answer_s: The same, on top, to answer it.
+        dead_s: The same, instead of all these, for a call whose deadline has passed when its turn
+            comes.
+        worker_s: CPU seconds of a worker's thread of decisions for a call.
+        pending_max: Most calls that wait for a router; what comes then hears CANCELLED from its
+            transport. 0 for no limit.
+        slice_s: Where more cores are wanted than there are, a thread that wakes up may have to wait
+            up to so long for one.
+    """
+
+    cores: float
+    run_threads: float
+    accept_s: float = 0.0
+    refuse_s: float = 0.0
+    answer_s: float = 0.0
+    dead_s: float = 0.0
+    worker_s: float = 0.0
+    pending_max: int = 0
+    slice_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class MeshShape:
     """Routers and workers.
 
@@ -113,6 +180,8 @@ class MeshShape:
         weights: What they are given instead, repeated in turn, where operators are wrong.
         memory_mb: Memory of each worker for models; 0 for no limit.
         network: Between them.
+        lag_s: From the end of a run until the worker's machine hears of it.
+        host: What they share; None when each process has all the CPU that it wants.
     """
 
     routers: int = 1
@@ -123,9 +192,13 @@ class MeshShape:
     weights: tuple[float, ...] = ()
     memory_mb: float = 0.0
     network: Network = Network()
+    lag_s: float = 0.0
+    host: HostShape | None = None
 
 
-FaultKind = Literal["crash", "hang", "slow", "partition", "store_loss", "join"]
+FaultKind = Literal[
+    "crash", "hang", "slow", "partition", "store_loss", "join", "steal", "crowd", "hiccup"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +209,20 @@ class Fault:
         kind: crash (the process dies and its link breaks), hang (it stands still, the link stays),
             slow (runs take `factor` times as long, silently), partition (messages between it and
             the routers are kept until it heals), store_loss (discovery loses its store: nobody
-            new is found until it is back), join (the worker is not there before `at_s`).
+            new is found until it is back), join (the worker is not there before `at_s`), steal (a
+            share of the CPU is taken, of a worker, a router or the whole machine), crowd (other
+            processes of the machine want cores too), hiccup (one run takes longer).
         at_s: When it begins.
         for_s: How long; inf for good. A crashed worker starts again after that, and loads its
             models anew.
         worker: Index of the worker; None where it concerns none.
         factor: Of slow.
+        router: Index of the router whose CPU is stolen; None where it is not that of one.
+        share: Of steal: of the time of each core.
+        every_s: Of steal: it comes back so often, as throttling does; 0 for all the time.
+        each_s: Of steal: and lasts so long.
+        threads: Of crowd: how many always want a core.
+        stall_s: Of hiccup: the next run to begin takes so much longer.
     """
 
     kind: FaultKind
@@ -149,6 +230,12 @@ class Fault:
     for_s: float = float("inf")
     worker: int | None = None
     factor: float = 1.0
+    router: int | None = None
+    share: float = 1.0
+    every_s: float = 0.0
+    each_s: float = 0.0
+    threads: float = 0.0
+    stall_s: float = 0.0
 
 
 class Arrival(NamedTuple):
@@ -162,6 +249,7 @@ class Arrival(NamedTuple):
         tenant: Index into `Scenario.tenants`.
         rows: Rows that it brings.
         payload_bytes: Its size.
+        length: Of each of its rows.
     """
 
     at_s: float
@@ -171,6 +259,7 @@ class Arrival(NamedTuple):
     tenant: int
     rows: int
     payload_bytes: int
+    length: int = 1
 
 
 Arrivals = Callable[[int], Iterator[Arrival]]
@@ -213,8 +302,11 @@ def capacity_per_s(mesh: MeshShape, models: tuple[ModelShape, ...]) -> float:
     """
     total = sum(model.share for model in models)
     busy_s = sum(
-        model.share / total * model.times.seconds(model.batch_max) / model.batch_max
-        for model in models
+        model.share / total * model.mean_s(model.batch_max) / model.batch_max for model in models
     )
-    speed = sum(mesh.speeds[index % len(mesh.speeds)] for index in range(mesh.workers))
-    return mesh.lanes * speed / busy_s
+    return mesh.lanes * speed(mesh) / busy_s
+
+
+def speed(mesh: MeshShape) -> float:
+    """Of all workers together, in workers of speed 1."""
+    return sum(mesh.speeds[index % len(mesh.speeds)] for index in range(mesh.workers))

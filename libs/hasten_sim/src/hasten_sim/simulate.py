@@ -8,6 +8,7 @@ from hasten_sim import faults
 from hasten_sim.figures import Figures
 from hasten_sim.link import Air, Discovery, Link
 from hasten_sim.loop import Loop
+from hasten_sim.machines import Machines
 from hasten_sim.placing import placed
 from hasten_sim.router import SimRouter
 from hasten_sim.scenario import Scenario
@@ -36,16 +37,17 @@ def simulate(scenario: Scenario, policies: PolicySet, seed: int, *, load: float 
     """
     loop = Loop(-MEET_S)
     tally = Tally(scenario)
-    mesh = scenario.mesh
+    machines = Machines(scenario, loop, seed)
     routers = [
-        SimRouter(index, scenario, policies.router, loop, tally, seed)
-        for index in range(mesh.routers)
+        SimRouter(index, scenario, policies.router, loop, tally, seed, process)
+        for index, process in enumerate(machines.routers)
     ]
     workers = [
-        SimWorker(index, scenario, policies.worker, loop, tally) for index in range(mesh.workers)
+        SimWorker(index, scenario, policies.worker, loop, tally, process)
+        for index, process in enumerate(machines.workers)
     ]
     discovery = Discovery()
-    air = Air(loop, mesh.network, discovery)
+    air = Air(loop, scenario.mesh.network, discovery)
     for worker in workers:
         for router in routers:
             rng = Random(f"{seed}/link/{router.index}/{worker.index}")
@@ -53,7 +55,7 @@ def simulate(scenario: Scenario, policies: PolicySet, seed: int, *, load: float 
             worker.links.append(link)
             router.links[worker.worker_id] = link
     _start(scenario, workers, seed)
-    faults.schedule(scenario.faults, loop, workers, discovery)
+    faults.schedule(scenario.faults, faults.Mesh(loop, workers, machines, discovery))
     _offer(scenario, loop, routers, seed)
     _settle(scenario, loop, routers)
     handled = sum(router.events for router in routers) + sum(worker.events for worker in workers)

@@ -4,6 +4,7 @@ from collections import Counter
 from math import exp, log
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.reasons import Reason
 from hasten_sim.figures import Figures
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ QUANTILES: Final = (
 )
 SECONDS_MAX: Final = 3600
 NAMED_MAX: Final = 64
+TOO_LATE: Final = frozenset(
+    reason.label
+    for reason in (Reason.OVERLOADED, Reason.DEADLINE_INFEASIBLE, Reason.SHED_BEFORE_START)
+)
+"""Refusals for want of time."""
 
 
 class Histogram:
@@ -79,9 +85,14 @@ class _Shares:
 
 
 class Tally:
-    """What became of each request; see `Figures` for the meanings."""
+    """What became of each request; see `Figures` for the meanings.
+
+    Attributes:
+        taken: Requests that routers have heard of and that have not ended.
+    """
 
     def __init__(self, scenario: "Scenario") -> None:
+        self.taken = 0
         self._scenario = scenario
         self._models = _Shares(min(NAMED_MAX, len(scenario.models)))
         self._tenants = _Shares(len(scenario.tenants))
@@ -95,6 +106,7 @@ class Tally:
         self._refused: Counter[str] = Counter()
         self._offered = self._in_time = self._late = self._abandoned = 0
         self._turned_away = self._executed_late = 0
+        self._refused_idle = self._refused_late = 0
         self._busy_s = self._useful_s = 0.0
         self._batches = self._rows = 0
 
@@ -131,12 +143,24 @@ class Tally:
         if ask.model < NAMED_MAX:
             self._models.good[ask.model] += 1
 
-    def refused(self, ask: "Ask", now_s: float, label: str, *, at_the_door: bool) -> None:
-        """The caller heard a refusal."""
+    def refused(
+        self, ask: "Ask", now_s: float, label: str, *, at_the_door: bool, idle: bool = False
+    ) -> None:
+        """The caller heard a refusal.
+
+        Args:
+            ask: Whose.
+            now_s: When.
+            label: Of the reason.
+            at_the_door: It never came in.
+            idle: The mesh had nothing else to do.
+        """
         if ask.measured:
             self._refused[label] += 1
             self._refusal.add(now_s - ask.at_s)
             self._turned_away += at_the_door
+            self._refused_idle += idle and label in TOO_LATE
+            self._refused_late += now_s >= ask.deadline_s
 
     def left(self, ask: "Ask") -> None:
         """The caller left at its deadline without having heard anything."""
@@ -203,6 +227,8 @@ class Tally:
                 for worker_s in self._busy_by_worker[:NAMED_MAX]
             ),
             events=events,
+            refused_idle=self._refused_idle,
+            refused_late=self._refused_late,
         )
 
 

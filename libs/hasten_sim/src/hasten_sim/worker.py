@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import inf
 from random import Random
-from typing import Any, Final
+from typing import Any
 
 from hasten_policy.load import WorkerReport
 from hasten_policy.machines.worker import WorkerMachine
@@ -25,14 +25,14 @@ from hasten_policy.machines.worker_events import (
 )
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_sim.ask import Ask
+from hasten_sim.cpu import Process
+from hasten_sim.lanes import SimLanes
 from hasten_sim.link import BREAKS_S, Link, Reply, ToRouter, ToWorker
 from hasten_sim.loop import Act, Loop
 from hasten_sim.runs import RunTimes, spec_of
 from hasten_sim.scenario import Scenario
 from hasten_sim.tally import Tally
-
-STOP_S: Final = 0.001
-"""Seconds until a terminated run has ended."""
+from hasten_sim.thread import LEAST_S, Thread
 
 
 @dataclass(slots=True)
@@ -44,14 +44,6 @@ class _Call:
     got_s: float
 
 
-@dataclass(slots=True)
-class _Run:
-    """One batch on a lane."""
-
-    members: list[Ask]
-    began_s: float
-
-
 class SimWorker:
     """One worker. What it is told while it hangs waits until it goes on.
 
@@ -60,10 +52,18 @@ class SimWorker:
         links: One to each router.
         serving: Its process runs and its models are loaded.
         events: Events that its machine handled.
+        lanes: What runs here.
+        process: Its CPU; None when it has all that it wants.
     """
 
     def __init__(
-        self, index: int, scenario: Scenario, policy: WorkerPolicy, loop: Loop, tally: Tally
+        self,
+        index: int,
+        scenario: Scenario,
+        policy: WorkerPolicy,
+        loop: Loop,
+        tally: Tally,
+        process: Process | None = None,
     ) -> None:
         self.index = index
         self.worker_id = f"w{index:04d}"
@@ -74,9 +74,10 @@ class SimWorker:
         # How many lanes a worker has is a fact of the mesh, not a policy.
         self._policy = replace(policy, lanes=scenario.mesh.lanes)
         self._loop = loop
-        self._tally = tally
-        self._times: dict[str, RunTimes] = {}
-        self._slowness = 1.0
+        self.process = process
+        self.lanes = SimLanes(index, scenario, loop, tally, process, self._ended, self._delays)
+        self._thread = Thread(process) if process is not None else None
+        self._call_s = scenario.mesh.host.worker_s if scenario.mesh.host else 0.0
         self._hung = False
         self._hangs = 0
         self._delayed: list[tuple[Act, Any]] = []
@@ -87,7 +88,6 @@ class SimWorker:
         self._machine = WorkerMachine(self._policy)
         self._calls: dict[int, _Call] = {}
         self._ids: dict[tuple[int, int], int] = {}
-        self._running: dict[int, _Run] = {}
         self._last_call_id = 0
         self._wake_s = inf
         self._incarnation += 1
@@ -102,11 +102,12 @@ class SimWorker:
         for number in models:
             shape = self._scenario.models[number]
             rng = Random(f"{seed}/runs/{self.index}/{number}")
-            self._times[f"{shape.name}/1"] = RunTimes(shape, speed, rng)
+            course = Random(f"{seed}/course/{self.index}/{number}")
+            self.lanes.times[f"{shape.name}/1"] = RunTimes(shape, speed, rng, course)
 
     def start(self) -> None:
         """Opens its models and links."""
-        for times in self._times.values():
+        for times in self.lanes.times.values():
             self._tell(ModelOpened(spec_of(times, self._scenario.mesh)))
         self.serving = True
         for link in self.links:
@@ -118,15 +119,16 @@ class SimWorker:
         self.serving = False
         self._hung = False
         self._delayed.clear()
-        for run in self._running.values():
-            self._tally.ran(run.members, self.index, self._loop.now_s - run.began_s)
+        self.lanes.die()
+        if self._thread is not None:
+            self._thread.clear()
         for link in self.links:
             link.breaks()
         self._begin_anew()
 
     def restart(self) -> None:
         """A new process begins to load its models, one after the other."""
-        load_s = sum(times.shape.load_s for times in self._times.values())
+        load_s = sum(times.shape.load_s for times in self.lanes.times.values())
         self._loop.at(self._loop.now_s + load_s, self._loaded, self._incarnation)
 
     def _loaded(self, incarnation: int) -> None:
@@ -151,9 +153,18 @@ class SimWorker:
         for link in self.links:
             link.open()
 
-    def slow(self, factor: float) -> None:
-        """Runs that begin from now on take `factor` times as long."""
-        self._slowness = factor
+    def _delays(self, act: Act, payload: Any) -> bool:  # noqa: ANN401  (whatever the act takes)
+        """Keeps what happens while it hangs for later."""
+        if self._hung:
+            self._delayed.append((act, payload))
+        return self._hung
+
+    def _do(self, cost_s: float, act: Act, payload: Any) -> None:  # noqa: ANN401  (as above)
+        """Does it when the thread of decisions comes to it."""
+        if self._thread is None:
+            act(payload)
+        else:
+            self._thread.do(cost_s, act, payload)
 
     def _given_up(self, hang: int) -> None:
         if self._hung and hang == self._hangs:
@@ -169,11 +180,7 @@ class SimWorker:
 
     def link_closed(self, link: Link) -> None:
         """A router's stream closed."""
-        if not self.serving:
-            return
-        if self._hung:
-            self._delayed.append((self._close, link))
-        else:
+        if self.serving and not self._delays(self._close, link):
             self._close(link)
 
     def _close(self, link: Link) -> None:
@@ -185,9 +192,11 @@ class SimWorker:
 
     def receive(self, link: Link, message: ToWorker) -> None:
         """A router's message came."""
-        if self._hung:
-            self._delayed.append((lambda sent: self.receive(link, sent), message))
-            return
+        if not self._delays(lambda sent: self.receive(link, sent), message):
+            cost_s = self._call_s * len(message.calls)
+            self._do(cost_s, lambda sent: self._read(link, sent), message)
+
+    def _read(self, link: Link, message: ToWorker) -> None:
         for call_id in message.cancels:
             known = self._ids.pop((link.link_id, call_id), None)
             if known is not None:
@@ -206,12 +215,13 @@ class SimWorker:
                     link.link_id,
                     f"{shape.name}/1",
                     ask.rows,
-                    0,
+                    ask.length,
                     left_s,
                     ask.priority,
                     self._scenario.tenants[ask.tenant],
                     ask.payload_bytes,
                     more_follow=index != last,
+                    elements=ask.elements,
                 )
             )
         self._flush()
@@ -250,7 +260,7 @@ class SimWorker:
         self.events += 1
         for effect in self._machine.on(event, now_s=self._loop.now_s):
             if isinstance(effect, StartBatch):
-                self._start_batch(effect)
+                self.lanes.start(effect, [self._calls[call_id].ask for call_id in effect.call_ids])
             elif isinstance(effect, Deliver):
                 self._end(effect.call_id, effect.service_s, None)
             elif isinstance(effect, Refuse):
@@ -261,49 +271,28 @@ class SimWorker:
             elif isinstance(effect, TellLoad):
                 self._told.setdefault(effect.link_id, ToRouter())
             elif isinstance(effect, StopBatch):
-                self._loop.at(
-                    self._loop.now_s + STOP_S, self._stopped, (self._incarnation, effect.batch_id)
-                )
+                self.lanes.stop(effect.batch_id)
 
     def _wake(self, incarnation: int) -> None:
+        if incarnation == self._incarnation and self._loop.now_s >= self._wake_s:
+            self._do(LEAST_S, self._woken, incarnation)
+
+    def _woken(self, incarnation: int) -> None:
         if incarnation != self._incarnation or self._loop.now_s < self._wake_s:
             return
-        if self._hung:
-            self._delayed.append((self._wake, incarnation))
+        if self._delays(self._woken, incarnation):
             return
         self._wake_s = inf
         self._tell(Woke())
         self._flush()
 
-    def _start_batch(self, effect: StartBatch) -> None:
-        now_s = self._loop.now_s
-        members = [self._calls[call_id].ask for call_id in effect.call_ids]
-        self._running[effect.batch_id] = _Run(members, now_s)
-        self._tally.began(members, now_s)
-        took_s = self._times[effect.model_key].seconds(effect.padded_rows) * self._slowness
-        self._loop.at(now_s + took_s, self._ended, (self._incarnation, effect.batch_id, took_s))
+    def _ended(self, event: BatchEnded) -> None:
+        self._do(LEAST_S, self._heard, (self._incarnation, event))
 
-    def _ended(self, ended: tuple[int, int, float]) -> None:
-        incarnation, batch_id, took_s = ended
-        if incarnation != self._incarnation or batch_id not in self._running:
-            return
-        if self._hung:
-            self._delayed.append((self._ended, ended))
-            return
-        run = self._running.pop(batch_id)
-        self._tally.ran(run.members, self.index, took_s)
-        self._tell(BatchEnded(batch_id, self._loop.now_s - run.began_s))
-        self._flush()
-
-    def _stopped(self, stopped: tuple[int, int]) -> None:
-        incarnation, batch_id = stopped
-        run = self._running.pop(batch_id, None) if incarnation == self._incarnation else None
-        if run is None:
-            return
-        took_s = self._loop.now_s - run.began_s
-        self._tally.ran(run.members, self.index, took_s)
-        self._tell(BatchEnded(batch_id, took_s, failed=True, terminated=True))
-        self._flush()
+    def _heard(self, heard: tuple[int, BatchEnded]) -> None:
+        if heard[0] == self._incarnation and not self._delays(self._heard, heard):
+            self._tell(heard[1])
+            self._flush()
 
     def _end(self, call_id: int, service_s: float, refused: Refuse | None) -> None:
         call = self._calls.pop(call_id, None)

@@ -63,6 +63,8 @@ class Call:
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays; "" for the default tenant.
         affinity: Calls with the same non-empty key stay together.
+        rows: First dimension of its first input.
+        elements: Of all its inputs together; 0 when not known.
         traceparent: W3C context of the caller's span; "" when it is not sampled.
         attempt_traceparent: The one that goes to the worker.
         spans: Of its attempts; None when it is not sampled.
@@ -88,6 +90,7 @@ class Call:
         "attempts",
         "call_id",
         "deadline_s",
+        "elements",
         "ended_s",
         "first_sent_s",
         "model",
@@ -95,6 +98,7 @@ class Call:
         "payload",
         "priority",
         "reply",
+        "rows",
         "sent_s",
         "spans",
         "tenant",
@@ -112,6 +116,8 @@ class Call:
         self.priority = 1
         self.tenant = ""
         self.affinity = ""
+        self.rows = 1
+        self.elements = 0
         self.traceparent = ""
         self.attempt_traceparent = ""
         self.spans: list[Span] | None = None

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
+from hasten_router.size import size_of
 from hasten_runtime.errors import MeshError
 
 # Keys of the fields read here: field number and wire type 2 (length-delimited).
@@ -16,6 +17,7 @@ _MODEL_NAME: Final = (1 << 3) | 2
 _MODEL_VERSION: Final = (2 << 3) | 2
 _ID: Final = (3 << 3) | 2
 _PARAMETERS: Final = (4 << 3) | 2
+_INPUTS: Final = (5 << 3) | 2
 
 _VARINT: Final = 0
 _FIXED64: Final = 1
@@ -42,19 +44,23 @@ class Head(NamedTuple):
         model_version: "" for the server's choice.
         request_id: To be echoed in stream errors.
         parameters: Of the request (not of its tensors).
+        rows: First dimension of the first input.
+        elements: Of all inputs together, by their shapes; 0 when these cannot be read.
     """
 
     model_name: str
     model_version: str
     request_id: str
     parameters: Mapping[str, InferParameter]
+    rows: int = 1
+    elements: int = 0
 
 
 def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call a field doubles its cost)
-    """Reads model, version, id and parameters of a serialised ModelInferRequest.
+    """Reads model, version, id, parameters and size of a serialised ModelInferRequest.
 
     Order, repeats and unknown fields are taken as a protobuf parser takes them. Nothing inside
-    the tensor fields is looked at; the worker judges them.
+    the tensor fields is looked at but the shapes; the worker judges them.
 
     Raises:
         MeshError: INVALID_REQUEST when the bytes are no protobuf message, a name is not
@@ -62,6 +68,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
     """
     name = version = request_id = b""
     entries: list[bytes] | None = None
+    inputs: list[tuple[int, int]] = []
     at = 0
     end = len(message)
     try:
@@ -79,7 +86,9 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
             if size > 0x7F:
                 size, at = _varint(message, at - 1)
             stop = at + size
-            if key == _MODEL_NAME:
+            if key == _INPUTS:
+                inputs.append((at, stop))
+            elif key == _MODEL_NAME:
                 name = message[at:stop]
             elif key == _MODEL_VERSION:
                 version = message[at:stop]
@@ -103,6 +112,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
         _text("model_version", version) if version else "",
         _text("id", request_id) if request_id else "",
         NO_PARAMETERS if entries is None else _parameters(entries),
+        *size_of(message, inputs),
     )
 
 

@@ -120,6 +120,8 @@ class Shell:
                     call.tenant,
                     len(call.payload),
                     affinity=call.affinity,
+                    rows=call.rows,
+                    elements=call.elements,
                 )
             )
         except Exception:

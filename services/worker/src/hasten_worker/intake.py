@@ -71,6 +71,7 @@ class Intake:
         call.inputs = decoded.inputs
         call.rows = decoded.rows
         call.shape_key = decoded.shape_key
+        call.elements = decoded.elements
 
     def is_heavy(self, request: ModelInferRequest, payload_bytes: int) -> bool:
         """Decoding it would hold up every other call."""

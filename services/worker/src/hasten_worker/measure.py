@@ -32,7 +32,7 @@ class _Teller:
             version=spec.version,
             batch_max=spec.batch_max,
             batch_sizes=list(spec.batch_sizes),
-            profile=[list(pair) for pair in spec.profile],
+            profile=[list(run) for run in spec.profile],
         )
 
     def closed(self, model_key: str) -> None:

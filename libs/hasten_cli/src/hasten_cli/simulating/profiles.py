@@ -234,7 +234,7 @@ def _profiled(facts: Mapping[str, Any]) -> "Profile":
     from hasten_sim.scenario import BatchTimes
 
     sizes: dict[int, list[float]] = {}
-    for rows, seconds in facts["profile"]:
+    for rows, _, seconds in facts["profile"]:
         sizes.setdefault(int(rows), []).append(float(seconds))
     points: list[tuple[int, float]] = []
     deviations: list[float] = []

@@ -11,7 +11,6 @@ says nothing of the predictions after it. So theta falls by a bounded amount a s
 good half of a fall quickly once the misses have ended.
 """
 
-from hasten_policy.admission.doubt import Doubt
 from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 
 CLASSES = 4
@@ -54,16 +53,15 @@ class Theta:
 
     Attributes:
         values: Theta of each class, most urgent first.
-        doubt: Whether they should still be believed for this model.
     """
 
-    __slots__ = ("_policy", "_shared", "_steered", "doubt", "values")
+    __slots__ = ("_outcomes", "_policy", "_shared", "_steered", "values")
 
     def __init__(self, policy: RouterPolicy, shared: Shared | None = None) -> None:
         self._policy = policy
         self._shared = shared or Shared(policy)
         self._steered = policy.mode != MAX_GOODPUT
-        self.doubt = Doubt(policy)
+        self._outcomes = 0
         self.values = self._shared.values
 
     def of(self, priority: int) -> float:
@@ -77,9 +75,12 @@ class Theta:
         return theta
 
     def learn(self, priority: int, now_s: float, *, missed: bool) -> None:
-        """Takes the outcome of one admitted request into account."""
-        self.doubt.heard()
-        if not self._steered:
+        """Takes the outcome of one admitted request into account.
+
+        The first ones of a model say more of a predictor that has yet to learn than of theta.
+        """
+        self._outcomes += 1
+        if not self._steered or self._outcomes <= self._policy.theta_outcomes_min:
             return
         self._pass_time(now_s)
         if missed:
@@ -87,9 +88,17 @@ class Theta:
         else:
             self._climb(priority)
 
+    def restart(self) -> None:
+        """The model takes another time than theta was learned with: what it says is void."""
+        if self._steered:
+            self._outcomes = 0
+            self.values[:] = [
+                max(value, first)
+                for value, first in zip(self.values, self._policy.theta_start, strict=True)
+            ]
+
     def disproved(self) -> None:
         """A call that was predicted to be late was in time: half way back to the start."""
-        self.doubt.heard()
         if self._steered:
             start = self._policy.theta_start
             self.values[:] = [
@@ -101,7 +110,10 @@ class Theta:
         """Takes over thetas of an earlier life, clipped to the bounds."""
         if self._steered and len(values) == CLASSES:
             policy = self._policy
-            self.values[:] = [min(policy.theta_max, max(policy.theta_min, v)) for v in values]
+            self.values[:] = [
+                min(policy.theta_max, max(policy.theta_floor(at), value))
+                for at, value in enumerate(values)
+            ]
             self._shared.misses[:] = [float("inf")] * CLASSES
 
     def _fall(self, priority: int) -> None:
@@ -113,7 +125,7 @@ class Theta:
         shared.runs[priority] = 0
         shared.misses[priority] += 1.0
         step = self._gamma(priority) * (1.0 - policy.epsilon[priority])
-        step = min(step, shared.may_fall, theta - policy.theta_min)
+        step = min(step, shared.may_fall, max(0.0, theta - policy.theta_floor(priority)))
         shared.may_fall -= step
         self.values[priority] = theta - step
         shared.knees[priority] = (shared.highs[priority] + theta - step) / 2.0

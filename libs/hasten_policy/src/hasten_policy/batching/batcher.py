@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hasten_policy.batching.candidate import Candidate, first_kept
 from hasten_policy.batching.edf_queue import Call, EdfQueue
+from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Batcher:
         "_queues",
         "_serial",
         "eager",
-        "margin_s",
+        "margin",
         "shed",
         "wait_until_s",
     )
@@ -67,8 +68,8 @@ class Batcher:
         """Calls given up since the owner last emptied this list; already out of their queue."""
         self.wait_until_s = inf
         """When a batch that waits for a preferred size must go; set by `next_batch`."""
-        self.margin_s = 0.0
-        """Seconds before a deadline by which a batch must have ended."""
+        self.margin = Margin()
+        """How long before a deadline a batch must have ended."""
         self.eager = False
         """Wait for no preferred size: nothing more will come."""
 
@@ -102,21 +103,16 @@ class Batcher:
         """Last moment at which the call may start; math.inf without a deadline."""
         if call.deadline_s == inf:
             return inf
-        run_s = call.model.predictor.predict_s(call.rows, self._policy.chance_quantile)
-        return call.deadline_s - self.margin_s - run_s
+        if call.trial:
+            return call.deadline_s
+        run_s = call.model.predictor.predict_s(call.rows, call.size, self._policy.chance_quantile)
+        return call.deadline_s - self.margin.seconds - run_s
 
     def clear_s(self) -> float:
         """Typical seconds of one lane until all that waits has run."""
         seconds = 0.0
         for queue in self._active.values():
             seconds += queue.clear_s()
-        return seconds
-
-    def clear_cautious_s(self) -> float:
-        """As `clear_s`, at the start quantile."""
-        seconds = 0.0
-        for queue in self._active.values():
-            seconds += queue.clear_s() * queue.model.predictor.factor(self._policy.start_quantile)
         return seconds
 
     def clear_due_s(self, order_s: float, own: EdfQueue | None) -> float:
@@ -128,7 +124,7 @@ class Batcher:
             if queue.keys[-1][0] <= order_s:
                 seconds += queue.clear_s()
             elif queue.keys[0][0] <= order_s:
-                seconds += queue.model.clear_s(queue.rows_due_by(order_s))
+                seconds += queue.model.clear_s(queue.rows_due_by(order_s), queue.size)
         return seconds
 
     def starts_s(self, residual_s: float) -> dict[int, float]:
@@ -141,17 +137,18 @@ class Batcher:
         waiting: list[tuple[float, int, EdfQueue, float]] = []
         for queue in self._active.values():
             model = queue.model
-            rows = min(queue.rows, model.spec.batch_max)
-            typical_s = model.predictor.typical_s(rows)
-            extra_s = typical_s - model.predictor.typical_s(queue.calls[0].rows)
+            curve = model.predictor.curve(queue.size)
+            head = queue.calls[0].rows
+            rows = min(queue.rows, max(head, model.target_rows(queue.size)))
+            typical_s = curve.seconds(rows)
+            extra_s = typical_s - curve.seconds(head)
             waiting.append((queue.keys[0][0] - extra_s, queue.serial, queue, typical_s))
         waiting.sort()
         starts: dict[int, float] = {}
         at_s = residual_s
         for _, _, queue, typical_s in waiting:
             starts.setdefault(queue.model.place, at_s)
-            factor = queue.model.predictor.factor(self._policy.start_quantile)
-            at_s += typical_s * factor / self._lanes
+            at_s += typical_s / self._lanes
         return starts
 
     def next_batch(self, now_s: float) -> FormedBatch | None:
@@ -175,7 +172,7 @@ class Batcher:
         return self._first_of(found, now_s, quantile)
 
     def _first_of(self, found: list[Candidate], now_s: float, quantile: float) -> Candidate:
-        return first_kept(found, now_s + self.margin_s, self._lanes, quantile)
+        return first_kept(found, now_s + self.margin.seconds, self._lanes, quantile)
 
     def _candidate(self, queue: EdfQueue, now_s: float, quantile: float) -> Candidate | None:
         model = queue.model
@@ -186,8 +183,9 @@ class Batcher:
             head = queue.calls[first]
             rows_max = head.rows
             if not queue.solo:
-                budget_s = head.deadline_s - now_s - self.margin_s
-                rows_max = model.predictor.rows_within(budget_s, quantile)
+                budget_s = head.deadline_s - now_s - self.margin.seconds
+                within = model.predictor.rows_within(budget_s, queue.size, quantile)
+                rows_max = max(head.rows, min(within, model.target_rows(queue.size)))
             if quantile < self._policy.start_quantile:
                 break
             if not self._too_small(queue, head, rows_max, now_s):
@@ -200,7 +198,8 @@ class Batcher:
         if cut < rows:
             rows = rows_max = cut
         predictor = model.predictor
-        batch_s = predictor.predict_s(rows, quantile) - predictor.predict_s(head.rows, quantile)
+        curve = predictor.curve(queue.size)
+        batch_s = (curve.seconds(rows) - curve.seconds(head.rows)) * predictor.factor(quantile)
         tick = floor((head.order_s - now_s - batch_s) / self._policy.laxity_tick_s)
         return Candidate(queue, first, rows_max, (tick, model.charged_s, queue.serial))
 
@@ -210,10 +209,13 @@ class Batcher:
         predictor = queue.model.predictor
         while index < len(queue.calls):
             call = queue.calls[index]
-            budget_s = call.deadline_s - now_s - self.margin_s
-            if predictor.predict_s(call.rows, quantile) <= budget_s:
+            budget_s = call.deadline_s - now_s - self.margin.seconds
+            if call.trial:
+                if call.deadline_s > now_s:
+                    return index
+            elif predictor.predict_s(call.rows, queue.size, quantile) <= budget_s:
                 return index
-            if predictor.predict_s(call.rows, self._policy.chance_quantile) <= budget_s:
+            if predictor.predict_s(call.rows, queue.size, self._policy.chance_quantile) <= budget_s:
                 self._chances = True
                 index += 1
             else:
@@ -223,12 +225,12 @@ class Batcher:
     def _too_small(self, queue: EdfQueue, head: Call, rows_max: int, now_s: float) -> bool:
         """Overload asks to shed this head, as it would force too small a batch."""
         model = queue.model
-        target = min(queue.rows, model.target_rows(self._lanes))
+        target = min(queue.rows, model.target_rows(queue.size))
         if queue.solo or rows_max >= target or head.rows >= target:
             return False
         quantile = self._policy.start_quantile
-        served_s = model.predictor.predict_s(max(rows_max, 1), quantile)
-        target_s = model.predictor.predict_s(target, quantile)
+        served_s = model.predictor.predict_s(max(rows_max, 1), queue.size, quantile)
+        target_s = model.predictor.predict_s(target, queue.size, quantile)
         if target * served_s <= rows_max * target_s:
             return False
         return self._overloaded(queue, head, now_s)
@@ -243,7 +245,7 @@ class Batcher:
         horizon_s = now_s + head.slack_s
         # The head itself is no reason: where its slack is but a few runs long, any call alone
         # would else count as overload.
-        own_s = model.clear_s(max(0, queue.rows_due_by(horizon_s) - head.rows))
+        own_s = model.clear_s(max(0, queue.rows_due_by(horizon_s) - head.rows), queue.size)
         clear_s = own_s + self.clear_due_s(horizon_s, queue)
         return clear_s > bar_s * self._lanes or own_s > bar_s * lanes
 
@@ -259,8 +261,14 @@ class Batcher:
         for size in reversed(sizes):
             if size <= rows:
                 return size
-        wanted_s = queue.model.predictor.predict_s(sizes[0], self._policy.start_quantile)
-        due_s = min(call.deadline_s for call in queue.calls) - self.margin_s - wanted_s
+        wanted_s = queue.model.predictor.predict_s(
+            sizes[0], queue.size, self._policy.start_quantile
+        )
+        # To wait costs nobody a deadline: the run is given twice its time, and some of the slack is
+        # kept for all that no worker can measure of the way back.
+        share = self._policy.company_slack_share
+        due_s = min(call.reserved_s(share) for call in queue.calls)
+        due_s -= self.margin.seconds + 2.0 * wanted_s
         go_s = min(due_s, min(call.arrived_s for call in queue.calls) + delay_s)
         if now_s >= go_s:
             return rows
@@ -311,8 +319,8 @@ class Batcher:
 
         Such a call (their classes differ) must not shrink the batch.
         """
-        budget_s = call.deadline_s - now_s - self.margin_s
-        return call.model.predictor.rows_within(budget_s, self._policy.start_quantile)
+        budget_s = call.deadline_s - now_s - self.margin.seconds
+        return call.model.predictor.rows_within(budget_s, call.size, self._policy.start_quantile)
 
     def _give_up(self, call: Call) -> None:
         self.remove(call)
@@ -324,7 +332,7 @@ class Batcher:
             if len(self._queues) - len(self._active) >= self._policy.shapes_kept_max:
                 self._queues = {key: kept for key, kept in self._queues.items() if kept.calls}
             self._serial += 1
-            queue = EdfQueue(call.model, self._serial, solo=call.solo)
+            queue = EdfQueue(call.model, self._serial, solo=call.solo, size=call.size)
             self._queues[call.model.spec.key, call.shape_key, call.solo] = queue
         return queue
 

@@ -46,9 +46,9 @@ def first_kept(found: list[Candidate], from_s: float, lanes: int, quantile: floa
         head = queue.calls[candidate.first]
         predictor = queue.model.predictor
         rows = head.rows if queue.solo else min(candidate.rows_max, queue.rows)
-        run_s = predictor.predict_s(rows, quantile)
+        run_s = predictor.predict_s(rows, queue.size, quantile)
         # A batch that starts later than now can still be smaller: only its head must make it.
-        end_s = from_s + ahead_s / lanes + predictor.predict_s(head.rows, quantile)
+        end_s = from_s + ahead_s / lanes + predictor.predict_s(head.rows, queue.size, quantile)
         ahead_s += run_s
         if head.deadline_s != inf:
             heappush(planned, (-head.priority, rows / run_s, -at, run_s))

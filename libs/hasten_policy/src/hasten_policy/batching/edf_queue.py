@@ -2,9 +2,13 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Final
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 from hasten_policy.batching.model_state import ModelState
+
+if TYPE_CHECKING:
+    from hasten_policy.prediction.curve import Curve
 
 CALL_ID_MAX: Final = 2**63
 """Above any call id."""
@@ -19,6 +23,7 @@ class Call:
         link_id: Stream it came over.
         model: What it asks for.
         rows: Rows it brings.
+        size: Elements of its inputs per row, at least 1.
         shape_key: Calls batch together only if equal.
         deadline_s: Absolute; math.inf for none.
         slack_s: Seconds it had on arrival; math.inf for none.
@@ -30,12 +35,15 @@ class Call:
         batch_id: Batch it runs in; 0 while it waits.
         priority: Class 0 (most urgent) to 3.
         solo: Its batch failed before: it runs alone, and only once more.
+        trial: It was let in on no evidence that it is late, whatever is predicted, and may start
+            until its deadline.
     """
 
     call_id: int
     link_id: int
     model: ModelState
     rows: int
+    size: float
     shape_key: int
     deadline_s: float
     slack_s: float
@@ -47,6 +55,11 @@ class Call:
     queue: "EdfQueue | None" = None
     batch_id: int = 0
     solo: bool = False
+    trial: bool = False
+
+    def reserved_s(self, share: float) -> float:
+        """Its deadline, earlier by a share of its slack; math.inf for none."""
+        return self.deadline_s if self.slack_s == inf else self.deadline_s - share * self.slack_s
 
 
 class EdfQueue:
@@ -60,30 +73,35 @@ class EdfQueue:
         model: Whose calls these are.
         serial: Unique per queue; settles ties between queues.
         solo: Its calls run one by one.
+        size: Elements per row of its calls, at least 1.
     """
 
     __slots__ = (
+        "_clear_curve",
         "_clear_rows",
         "_clear_s",
-        "_clear_version",
+        "_clear_target",
         "calls",
         "keys",
         "model",
         "rows",
         "serial",
+        "size",
         "solo",
     )
 
-    def __init__(self, model: ModelState, serial: int, *, solo: bool) -> None:
+    def __init__(self, model: ModelState, serial: int, *, solo: bool, size: float = 1.0) -> None:
         self.model = model
         self.serial = serial
         self.solo = solo
+        self.size = size
         self.keys: list[tuple[float, int]] = []
         self.calls: list[Call] = []
         self.rows = 0
         self._clear_s = 0.0
         self._clear_rows = 0
-        self._clear_version = -1
+        self._clear_curve: Curve | None = None
+        self._clear_target = 0
 
     def push(self, call: Call) -> None:
         """Puts the call in its place."""
@@ -130,14 +148,22 @@ class EdfQueue:
 
     def clear_s(self) -> float:
         """Typical seconds of one lane until all that waits here has run."""
-        version = self.model.predictor.version
-        if self.rows != self._clear_rows or version != self._clear_version:
+        model = self.model
+        # The curve itself is the key: a counter of fits could start again with a model loaded anew.
+        curve = model.predictor.curve(self.size)
+        target = model.target_rows(self.size)
+        if (
+            self.rows != self._clear_rows
+            or curve is not self._clear_curve
+            or target != self._clear_target
+        ):
             if self.solo:
                 count = len(self.calls)
                 mean_rows = -(-self.rows // count) if count else 0
-                self._clear_s = count * self.model.clear_s(mean_rows)
+                self._clear_s = count * model.clear_s(mean_rows, self.size)
             else:
-                self._clear_s = self.model.clear_s(self.rows)
+                self._clear_s = model.clear_s(self.rows, self.size)
             self._clear_rows = self.rows
-            self._clear_version = version
+            self._clear_curve = curve
+            self._clear_target = target
         return self._clear_s

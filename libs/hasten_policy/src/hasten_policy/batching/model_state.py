@@ -3,6 +3,7 @@
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.batching.margin import Margin
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.prediction.sorted_ring import SortedRing
 
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     from hasten_policy.prediction.policy import PredictionPolicy
 
 SLACK_REFRESH_CALLS: Final = 16
-"""Admissions after which the target batch is computed again."""
+"""Admissions after which the usual slack is taken anew."""
 
 BATCH_WEIGHT: Final = 0.2
 """Weight of one batch in the mean of rows per batch."""
+
+CALL_WEIGHT: Final = 0.05
+"""Weight of one call in the means over calls."""
 
 
 class ModelState:
@@ -32,20 +36,21 @@ class ModelState:
             other busy ones, so that idleness earns no credit.
         service_s: Busy seconds per call, exponentially weighted; 0 before the first.
         rows_mean: Rows per call, exponentially weighted; 0 before the first.
+        size_mean: Elements per row, exponentially weighted; 0 before the first.
+        unlike: Share of calls that are of another shape than the call before, exponentially
+            weighted: how far calls cannot share a batch.
         batch_rows: Rows per batch, exponentially weighted; 0 before the first.
         place: Among the models of the worker's report.
+        slack_median_s: Usual slack of its calls; math.inf while unknown.
     """
 
     __slots__ = (
-        "_full_s",
-        "_full_version",
+        "_lanes",
+        "_last_shape",
+        "_margin",
         "_policy",
         "_slack",
         "_slack_count",
-        "_target_budget_s",
-        "_target_rows",
-        "_targets_version",
-        "_window_rows",
         "batch_rows",
         "charged_s",
         "closing",
@@ -55,17 +60,28 @@ class ModelState:
         "rows_mean",
         "running",
         "service_s",
+        "size_mean",
         "slack_median_s",
         "spec",
+        "unlike",
         "waiting",
     )
 
     def __init__(
-        self, spec: "ModelSpec", prediction: "PredictionPolicy", policy: "BatchingPolicy"
+        self,
+        spec: "ModelSpec",
+        prediction: "PredictionPolicy",
+        policy: "BatchingPolicy",
+        *,
+        lanes: int,
+        margin: Margin,
     ) -> None:
         self._policy = policy
+        self._lanes = lanes
+        self._margin = margin
         self._slack = SortedRing(policy.slack_window)
         self._slack_count = 0
+        self._last_shape = 0
         self.slack_median_s = inf
         self.open_calls = 0
         self.waiting = 0
@@ -74,6 +90,8 @@ class ModelState:
         self.charged_s = 0.0
         self.service_s = 0.0
         self.rows_mean = 0.0
+        self.size_mean = 0.0
+        self.unlike = 0.0
         self.batch_rows = 0.0
         self.place = 0
         self.open(spec, prediction)
@@ -88,61 +106,56 @@ class ModelState:
             profile=spec.profile,
             policy=prediction,
         )
-        self._full_s = 0.0
-        self._full_version = -1
-        self._target_rows = spec.batch_max
-        self._target_budget_s = -1.0
-        self._targets_version = -1
-        self._window_rows = spec.batch_max
 
-    def admitted(self, slack_s: float, rows: int) -> None:
+    def admitted(self, slack_s: float, rows: int, size: float, shape_key: int) -> None:
         """Counts an accepted call; its slack may be math.inf."""
-        self.rows_mean += (rows - self.rows_mean) * (0.05 if self.rows_mean else 1.0)
+        weight = CALL_WEIGHT if self.rows_mean else 1.0
+        self.rows_mean += weight * (rows - self.rows_mean)
+        self.size_mean += weight * (size - self.size_mean)
+        if weight < 1.0:
+            self.unlike += weight * ((shape_key != self._last_shape) - self.unlike)
+        self._last_shape = shape_key
         if slack_s == inf:
             return
         self._slack.add(slack_s)
         self._slack_count += 1
         if self._slack_count < SLACK_REFRESH_CALLS or not self._slack_count % SLACK_REFRESH_CALLS:
             self.slack_median_s = self._slack.median()
-            self._targets_version = -1
 
     def began(self, rows: int) -> None:
         """Counts a batch of `rows` rows."""
         weight = BATCH_WEIGHT if self.batch_rows else 1.0
         self.batch_rows += weight * (rows - self.batch_rows)
 
-    def clear_s(self, rows: int) -> float:
-        """Typical seconds of one lane for `rows` rows: full batches and the rest."""
-        predictor = self.predictor
-        full, rest = divmod(rows, self.spec.batch_max)
-        rest_s = predictor.typical_s(rest) if rest else 0.0
-        if not full:
-            return rest_s
-        if self._full_version != predictor.version:
-            self._full_version = predictor.version
-            self._full_s = predictor.typical_s(self.spec.batch_max)
-        return full * self._full_s + rest_s
+    def clear_s(self, rows: int, size: float) -> float:
+        """Typical seconds of one lane for `rows` rows: batches of the target size and the rest."""
+        curve = self.predictor.curve(size)
+        target = self.target_rows(size)
+        full, rest = divmod(rows, target)
+        seconds = curve.seconds(rest) if rest else 0.0
+        return seconds + full * curve.seconds(target) if full else seconds
 
-    def target_rows(self, lanes: int) -> int:
-        """Largest batch that can gather while the lanes run one of its kind, at usual slack."""
-        if self._targets_version != self.predictor.version:
-            self._set_targets()
-        budget_s = self.slack_median_s / (1.0 + 1.0 / lanes)
-        if self._target_budget_s != budget_s:
-            self._target_budget_s = budget_s
-            rows = self.predictor.rows_within(budget_s, self._policy.start_quantile)
-            self._target_rows = max(1, rows)
-        return self._target_rows
+    def target_s(self) -> float:
+        """Typical seconds of the largest batch worth forming, whatever its size.
+
+        So long that a call of usual slack that just misses a batch is in time with the next one:
+        it waits for one batch (or a lane's share of it) and is part of another.
+        """
+        room_s = self.slack_median_s - self._margin.seconds
+        factor = self.predictor.factor(self._policy.target_quantile)
+        return room_s / (1.0 + 1.0 / self._lanes) / factor
+
+    def target_rows(self, size: float) -> int:
+        """Rows of the largest batch worth forming of rows of this size, at least 1.
+
+        The one number that batches are formed by, planned by and reported by: a plan of larger
+        batches than can be formed lets in what is then late.
+        """
+        rows = self.predictor.curve(size).rows_within(self.target_s())
+        return max(1, rows)
 
     def window_calls(self) -> float:
         """Calls that make a batch as large as the usual slack allows to run at all."""
-        if self._targets_version != self.predictor.version:
-            self._set_targets()
-        return max(1.0, self._window_rows / max(1.0, self.rows_mean))
-
-    def _set_targets(self) -> None:
-        self._targets_version = self.predictor.version
-        self._target_budget_s = -1.0
-        self._window_rows = self.predictor.rows_within(
-            self.slack_median_s, self._policy.start_quantile
-        )
+        size = self.size_mean or 1.0
+        rows = self.predictor.rows_within(self.slack_median_s, size, self._policy.start_quantile)
+        return max(1.0, rows / max(1.0, self.rows_mean))

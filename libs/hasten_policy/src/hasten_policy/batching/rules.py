@@ -58,8 +58,8 @@ class DeferralBatcher(WindowBatcher):
             return cut
         if head.deadline_s == inf:
             return cut
-        one_more_s = model.predictor.predict_s(rows + 1, self._policy.start_quantile)
-        frontrun_s = head.deadline_s - self.margin_s - one_more_s - CONTROL_S
+        one_more_s = model.predictor.predict_s(rows + 1, queue.size, self._policy.start_quantile)
+        frontrun_s = head.deadline_s - self.margin.seconds - one_more_s - CONTROL_S
         if now_s >= frontrun_s:
             return cut
         self.wait_until_s = min(self.wait_until_s, frontrun_s)

@@ -23,11 +23,9 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
         left_s = view.default_timeout_s
     policy = state.policy
     known_s = left_s if policy.keeps_deadlines or left_s != left_s else INFINITY  # noqa: PLR0124  (not NaN)
-    doubt = view.theta.doubt
-    least_s = view.best_s if doubt.due(now_s) else view.best_s + state.net.value
+    least_s = 0.0 if view.idle() is not None else view.best_s + state.net.value
     if not known_s > least_s:
-        doubt.refused(now_s)
-        state.out.append(Refuse(event.call_id, _infeasible(left_s, view, state.net.value)))
+        state.out.append(Refuse(event.call_id, _infeasible(left_s, view.best_s + state.net.value)))
         return
     state.retries.earn(now_s)
     quota_s = state.tenants.wait_s(event.tenant, now_s)
@@ -58,26 +56,32 @@ def _admit(
     view = call.view
     allowed_s = view.theta.of(call.priority) * left_s - state.net.value
     if entry is not None:
-        need_s = entry.finish_in_s(now_s)
+        need_s = _finish_on_s(call, entry, now_s)
         if need_s > allowed_s and not call.affinity and state.balancer is None:
             # The balancer's choice is too slow for this one: is any other fast enough?
             for other in view.homes or view.open:
                 if len(other.worker.calls) < other.worker.window:
-                    other_s = other.finish_in_s(now_s)
+                    other_s = _finish_on_s(call, other, now_s)
                     if other_s < need_s:
                         need_s, entry = other_s, other
     else:
         need_s = _finish_from_hold_s(call, now_s)
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
-        if entry is not None and entry.worker.queue == 0 and view.theta.doubt.due(now_s):
-            call.probe = True
-            view.theta.doubt.begin()
-            return entry
-        view.theta.doubt.refused(now_s)
+        idle = entry if call.affinity and entry and not entry.worker.queue else view.idle()
+        if idle is not None and (entry is None or not call.affinity or idle is entry):
+            shown_s = idle.evidence.least_s(call.rows_for(idle), call.elements, now_s)
+            if shown_s <= left_s:
+                call.probe = True
+                return idle
+            need_s = max(need_s, shown_s)
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
         call.ended = True
     return entry
+
+
+def _finish_on_s(call: CallRecord, entry: ModelEntry, now_s: float) -> float:
+    return entry.finish_in_s(now_s, call.rows_for(entry), call.size_for(entry))
 
 
 def _finish_from_hold_s(call: CallRecord, now_s: float) -> float:
@@ -101,7 +105,8 @@ def _finish_from_hold_s(call: CallRecord, now_s: float) -> float:
             busy_s += backlog_s
         if unseen > 0:
             busy_s += unseen * entry.cost_s / worker.lanes
-        own_s += entry.batch_s((worker.window + 1) // 2)
+        rows = max(call.rows_for(entry), min(entry.target_rows, (worker.window + 1) // 2))
+        own_s += entry.batch_s(rows, call.size_for(entry))
         calls = len(worker.calls)
         # Without others, what is there beside our calls are those that we have just taken back.
         crowded = calls and worker.others_per_s > 0.0
@@ -177,10 +182,10 @@ def _nobody(state: RouterState, event: CallArrived, view: ModelView | None) -> R
     return Refusal(Reason.MODEL_NOT_FOUND, f"{named} is not served by any worker")
 
 
-def _infeasible(left_s: float, view: ModelView, net_s: float) -> Refusal:
+def _infeasible(left_s: float, least_s: float) -> Refusal:
     if left_s != left_s:  # noqa: PLR0124  (only NaN differs from itself; math is not needed)
         return Refusal(Reason.INVALID_DEADLINE, "the deadline is not a number")
-    least_ms = (view.best_s + net_s) * 1e3
+    least_ms = least_s * 1e3
     return Refusal(
         Reason.DEADLINE_INFEASIBLE,
         f"{left_s * 1e3:.1f} ms are left, and even an idle worker needs {least_ms:.1f} ms",

@@ -33,7 +33,11 @@ TOO_LATE = frozenset(
         Reason.DEADLINE_PASSED,
     }
 )
-"""An admitted call that ends so was admitted wrongly."""
+"""An admitted call that ends so was admitted wrongly, ..."""
+
+OVERRAN = ("overran", "1")
+"""... unless the worker says that a run before it took longer than predicted: the predictor learns
+from that, and theta need not."""
 
 
 def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
@@ -72,7 +76,9 @@ def _learn(
     if call.probe and now_s <= call.deadline_s:
         state.disproved(call)
     if call.attempts == 1:
-        state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
+        state.net.add(trip_s - event.server_s)
+        if call.alone:
+            entry.evidence.add(call.rows_for(entry), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)
     if state.gate is not None:
         state.gate.answered(now_s - call.arrived_s)
@@ -107,6 +113,7 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
             state.out.append(Deliver(call.call_id, event.worker_id))
             if not event.refusal.started:
                 state.tenants.charge(call.tenant, -call.cost_s)
-            state.end(call, now_s, missed=True if reason in TOO_LATE else None)
+            late = reason in TOO_LATE and OVERRAN not in event.refusal.metadata
+            state.end(call, now_s, missed=True if late else None)
     if state.held_views:
         state.freed.append(worker)

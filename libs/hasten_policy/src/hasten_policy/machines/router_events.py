@@ -77,6 +77,8 @@ class CallArrived:
         payload_bytes: Size of the request, for the bound on held bytes.
         idempotent: May be run again elsewhere after it was begun.
         affinity: Calls with the same non-empty key stay on one worker (sequences).
+        rows: First dimension of its first input: its part of a batch, where the model batches.
+        elements: Of all its input tensors together: the size of its work; 0 when not known.
     """
 
     call_id: int
@@ -88,6 +90,8 @@ class CallArrived:
     payload_bytes: int
     idempotent: bool = True
     affinity: str = ""
+    rows: int = 1
+    elements: int = 0
 
 
 @dataclass(slots=True)

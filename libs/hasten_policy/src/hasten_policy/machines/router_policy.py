@@ -29,17 +29,14 @@ class RouterPolicy:
         mode: "strict" steers theta so that an admitted request misses with probability
             epsilon; "max_goodput" keeps theta at 1.
         theta_start: First theta of each priority class, most urgent first.
-        theta_min: theta is never steered below this.
+        theta_min: theta is never steered below this share of its start.
         theta_max: Nor above this.
+        theta_outcomes_min: Outcomes of a model before theta learns from its calls.
         epsilon: Wanted P(miss | admitted) of each class.
         gamma: Step of the steering for one outcome, in the long run.
         gamma_first: The same before the first miss; larger, so that theta is near its place
             after a few misses, not after hundreds.
         gamma_settle_misses: After so many misses the step is half way from the first to gamma.
-        probe_refusals: After so many refusals of a model's calls in a row for being late, ...
-        probe_after_s: ... and so long without an outcome, one call is let through all the same;
-            after one that fails the next waits twice as long, ...
-        probe_s_max: ... but at most so long.
         order_bias: Share of its slack by which a call of each class is put forward in the
             hold queue; at most 0.5, so that the deadline dominates.
         no_deadline_order_s: A call without a deadline is ordered as if it had this one.
@@ -75,6 +72,8 @@ class RouterPolicy:
         tenant_burst_s: Service seconds a tenant may save up.
         net_start_s: First guess of the time on the wire, both ways.
         net_s_max: The measured one is capped here.
+        net_calls: Newest calls whose time on the wire counts, ...
+        net_quantile: ... at this quantile.
     """
 
     balancer: str = "hasten"
@@ -86,15 +85,13 @@ class RouterPolicy:
     partition_share: float = 0.5
     mode: str = STRICT
     theta_start: tuple[float, ...] = (1.0, 0.95, 0.8, 0.6)
-    theta_min: float = 0.4
+    theta_min: float = 0.5
     theta_max: float = 1.1
+    theta_outcomes_min: int = 50
     epsilon: tuple[float, ...] = (0.01, 0.01, 0.02, 0.05)
     gamma: float = 0.004
     gamma_first: float = 0.04
     gamma_settle_misses: float = 10.0
-    probe_refusals: int = 10
-    probe_after_s: float = 0.25
-    probe_s_max: float = 16.0
     order_bias: tuple[float, ...] = (0.5, 0.25, 0.1, 0.0)
     no_deadline_order_s: float = 30.0
     hold_calls_max: int = 10_000
@@ -129,6 +126,8 @@ class RouterPolicy:
     tenant_burst_s: float = 1.0
     net_start_s: float = 0.0005
     net_s_max: float = 0.05
+    net_calls: int = 100
+    net_quantile: float = 0.95
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""
@@ -152,6 +151,10 @@ class RouterPolicy:
             raise ValueError("hold_calls_max, attempts_max and subset_size must be at least 1")
         self._check_workers()
         self._check_steering()
+
+    def theta_floor(self, priority: int) -> float:
+        """Least theta of a class."""
+        return self.theta_min * self.theta_start[priority]
 
     def _check_workers(self) -> None:
         if not 0 < self.partition_share <= 1:

@@ -6,6 +6,7 @@ Every move keeps the tables consistent; which move to make is decided elsewhere.
 from typing import TYPE_CHECKING
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.admission.net import NetTime
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_events import (
     Refuse,
@@ -17,7 +18,6 @@ from hasten_policy.machines.router_events import (
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.machines.timers import Timers
 from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.prediction.quantile_tracker import QuantileTracker
 from hasten_policy.reasons import Refusal
 from hasten_policy.routing.balancers import BALANCERS
 from hasten_policy.routing.calls import CallRecord
@@ -106,8 +106,9 @@ class RouterState:
     def send(self, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
         """Begins an attempt. The worker has a free credit, or the call must go there."""
         worker = entry.worker
+        call.alone = not worker.queue
         worker.calls[call.call_id] = call
-        worker.sends(entry)
+        worker.sends(entry, entry.batch_s(call.rows_for(entry), call.size_for(entry)))
         entry.in_flight += 1
         call.attempts += 1
         call.been |= {worker.worker_id}
@@ -151,8 +152,14 @@ class RouterState:
         call.view.theta.disproved()
         self.net = self._new_net()
 
-    def _new_net(self) -> QuantileTracker:
-        return QuantileTracker(self.policy.net_start_s, 0.99)
+    def _new_net(self) -> NetTime:
+        policy = self.policy
+        return NetTime(
+            start_s=policy.net_start_s,
+            s_max=policy.net_s_max,
+            calls=policy.net_calls,
+            quantile=policy.net_quantile,
+        )
 
     # --- the hold queue ---------------------------------------------------------------
 

@@ -68,7 +68,7 @@ class WorkerMachine:
     def __init__(self, settings: WorkerPolicy) -> None:
         self._policy = settings
         self._batcher = RULES.get(settings.batching.rule)(settings.batching, lanes=settings.lanes)
-        self._batcher.margin_s = settings.finish_margin_s
+        self._batcher.margin.seconds = settings.finish_margin_s
         self._links = Links(settings.link_idle_s)
         self._book = CallBook(self._batcher, self._links)
         self._lanes = Lanes(
@@ -143,15 +143,14 @@ class WorkerMachine:
             lanes=self._policy.lanes,
             load=self._sample(link_id, now_s),
             models=tuple(
-                model_load(model, self._policy, draining=draining, now_s=now_s)
-                for model in self._book.models.values()
+                model_load(model, draining=draining) for model in self._book.models.values()
             ),
         )
 
     def _sample(self, link_id: int, now_s: float) -> LoadSample:
         self._seq += 1
         lanes = self._lanes
-        work_s = self._batcher.clear_cautious_s() + lanes.residuals_cautious_s(now_s)
+        work_s = self._batcher.clear_s() + lanes.residuals_s(now_s)
         policy = self._policy
         waiting: tuple[tuple[int, int], ...] = ()
         starts_s: tuple[float, ...] = ()
@@ -225,7 +224,14 @@ class WorkerMachine:
         book = self._book
         model = book.models.get(spec.key)
         if model is None:
-            model = ModelState(spec, self._policy.prediction, self._policy.batching)
+            policy = self._policy
+            model = ModelState(
+                spec,
+                policy.prediction,
+                policy.batching,
+                lanes=policy.lanes,
+                margin=self._batcher.margin,
+            )
             book.add_model(model)
         else:
             model.open(spec, self._policy.prediction)
@@ -260,7 +266,8 @@ class WorkerMachine:
         batch_id = self._batch_id
         for call in formed.calls:
             call.batch_id = batch_id
-        typical_s = predictor.typical_s(padded_rows)
+        size = formed.calls[0].size
+        typical_s = predictor.typical_s(padded_rows, size)
         cautious_s = typical_s * predictor.factor(self._policy.batching.start_quantile)
         limit_s = model.spec.run_s_max
         if not (isfinite(limit_s) and limit_s > 0.0):
@@ -273,6 +280,7 @@ class WorkerMachine:
                 calls=formed.calls,
                 rows=formed.rows,
                 padded_rows=padded_rows,
+                size=size,
                 started_s=now_s,
                 typical_s=typical_s,
                 cautious_s=cautious_s,
@@ -301,21 +309,22 @@ class WorkerMachine:
             return
         model = batch.model
         model.charged_s += event.took_s
+        self._book.overran = now_s - batch.started_s > batch.cautious_s
         self._lag.add(now_s - batch.started_s - event.took_s)
         lag_s = max(0.0, min(self._lag.value, self._policy.lag_max_s))
-        self._batcher.margin_s = self._policy.finish_margin_s + lag_s
+        self._batcher.margin.seconds = self._policy.finish_margin_s + lag_s
         if not event.begun:
             # Whoever still has time runs with the next batch.
             for call in batch.live_calls():
                 self._book.run_again(call)
         elif not event.failed:
-            batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+            batch.predictor.observe(batch.padded_rows, batch.size, event.took_s, now_s=now_s)
             self._deliver(batch, event.took_s)
         elif event.terminated:
             # A stopped run took at least this long: else a model that became slow would be
             # started and stopped for ever, and never be known to be slow.
             if event.took_s > batch.cautious_s:
-                batch.predictor.observe(batch.padded_rows, event.took_s, now_s=now_s)
+                batch.predictor.observe(batch.padded_rows, batch.size, event.took_s, now_s=now_s)
             self._after_stop(batch, event.took_s)
         else:
             self._after_failure(batch, event.took_s)

@@ -60,6 +60,7 @@ class Admission:
             link_id=event.link_id,
             model=model,
             rows=event.rows,
+            size=max(1.0, event.elements / event.rows),
             shape_key=event.shape_key,
             deadline_s=now_s + slack_s,
             slack_s=slack_s,
@@ -77,18 +78,28 @@ class Admission:
         )
         return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
 
+    @property
+    def _idle(self) -> bool:
+        """Nothing runs and nothing waits."""
+        return not (self._book.waiting or len(self._lanes))
+
     def _infeasible(self, call: Call, now_s: float) -> Refusal | None:
-        call.latest_start_s = self._batcher.latest_start_s(call)
-        if call.latest_start_s >= now_s:
-            return None
-        call.model.predictor.refresh(now_s)
-        call.latest_start_s = self._batcher.latest_start_s(call)
-        if call.latest_start_s >= now_s:
-            return None
-        run_s = call.model.predictor.predict_s(call.rows, self._policy.batching.chance_quantile)
-        return refusals.infeasible(
-            call.model.spec, run_s=run_s + self._batcher.margin_s, slack_s=call.slack_s
-        )
+        """Its own run takes too long. An idle worker says so on evidence alone."""
+        if self._idle:
+            call.trial = True
+            evidence = call.model.predictor.evidence
+            run_s = evidence.least_s(call.rows, call.rows * call.size, now_s)
+            call.latest_start_s = call.deadline_s
+            if run_s <= call.slack_s and call.slack_s > 0.0:
+                return None
+        else:
+            call.latest_start_s = self._batcher.latest_start_s(call)
+            if call.latest_start_s >= now_s:
+                return None
+            quantile = self._policy.batching.chance_quantile
+            run_s = call.model.predictor.predict_s(call.rows, call.size, quantile)
+            run_s += self._batcher.margin.seconds
+        return refusals.infeasible(call.model.spec, run_s=run_s, slack_s=call.slack_s)
 
     def _full(self, call: Call) -> Refusal | None:
         """A bound is reached; a retry may find room when a full batch has gone."""
@@ -107,14 +118,16 @@ class Admission:
             limit, limit_value = "queue_max", model.spec.queue_max
         if not limit:
             return None
-        clear_s = model.predictor.typical_s(model.spec.batch_max) / policy.lanes
+        target = model.target_rows(call.size)
+        clear_s = model.predictor.typical_s(target, call.size) / policy.lanes
         return refusals.queue_full(limit, limit_value, retry_after_s=clear_s)
 
     def _hopeless(self, call: Call) -> Refusal | None:
         """Even at typical speed, what is due before the call leaves it no time.
 
-        The plan counts batches, not calls: the rows due before it in its own queue together
-        with its own make full batches and a rest, and it rides in the last of them.
+        The plan counts batches as they will be formed. One that a call cannot join any more is
+        followed by one that is taken to be of full size: to let in whatever fits now fills the
+        queue with calls that leave each other no time for larger batches, and throughput falls.
         """
         if call.deadline_s == inf or not self._policy.refuse_hopeless:
             return None
@@ -122,18 +135,28 @@ class Admission:
             return None
         model = call.model
         queue = self._batcher.queue_of(call)
-        rows = call.rows
-        if queue is not None and queue.calls:
-            rows += queue.rows_due_by(call.order_s)
-        else:
+        if queue is not None and not queue.calls:
             queue = None
-        batch_max = model.spec.batch_max
-        rest = rows % batch_max or batch_max
-        own_s = model.predictor.typical_s(rest)
-        before_s = model.clear_s(rows - rest)
-        work_s = before_s + self._batcher.clear_due_s(call.order_s, queue)
-        wait_s = self._lanes.wait_typical_s(work_s, call.arrived_s)
-        finish_s = max(wait_s, before_s / model.spec.instances) + own_s + self._batcher.margin_s
+        ahead = queue.rows_due_by(call.order_s) if queue is not None else 0
+        margin_s = self._batcher.margin.seconds
+        curve = model.predictor.curve(call.size)
+        target = max(call.rows, model.target_rows(call.size))
+        work_s = self._batcher.clear_due_s(call.order_s, queue)
+        together = ahead + call.rows
+        own_s = curve.seconds(min(together, target))
+        before_s = 0.0
+        if together > target:
+            own_s = curve.seconds(target)
+            before_s = ahead // target * own_s
+        elif queue is not None and ahead:
+            wait_s = self._lanes.wait_typical_s(work_s, call.arrived_s)
+            first_s = min(member.deadline_s for member in queue.calls)
+            if call.arrived_s + wait_s + own_s + margin_s > first_s:
+                # It would make those late that wait already, so it will not be of their batch.
+                own_s = curve.seconds(call.rows)
+                before_s = curve.seconds(ahead)
+        wait_s = self._lanes.wait_typical_s(work_s + before_s, call.arrived_s)
+        finish_s = max(wait_s, before_s / model.spec.instances) + own_s + margin_s
         if finish_s <= call.slack_s:
             return None
         return refusals.hopeless(finish_s=finish_s, slack_s=call.slack_s, own_s=own_s)

@@ -33,6 +33,7 @@ class CallBook:
         waiting_bytes: Bytes of their payloads.
         draining: Nothing more is accepted.
         expiry: When waiting calls can no longer start.
+        overran: The newest run took longer than it was predicted to.
         fresh: Calls that began to wait in this event; they get their timer if they still
             wait at its end, so that a call that starts at once never needs one.
     """
@@ -48,6 +49,7 @@ class CallBook:
         "expiry",
         "fresh",
         "models",
+        "overran",
         "waiting",
         "waiting_bytes",
     )
@@ -64,6 +66,7 @@ class CallBook:
         self.waiting_bytes = 0
         self.draining = False
         self.expiry = Expiry()
+        self.overran = False
         self.fresh: list[Call] = []
 
     def begin(self, now_s: float) -> list[WorkerEffect]:
@@ -83,14 +86,14 @@ class CallBook:
                 self.expiry.add(call, latest_s)
             else:
                 self.withdraw(call)
-                self.refuse(call, refusals.shed(started=call.solo))
+                self.refuse(call, refusals.shed(started=call.solo, overran=self.overran))
         return self.effects
 
     def accept(self, call: Call) -> None:
         """Opens a call and lets it wait."""
         self.calls[call.call_id] = call
         call.model.open_calls += 1
-        call.model.admitted(call.slack_s, call.rows)
+        call.model.admitted(call.slack_s, call.rows, call.size, call.shape_key)
         self.wait(call)
 
     def wait(self, call: Call) -> None:
@@ -111,7 +114,7 @@ class CallBook:
         call.solo = call.solo or alone
         call.latest_start_s = self._batcher.latest_start_s(call)
         if call.latest_start_s < self._now_s:
-            self.refuse(call, refusals.shed(started=call.solo))
+            self.refuse(call, refusals.shed(started=call.solo, overran=self.overran))
         else:
             self.wait(call)
 
@@ -158,13 +161,18 @@ class CallBook:
         if shed:
             self.taken(shed)
             for call in shed:
-                self.refuse(call, refusals.shed(started=call.solo))
+                self.refuse(call, refusals.shed(started=call.solo, overran=self.overran))
             shed.clear()
 
     def set_timers(self) -> None:
         """Sets the timers of the calls that have begun to wait."""
         for call in self.fresh:
             if call.queue is not None:
+                if call.trial:
+                    # It waits for company, which it does only while its time is predicted to
+                    # suffice; from here on it is a call like all others.
+                    call.trial = False
+                    call.latest_start_s = self._batcher.latest_start_s(call)
                 self.expiry.add(call, call.latest_start_s)
         self.fresh.clear()
         self.expiry.clean(self.waiting)

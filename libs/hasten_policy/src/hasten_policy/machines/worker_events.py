@@ -29,7 +29,8 @@ class ModelSpec:
         queue_max: Most calls waiting.
         default_timeout_s: Deadline of calls that bring none; 0 for none.
         run_s_max: A run is terminated when it has taken this long.
-        profile: Measured (rows, seconds) pairs of the load-time profile.
+        profile: Measured (rows, elements, seconds) of the load-time profile; elements are those of
+            all inputs of that run together.
     """
 
     key: str
@@ -44,7 +45,7 @@ class ModelSpec:
     queue_max: int
     default_timeout_s: float
     run_s_max: float
-    profile: tuple[tuple[int, float], ...]
+    profile: tuple[tuple[int, int, float], ...]
 
 
 # --- events ---------------------------------------------------------------------------
@@ -81,6 +82,7 @@ class CallArrived:
         payload_bytes: Size, for the bound on held bytes.
         more_follow: Another CallArrived follows at once: no batch is formed before it, so that
             calls that came together can run together.
+        elements: Of all its input tensors together, all rows counted: the size of its work.
     """
 
     call_id: int
@@ -93,6 +95,7 @@ class CallArrived:
     tenant: str
     payload_bytes: int
     more_follow: bool = False
+    elements: int = 0
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ class RunningBatch:
         calls: Members as started; one whose `batch_id` differs has ended meanwhile.
         rows: Their rows.
         padded_rows: Rows that run.
+        size: Elements per row.
         started_s: When it was started.
         typical_s: Seconds it takes as a rule.
         cautious_s: Seconds it takes at the start quantile.
@@ -47,6 +48,7 @@ class RunningBatch:
     calls: list[Call]
     rows: int
     padded_rows: int
+    size: float
     started_s: float
     typical_s: float
     cautious_s: float
@@ -59,9 +61,9 @@ class RunningBatch:
         """Members that still wait for an answer, in batch order."""
         return [call for call in self.calls if call.batch_id == self.batch_id]
 
-    def residual_s(self, expected_s: float, now_s: float) -> float:
-        """Seconds it still needs when `expected_s` was expected of it."""
-        left_s = self.started_s + expected_s - now_s
+    def residual_s(self, now_s: float) -> float:
+        """Typical seconds that it still needs."""
+        left_s = self.started_s + self.typical_s - now_s
         return left_s if left_s > 0.0 else OVERRUN_SHARE * (now_s - self.started_s)
 
 
@@ -139,21 +141,21 @@ class Lanes:
         return [batch for batch in self._running.values() if batch.check_s <= now_s]
 
     def residual_s(self, now_s: float) -> float:
-        """Predicted seconds until a lane is free."""
+        """Typical seconds until a lane is free."""
         if self.free > 0:
             return 0.0
-        return min(batch.residual_s(batch.cautious_s, now_s) for batch in self._running.values())
+        return min(batch.residual_s(now_s) for batch in self._running.values())
 
-    def residuals_cautious_s(self, now_s: float) -> float:
-        """Sum of the seconds all running batches still need, at the start quantile."""
-        return sum(batch.residual_s(batch.cautious_s, now_s) for batch in self._running.values())
+    def residuals_s(self, now_s: float) -> float:
+        """Sum of the typical seconds that all running batches still need."""
+        return sum(batch.residual_s(now_s) for batch in self._running.values())
 
     def wait_typical_s(self, work_s: float, now_s: float) -> float:
         """Typical seconds until `work_s` of one lane, spread over all, has been begun."""
         total_s = work_s
         least_s = inf
         for batch in self._running.values():
-            left_s = max(0.0, batch.started_s + batch.typical_s - now_s)
+            left_s = batch.residual_s(now_s)
             total_s += left_s
             least_s = min(least_s, left_s)
         if self.free > 0:

@@ -73,8 +73,13 @@ def queue_full(limit: str, limit_value: int, *, retry_after_s: float) -> Refusal
     )
 
 
-def shed(*, started: bool) -> Refusal:
-    """A waiting call can no longer finish in time."""
+def shed(*, started: bool, overran: bool) -> Refusal:
+    """A waiting call can no longer finish in time.
+
+    Args:
+        started: Its batch was begun and failed.
+        overran: The run before took longer than it was predicted to.
+    """
     if started:
         return Refusal(
             Reason.DEADLINE_PASSED,
@@ -82,7 +87,9 @@ def shed(*, started: bool) -> Refusal:
             started=True,
         )
     return Refusal(
-        Reason.SHED_BEFORE_START, "the request could no longer finish in time and was not run"
+        Reason.SHED_BEFORE_START,
+        "the request could no longer finish in time and was not run",
+        metadata=(("overran", "1"),) if overran else (),
     )
 
 

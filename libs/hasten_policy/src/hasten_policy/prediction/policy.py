@@ -1,6 +1,7 @@
 """Parameters of the service-time prediction."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -8,44 +9,71 @@ class PredictionPolicy:
     """How runs become predictions.
 
     Attributes:
-        runs_max: Runs remembered per batch bucket.
-        ratios_max: Runs whose ratio of actual to predicted seconds is remembered.
-        cold_runs: Runs in service below which the load-time profile's own spread stands in
-            for the ratios.
-        cold_factor_min: Least factor on the median while cold.
-        cold_factor_max: Largest factor on the median while cold; also the factor when the
-            profile is too thin to show its spread.
-        profile_runs_min: Runs per bucket from which its median is believed, and from which a
-            profile shows its spread.
-        admission_quantile: Quantile whose level is steered to its coverage, in (0.5, 1).
-        level_step: Step of that steering per run.
-        rebuild_runs: Runs after which medians and line are fitted again.
+        band_runs_max: Runs remembered for each band of work (half an octave of elements).
+        band_runs_sure: Runs in a band from which its own median counts alone; below, the fit over
+            all bands has a say.
+        profile_runs: Runs in service that a measurement of the load-time profile is worth.
+        profile_near_runs: Real runs within an octave of work after which a measurement of the
+            profile is forgotten.
+        drift_runs: Newest runs, of any size, that say whether the model has become faster or
+            slower as a whole.
+        drift_factor: A change of speed below this factor is taken for noise.
+        spread_runs_max: Newest runs whose deviation from the fit makes the margin.
+        cold_runs: Runs in service below which `cold_factor` is the margin.
+        cold_factor: Factor on the typical seconds at and above `high_quantile` while cold.
+        factor_max: Most that such a factor can be.
+        high_quantile: Quantile that `cold_factor` stands for.
+        forget_s: Runs older than this leave the margin, and their band once it has newer ones.
+        evidence_s: For so long a run is evidence of what cannot be done in time.
+        growth: Work beyond the largest run is charged this share of what proportion would say, ...
+        growth_max: ... and no batch is formed of more than so many times the largest run.
+        rebuild_runs: Runs after which the fit is renewed.
+        rebuild_s: Least time between two fits, once there were `cold_runs`.
         unknown_s: Seconds assumed of a model that has neither profile nor runs.
-        stale_s: Seconds without a run after which a prediction above the load-time profile
-            is forgotten: else a slow spell would refuse all calls that could disprove it.
     """
 
-    runs_max: int = 64
-    ratios_max: int = 200
-    cold_runs: int = 20
-    cold_factor_min: float = 1.02
-    cold_factor_max: float = 1.5
-    profile_runs_min: int = 3
-    admission_quantile: float = 0.95
-    level_step: float = 0.01
+    band_runs_max: int = 16
+    band_runs_sure: int = 12
+    profile_runs: float = 4.0
+    profile_near_runs: int = 3
+    drift_runs: int = 12
+    drift_factor: float = 1.25
+    spread_runs_max: int = 128
+    cold_runs: int = 40
+    cold_factor: float = 1.3
+    factor_max: float = 1.6
+    high_quantile: float = 0.95
+    forget_s: float = 10.0
+    evidence_s: float = 1.0
+    growth: float = 0.5
+    growth_max: float = 2.0
     rebuild_runs: int = 8
+    rebuild_s: float = 0.02
     unknown_s: float = 0.001
-    stale_s: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("runs_max", "ratios_max", "cold_runs", "profile_runs_min", "rebuild_runs"):
+        for name in (
+            "band_runs_max",
+            "band_runs_sure",
+            "profile_near_runs",
+            "drift_runs",
+            "spread_runs_max",
+            "cold_runs",
+            "rebuild_runs",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        if not 1.0 <= self.cold_factor_min <= self.cold_factor_max:
-            raise ValueError("cold factors must satisfy 1 <= cold_factor_min <= cold_factor_max")
-        if not 0.5 < self.admission_quantile < 1.0:
-            raise ValueError("admission_quantile must lie between 0.5 and 1")
-        if not 0.0 <= self.level_step <= 0.5:
-            raise ValueError("level_step must lie in [0, 0.5]")
-        if not (self.unknown_s > 0.0 and self.stale_s > 0.0):
-            raise ValueError("unknown_s and stale_s must be positive")
+        for name in ("drift_factor", "cold_factor", "factor_max", "growth_max"):
+            value = getattr(self, name)
+            if not (isfinite(value) and value >= 1.0):
+                raise ValueError(f"{name} must be finite and at least 1")
+        for name in ("unknown_s", "forget_s", "evidence_s", "profile_runs"):
+            value = getattr(self, name)
+            if not (isfinite(value) and value > 0.0):
+                raise ValueError(f"{name} must be positive and finite")
+        if not 0.0 <= self.growth <= 1.0:
+            raise ValueError("growth must lie in [0, 1]")
+        if not 0.5 < self.high_quantile < 1.0:
+            raise ValueError("high_quantile must lie between 0.5 and 1")
+        if not self.rebuild_s >= 0.0:
+            raise ValueError("rebuild_s must not be negative")

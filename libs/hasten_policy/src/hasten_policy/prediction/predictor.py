@@ -4,74 +4,54 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from hasten_policy.prediction.coverage import Coverage, cold_factor
-from hasten_policy.prediction.curves import isotonic, line
+from hasten_policy.prediction.curve import Curve, grid
+from hasten_policy.prediction.evidence import Evidence
+from hasten_policy.prediction.fit import Profile, fitted
+from hasten_policy.prediction.memory import Memory
 from hasten_policy.prediction.policy import PredictionPolicy
-from hasten_policy.prediction.sorted_ring import SortedRing
+from hasten_policy.prediction.run import SECONDS_MIN, Run
+from hasten_policy.prediction.spread import Spread
 
-SECONDS_MIN: Final = 1e-6
-"""A run is counted as at least this long, so that ratios stay finite."""
-
-TABLE_ROWS_MAX: Final = 256
-"""Row counts up to this one are computed once per fit."""
-
-FACTORS_MAX: Final = 16
-"""Quantiles whose factor is kept between two runs."""
-
-
-class _Bucket:
-    """Runs whose padded row count lies in (2**(k-1), 2**k]."""
-
-    __slots__ = ("rows", "seconds")
-
-    def __init__(self, runs_max: int) -> None:
-        # Medians of both: time rises with rows, so they belong to the same run.
-        self.rows = SortedRing(runs_max)
-        self.seconds = SortedRing(runs_max)
-
-    def add(self, rows: int, seconds: float) -> None:
-        self.rows.add(rows)
-        self.seconds.add(seconds)
+CURVES_MAX: Final = 64
+"""Sizes of which a curve is kept between two fits."""
 
 
 class ServicePredictor:
-    """Seconds that a batch of b rows takes, at any quantile.
+    """Seconds that a batch of so many rows of one size takes, at any quantile.
 
-    Per bucket of padded row counts {1, 2, 3-4, 5-8, ...} the last runs give a median; the
-    medians are made monotone over the buckets, and a line alpha + beta * b is laid through
-    them for the sizes between and beyond. A bucket with a few runs predicts its median, one
-    with fewer the larger of median and line (the line everywhere would over-predict models
-    whose cost is flat first and steep later, and refuse calls that fit). Inside a bucket the
-    median moves along the line, so that a half-full bucket is not charged like a full one.
-    The whole is multiplied by a factor for the quantile (see `Coverage`). It never falls as
-    rows or quantile rise. Reading is O(1); the fit is renewed every few runs, which raises
-    `version`.
+    The work of a batch is its rows and its elements: a model with free sizes takes longer for
+    longer inputs, and rows alone miss that by a factor of three. Typical seconds come from a fit
+    of the newest runs (`fit`), of which the load-time profile is but a prior; the margin of a
+    quantile from the spread of the newest runs around that fit (`spread`). For rows of one size
+    they are a `Curve`, which never falls as rows rise, and neither does a quantile.
+
+    Beyond the largest batch that ever ran, the growth is taken to be less than in proportion, and
+    batches grow to at most twice of it: who predicts growth too cautiously never tries it.
 
     Args:
         batch_max: Most rows in a batch, >= 1.
         batch_sizes: Row counts that batches are padded up to, ascending; empty for none.
-        profile: (rows, seconds) of load-time runs, several per size or none at all.
+        profile: (rows, elements, seconds) of load-time runs, several per size or none at all.
         policy: Parameters.
+
+    Attributes:
+        evidence: Of what cannot be done in time, see `Evidence`.
     """
 
     __slots__ = (
-        "_alpha_s",
-        "_beta_s",
-        "_buckets",
-        "_coverage",
+        "_curves",
         "_factors",
-        "_floors",
-        "_last_run_s",
+        "_fit",
+        "_fit_s",
+        "_memory",
         "_pending",
         "_policy",
         "_profile",
-        "_profiled_s",
-        "_runs",
-        "_scales",
-        "_table",
+        "_rows",
+        "_spread",
         "batch_max",
         "batch_sizes",
-        "version",
+        "evidence",
     )
 
     def __init__(
@@ -79,23 +59,47 @@ class ServicePredictor:
         *,
         batch_max: int,
         batch_sizes: Sequence[int] = (),
-        profile: Sequence[tuple[int, float]] = (),
+        profile: Sequence[tuple[int, int, float]] = (),
         policy: PredictionPolicy | None = None,
     ) -> None:
         self.batch_max = batch_max
         self.batch_sizes = tuple(batch_sizes)
-        self.version = 0
         self._policy = policy or PredictionPolicy()
-        self._profile = tuple(
-            (self.padded(max(1, min(rows, batch_max))), max(seconds, SECONDS_MIN))
-            for rows, seconds in profile
+        self._rows = self.batch_sizes or grid(batch_max)
+        if self._rows[0] != 1:
+            self._rows = (1, *self._rows)
+        self._memory = Memory(self._policy)
+        self._profile = Profile(
+            [
+                Run(max(1, rows), max(1.0, elements / max(1, rows)), max(seconds, SECONDS_MIN), 0.0)
+                for rows, elements, seconds in profile
+            ],
+            self._policy,
         )
-        self._runs = 0
-        self._last_run_s = 0.0
-        self._factors: dict[float, float] = {}
-        self._table: list[float] = []
-        self._coverage = Coverage(self._policy, self._policy.cold_factor_max)
-        self._start_from_profile()
+        self.evidence = Evidence(self._policy.evidence_s)
+        self._pending = 0
+        self._fit_s = 0.0
+        self._renew(0.0)
+
+    @property
+    def runs(self) -> int:
+        """Runs in service that it has learnt from."""
+        return self._memory.count
+
+    @property
+    def gamma_s(self) -> float:
+        """Seconds that an element more adds to a batch, by the fit."""
+        return self._fit.plane.gamma
+
+    @property
+    def usual_size(self) -> float:
+        """Elements per row of the load-time profile's middle; 1 without one."""
+        return self._profile.usual_size
+
+    @property
+    def best_s(self) -> float:
+        """Typical seconds of one row of the least size that was measured."""
+        return self.typical_s(1, self._fit.plane.floor)
 
     def padded(self, rows: int) -> int:
         """Row count that a batch of `rows` is padded up to."""
@@ -104,136 +108,85 @@ class ServicePredictor:
         index = bisect_left(self.batch_sizes, rows)
         return self.batch_sizes[index] if index < len(self.batch_sizes) else rows
 
-    def predict_s(self, rows: int, quantile: float) -> float:
-        """Predicted seconds of a batch of `rows` >= 1 rows (before padding).
+    def curve(self, size: float) -> Curve:
+        """Typical seconds over rows of `size` >= 1 elements; the same object until the next fit."""
+        found = self._curves.get(size)
+        if found is None:
+            if len(self._curves) >= CURVES_MAX:
+                self._curves.clear()
+            found = self._curves[size] = self._made(size)
+        return found
+
+    def typical_s(self, rows: int, size: float) -> float:
+        """Typical seconds of a batch of `rows` >= 1 rows (before padding) of `size` elements."""
+        return self.curve(size).seconds(rows)
+
+    def predict_s(self, rows: int, size: float, quantile: float) -> float:
+        """Predicted seconds at a quantile: a share of about `quantile` of runs is within.
 
         Args:
-            rows: Rows; more than `batch_max` are taken along the line.
-            quantile: 0.5 for the median; a share of about `quantile` of runs is within.
+            rows: Rows, before padding; more than `batch_max` are taken along the last piece.
+            size: Elements per row.
+            quantile: 0.5 for typical seconds.
         """
-        return self.typical_s(rows) * self.factor(quantile)
-
-    def typical_s(self, rows: int) -> float:
-        """Predicted seconds before the factor of any quantile."""
-        if rows >= len(self._table):
-            return self._fitted_s(self.padded(rows))
-        seconds = self._table[rows]
-        if seconds == 0.0:
-            seconds = self._table[rows] = self._fitted_s(self.padded(rows))
-        return seconds
+        return self.curve(size).seconds(rows) * self.factor(quantile)
 
     def factor(self, quantile: float) -> float:
-        """What `typical_s` is multiplied by at a quantile; the same for all sizes."""
+        """What typical seconds are multiplied by at a quantile; the same for all sizes."""
         factor = self._factors.get(quantile)
         if factor is None:
-            if len(self._factors) >= FACTORS_MAX:
-                self._factors.clear()
-            factor = self._factors[quantile] = self._coverage.factor(quantile)
+            factor = self._factors[quantile] = self._spread.factor(quantile)
         return factor
 
-    def rows_within(self, budget_s: float, quantile: float) -> int:
+    def rows_within(self, budget_s: float, size: float, quantile: float) -> int:
         """Most rows of a batch predicted to take at most `budget_s`; 0 for none."""
-        median_s = budget_s / self.factor(quantile)
-        if self.typical_s(self.batch_max) <= median_s:
-            return self.batch_max
-        if self.batch_sizes:
-            for size in reversed(self.batch_sizes):
-                if self.typical_s(size) <= median_s:
-                    return size
-            return 0
-        for bucket in range(len(self._buckets) - 1, -1, -1):
-            if self._floors[bucket] > median_s:
-                continue
-            rows = self._rows_in_bucket(bucket, median_s)
-            if rows > 0:
-                return rows
-        return 0
+        return self.curve(size).rows_within(budget_s / self.factor(quantile))
 
-    def observe(self, rows: int, seconds: float, *, now_s: float) -> None:
-        """Learns from a run of `rows` padded rows that took `seconds`."""
+    def observe(self, rows: int, size: float, seconds: float, *, now_s: float) -> None:
+        """Learns from a run of `rows` padded rows of `size` elements that took `seconds`."""
         seconds = max(seconds, SECONDS_MIN)
-        self._coverage.add(seconds / self.typical_s(rows))
-        self._factors.clear()
-        self._buckets[(rows - 1).bit_length()].add(rows, seconds)
-        self._runs += 1
+        self.evidence.add(rows, rows * size, seconds, now_s)
+        self._memory.add(Run(rows, max(1.0, size), seconds, now_s))
         self._pending += 1
-        self._last_run_s = now_s
         policy = self._policy
-        if self._pending >= policy.rebuild_runs or self._runs <= policy.cold_runs:
-            self._rebuild()
+        cold = self._memory.count <= policy.cold_runs
+        waited = now_s - self._fit_s >= policy.rebuild_s
+        if cold or (self._pending >= policy.rebuild_runs and waited):
+            self._renew(now_s)
 
-    def refresh(self, now_s: float) -> None:
-        """Returns to the load-time profile after `stale_s` without a run, if it is brighter.
-
-        A slow spell would otherwise refuse all calls that could show that it is over.
-        """
-        if not self._runs or not self._profile or now_s - self._last_run_s < self._policy.stale_s:
-            return
-        one_s, full_s = self._profiled_s
-        if self.typical_s(1) > one_s or self.typical_s(self.batch_max) > full_s:
-            self._start_from_profile()
-
-    def line_s(self, quantile: float) -> tuple[float, float]:
-        """(alpha, beta) of the line that meets the prediction at one row and at a full batch."""
-        one_s = self.predict_s(1, quantile)
-        if self.batch_max == 1:
-            return one_s, 0.0
-        full_s = self.predict_s(self.batch_max, quantile)
-        beta_s = (full_s - one_s) / (self.batch_max - 1)
-        return max(0.0, one_s - beta_s), beta_s
-
-    def _fitted_s(self, padded_rows: int) -> float:
-        bucket = min((padded_rows - 1).bit_length(), len(self._floors) - 1)
-        along_s = self._scales[bucket] * (self._alpha_s + self._beta_s * padded_rows)
-        return max(along_s, self._floors[bucket])
-
-    def _rows_in_bucket(self, bucket: int, median_s: float) -> int:
-        least = (1 << bucket >> 1) + 1 if bucket else 1
-        most = min(1 << bucket, self.batch_max)
-        slope_s = self._scales[bucket] * self._beta_s
-        rows = most
-        if slope_s > 0.0:
-            room_s = median_s - self._scales[bucket] * self._alpha_s
-            rows = max(least, min(most, int(room_s / slope_s) + 1))
-        while rows >= least and self.typical_s(rows) > median_s:
-            rows -= 1
-        return rows if rows >= least else 0
-
-    def _start_from_profile(self) -> None:
-        policy = self._policy
-        count = (self.batch_max - 1).bit_length() + 1
-        self._buckets = [_Bucket(policy.runs_max) for _ in range(count)]
-        self._runs = 0
-        self._last_run_s = 0.0
-        by_rows: dict[int, list[float]] = {}
-        for rows, seconds in self._profile:
-            self._buckets[(rows - 1).bit_length()].add(rows, seconds)
-            by_rows.setdefault(rows, []).append(seconds)
-        self._coverage = Coverage(policy, cold_factor(by_rows, policy))
-        self._rebuild()
-        self._profiled_s = (self.typical_s(1), self.typical_s(self.batch_max))
-
-    def _rebuild(self) -> None:
+    def _renew(self, now_s: float) -> None:
         self._pending = 0
-        self.version += 1
-        self._factors.clear()
-        known = [index for index, bucket in enumerate(self._buckets) if len(bucket.seconds)]
-        rows = [self._buckets[index].rows.median() for index in known]
-        medians = isotonic(
-            [self._buckets[index].seconds.median() for index in known],
-            [float(len(self._buckets[index].seconds)) for index in known],
-        )
-        if known:
-            self._alpha_s, self._beta_s = line(rows, medians)
-        else:
-            self._alpha_s, self._beta_s = line([1.0], [self._policy.unknown_s])
-        self._scales = [1.0] * len(self._buckets)
-        for index, x, median_s in zip(known, rows, medians, strict=True):
-            scale = median_s / (self._alpha_s + self._beta_s * x)
-            if len(self._buckets[index].seconds) < self._policy.profile_runs_min:
-                scale = max(1.0, scale)
-            self._scales[index] = scale
-        self._floors = [0.0]
-        for index in range(len(self._buckets) - 1):
-            self._floors.append(self._fitted_s(1 << index))
-        self._table = [0.0] * (min(self.batch_max, TABLE_ROWS_MAX) + 1)
+        self._fit_s = now_s
+        self._fit = fitted(self._memory, self._profile, self._policy)
+        self._spread = Spread(self._memory.recent, self._fit, self._policy, now_s)
+        self._factors: dict[float, float] = {}
+        self._curves: dict[float, Curve] = {}
+
+    def _made(self, size: float) -> Curve:
+        policy = self._policy
+        largest = self._memory.largest
+        work_max = max(self._profile.work_max, largest.work if largest else 0.0)
+        seconds: list[float] = []
+        least_s = 0.0
+        for rows in self._rows:
+            least_s = max(least_s, self._seconds(rows, size, work_max))
+            seconds.append(least_s)
+        cap = max(1, int(policy.growth_max * work_max / size))
+        return Curve(self._rows, seconds, min(self.batch_max, cap), padded=bool(self.batch_sizes))
+
+    def _seconds(self, rows: int, size: float, work_max: float) -> float:
+        """Typical seconds; beyond the largest work that ran, less than in proportion to that."""
+        work = rows * size
+        seconds = self._fit.at(rows, size)
+        if not 0.0 < work_max < work:
+            return seconds
+        known_rows = work_max / size
+        known_s = self._fit.at(known_rows, size) if known_rows >= 1.0 else self._largest_s(size)
+        return min(seconds, known_s * (1.0 + self._policy.growth * (work / work_max - 1.0)))
+
+    def _largest_s(self, size: float) -> float:
+        """Seconds of the largest work that ran, when a single row of this size is more."""
+        largest = self._memory.largest
+        if largest is not None and largest.work >= self._profile.work_max:
+            return self._fit.at(largest.rows, largest.size)
+        return self._fit.at(1.0, min(size, self._profile.work_max))

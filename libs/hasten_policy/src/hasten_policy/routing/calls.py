@@ -24,11 +24,15 @@ class CallRecord:
         sent_s: When its attempt was sent; a hedge does not change it.
         held: It waits in its view's hold queue.
         ended: It was delivered, refused or abandoned.
-        probe: It was let through to disprove the prediction that it would be late.
+        probe: It was let through although it was predicted to be late, as its worker was idle.
+        alone: Its worker was idle when its newest attempt was sent.
+        rows: First dimension of its first input.
+        elements: Of all its inputs together; 0 when not known.
     """
 
     __slots__ = (
         "affinity",
+        "alone",
         "arrived_s",
         "attempts",
         "been",
@@ -36,6 +40,7 @@ class CallRecord:
         "call_id",
         "cost_s",
         "deadline_s",
+        "elements",
         "ended",
         "first",
         "held",
@@ -43,6 +48,7 @@ class CallRecord:
         "order_s",
         "priority",
         "probe",
+        "rows",
         "second",
         "sent_s",
         "tenant",
@@ -71,6 +77,17 @@ class CallRecord:
         self.held = False
         self.ended = False
         self.probe = False
+        self.alone = False
+        self.rows = event.rows
+        self.elements = event.elements
+
+    def rows_for(self, entry: "ModelEntry") -> int:
+        """Rows that it brings to a batch there: one where the model does not batch."""
+        return self.rows if entry.batch_max > 1 else 1
+
+    def size_for(self, entry: "ModelEntry") -> float:
+        """Its elements per row there; 0 when not known."""
+        return self.elements / self.rows if entry.batch_max > 1 else self.elements
 
     def precedes(self, other: "CallRecord") -> bool:
         """It goes first out of the hold queue."""

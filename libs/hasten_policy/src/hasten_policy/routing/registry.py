@@ -53,7 +53,8 @@ class Registry:
             faster = False
             for entry, load in zip(worker.entries, ready, strict=True):
                 faster = faster or entry.best_s != load.best_s
-                entry.refresh(load)
+                if entry.refresh(load):
+                    self.theta_of(entry.name).restart()
             if faster or was_open != worker.open:
                 self.refresh_open_of(worker)
             return was_open != worker.open

@@ -40,7 +40,9 @@ class WorkerRecord:
         home_lanes: Their lanes in all.
         places: Entries by their place in the report's models; None for one that is not ready.
         told: Entries that waited there when it reported.
-        unseen: Entries of calls we have sent and it had not received when it reported, in order.
+        unseen: Entries and typical seconds of calls we have sent and it had not received when it
+            reported, in order.
+        unseen_s: Those seconds in all.
         unseen_of: Their number by entry.
         others_per_s: Calls a second that it gets from other routers, smoothed.
     """
@@ -80,6 +82,7 @@ class WorkerRecord:
         "told",
         "unseen",
         "unseen_of",
+        "unseen_s",
         "waiting",
         "weight",
         "window",
@@ -124,7 +127,8 @@ class WorkerRecord:
         self.home_lanes = 0.0
         self.places: list[ModelEntry | None] = []
         self.told: list[ModelEntry] = []
-        self.unseen: deque[ModelEntry] = deque()
+        self.unseen: deque[tuple[ModelEntry, float]] = deque()
+        self.unseen_s = 0.0
         self.unseen_of: dict[ModelEntry, int] = {}
         self.others = 0
         self.others_at_s = now_s
@@ -147,7 +151,8 @@ class WorkerRecord:
         pending = self.unseen
         counts = self.unseen_of
         while len(pending) > unseen:
-            entry = pending.popleft()
+            entry, seconds = pending.popleft()
+            self.unseen_s = self.unseen_s - seconds if pending else 0.0
             if counts[entry] > 1:
                 counts[entry] -= 1
             else:
@@ -173,11 +178,12 @@ class WorkerRecord:
         self.others = others
         self.others_at_s = now_s
 
-    def sends(self, entry: "ModelEntry") -> None:
-        """A call of this entry goes there."""
+    def sends(self, entry: "ModelEntry", alone_s: float) -> None:
+        """A call of this entry goes there; alone it would take so long."""
         self.sent += 1
         self.queue += 1
-        self.unseen.append(entry)
+        self.unseen.append((entry, alone_s))
+        self.unseen_s += alone_s
         self.unseen_of[entry] = self.unseen_of.get(entry, 0) + 1
 
     def come(self, entry: "ModelEntry", now_s: float) -> int:
@@ -206,6 +212,7 @@ class WorkerRecord:
         self.sent = 0
         self.received = 0
         self.unseen.clear()
+        self.unseen_s = 0.0
         self.unseen_of.clear()
         self.queue = 0
         self.backlog_s = 0.0

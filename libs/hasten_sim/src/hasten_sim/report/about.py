@@ -6,7 +6,7 @@ from typing import Final
 
 from hasten_sim.points import AS_SAID, Point, Source, capacity_at
 from hasten_sim.report.plot import Band
-from hasten_sim.report.words import number
+from hasten_sim.report.words import number, span
 from hasten_sim.scenario import Fault, MeshShape, ModelShape
 
 NAMED_MAX: Final = 8
@@ -52,7 +52,7 @@ def about(
         ("network", _network(scenario.mesh)),
         ("models", _models(scenario.models)),
         ("arrivals", arrivals),
-        ("capacity", f"{number(capacity)} requests a second, with every batch full"),
+        ("capacity", f"{number(capacity)} requests a second are the load 1"),
     ]
     if len(scenario.tenants) > 1:
         facts.append(("tenants", ", ".join(scenario.tenants[:NAMED_MAX])))
@@ -82,6 +82,10 @@ def _mesh(mesh: MeshShape) -> str:
         known = "known to the routers" if mesh.weights_known else "unknown to the routers"
         speeds = ", ".join(f"{speed:g}" for speed in mesh.speeds[:NAMED_MAX])
         said += f"; speeds {speeds} in turn, {known}"
+    if mesh.lag_s:
+        said += f"; the end of a run is heard of after {span(mesh.lag_s)}"
+    if mesh.host is not None:
+        said += f"; all on one machine of {mesh.host.cores:g} cores"
     return said
 
 
@@ -112,10 +116,13 @@ def _models(models: Sequence[ModelShape]) -> str:
 
 
 def _times(model: ModelShape) -> str:
-    said = f"{number(model.times.seconds(1) * 1e3)} ms a batch of 1"
+    said = f"{number(model.mean_s(1) * 1e3)} ms a batch of 1"
     if model.batch_max > 1:
-        most_ms = model.times.seconds(model.batch_max) * 1e3
-        said += f", {number(most_ms)} ms of {model.batch_max}"
+        said += f", {number(model.mean_s(model.batch_max) * 1e3)} ms of {model.batch_max}"
+    lengths = model.lengths
+    if lengths.vary:
+        first, last = lengths.choices[0][0], lengths.choices[-1][0]
+        said += f", at the mean of lengths from {first} to {last}"
     return said
 
 
@@ -127,10 +134,25 @@ def _some(said: Sequence[str]) -> str:
 
 def _fault(fault: Fault) -> str:
     who = "" if fault.worker is None else f" of worker {fault.worker}"
+    who = who if fault.router is None else f" of router {fault.router}"
     what = fault.kind.replace("_", " ")
-    factor = f" {fault.factor:g}\N{MULTIPLICATION SIGN}" if fault.kind == "slow" else ""
-    span = "for good" if fault.for_s == float("inf") else f"for {fault.for_s:g} s"
-    return f"{what}{who}{factor} at {fault.at_s:g} s {span}"
+    span_said = "for good" if fault.for_s == float("inf") else f"for {fault.for_s:g} s"
+    return f"{what}{who}{_how_much(fault)} at {fault.at_s:g} s {span_said}"
+
+
+def _how_much(fault: Fault) -> str:
+    match fault.kind:
+        case "slow":
+            return f" {fault.factor:g}\N{MULTIPLICATION SIGN}"
+        case "steal":
+            often = f" for {span(fault.each_s)} of {span(fault.every_s)}" if fault.every_s else ""
+            return f" {fault.share * 100:g} % of the CPU{often}"
+        case "crowd":
+            return f" of {fault.threads:g} threads"
+        case "hiccup":
+            return f" of {span(fault.stall_s)}"
+        case _:
+            return ""
 
 
 def _seeds(seeds: Sequence[int]) -> str:

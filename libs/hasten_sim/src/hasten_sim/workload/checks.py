@@ -6,7 +6,7 @@ from typing import Final
 
 from hasten_sim.scenario import MeshShape
 from hasten_sim.workload.file_table import FileTable
-from hasten_sim.workload.mesh_tables import ModelTable
+from hasten_sim.workload.model_tables import ModelTable
 from hasten_sim.workload.request_tables import FixedRows, MixedRows, RowsTable
 from hasten_sim.workload.trace import Trace
 
@@ -29,6 +29,7 @@ def faults(table: FileTable, trace: Trace | None) -> Iterator[str]:
             yield f"models: found {count} of the name {name!r}, expected different names"
     yield from _rows(table)
     yield from worker_faults(table, table.mesh.workers)
+    yield from _host_faults(table)
     yield from _trace(trace, set(names))
 
 
@@ -59,6 +60,16 @@ def worker_faults(table: FileTable, workers: int) -> Iterator[str]:
             )
 
 
+def router_faults(table: FileTable, routers: int) -> Iterator[str]:
+    """Routers that something befalls and that are not there."""
+    for index, fault in enumerate(table.faults):
+        if fault.router is not None and fault.router >= routers:
+            yield (
+                f"faults[{index}].router: found {fault.router}, expected less than "
+                f"the number of routers, {routers}"
+            )
+
+
 def size_faults(mesh: MeshShape, models: int) -> Iterator[str]:
     """More than one run can hold."""
     if mesh.workers > WORKERS_MAX:
@@ -78,6 +89,13 @@ def _rows(table: FileTable) -> Iterator[str]:
                 f"models[{index}].batch_max: found {model.batch_max}, expected at least the "
                 f"rows of a request, {most}"
             )
+
+
+def _host_faults(table: FileTable) -> Iterator[str]:
+    yield from router_faults(table, table.mesh.routers)
+    for index, fault in enumerate(table.faults):
+        if fault.kind == "crowd" and table.mesh.host is None:
+            yield f"faults[{index}]: found a crowd, expected a machine for it: [mesh.host]"
 
 
 def _trace(trace: Trace | None, names: set[str]) -> Iterator[str]:

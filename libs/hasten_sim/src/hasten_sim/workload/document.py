@@ -111,8 +111,9 @@ expected. No number is above {LARGEST:,.0f}, no count above {COUNT_MAX:,}; a run
 
 `python -m loadtest.workload FILE` starts a local mesh of models that sleep, offers the requests
 open-loop with their deadlines, classes and tenants, and prints what came of them. What such a mesh
-cannot do (faults, unequal speeds, weights, replicas, bounds of memory, measured points, sizes that
-differ, callers that stay) is refused, by key.
+cannot do (faults, unequal speeds, weights, replicas, bounds of memory, a machine of its own,
+measured points, cost by length, drift, stalls, wrong profiles, sizes that differ, callers that
+stay) is refused, by key.
 `--sweep 0.5,1.1` runs several loads, each on a fresh mesh.
 
 With `--compare` the simulator is given the same requests, eight times with other draws of the
@@ -162,22 +163,24 @@ def page() -> str:
 def _section(
     key: str, table: dict[str, Any], definitions: dict[str, Any], *, many: bool
 ) -> Iterator[str]:
-    tag = next(
-        (
-            f"`{name} = {entry['const']!r}`"
-            for name, entry in _properties(table)
-            if "const" in entry
-        ),
-        "",
-    ).replace("'", '"')
+    tag = _tag(table)
     heading = f"[[{key}]]" if many else f"[{key}]"
     yield f"\n### `{heading}`{', ' + tag if tag else ''}\n\n{table['description']}\n"
     yield from _rows(table)
     for name, entry in _properties(table):
         for inner in _tables(entry, definitions):
             one = "Each of" if entry.get("type") == "array" else "In"
-            yield f"\n{one} `{name}`: {inner['description']}\n"
+            tag = _tag(inner)
+            yield f"\n{one} `{name}`{', ' + tag if tag else ''}: {inner['description']}\n"
             yield from _rows(inner)
+
+
+def _tag(table: dict[str, Any]) -> str:
+    """The key and value that say which of several tables it is; nothing of others."""
+    said = [
+        f'`{name} = "{entry["const"]}"`' for name, entry in _properties(table) if "const" in entry
+    ]
+    return next(iter(said), "")
 
 
 def _rows(table: dict[str, Any]) -> Iterator[str]:
@@ -199,18 +202,21 @@ def _properties(table: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _tables(entry: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The tables that a key holds: one, one of several, or a list of them."""
-    places = [entry, *entry.get("anyOf", ()), *entry.get("oneOf", ()), entry.get("items", {})]
-    for place in places:
-        if "$ref" in place:
-            yield definitions[place["$ref"].rpartition("/")[2]]
+    if "$ref" in entry:
+        yield definitions[entry["$ref"].rpartition("/")[2]]
+    for place in [*entry.get("anyOf", ()), *entry.get("oneOf", ()), entry.get("items")]:
+        if place:
+            yield from _tables(place, definitions)
 
 
 def _refers(entry: dict[str, Any]) -> bool:
-    return "$ref" in entry or "oneOf" in entry
+    return "$ref" in entry or "oneOf" in entry or any(map(_refers, entry.get("anyOf", ())))
 
 
 def _kind(entry: dict[str, Any]) -> str:
     """What values a key takes, in a few words."""
+    if _refers(entry):
+        return "table"
     if "anyOf" in entry:
         kinds = [_kind(inner) for inner in entry["anyOf"] if inner.get("type") != "null"]
         return " or ".join(kinds)

@@ -6,7 +6,9 @@ from pydantic import Field, field_validator
 
 from hasten_sim.workload.arrival_tables import ArrivalTable
 from hasten_sim.workload.base import Count, NotNegative, Positive, Table
-from hasten_sim.workload.mesh_tables import FaultTable, MeshTable, ModelTable
+from hasten_sim.workload.fault_tables import FaultTable
+from hasten_sim.workload.mesh_tables import MeshTable
+from hasten_sim.workload.model_tables import ModelTable
 from hasten_sim.workload.request_tables import (
     DeadlineTable,
     FixedPayload,
@@ -35,6 +37,10 @@ class FileTable(Table):
     duration_s: Positive = Field(description="Requests come for so long.")
     warmup_s: NotNegative = Field(
         default=0.0, description="Requests before this do not count; less than duration_s."
+    )
+    capacity_per_s: Positive | None = Field(
+        default=None,
+        description="What counts as the load 1; unless said, what the mesh does with full batches.",
     )
     policies: tuple[str, ...] = Field(
         default=(), description="Policies worth comparing on it, as `hasten simulate` takes them."

@@ -9,6 +9,7 @@ from operator import itemgetter
 from random import Random
 from typing import Any, cast
 
+from hasten_sim.lengths import ONE
 from hasten_sim.scenario import Arrival, ModelShape
 from hasten_sim.workload import arrival_tables, draws, processes
 from hasten_sim.workload.checks import rows_shares
@@ -45,16 +46,18 @@ class Requests:
     def __call__(self, seed: int) -> Iterator[Arrival]:
         """The arrivals, in order of time."""
         times, models = self._times_and_models(seed)
-        models, models_again = tee(models)
+        models, models_again, models_a_third_time = tee(models, 3)
+        lengths, lengths_again = tee(self._lengths(seed, models_a_third_time))
         tenants, tenants_again = tee(self._tenants(seed))
         fields = zip(
             times,
             models,
-            self._slacks(seed, models_again),
+            self._slacks(seed, models_again, lengths_again),
             self._priorities(seed, tenants_again),
             tenants,
             draws.values(Random(f"{seed}/rows"), rows_shares(self.table.rows)),
             self._payloads(seed),
+            lengths,
             strict=False,  # only the times end
         )
         # As Arrival(*fields), without a Python frame for each.
@@ -106,14 +109,26 @@ class Requests:
 
     # --- what it is like ---------------------------------------------------------------------
 
-    def _slacks(self, seed: int, models: Iterator[int]) -> Iterator[float]:
+    def _lengths(self, seed: int, models: Iterator[int]) -> Iterator[int]:
+        if all(model.lengths == ONE for model in self.models):
+            return repeat(1)
+        by_model = [
+            draws.values(Random(f"{seed}/length/{number}"), model.lengths.choices)
+            for number, model in enumerate(self.models)
+        ]
+        return (next(by_model[model]) for model in models)
+
+    def _slacks(self, seed: int, models: Iterator[int], lengths: Iterator[int]) -> Iterator[float]:
         said = self.table.deadlines
         match said:
             case FixedDeadlines():
                 return repeat(said.ms / 1e3)
             case ScaledDeadlines():
-                slacks = [said.factor * model.times.seconds(1) for model in self.models]
-                return map(slacks.__getitem__, models)
+                times = [model.times for model in self.models]
+                return (
+                    said.factor * times[model].seconds(1, length)
+                    for model, length in zip(models, lengths, strict=False)
+                )
             case MixedDeadlines():
                 choices = [
                     (inf if choice.ms is None else choice.ms / 1e3, choice.share)

@@ -4,11 +4,22 @@ from dataclasses import replace
 from math import inf
 from random import Random
 
-from hasten_sim.scenario import BatchTimes, Fault, MeshShape, ModelShape, Network, Noise
+from hasten_sim.scenario import (
+    BatchTimes,
+    Fault,
+    HostShape,
+    MeshShape,
+    ModelShape,
+    Network,
+    Noise,
+)
 from hasten_sim.workload.checks import names_of
 from hasten_sim.workload.draws import zipf
+from hasten_sim.workload.fault_tables import FaultTable
 from hasten_sim.workload.file_table import FileTable
-from hasten_sim.workload.mesh_tables import FaultTable, MeshTable, ModelTable
+from hasten_sim.workload.length_tables import lengths_of
+from hasten_sim.workload.mesh_tables import HostTable, MeshTable
+from hasten_sim.workload.model_tables import ModelTable, NoiseTable
 
 
 def mesh_shape(table: MeshTable, *, workers: int | None, routers: int | None) -> MeshShape:
@@ -28,6 +39,23 @@ def mesh_shape(table: MeshTable, *, workers: int | None, routers: int | None) ->
             report_period_s=network.report_period_ms / 1e3,
             report_loss=network.report_loss,
         ),
+        lag_s=table.lag_ms / 1e3,
+        host=None if table.host is None else _host(table.host),
+    )
+
+
+def _host(table: HostTable) -> HostShape:
+    dead_us = table.accept_us + table.refuse_us if table.dead_us is None else table.dead_us
+    return HostShape(
+        cores=table.cores,
+        run_threads=table.run_threads or table.cores,
+        accept_s=table.accept_us / 1e6,
+        refuse_s=table.refuse_us / 1e6,
+        answer_s=table.answer_us / 1e6,
+        dead_s=dead_us / 1e6,
+        worker_s=table.worker_us / 1e6,
+        pending_max=table.pending_max,
+        slice_s=table.slice_ms / 1e3,
     )
 
 
@@ -45,18 +73,34 @@ def _of_entry(entry: ModelTable) -> list[ModelShape]:
             alpha_s=(entry.alpha_ms or 0.0) / 1e3,
             beta_s=(entry.beta_ms or 0.0) / 1e3,
             points=tuple((rows, ms / 1e3) for rows, ms in entry.points or ()),
+            element_s=entry.element_us / 1e6,
+            square_s=entry.square_us / 1e6,
         ),
         batch_max=entry.batch_max,
-        noise=Noise(entry.noise.cv, entry.noise.tail_share, entry.noise.tail_factor),
+        noise=_noise(entry.noise),
         profiled_factor=entry.profiled_factor,
         replicas=entry.replicas,
         memory_mb=entry.memory_mb,
         load_s=entry.load_s,
+        profiled_at=entry.profiled_at,
+        lengths=lengths_of(entry.lengths),
     )
     return [
         replace(model, name=name, share=share * part)
         for name, part in zip(names, zipf(len(names), entry.zipf), strict=True)
     ]
+
+
+def _noise(table: NoiseTable) -> Noise:
+    return Noise(
+        cv=table.cv,
+        tail_share=table.tail_share,
+        tail_factor=table.tail_factor,
+        drift_cv=table.drift_cv,
+        drift_s=table.drift_s,
+        stall_every_s=table.stall_every_s or 0.0,
+        stall_s=table.stall_ms / 1e3,
+    )
 
 
 def fault_shapes(table: FileTable, mesh: MeshShape) -> tuple[Fault, ...]:
@@ -72,4 +116,10 @@ def _fault(entry: FaultTable, drawn: int) -> Fault:
         for_s=inf if entry.for_s is None else entry.for_s,
         worker=drawn if entry.worker == "random" else entry.worker,
         factor=1.0 if entry.factor is None else entry.factor,
+        router=entry.router,
+        share=1.0 if entry.share is None else entry.share,
+        every_s=(entry.every_ms or 0.0) / 1e3,
+        each_s=(entry.each_ms or 0.0) / 1e3,
+        threads=entry.threads or 0.0,
+        stall_s=(entry.ms or 0.0) / 1e3,
     )

@@ -1,12 +1,17 @@
 """A checked workload, and the scenarios that it makes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Final
 
-from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s
+from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s, speed
 from hasten_sim.workload import rates, shapes
-from hasten_sim.workload.checks import rows_shares, size_faults, worker_faults
+from hasten_sim.workload.checks import (
+    router_faults,
+    rows_shares,
+    size_faults,
+    worker_faults,
+)
 from hasten_sim.workload.faults_found import WorkloadError
 from hasten_sim.workload.file_table import FileTable
 from hasten_sim.workload.request_tables import Deadlines
@@ -55,11 +60,15 @@ class Workload:
         return shapes.model_shapes(self.table)
 
     def capacity_per_s(self, *, workers: int | None = None) -> float:
-        """Requests a second that the mesh does with full batches: the load 1.0.
+        """Requests a second that are the load 1.0: what the file says, or what the mesh does with
+        full batches.
 
         A request counts as the mean of the rows that one brings.
         """
         mesh = shapes.mesh_shape(self.table.mesh, workers=workers, routers=None)
+        said_per_s = self.table.capacity_per_s
+        if said_per_s is not None:
+            return said_per_s * speed(mesh) / speed(replace(mesh, workers=self.table.mesh.workers))
         counts = rows_shares(self.table.rows)
         rows_mean = sum(rows * share for rows, share in counts) / sum(share for _, share in counts)
         return capacity_per_s(mesh, self.models()) / rows_mean
@@ -95,7 +104,11 @@ class Workload:
             raise WorkloadError(wrong)
         mesh = shapes.mesh_shape(table.mesh, workers=workers, routers=routers)
         models = self.models()
-        wrong = [*worker_faults(table, mesh.workers), *size_faults(mesh, len(models))]
+        wrong = [
+            *worker_faults(table, mesh.workers),
+            *router_faults(table, mesh.routers),
+            *size_faults(mesh, len(models)),
+        ]
         if wrong:
             raise WorkloadError([f"{self.name}: {fault}" for fault in wrong])
         length_s = table.duration_s if duration_s is None else duration_s

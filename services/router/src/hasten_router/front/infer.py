@@ -94,6 +94,7 @@ async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
     arrived_s = desk.clock.now_s()
     head, wishes = desk.read(request)
     call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
+    call.rows, call.elements = head.rows, head.elements
     traceparent, wants_timing = read_metadata(context)
     desk.fill_in(call, wishes, context.time_remaining(), traceparent)
     desk.door.begin(call)

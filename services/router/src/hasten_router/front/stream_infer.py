@@ -129,6 +129,7 @@ class Session:
                 head.model_name, head.model_version, request, arrived_s=arrived_s, session=self
             )
             call.request_id = head.request_id
+            call.rows, call.elements = head.rows, head.elements
             left_s = self._context.time_remaining()
             self._desk.fill_in(call, wishes, left_s, self._traceparent)
         except MeshError as error:

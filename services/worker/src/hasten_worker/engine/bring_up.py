@@ -188,5 +188,5 @@ def _say_ready(model: Model, load_s: float) -> None:
         load_s=round(load_s, 3),
         memory_bytes=model.memory_bytes,
         batch_max=spec.batch_max,
-        row_ms=round(min((took_s for _, took_s in spec.profile), default=0.0) * 1e3, 3),
+        row_ms=round(min((took_s for _, _, took_s in spec.profile), default=0.0) * 1e3, 3),
     )

@@ -20,7 +20,7 @@ PROGRESS_S: Final = 5.0
 
 _log = logs.logger(__name__)
 
-Profile = tuple[tuple[int, float], ...]
+Profile = tuple[tuple[int, int, float], ...]
 Members = Sequence[Mapping[str, Array]]
 BatchMaker = Callable[[int], Members]
 
@@ -36,6 +36,11 @@ class ProfileLimits:
 
     budget_s: float
     run_s_max: float
+
+
+def elements_of(members: Members) -> int:
+    """Elements of all inputs of all members together."""
+    return sum(array.size for member in members for array in member.values())
 
 
 class Profiler:
@@ -108,12 +113,12 @@ class Profiler:
             batch: Makes the members of a batch of so many rows.
 
         Returns:
-            Every timed (rows, seconds).
+            Every timed (rows, elements, seconds); see `ModelSpec.profile`.
 
         Raises:
             ModelRefused: A run failed, took too long, or the load was given up.
         """
-        pairs: list[tuple[int, float]] = []
+        runs: list[tuple[int, int, float]] = []
         previous_rows, previous_s = 0, 0.0
         for index, rows in enumerate(sizes):
             spent_s = self._clock.now_s() - self._began_s
@@ -123,10 +128,11 @@ class Profiler:
                 _log.info("profile_shortened", model=self._name, measured=previous_rows)
                 break
             share_s = max(0.0, self._limits.budget_s - spent_s) / (len(sizes) - index)
-            timed = self._size(rows, batch(rows), share_s, TIMED_RUNS_MIN if index == 0 else 1)
-            pairs.extend((rows, took_s) for took_s in timed)
+            members = batch(rows)
+            timed = self._size(rows, members, share_s, TIMED_RUNS_MIN if index == 0 else 1)
+            runs.extend((rows, elements_of(members), took_s) for took_s in timed)
             previous_rows, previous_s = rows, min(timed)
-        return tuple(pairs)
+        return tuple(runs)
 
     def _size(self, rows: int, members: Members, share_s: float, least: int) -> list[float]:
         began_s = self._clock.now_s()

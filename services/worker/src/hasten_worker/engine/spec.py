@@ -61,12 +61,12 @@ class Sizing:
     Attributes:
         instances: Batches of the model that may run at once.
         batch_sizes: Row counts that a batch is padded up to; empty for none.
-        profile: Measured (rows, seconds).
+        profile: Measured (rows, elements, seconds).
     """
 
     instances: int
     batch_sizes: tuple[int, ...]
-    profile: tuple[tuple[int, float], ...]
+    profile: tuple[tuple[int, int, float], ...]
 
 
 def model_spec(
@@ -83,7 +83,7 @@ def model_spec(
     """
     batching = config.dynamic_batching
     policy = batching.default_queue_policy
-    slowest_s = max((took_s for _, took_s in sizing.profile), default=0.0)
+    slowest_s = max((took_s for _, _, took_s in sizing.profile), default=0.0)
     return ModelSpec(
         key=f"{config.name}/{version}",
         name=config.name,

@@ -139,11 +139,15 @@ class SyntheticModel:
     def close(self) -> None:
         """Nothing to free."""
 
-    def profile(self, sizes: Sequence[int]) -> tuple[tuple[int, float], ...]:
+    def profile(self, sizes: Sequence[int]) -> tuple[tuple[int, int, float], ...]:
         """What a measurement of these sizes would find; takes no time."""
+        first = 1 if self.batches else 0
+        each = sum(math.prod(max(1, dim) for dim in spec.shape[first:]) for spec in self.inputs)
         rng = random.Random(self._parameters.seed)  # noqa: S311  (timing noise)
         return tuple(
-            (rows, self._seconds(rows, rng)) for rows in sizes for _ in range(PROFILE_SAMPLES)
+            (rows, rows * each, self._seconds(rows, rng))
+            for rows in sizes
+            for _ in range(PROFILE_SAMPLES)
         )
 
     def begin(self, rows: int) -> tuple[int, float]:

@@ -46,6 +46,7 @@ class Call:
         inputs: Arrays by name.
         rows: Rows it brings.
         shape_key: Calls batch together only if equal.
+        elements: Of all its inputs together.
         wanted: Outputs to send.
         time_left_s: Until the deadline, when it was taken; math.inf for none.
         priority: Class 0 (most urgent) to 3.
@@ -70,6 +71,7 @@ class Call:
         "began_s",
         "call_id",
         "computed_s",
+        "elements",
         "ended_s",
         "formed_s",
         "gone",
@@ -102,6 +104,7 @@ class Call:
         self.inputs: Mapping[str, Array] = {}
         self.rows = 1
         self.shape_key = 0
+        self.elements = 0
         self.wanted: tuple[WantedOutput, ...] = ()
         self.time_left_s = math.inf
         self.priority = 1

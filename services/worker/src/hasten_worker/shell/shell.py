@@ -153,6 +153,7 @@ class Shell:
                     call.tenant,
                     call.payload_bytes,
                     more_follow=index != last,
+                    elements=call.elements,
                 )
             )
 

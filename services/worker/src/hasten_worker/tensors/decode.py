@@ -23,11 +23,13 @@ class DecodedRequest:
         inputs: Arrays by name; numbers sent raw are read-only views of the request.
         rows: Size of the batch dimension; 1 when the model does not batch.
         shape_key: Requests of one model batch together only if it is equal.
+        elements: Of all inputs together.
     """
 
     inputs: Mapping[str, Array]
     rows: int
     shape_key: int
+    elements: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ class RequestDecoder:
         if len(arrays) != len(self._inputs):
             self._check_missing(arrays)
         rows = self._rows(arrays) if self._batches else 1
-        return DecodedRequest(arrays, rows, 0 if self._one_shape else self._shape_key(arrays))
+        shape_key = 0 if self._one_shape else self._shape_key(arrays)
+        elements = sum([array.size for array in arrays.values()])
+        return DecodedRequest(arrays, rows, shape_key, elements)
 
     def _rows(self, arrays: Mapping[str, Array]) -> int:
         rows = 0

@@ -41,9 +41,9 @@ class Load(_message.Message):
     depth: _builtins.int
     """Calls accepted and not yet answered, from all routers."""
     backlog_s: _builtins.float
-    """Predicted seconds until all accepted calls are done, if nothing more arrives."""
+    """Typical seconds until all accepted calls are done, if nothing more arrives."""
     residual_s: _builtins.float
-    """Predicted seconds until a lane is free; 0 when one is free now."""
+    """Typical seconds until a lane is free; 0 when one is free now."""
     received: _builtins.int
     """Calls received so far over the stream that this report travels on."""
     window: _builtins.int
@@ -110,6 +110,12 @@ class ModelLoad(_message.Message):
     DEFAULT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     BATCH_ROWS_FIELD_NUMBER: _builtins.int
+    GAMMA_S_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    TARGET_ROWS_FIELD_NUMBER: _builtins.int
+    TARGET_S_FIELD_NUMBER: _builtins.int
+    UNLIKE_FIELD_NUMBER: _builtins.int
+    ROWS_MEAN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Model name."""
     version: _builtins.str
@@ -117,11 +123,13 @@ class ModelLoad(_message.Message):
     serves_unversioned: _builtins.bool
     """True for the version that answers a request without a version."""
     alpha_s: _builtins.float
-    """Predicted seconds of a batch of b rows: alpha_s + beta_s * b, at the admission quantile."""
+    """Typical seconds of a batch of b rows of size elements each: alpha_s + beta_s * b; right for
+    one row and for target_rows.
+    """
     beta_s: _builtins.float
     """See alpha_s."""
     best_s: _builtins.float
-    """Median seconds of a batch of one row: the least that a request can take."""
+    """Typical seconds of one row of the least size: the least that a request can take."""
     batch_max: _builtins.int
     """Most rows in one batch."""
     service_s: _builtins.float
@@ -134,6 +142,18 @@ class ModelLoad(_message.Message):
     """False while the model is loading or leaving."""
     batch_rows: _builtins.float
     """Rows of its batches of late, exponentially weighted; 0 before the first."""
+    gamma_s: _builtins.float
+    """Seconds that an element more than size adds, for each row."""
+    size: _builtins.float
+    """Elements per row of its calls of late; 0 when not known."""
+    target_rows: _builtins.int
+    """Largest batch that it forms of rows of that size; 0 when not known."""
+    target_s: _builtins.float
+    """Typical seconds of the largest batch that it forms; 0 when not known or without limit."""
+    unlike: _builtins.float
+    """Share of its calls that cannot share a batch with the one before, for their shapes differ."""
+    rows_mean: _builtins.float
+    """Rows per call of late; 0 before the first."""
     def __init__(
         self,
         *,
@@ -149,10 +169,16 @@ class ModelLoad(_message.Message):
         default_timeout_s: _builtins.float = ...,
         ready: _builtins.bool = ...,
         batch_rows: _builtins.float = ...,
+        gamma_s: _builtins.float = ...,
+        size: _builtins.float = ...,
+        target_rows: _builtins.int = ...,
+        target_s: _builtins.float = ...,
+        unlike: _builtins.float = ...,
+        rows_mean: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "name", b"name", "ready", b"ready", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "gamma_s", b"gamma_s", "name", b"name", "ready", b"ready", "rows_mean", b"rows_mean", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "size", b"size", "target_rows", b"target_rows", "target_s", b"target_s", "unlike", b"unlike", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
