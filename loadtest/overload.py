@@ -15,6 +15,9 @@ refused on arrival that was not answered in time; "in vain" counts rows that wer
 answer came too late, "begun late" those of a batch that began too late. "sent late" tells on the
 sender: when it is not small, the figures are the sender's own; "sender" is its share of a core.
 
+--exact puts beside it what one lane that knows exactly how long batches take would answer of the
+same load (hasten_sim.yardstick), by the model's runs on onnxruntime alone: one model, one length.
+
     python -m loadtest.overload [--model mix] [--lengths 8,16] [--fresh] [--burners 2] [--json]
 """
 
@@ -34,6 +37,7 @@ from loadtest import computing, generator
 from loadtest.burners import burning
 from loadtest.call import Outcome
 from loadtest.computing import ENCODER, MLP
+from loadtest.exact import exact_per_s, line_ms
 from loadtest.executed import executed_of, late_starts
 from loadtest.generator import Planned
 from loadtest.mesh import Mesh, running_mesh
@@ -89,6 +93,7 @@ class Step:
         in_vain: Rows run without an answer in time, the warm-up included.
         begun_late: Calls whose batch began after their deadline, the warm-up included.
         sender: Share of a core that the load generator took.
+        exact: Share of the capacity that exact knowledge would answer; None where not asked for.
     """
 
     summary: Summary
@@ -96,6 +101,7 @@ class Step:
     in_vain: int
     begun_late: int
     sender: float
+    exact: float | None = None
 
 
 Capacity = dict[str, float]
@@ -202,7 +208,21 @@ def sweep(models: Path, demand: Demand, loads: Sequence[float], said: argparse.N
             steps[load], after = measured(mesh, demand, capacity, load, last=load == loads[-1])
             print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
+    if said.exact:
+        steps = with_exact(models, demand, capacity, steps)
     return Sweep(capacity, steps, normal_after_s(after))
+
+
+def with_exact(
+    models: Path, demand: Demand, capacity: Capacity, steps: dict[float, Step]
+) -> dict[float, Step]:
+    """The steps with what exact knowledge would answer."""
+    [(model, per_second)] = capacity.items()
+    line, deadline_ms = line_ms(models, model, demand.lengths[0]), demand.deadline_s * 1e3
+    return {
+        load: replace(step, exact=exact_per_s(line, deadline_ms, load * per_second) / per_second)
+        for load, step in steps.items()
+    }
 
 
 def table(found: Sweep, demand: Demand) -> str:
@@ -224,6 +244,11 @@ def table(found: Sweep, demand: Demand) -> str:
         ended = {**step.summary.refused, **step.summary.missed}
         reasons = ", ".join(f"{count} {reason}" for reason, count in ended.items())
         lines.append(f"{load:>5g}x not in time: {reasons or 'none'}")
+    lines += [
+        f"{load:>5g}x exact knowledge: {step.exact:.2f} of the capacity"
+        for load, step in found.steps.items()
+        if step.exact is not None
+    ]
     last = list(found.steps)[-1]
     lines.append(
         f"after {last:g}x, nine in ten are answered again within {found.normal_after_s:g} s"
@@ -243,11 +268,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0, help="that count, of each load")
     parser.add_argument("--burners", type=int, default=0, metavar="N", help="busy processes a core")
+    parser.add_argument("--exact", action="store_true", help="and what exact knowledge would do")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--fresh", action="store_true", help="a new mesh for each load")
     start.add_argument("--warm", action="store_true", help="one mesh for all loads [default]")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    return parser.parse_args()
+    said = parser.parse_args()
+    if said.exact and (said.model == "mix" or "," in said.lengths or said.workers != 1):
+        parser.error("--exact is for one model, one length and one worker")
+    return said
 
 
 def main() -> None:

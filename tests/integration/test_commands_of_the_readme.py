@@ -86,8 +86,9 @@ def check_loads(found: dict[str, Any], loads: list[str]) -> None:
 
 
 def test_the_overload_sweep_covers_every_load() -> None:
-    found = json.loads(run("loadtest.overload", "--seconds", "0.3", "--json"))
+    found = json.loads(run("loadtest.overload", "--seconds", "0.3", "--exact", "--json"))
     assert found["normal_after_s"] <= 4.0
+    assert all(step["exact"] > 0 for step in found["loads"].values())
     assert list(found["capacity_per_s"]) == ["encoder"]
     check_loads(found, ["0.5", "1.0", "1.5", "2.0", "4.0", "10.0"])
 

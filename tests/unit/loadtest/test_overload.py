@@ -11,6 +11,7 @@ import pytest
 from hasten.inference.v2 import inference_pb2 as pb
 from loadtest import computing
 from loadtest.burners import burning
+from loadtest.exact import exact_per_s, line_ms
 from loadtest.overload import Demand, per_s, plan
 
 
@@ -51,3 +52,17 @@ def test_the_models_compute_row_by_row_and_are_the_same_each_time(
 def test_neighbours_are_gone_when_the_block_ends() -> None:
     with pytest.raises(KeyError, match="away"), burning(1):
         raise KeyError("away")
+
+
+def test_exact_knowledge_answers_what_is_offered_and_no_more_than_batches_can_do() -> None:
+    line = (2.0, 1.8)
+    assert exact_per_s(line, 50.0, 100.0) == pytest.approx(100.0, rel=0.1)
+    # Batches of 11 rows, of which two in a row end within 50 ms, come to 472 a second.
+    assert 430.0 < exact_per_s(line, 50.0, 900.0) < 550.0
+
+
+def test_the_line_of_a_model_goes_through_its_runs(tmp_path: Path) -> None:
+    computing.write(tmp_path, "mlp")
+    alpha, beta = line_ms(tmp_path, "mlp", 0)
+    assert alpha >= 0.0
+    assert beta > 0.0
