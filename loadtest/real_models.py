@@ -163,33 +163,36 @@ def ask_at_once(mesh: Mesh, subject: Subject, row: Row) -> None:
             row.wrong = row.wrong or wrong
 
 
-def measured(mesh: Mesh, subjects: list[tuple[Subject, Row]], calls: int) -> None:
-    """Fills the rows."""
+def measured(subject: Subject, row: Row, calls: int) -> None:
+    """Serves the model on a mesh of its own, and fills its row."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_mean(Path(folder), HOP, width=16)
+        place = Path(folder, subject.name, "1", "model.onnx")
+        place.parent.mkdir(parents=True)
+        shutil.copyfile(subject.path, place)
+        row.sizes = len(subject.sizes)
+        try:
+            with running_mesh(Path(folder)) as mesh:
+                look_up(mesh, subject, row)
+                if row.served:
+                    ask_in_time(mesh, subject, row, calls, hop_s(mesh))
+                    ask_at_once(mesh, subject, row)
+        except (HastenError, ConnectionError, RuntimeError) as error:
+            row.wrong = row.wrong or str(error)
+
+
+def look_up(mesh: Mesh, subject: Subject, row: Row) -> None:
+    """What index, metadata and configuration say of the model."""
     with Client(mesh.router) as client:
         index = {state.name: state for state in settled(client)}
-        batched: dict[str, bool] = {}
-        for subject, _ in subjects:
-            state = index.get(subject.name)
-            if state is not None and state.state == "READY":
-                told = client.metadata(subject.name, deadline_s=PATIENCE_S)
-                subject.ranks = {tensor.name: len(tensor.shape) for tensor in told.inputs}
-                config = client.config(subject.name, deadline_s=PATIENCE_S)
-                batched[subject.name] = config.max_batch_size > 0
-    hop = hop_s(mesh)
-    for number, (subject, row) in enumerate(subjects):
         state = index.get(subject.name)
         row.why = "the index does not know it" if state is None else state.reason
-        row.sizes = len(subject.sizes)
-        if subject.name not in batched:
-            continue
-        row.served = True
-        row.batched = batched[subject.name]
-        say(f"{number + 1} of {len(subjects)}: {subject.name}")
-        try:
-            ask_in_time(mesh, subject, row, calls, hop)
-            ask_at_once(mesh, subject, row)
-        except (HastenError, ConnectionError) as error:
-            row.wrong = row.wrong or str(error)
+        row.served = state is not None and state.state == "READY"
+        if row.served:
+            told = client.metadata(subject.name, deadline_s=PATIENCE_S)
+            subject.ranks = {tensor.name: len(tensor.shape) for tensor in told.inputs}
+            config = client.config(subject.name, deadline_s=PATIENCE_S)
+            row.batched = config.max_batch_size > 0
 
 
 def main() -> int:
@@ -207,15 +210,9 @@ def main() -> int:
     if not subjects:
         say("there is no model to serve" if missing else "no model has such a name")
         return 1
-    with tempfile.TemporaryDirectory() as folder:
-        write_mean(Path(folder), HOP, width=16)
-        for subject, _ in subjects:
-            place = Path(folder, subject.name, "1", "model.onnx")
-            place.parent.mkdir(parents=True)
-            shutil.copyfile(subject.path, place)
-        say("starting a mesh")
-        with running_mesh(Path(folder)) as mesh:
-            measured(mesh, subjects, said.calls)
+    for number, (subject, row) in enumerate(subjects):
+        say(f"{number + 1} of {len(subjects)}: {subject.name}")
+        measured(subject, row, said.calls)
     rows = [*(row for _, row in subjects), *cannot]
     if said.json:
         print(json.dumps({"models": [asdict(row) for row in rows], "missing": missing}))
