@@ -19,7 +19,7 @@ from rich.table import Table
 
 from examples.train.layout import MODELS, read_held_out
 from hasten_client import AsyncClient
-from loadtest import open_loop
+from loadtest import generator
 from loadtest.call import serialised
 from loadtest.executed import executed_of
 from loadtest.mesh import Mesh, running_mesh
@@ -106,13 +106,14 @@ async def show_overload(console: Console, mesh: Mesh, seconds: float) -> None:
     """Offers four times the workers' capacity."""
     capacity_per_s = WORKERS * BATCH_MAX / ((ALPHA_MS + BETA_MS * BATCH_MAX) / 1000)
     payload = serialised("slow", "INPUT", np.zeros((1, 4), np.float32))
-    offer = open_loop.Offer(OVERLOAD * capacity_per_s, seconds, DEADLINE_S)
+    offer = generator.Offer(OVERLOAD * capacity_per_s, seconds, DEADLINE_S)
     console.print(
         f"\n[bold]Overload[/bold]: {offer.rate_per_s:.0f} requests/s for {seconds:.0f} s, deadline "
         f"{DEADLINE_S * 1e3:.0f} ms; the {WORKERS} workers can do {capacity_per_s:.0f}/s"
     )
     before = (await executed_of(mesh.router, "slow")).rows
-    summary = summarise(await open_loop.run(mesh.router, offer.planned([payload])))
+    sent = await asyncio.to_thread(generator.offer, mesh.router, offer.planned([payload]))
+    summary = summarise(sent.outcomes)
     ran = (await executed_of(mesh.router, "slow")).rows - before
     vain = ran - summary.answered
     console.print(

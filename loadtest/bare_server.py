@@ -6,13 +6,39 @@ The yardstick for the worker and the router: no batching, no deadlines, no check
 """
 
 import asyncio
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 import numpy as np
 import onnxruntime as ort
 
 from hasten.inference.v2 import inference_pb2
+
+
+@contextmanager
+def started(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
+    """A yardstick server in a process of its own, until the block ends: its address and pid.
+
+    Args:
+        module: Prints its port when it serves.
+        arguments: Of the module.
+
+    Raises:
+        RuntimeError: It did not start.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101 (asked for above)
+            port = process.stdout.readline().strip()
+            if not port:
+                raise RuntimeError(f"{module} did not start")
+            yield f"127.0.0.1:{port}", process.pid
+        finally:
+            process.terminate()
 
 
 class Bare:

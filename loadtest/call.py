@@ -3,12 +3,18 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
 from google.rpc import error_details_pb2, status_pb2
 
-from hasten.inference.v2 import inference_pb2
+from hasten_client.request import InferRequest, message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hasten_client.codec import TensorLike
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 OPTIONS = [
@@ -49,6 +55,11 @@ class Outcome:
         return self.reason or self.status
 
 
+def serialised_inputs(model: str, inputs: "Mapping[str, TensorLike]") -> bytes:
+    """A ModelInferRequest with these inputs, ready to send; arrays keep their dtype."""
+    return message(InferRequest(model, inputs, request_id="")).SerializeToString()
+
+
 def serialised(
     model: str,
     name: str,
@@ -58,7 +69,7 @@ def serialised(
     priority: int | None = None,
     tenant: str = "",
 ) -> bytes:
-    """A ModelInferRequest with one FP32 or BYTES input, ready to send.
+    """A ModelInferRequest with one input, ready to send.
 
     Args:
         model: Its name.
@@ -68,22 +79,12 @@ def serialised(
         priority: Class 0 (most urgent) to 3; None says nothing of it.
         tenant: Who pays; "" says nothing of it.
     """
-    request = inference_pb2.ModelInferRequest(model_name=model)
-    if timing:
-        request.parameters["hasten_timing"].bool_param = True
-    if priority is not None:
-        # On the wire 1 is the most urgent, and 0 means "normal".
-        request.parameters["priority"].int64_param = priority + 1
-    if tenant:
-        request.parameters["tenant"].string_param = tenant
-    text = value.dtype == object
-    request.inputs.add(name=name, datatype="BYTES" if text else "FP32", shape=value.shape)
-    if text:
-        cells = [len(cell).to_bytes(4, "little") + cell for cell in value.flat]
-        request.raw_input_contents.append(b"".join(cells))
-    else:
-        request.raw_input_contents.append(np.ascontiguousarray(value, "<f4").tobytes())
-    return request.SerializeToString()
+    # On the wire 1 is the most urgent, and 0 means "normal".
+    level = 0 if priority is None else priority + 1
+    request = InferRequest(
+        model, {name: value}, priority=level, tenant=tenant, request_id="", timing=timing
+    )
+    return message(request).SerializeToString()
 
 
 def open_infer(channel: grpc.aio.Channel) -> Infer:

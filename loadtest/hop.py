@@ -12,12 +12,10 @@ import argparse
 import asyncio
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ import onnxruntime as ort
 import psutil
 
 from loadtest import closed_loop
+from loadtest.bare_server import started
 from loadtest.call import serialised
 from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_mean
@@ -81,20 +80,6 @@ def cpu_s(pids: tuple[int, ...]) -> float:
     """CPU seconds used so far by the processes."""
     times = [psutil.Process(pid).cpu_times() for pid in pids]
     return sum(used.user + used.system for used in times)
-
-
-@contextmanager
-def bare_server(model: Path) -> Iterator[Target]:
-    """The yardstick server in a process of its own."""
-    command = [sys.executable, "-m", "loadtest.bare_server", str(model)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None  # noqa: S101 (asked for above)
-        port = process.stdout.readline().strip()
-        yield Target("bare", f"127.0.0.1:{port}", (process.pid,))
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def in_process(model: Path, width: int, seconds: float) -> tuple[float, float, float, float]:
@@ -160,7 +145,8 @@ def run_all(models: Path, said: Extent) -> list[Cell]:
     with running_mesh(models) as mesh:
         for payload_name, width in WIDTHS.items():
             model = models / f"mean{width}" / "1" / "model.onnx"
-            with bare_server(model) as bare:
+            with started("loadtest.bare_server", str(model)) as (address, pid):
+                bare = Target("bare", address, (pid,))
                 for callers in CALLERS:
                     servers = targets(mesh, bare)
                     for variant, figures in medians_of(servers, model, width, callers, said):

@@ -5,13 +5,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hasten_client import Client, ModelState
+
 STOP_S_MAX = 30.0
+LOAD_S_MAX = 600.0
+LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,21 @@ class Mesh:
     worker_pids: tuple[int, ...]
     metrics: str
     worker_metrics: tuple[str, ...]
+
+
+def settled(client: Client) -> list[ModelState]:
+    """The repository's index once no model is being loaded.
+
+    Raises:
+        RuntimeError: That takes too long.
+    """
+    ends_s = time.monotonic() + LOAD_S_MAX
+    while time.monotonic() < ends_s:
+        index = client.index(deadline_s=STOP_S_MAX)
+        if index and not any(state.state == "LOADING" for state in index):
+            return index
+        time.sleep(LOOK_S)
+    raise RuntimeError(f"models are still being loaded after {LOAD_S_MAX:.0f} s")
 
 
 def _facts(line: str) -> Mesh:

@@ -12,7 +12,7 @@ from hasten_sim.workload import Workload
 from hasten_sim.workload.checks import rows_shares
 from hasten_sim.workload.request_tables import Deadlines, FixedPayload
 from loadtest.call import serialised
-from loadtest.open_loop import Planned
+from loadtest.generator import Planned
 from loadtest.repository import write_synthetic
 
 PAYLOADS_KEPT = 4096

@@ -20,7 +20,7 @@ from hasten_sim.scenario import Scenario
 from hasten_sim.simulate import simulate
 from hasten_sim.workload import Workload, WorkloadError
 from hasten_sim.workload import load as load_file
-from loadtest import open_loop
+from loadtest import generator
 from loadtest.attainment import Found, table
 from loadtest.calibrate import calibrated, measured, with_arrivals_of
 from loadtest.mesh import running_mesh
@@ -49,7 +49,7 @@ def offer(workload: Workload, scenario: Scenario, seed: int, *, compare: bool) -
                 probe = payloads.of(model, 1, 0, 0)
                 overhead = asyncio.run(measured(mesh, scenario.models[model], probe))
             calls = planned(scenario, payloads, seed)
-            outcomes = asyncio.run(open_loop.run(mesh.router, calls))
+            outcomes = generator.offer(mesh.router, calls).outcomes
     counted = [
         outcome
         for outcome, arrival in zip(outcomes, scenario.arrivals(seed), strict=True)

@@ -95,13 +95,13 @@ class Seen:
 class ScriptedServer:
     """`with ScriptedServer() as server`: each call takes the next step of `script`, or echoes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: tuple[str, int]) -> None:
         self.script: deque[Fail | Answer] = deque()
         self.seen: list[Seen] = []
         self.send_timing = True
         self.answers: dict[str, Any] = {}
         self.requests: dict[str, Any] = {}
-        self._server = grpc.server(futures.ThreadPoolExecutor(8))
+        self._server = grpc.server(futures.ThreadPoolExecutor(8), options=options)
         self._server.add_generic_rpc_handlers((_Handlers(self),))
         self._port = self._server.add_insecure_port("127.0.0.1:0")
 
