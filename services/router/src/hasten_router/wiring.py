@@ -28,7 +28,7 @@ from hasten_runtime import metrics, telemetry
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
-from hasten_runtime.front_door import open_front_door
+from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.grpc_server import listening
 from hasten_runtime.host_counters import HostCounters
@@ -62,6 +62,19 @@ class Router:
     metrics: metrics.MetricsEndpoint
 
 
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What the front is made of."""
+
+    settings: RouterSettings
+    clock: Clock
+    shell: Shell
+    roster: Roster
+    outlook: Outlook
+    readiness: Readiness
+    traces: telemetry.Telemetry
+
+
 @asynccontextmanager
 async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     """A router by its settings; its connections are closed at the end.
@@ -76,24 +89,13 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     readiness = Readiness()
     endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
-    recorder = open_recorder(
-        settings.record,
-        settings.router_policy(),
-        service="router",
-        name=settings.id,
-        seed=seed,
-        bytes_max=settings.record_bytes_max,
-    )
+    recorder = _recorder(settings, seed)
     machine = _machine(settings, seed, recorder)
     meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
     shell = Shell(machine, clock, meter)
     discovery = open_discovery(settings.discovery_settings())
-    roster = Roster(
-        discovery,
-        shell,
-        _link_opener(settings, shell, clock, seed, traces),
-        settings.link.roster_limits(),
-    )
+    opener = _link_opener(settings, shell, clock, seed, traces)
+    roster = Roster(discovery, shell, opener, settings.link.roster_limits())
     outlook = Outlook(machine, clock, roster.states, strict=settings.strict_readiness)
     counts.watch(
         held=lambda: machine.held,
@@ -102,6 +104,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     )
     lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
     metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
+    core = _Core(settings, clock, shell, roster, outlook, readiness, traces)
     try:
         lag.open()
         opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
@@ -109,26 +112,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
             async with _open_store(settings) as store:
                 yield Router(
                     shell=shell,
-                    front=_front(
-                        settings,
-                        Services(
-                            desk=Desk(
-                                door=shell,
-                                clock=clock,
-                                limits=settings.front_limits(),
-                                hears_traces=traces.carries_context,
-                            ),
-                            door=door,
-                            fanout=InferenceFanout(
-                                Crew(roster.links, shell, settings.fanout.crew_limits()),
-                                outlook,
-                                readiness,
-                                version=version("hasten-router"),
-                            ),
-                            operator=RouterOperator(roster, outlook, shell),
-                        ),
-                        traces,
-                    ),
+                    front=_front(core, door),
                     roster=roster,
                     keeper=_keeper(settings, store, machine),
                     outlook=outlook,
@@ -143,6 +127,17 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         endpoint.close()
         if recorder is not None:
             await asyncio.to_thread(recorder.close)
+
+
+def _recorder(settings: RouterSettings, seed: int) -> Recorder | None:
+    return open_recorder(
+        settings.record,
+        settings.router_policy(),
+        service="router",
+        name=settings.id,
+        seed=seed,
+        bytes_max=settings.record_bytes_max,
+    )
 
 
 def _keeper(settings: RouterSettings, store: LoadStore, machine: RouterMachine) -> Keeper:
@@ -189,13 +184,26 @@ def _link_opener(
     return open_link
 
 
-def _front(
-    settings: RouterSettings, services: Services, traces: telemetry.Telemetry
-) -> FrontServer:
+def _front(core: _Core, door: FrontDoor) -> FrontServer:
+    settings = core.settings
+    desk = Desk(
+        door=core.shell,
+        clock=core.clock,
+        limits=settings.front_limits(),
+        hears_traces=core.traces.carries_context,
+    )
+    crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
     return GrpcFront(
         settings.address,
-        services,
+        Services(
+            desk=desk,
+            door=door,
+            fanout=InferenceFanout(
+                crew, core.outlook, core.readiness, version=version("hasten-router")
+            ),
+            operator=RouterOperator(core.roster, core.outlook, core.shell),
+        ),
         settings.grpc.server_limits(MESSAGE_VARIABLE),
-        interceptors=traces.server_interceptors(),
+        interceptors=core.traces.server_interceptors(),
         reuse_port=settings.shared_port,
     )

@@ -1,10 +1,10 @@
 """The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
 
-from math import ceil, hypot, inf, isfinite
+from math import ceil, inf, isfinite
 
-from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.batching.batcher import FormedBatch
 from hasten_policy.batching.edf_queue import Call
+from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
@@ -33,12 +33,9 @@ from hasten_policy.machines.worker_links import Links
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.machines.worker_report import model_load, waiting_of
 from hasten_policy.prediction.predictor import ServicePredictor
-from hasten_policy.prediction.quantile_tracker import QuantileTracker
 
 WINDOW_WEIGHT = 0.2
 """Weight of one started batch in the average that the window is made of."""
-LAG_QUANTILE = 0.95
-"""Of the lag between a lane and the machine that the margin contains."""
 
 
 class WorkerMachine:
@@ -58,8 +55,6 @@ class WorkerMachine:
         "_batch_id",
         "_batcher",
         "_book",
-        "_host",
-        "_lag",
         "_lanes",
         "_links",
         "_policy",
@@ -72,7 +67,7 @@ class WorkerMachine:
     def __init__(self, settings: WorkerPolicy) -> None:
         self._policy = settings
         self._batcher = RULES.get(settings.batching.rule)(settings.batching, lanes=settings.lanes)
-        self._batcher.margin.seconds = settings.finish_margin_s
+        self._batcher.margin = Margin(settings.finish_margin_s, settings.lag_max_s)
         self._links = Links(settings.link_idle_s)
         self._book = CallBook(self._batcher, self._links)
         self._lanes = Lanes(
@@ -81,8 +76,6 @@ class WorkerMachine:
             stop_patience_s=settings.stop_patience_s,
         )
         self._admission = Admission(settings, self._batcher, self._lanes, self._book)
-        self._host = HostMargin()
-        self._lag = QuantileTracker(0.0, LAG_QUANTILE)
         self._armed_s = inf
         self._wait_s = inf
         self._batch_id = 0
@@ -189,8 +182,7 @@ class WorkerMachine:
                 model.closing = True
                 book.end_model(model)
         elif isinstance(event, HostLag):
-            self._host.heard(event, now_s)
-            self._set_margin(now_s)
+            self._batcher.margin.host_lagged(event, now_s)
         elif isinstance(event, LinkOpened):
             self._links.open(event.link_id, now_s)
         elif isinstance(event, LinkClosed):
@@ -319,8 +311,7 @@ class WorkerMachine:
         model = batch.model
         model.charged_s += event.took_s
         self._book.overran = now_s - batch.started_s > batch.cautious_s
-        self._lag.add(now_s - batch.started_s - event.took_s)
-        self._set_margin(now_s)
+        self._batcher.margin.lagged(now_s - batch.started_s - event.took_s, now_s)
         if not event.begun:
             # Whoever still has time runs with the next batch.
             for call in batch.live_calls():
@@ -341,16 +332,6 @@ class WorkerMachine:
         else:
             self._after_failure(batch, event.took_s)
         self._book.end_model(model)
-
-    def _set_margin(self, now_s: float) -> None:
-        """What lies between the end of a run and the caller, as measured.
-
-        The lag behind lanes and what the host takes are two noises: their squares add up.
-        """
-        policy = self._policy
-        lag_s = max(0.0, min(self._lag.value, policy.lag_max_s))
-        host_s = self._host.margin_s(now_s)
-        self._batcher.margin.seconds = policy.finish_margin_s + hypot(lag_s, host_s)
 
     def _deliver(self, batch: RunningBatch, took_s: float) -> None:
         model = batch.model
