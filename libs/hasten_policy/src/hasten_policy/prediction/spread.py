@@ -26,16 +26,20 @@ class Spread:
         now_s: Runs of long ago are left out while there are newer ones.
     """
 
-    __slots__ = ("_policy", "_ratios")
+    __slots__ = ("_cold", "_policy", "_ratios")
 
     def __init__(
         self, runs: Iterable[Run], fit: Fit, policy: PredictionPolicy, now_s: float
     ) -> None:
         self._policy = policy
         since_s = now_s - policy.forget_s
-        ratios = sorted(
-            [run.seconds / fit.at(run.rows, run.size) for run in runs if run.at_s >= since_s]
-        )
+        known = list(runs)
+        counted = [run for run in known if run.at_s >= since_s]
+        if len(counted) < policy.cold_runs:
+            # Of a slow model the newest runs are old, and all that is known.
+            counted = known[-policy.cold_runs :]
+        self._cold = len(counted) < policy.cold_runs
+        ratios = sorted([run.seconds / fit.at(run.rows, run.size) for run in counted])
         del ratios[len(ratios) - ceil(len(ratios) / CUT_SHARE) :]
         self._ratios = ratios
 
@@ -44,7 +48,7 @@ class Spread:
         policy = self._policy
         if quantile <= 0.5:
             return 1.0
-        if len(self._ratios) < policy.cold_runs:
+        if self._cold:
             share = min(1.0, (quantile - 0.5) / (policy.high_quantile - 0.5))
             return 1.0 + share * (policy.cold_factor - 1.0)
         rank = min(len(self._ratios), ceil((len(self._ratios) + 1) * quantile))
