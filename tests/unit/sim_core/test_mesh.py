@@ -240,9 +240,9 @@ def test_a_lag_comes_on_top_of_every_answer() -> None:
 
 
 def test_refusals_of_an_idle_mesh_are_told_apart() -> None:
-    # Even alone a run takes 11 ms.
+    # Even alone a run takes 11 ms: one call a second is let in to see whether it still does.
     hopeless = simulate(one_router(rate_per_s=20.0, slack_s=0.005), HASTEN, 1)
-    assert hopeless.refused_idle == hopeless.offered
+    assert hopeless.offered - 6 <= hopeless.refused_idle < hopeless.offered
     assert simulate(one_router(rate_per_s=2000.0), HASTEN, 1).refused_idle <= 1
 
 

@@ -26,7 +26,8 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     policy = state.policy
     known_s = left_s if policy.keeps_deadlines or left_s != left_s else INFINITY  # noqa: PLR0124  (not NaN)
     least_s = 0.0 if view.idle() is not None else view.best_s + state.way_s(now_s)
-    if not known_s > least_s:
+    # As times, not as durations: what is less than the clock can tell is nothing.
+    if not now_s + known_s > now_s + least_s:
         state.out.append(Refuse(event.call_id, _infeasible(left_s, view.best_s)))
         return
     state.retries.earn(now_s)
