@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hasten_worker.engine.config_complete import complete_config
@@ -46,6 +48,25 @@ def test_a_model_with_free_first_dimensions_batches_by_itself() -> None:
     config = complete_config(config_from_text(""), BATCHING, batch_max_default=32)
     assert config.HasField("dynamic_batching")
     assert (config.backend, config.platform) == ("onnxruntime", "onnxruntime_onnx")
+
+
+def test_a_model_whose_rows_were_not_shown_does_not_batch() -> None:
+    found = replace(BATCHING, rows_max=0)
+    batch_max, (x, _) = completed("", found)
+    assert (batch_max, x.shape) == (0, (-1, 4))
+    text = "dynamic_batching { preferred_batch_size: 4 default_queue_policy { max_queue_size: 7 } }"
+    config = complete_config(config_from_text(text), found, batch_max_default=32)
+    assert not config.dynamic_batching.preferred_batch_size
+    assert config.dynamic_batching.default_queue_policy.max_queue_size == 7
+    none = complete_config(config_from_text(""), found, batch_max_default=32)
+    assert not none.HasField("dynamic_batching")
+    few = replace(BATCHING, rows_max=5)
+    config = complete_config(
+        config_from_text(text.replace("4", "[ 4, 8 ]")), few, batch_max_default=32
+    )
+    assert list(config.dynamic_batching.preferred_batch_size) == [4]
+    assert completed("max_batch_size: 4", found)[0] == 4
+    assert completed("", replace(BATCHING, rows_max=5))[0] == 5
 
 
 @pytest.mark.parametrize(

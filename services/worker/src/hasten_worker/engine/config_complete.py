@@ -40,10 +40,8 @@ def complete_config(
     config.backend = ONNX
     config.platform = "onnxruntime_onnx"
     check_batch_max(config)
-    if facts.rows_max and may_batch(written, facts):
-        config.max_batch_size = min(batch_max_default, facts.rows_max)
-        if config.max_batch_size > 1 and config.WhichOneof("scheduling_choice") is None:
-            config.dynamic_batching.CopyFrom(ModelDynamicBatching())
+    if not is_described(written):
+        _choose_batches(config, 0 if fixed_first(facts) else facts.rows_max, batch_max_default)
     if not config.input:
         config.input.extend(
             ModelInput(name=tensor.name) for tensor in facts.inputs if not tensor.optional
@@ -61,6 +59,19 @@ def complete_config(
         for tensor in tensors:
             _match(kind, tensor, by_name[tensor.name], batches=config.max_batch_size > 0)
     return config
+
+
+def _choose_batches(config: ModelConfig, shown: int, batch_max_default: int) -> None:
+    """Batches of as many rows as were shown to be answered each by itself."""
+    config.max_batch_size = min(batch_max_default, shown)
+    batches = config.max_batch_size > 1
+    if batches and config.WhichOneof("scheduling_choice") is None:
+        config.dynamic_batching.CopyFrom(ModelDynamicBatching())
+    elif shown < batch_max_default and config.HasField("dynamic_batching"):
+        # Preferred sizes that it was found not to have are no mistake of its owner.
+        preferred = config.dynamic_batching.preferred_batch_size
+        kept = [size for size in preferred if size <= config.max_batch_size]
+        preferred[:] = kept
 
 
 def may_batch(written: WrittenConfig, facts: ModelFacts) -> bool:
