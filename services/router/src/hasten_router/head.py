@@ -61,8 +61,7 @@ class Head(NamedTuple):
 def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call a field doubles its cost)
     """Reads model, version, id, parameters and size of a serialised ModelInferRequest.
 
-    Order, repeats and unknown fields are taken as a protobuf parser takes them. Of the tensors
-    only the shapes are looked at.
+    Fields are taken as a protobuf parser takes them; of the tensors only the shapes are looked at.
 
     Raises:
         MeshError: INVALID_REQUEST when the bytes are no protobuf message, a name is not
