@@ -3,6 +3,7 @@
 from math import inf
 
 import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
 
 from hasten_policy.machines.worker import WorkerMachine
 from hasten_policy.machines.worker_events import ModelSpec
@@ -16,6 +17,13 @@ WAITING_MAX = 10
 PENDING_PATIENCE_S = 0.3
 POLICY = WorkerPolicy(
     lanes=2, waiting_max=WAITING_MAX, waiting_bytes_max=900, stop_patience_s=PENDING_PATIENCE_S
+)
+
+MANY_STEPS = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 SIZES = (1, 40)

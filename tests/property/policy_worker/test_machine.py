@@ -5,7 +5,6 @@ from math import inf, nan
 from typing import ClassVar
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hasten_policy.load import HostLag
@@ -36,6 +35,7 @@ from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason
 from tests.property.policy_worker.drawn import (
     LINKS,
+    MANY_STEPS,
     MODELS,
     POLICY,
     SIZES,
@@ -397,10 +397,5 @@ class Worker(RuleBasedStateMachine):
             assert replayed.on(event, now_s=now_s) == effects
 
 
-Worker.TestCase.settings = settings(
-    max_examples=150,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+Worker.TestCase.settings = MANY_STEPS
 TestWorker = Worker.TestCase

@@ -68,7 +68,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
             UTF-8 or too long, or the model name is missing.
     """
     name = version = request_id = b""
-    entries: list[bytes] | None = None
+    entries: list[bytes] = []
     inputs: list[tuple[int, int]] = []
     at = 0
     end = len(message)
@@ -98,8 +98,6 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
             elif key == _ID:
                 request_id = message[at:stop]
             elif key == _PARAMETERS:
-                if entries is None:
-                    entries = []
                 entries.append(message[start:stop])
             elif not 8 <= key <= KEY_MAX:
                 raise _malformed(f"field key {key} at byte {start} is out of range")
@@ -116,7 +114,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
         _text("model_name", name),
         _text("model_version", version) if version else "",
         _text("id", request_id) if request_id else "",
-        NO_PARAMETERS if entries is None else _parameters(entries),
+        _parameters(entries) if entries else NO_PARAMETERS,
         *size_of(message, inputs),
     )
 
