@@ -1,13 +1,13 @@
 """Whatever happens to a worker, its machine keeps its promises."""
 
 from dataclasses import replace
-from math import inf, nan
+from math import inf
 from typing import ClassVar
 
 import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hasten_policy.load import HostLag
 from hasten_policy.machines.worker import WorkerMachine
 from hasten_policy.machines.worker_events import (
     BatchEnded,
@@ -33,19 +33,22 @@ from hasten_policy.machines.worker_events import (
 from hasten_policy.machines.worker_lanes import RunningBatch
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason
-from tests.property.policy_worker.drawn import (
+from tests.property.policy_worker.draws import (
     LINKS,
-    MANY_STEPS,
     MODELS,
-    POLICY,
     SIZES,
-    WAITING_MAX,
     arrivals,
     from_scratch_s,
     specs,
 )
 from tests.unit.policy_worker.harness import call as new_call
 from tests.unit.policy_worker.harness import model
+
+WAITING_MAX = 10
+PENDING_PATIENCE_S = 0.3
+POLICY = WorkerPolicy(
+    lanes=2, waiting_max=WAITING_MAX, waiting_bytes_max=900, stop_patience_s=PENDING_PATIENCE_S
+)
 
 
 class Worker(RuleBasedStateMachine):
@@ -118,8 +121,7 @@ class Worker(RuleBasedStateMachine):
             if self.policy.batching.rule != "deferral":
                 assert any(isinstance(effect, StartBatch) for effect in effects)
             return
-        late = {Reason.DEADLINE_INFEASIBLE, Reason.OVERLOADED, Reason.SHED_BEFORE_START}
-        if not refused & late:
+        if not refused & {Reason.DEADLINE_INFEASIBLE, Reason.OVERLOADED, Reason.SHED_BEFORE_START}:
             return
         assert refused == {Reason.DEADLINE_INFEASIBLE}
         left_s = event.time_left_s
@@ -170,14 +172,6 @@ class Worker(RuleBasedStateMachine):
         self.now_s = max(self.now_s, begin_by_s + late_s)
         self.ended_ids = self.running.pop(batch_id).call_ids
         self.send(BatchEnded(batch_id, 0.0, begun=False))
-
-    @rule(
-        lag_s=st.one_of(st.floats(0.0, 0.3), st.sampled_from([inf, nan, -1.0])),
-        stolen=st.floats(-1.0, 2.0),
-        stall_s=st.sampled_from([0.0, 0.02]),
-    )
-    def lag(self, lag_s: float, stolen: float, stall_s: float) -> None:
-        self.send(HostLag(lag_s, stolen, stall_s))
 
     @rule(by_s=st.one_of(st.floats(0.0, 0.1), st.just(1.0)))
     def advance(self, by_s: float) -> None:
@@ -397,5 +391,10 @@ class Worker(RuleBasedStateMachine):
             assert replayed.on(event, now_s=now_s) == effects
 
 
-Worker.TestCase.settings = MANY_STEPS
+Worker.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 TestWorker = Worker.TestCase

@@ -17,7 +17,7 @@ from hasten_policy.machines.worker_events import (
 )
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason
-from tests.property.policy_worker.drawn import SIZES, from_scratch_s
+from tests.property.policy_worker.draws import SIZES, from_scratch_s
 from tests.unit.policy_worker.harness import call, model, profile, refusals
 
 POLICY = WorkerPolicy(lanes=1)

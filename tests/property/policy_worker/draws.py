@@ -1,31 +1,16 @@
-"""What the property tests of the worker's machine draw from, and what they compare with."""
+"""What the worker's machine is sent, and its backlog told from scratch."""
 
 from math import inf
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
 
 from hasten_policy.machines.worker import WorkerMachine
 from hasten_policy.machines.worker_events import ModelSpec
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from tests.unit.policy_worker.harness import call as new_call
 from tests.unit.policy_worker.harness import model, profile
 
 MODELS = ("a/1", "b/1", "c/1")
 LINKS = (0, 1, 2)
-WAITING_MAX = 10
-PENDING_PATIENCE_S = 0.3
-POLICY = WorkerPolicy(
-    lanes=2, waiting_max=WAITING_MAX, waiting_bytes_max=900, stop_patience_s=PENDING_PATIENCE_S
-)
-
-MANY_STEPS = settings(
-    max_examples=150,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-
 SIZES = (1, 40)
 """Elements per row of each shape."""
 
