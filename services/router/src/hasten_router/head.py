@@ -32,6 +32,7 @@ VARINT_BYTES_MAX: Final = 10
 KEY_MAX: Final = (1 << 32) - 1
 FIELDS_MAX: Final = 65_536
 """Fields of a request, a few for each of its tensors: millions would keep the router busy."""
+_TOO_MANY: Final = f"it has more than {FIELDS_MAX} fields"
 NAME_BYTES_MAX: Final = 1024
 """Longest model name, version or id, in bytes."""
 
@@ -104,10 +105,8 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
             at = stop
     except IndexError:
         raise _malformed("it ends in the middle of a field") from None
-    if at < end:
-        raise _malformed(f"it has more than {FIELDS_MAX} fields")
     if at != end:
-        raise _malformed("its last field is longer than the message")
+        raise _malformed(_TOO_MANY if at < end else "its last field is longer than the message")
     if not name:
         raise _refused("model_name", "must not be empty")
     return Head(
