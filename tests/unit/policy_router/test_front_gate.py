@@ -67,6 +67,15 @@ def test_a_busy_server_refuses_what_even_the_fastest_answer_could_not_have_made(
     assert not refused(gate, 0.005, at_s=100.1)
 
 
+@given(st.floats(0.001, 0.2))
+def test_refusals_alone_keep_nothing_known(every_s: float) -> None:
+    gate, now_s, last = taught(0.004), 100.0, True
+    while now_s < 101.01:
+        now_s += every_s
+        last = refused(gate, 0.001, at_s=now_s)
+    assert not last
+
+
 def test_refusals_that_differ_by_little_are_one() -> None:
     gate = taught(0.0041)
     first = gate.refuses(0.0011, busy_s=BUSY_S, now_s=100.1)
