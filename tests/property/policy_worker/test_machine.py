@@ -1,13 +1,14 @@
 """Whatever happens to a worker, its machine keeps its promises."""
 
 from dataclasses import replace
-from math import inf
+from math import inf, nan
 from typing import ClassVar
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hasten_policy.load import HostLag
 from hasten_policy.machines.worker import WorkerMachine
 from hasten_policy.machines.worker_events import (
     BatchEnded,
@@ -159,6 +160,14 @@ class Worker(RuleBasedStateMachine):
         self.now_s = max(self.now_s, begin_by_s + late_s)
         self.ended_ids = self.running.pop(batch_id).call_ids
         self.send(BatchEnded(batch_id, 0.0, begun=False))
+
+    @rule(
+        lag_s=st.one_of(st.floats(0.0, 0.3), st.sampled_from([inf, nan, -1.0])),
+        stolen=st.floats(-1.0, 2.0),
+        stall_s=st.sampled_from([0.0, 0.02]),
+    )
+    def lag(self, lag_s: float, stolen: float, stall_s: float) -> None:
+        self.send(HostLag(lag_s, stolen, stall_s))
 
     @rule(by_s=st.one_of(st.floats(0.0, 0.1), st.just(1.0)))
     def advance(self, by_s: float) -> None:

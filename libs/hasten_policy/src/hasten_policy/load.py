@@ -87,3 +87,20 @@ class WorkerReport:
     lanes: int
     load: LoadSample
     models: tuple[ModelLoad, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostLag:
+    """What the host takes from the process of a machine: an event of both machines.
+
+    Attributes:
+        lag_s: Seconds by which the event loop was late with what was due, a high quantile of the
+            last second.
+        stolen: Share of the CPU that the hypervisor or a CPU limit took in the last second, 0
+            to 1. What neighbours on the same cores take shows in the lag alone.
+        stall_s: The loop stood still for so long and has just gone on; 0 when it did not.
+    """
+
+    lag_s: float
+    stolen: float
+    stall_s: float = 0.0

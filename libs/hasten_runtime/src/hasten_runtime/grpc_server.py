@@ -29,6 +29,11 @@ class ServerLimits:
             limit is turned away now and then: keep it several times what one client needs.
         calls_max: Calls open on the whole server; further ones are refused with
             RESOURCE_EXHAUSTED. None for no limit of its own.
+        pending_soft: Calls that may wait to be taken on, those of inference apart from all
+            others. Beyond it gRPC itself cuts some of those that come, with CANCELLED and no
+            reason, ...
+        pending_max: ... and with so many all. A cut costs a fraction of the cheapest refusal of
+            our own: this bounds the age of calls when more come than can even be refused.
         handshake_s: A connection that has not finished its handshake by then is closed.
         metadata_bytes_max: Metadata above this may be refused, above twice this always is.
         ping_interval_s_min: A peer that pings more often is cut off.
@@ -41,6 +46,8 @@ class ServerLimits:
     message_bytes_max: int = 64 * 1024 * 1024
     streams_max: int = 1000
     calls_max: int | None = None
+    pending_soft: int = 1000
+    pending_max: int = 3000
     handshake_s: float = 3.0
     metadata_bytes_max: int = 16 * 1024
     ping_interval_s_min: float = 0.3
@@ -84,6 +91,8 @@ def server_options(limits: ServerLimits, *, reuse_port: bool) -> list[tuple[str,
         ("grpc.absolute_max_metadata_size", 2 * limits.metadata_bytes_max),
         # One connection that opens and resets streams as fast as it can would starve all others.
         ("grpc.max_concurrent_streams", limits.streams_max),
+        ("grpc.server.max_pending_requests", min(limits.pending_soft, limits.pending_max)),
+        ("grpc.server.max_pending_requests_hard_limit", limits.pending_max),
         ("grpc.server_handshake_timeout_ms", int(limits.handshake_s * 1000)),
         ("grpc.http2.min_ping_interval_without_data_ms", int(limits.ping_interval_s_min * 1000)),
         ("grpc.http2.max_ping_strikes", 3),

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf import descriptor, message_factory
 
 from hasten.inference.v2 import inference_pb2
+from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.handlers import Handler
 
 PUBLIC_NAME: Final = "inference.GRPCInferenceService"
@@ -26,11 +27,28 @@ class Method:
             answer, an async generator or a coroutine that reads and writes for a stream.
         raw_request: It takes the request as the bytes that came.
         raw_response: It gives the response as bytes.
+        door: In front of it; None for none. Only for a unary method that takes and gives bytes.
     """
 
     behaviour: Callable[..., Any]
     raw_request: bool = False
     raw_response: bool = False
+    door: FrontDoor | None = None
+
+
+def add_inference(
+    server: grpc.aio.Server, methods: Mapping[str, Method | Callable[..., Any]]
+) -> None:
+    """Serves the methods as `inference_handler` does, those behind a door each from a queue of
+    its own: whoever floods it delays no call of another method, and the other way round.
+    """
+    server.add_generic_rpc_handlers((inference_handler(methods),))
+    behind = {
+        name: _rpc(name, method)
+        for name, method in methods.items()
+        if isinstance(method, Method) and method.door is not None
+    }
+    server.add_registered_method_handlers(PUBLIC_NAME, behind)
 
 
 def inference_handler(methods: Mapping[str, Method | Callable[..., Any]]) -> grpc.GenericRpcHandler:
@@ -56,6 +74,8 @@ def inference_handler(methods: Mapping[str, Method | Callable[..., Any]]) -> grp
 
 
 def _rpc(name: str, method: Method) -> Handler:
+    if method.door is not None:
+        return grpc.stream_unary_rpc_method_handler(method.door.before(method.behaviour))
     described = _METHODS[name]
     streams = described.server_streaming  # The protocol streams both ways or neither.
     make: Callable[..., Handler] = (

@@ -53,6 +53,8 @@ METRIC_REFUSALS: Final = "hasten_refusals_total"
 METRIC_REQUEST_SECONDS: Final = "hasten_request_duration_seconds"
 METRIC_ADMISSION_SLACK: Final = "hasten_admission_slack_seconds"
 METRIC_LATENESS: Final = "hasten_completion_lateness_seconds"
+METRIC_LOOP_LAG: Final = "hasten_loop_lag_seconds"
+METRIC_STOLEN: Final = "hasten_host_stolen_ratio"
 
 # --- metrics, router ---
 

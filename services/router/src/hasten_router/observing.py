@@ -68,6 +68,10 @@ class Meter:
             model = OTHER if outcome.reason in _MADE_UP else call.model
             metrics.model(model).refused(outcome)
 
+    def request_refused(self, refusal: Refusal) -> None:
+        """A request was refused before it was read: its model is not known."""
+        self._metrics.model(OTHER).refused(refusal)
+
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""
         self._metrics.standing(worker_id, standing)

@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import FrontLimits
@@ -13,6 +14,7 @@ from hasten_runtime.settings import (
     BundleName,
     CommaSeparated,
     DiscoverySettings,
+    FrontSettings,
     GrpcSettings,
     HostPort,
     PolicyGroup,
@@ -25,6 +27,23 @@ from hasten_runtime.settings import (
 
 ENVELOPE_BYTES = 64 * 1024
 """Room for what the router wraps around a request on its way to a worker."""
+
+
+class FrontGrpcSettings(GrpcSettings):
+    """Bounds of servers and channels, with the short queue of a front: see decision 0028."""
+
+    pending_soft: int = Field(
+        default=104,
+        ge=1,
+        le=100_000,
+        description="Calls that may wait to be taken on; beyond it some are cut (CANCELLED), ...",
+    )
+    pending_max: int = Field(
+        default=112,
+        ge=1,
+        le=100_000,
+        description="... and with so many all. Higher takes larger crowds and lets calls grow old.",
+    )
 
 
 class LinkSettings(SettingsGroup):
@@ -175,7 +194,12 @@ class RouterSettings(ServiceSettings):
     discovery: DiscoverySettings = Field(
         default_factory=DiscoverySettings, description="How workers are found."
     )
-    grpc: GrpcSettings = Field(default_factory=GrpcSettings, description="Bounds of gRPC.")
+    grpc: FrontGrpcSettings = Field(
+        default_factory=FrontGrpcSettings, description="Bounds of gRPC."
+    )
+    front: FrontSettings = Field(  # type: ignore[valid-type]  # made field by field
+        default_factory=FrontSettings, description="What is refused before it is read."
+    )
     link: LinkSettings = Field(default_factory=LinkSettings, description="Links to workers.")
     fanout: FanoutSettings = Field(
         default_factory=FanoutSettings, description="Calls that go to every worker."
@@ -205,6 +229,12 @@ class RouterSettings(ServiceSettings):
         """
         largest = self.grpc.message_bytes_max
         return max(largest - ENVELOPE_BYTES, largest // 2)
+
+    def front_policy(self) -> FrontPolicy:
+        """For the gate in front of admission."""
+        group: PolicyGroup = self.front
+        policy: FrontPolicy = group.build()
+        return policy
 
     def link_limits(self) -> LinkLimits:
         """Bounds of each link to a worker."""

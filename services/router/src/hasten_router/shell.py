@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines.router import RouterMachine
 from hasten_policy.machines.router_events import (
     AttemptAnswered,
@@ -192,6 +192,10 @@ class Shell:
         if self._links.pop(worker_id, None) is not None:
             self._observer.link_lost(worker_id, cause)
             self._tell(WorkerLost(worker_id))
+
+    def host_lagged(self, lag: HostLag) -> None:
+        """The host let this process be late, or said that it did not."""
+        self._tell(lag)
 
     # --- effects ---------------------------------------------------------------------
 

@@ -27,7 +27,10 @@ from hasten_runtime import metrics, telemetry
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
+from hasten_runtime.host_counters import HostCounters
+from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
@@ -98,7 +101,8 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         bytes_max=settings.record_bytes_max,
     )
     machine = _machine(settings, seed, recorder)
-    shell = Shell(machine, clock, Meter(counts, traces))
+    meter = Meter(counts, traces)
+    shell = Shell(machine, clock, meter)
     discovery = open_discovery(settings.discovery_settings())
     roster = Roster(
         discovery,
@@ -111,23 +115,34 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         in_flight=lambda: machine.in_flight,
         discovery_age_s=roster.age_s,
     )
+    lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
+    metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
     try:
-        async with _open_store(settings) as store:
-            yield Router(
-                shell=shell,
-                front=_front(settings, shell, roster, Outlook(machine, clock), traces),
-                roster=roster,
-                keeper=Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s),
-                outlook=Outlook(machine, clock),
-                metrics=endpoint,
-            )
+        lag.open()
+        opened = open_front_door(settings.front_policy(), clock, meter.request_refused)
+        outlook = Outlook(machine, clock)
+        with opened as door:
+            async with _open_store(settings) as store:
+                yield Router(
+                    shell=shell,
+                    front=_front(settings, shell, roster, outlook, traces, door),
+                    roster=roster,
+                    keeper=_keeper(settings, store, machine),
+                    outlook=outlook,
+                    metrics=endpoint,
+                )
     finally:
+        lag.close()
         shell.close()
         await discovery.close()
         await traces.stop()
         endpoint.close()
         if recorder is not None:
             await asyncio.to_thread(recorder.close)
+
+
+def _keeper(settings: RouterSettings, store: LoadStore, machine: RouterMachine) -> Keeper:
+    return Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s)
 
 
 def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:
@@ -176,12 +191,14 @@ def _front(
     roster: Roster,
     outlook: Outlook,
     traces: telemetry.Telemetry,
+    door: FrontDoor,
 ) -> FrontServer:
     crew = Crew(roster.links, shell, settings.fanout.crew_limits())
     return GrpcFront(
         settings.address,
         Services(
             desk=Desk(door=shell, clock=SystemClock(), limits=settings.front_limits()),
+            door=door,
             fanout=InferenceFanout(crew, outlook, version=version("hasten-router")),
             operator=RouterOperator(roster, outlook, shell),
         ),

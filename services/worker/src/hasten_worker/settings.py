@@ -8,12 +8,14 @@ from typing import Final, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,
     CommaSeparated,
     DiscoverySettings,
+    FrontSettings,
     GrpcSettings,
     HostPort,
     PolicyGroup,
@@ -131,6 +133,9 @@ class WorkerSettings(ServiceSettings):
     )
     leave: LeaveSettings = Field(default=LeaveSettings(), description="Leaving.")
     grpc: GrpcSettings = Field(default=GrpcSettings(), description="gRPC bounds.")
+    front: FrontSettings = Field(  # type: ignore[valid-type]  # made field by field
+        default_factory=FrontSettings, description="What is refused before it is read."
+    )
     discovery: DiscoverySettings = Field(
         default=DiscoverySettings(), description="How routers find this worker."
     )
@@ -193,6 +198,12 @@ class WorkerSettings(ServiceSettings):
             lanes=self.lane_count(),
             cores=self.cores,
         )
+
+    def front_policy(self) -> FrontPolicy:
+        """For the gate in front of admission."""
+        group: PolicyGroup = self.front
+        policy: FrontPolicy = group.build()
+        return policy
 
     def link_limits(self) -> LinkLimits:
         """For the routers' links."""

@@ -17,15 +17,18 @@ from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.frames import listening_socket
+from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_server import Health, add_health, add_reflection, bind, make_server
-from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.host_counters import HostCounters
+from hasten_runtime.host_lag import HostLagMeter
+from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.repository import Control
 from hasten_worker.inference.server import LogSettings
-from hasten_worker.inference.service import Parts, inference_service
+from hasten_worker.inference.service import Parts, inference_methods
 from hasten_worker.intake import Intake
 from hasten_worker.leaving import Leaving
 from hasten_worker.links.door import LinkDoor
@@ -119,6 +122,7 @@ class _Core:
     store: Store
     vitals: Vitals
     recorder: Recorder | None
+    front: FrontDoor
 
 
 @asynccontextmanager
@@ -220,10 +224,24 @@ def _core(
         running=lambda: machine.running,
         models_ready=lambda: len(shell.models),
     )
+    lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
+    metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
+    stack.callback(lag.close)
+    lag.open()
     vitals = Vitals(clock)
     stack.callback(vitals.close)
+    front = open_front_door(settings.front_policy(), clock, meter.request_refused)
     return _Core(
-        settings.worker_id(), clock, shell, meter, intake, regions, store, vitals, recorder
+        worker_id=settings.worker_id(),
+        clock=clock,
+        shell=shell,
+        meter=meter,
+        intake=intake,
+        regions=regions,
+        store=store,
+        vitals=vitals,
+        recorder=recorder,
+        front=stack.enter_context(front),
     )
 
 
@@ -304,13 +322,15 @@ def _serve(
             worker_id=core.worker_id,
             message_bytes_max=settings.grpc.message_bytes_max,
         ),
+        door=core.front,
         served=core.shell.models,
         store=core.store,
         regions=core.regions,
         ready=health.serving,
         log=LogSettings(log_level_setter(settings), settings.telemetry.log_level),
     )
-    server.add_generic_rpc_handlers((inference_service(parts), servicer.handler()))
+    add_inference(server, inference_methods(parts))
+    server.add_generic_rpc_handlers((servicer.handler(),))
     add_reflection(server, SERVICES[1:])
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hasten_policy.load import WorkerReport
+from hasten_policy.load import HostLag, WorkerReport
 from hasten_policy.machines.router_admission import arrive
 from hasten_policy.machines.router_answers import answered, refused
 from hasten_policy.machines.router_dispatch import choose_other, shed, use_freed_credits
@@ -111,6 +111,8 @@ class RouterMachine:
             refused(state, event, now_s)
         elif isinstance(event, CallAbandoned):
             self._abandon(event.call_id, now_s)
+        elif isinstance(event, HostLag):
+            state.host.heard(event, now_s)
         elif isinstance(event, Woke):
             self._wake_s = None
         else:

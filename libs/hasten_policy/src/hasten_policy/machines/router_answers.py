@@ -71,7 +71,8 @@ def _learn(
     trip_s = now_s - call.sent_s
     if call.probe and now_s <= call.deadline_s:
         state.disproved(call)
-    if call.attempts == 1:
+    # What stood still here while the call was away is not the wire's.
+    if call.attempts == 1 and not state.host.stood_still_since(call.sent_s):
         state.net.add(min(max(0.0, trip_s - event.server_s), state.policy.net_s_max))
     call.view.latency.add(trip_s)
     if state.gate is not None:

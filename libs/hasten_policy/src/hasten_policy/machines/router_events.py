@@ -9,7 +9,7 @@ None is frozen, as making a frozen one takes several times as long; and none is 
 
 from dataclasses import dataclass
 
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.reasons import Refusal
 
 # --- events: workers ------------------------------------------------------------------
@@ -144,6 +144,7 @@ RouterEvent = (
     | LoadTold
     | WorkerLost
     | WorkerQuiesced
+    | HostLag
     | Woke
 )
 

@@ -6,6 +6,7 @@ Every move keeps the tables consistent; which move to make is decided elsewhere.
 from typing import TYPE_CHECKING
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.machines.router_events import (
     Refuse,
@@ -62,6 +63,7 @@ class RouterState:
         "held_count",
         "held_views",
         "homes",
+        "host",
         "net",
         "order_now",
         "order_slack",
@@ -88,6 +90,7 @@ class RouterState:
         self.calls: dict[int, CallRecord] = {}
         self.held_views: dict[str, ModelView] = {}
         self.homes = Homes()
+        self.host = HostMargin()
         self.held_count = 0
         self.held_bytes = 0
         self.timers: Timers[Subject] = Timers()

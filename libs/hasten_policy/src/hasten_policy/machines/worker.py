@@ -2,11 +2,12 @@
 
 from math import ceil, inf, isfinite
 
+from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.batching.batcher import FormedBatch
 from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines import worker_refusals as refusals
 from hasten_policy.machines.worker_admission import Admission
 from hasten_policy.machines.worker_book import CallBook
@@ -55,6 +56,7 @@ class WorkerMachine:
         "_batch_id",
         "_batcher",
         "_book",
+        "_host",
         "_lag",
         "_lanes",
         "_links",
@@ -77,6 +79,7 @@ class WorkerMachine:
             stop_patience_s=settings.stop_patience_s,
         )
         self._admission = Admission(settings, self._batcher, self._lanes, self._book)
+        self._host = HostMargin()
         self._lag = QuantileTracker(0.0, settings.batching.start_quantile)
         self._armed_s = inf
         self._wait_s = inf
@@ -184,6 +187,8 @@ class WorkerMachine:
             if model is not None:
                 model.closing = True
                 book.end_model(model)
+        elif isinstance(event, HostLag):
+            self._host.heard(event, now_s)
         elif isinstance(event, LinkOpened):
             self._links.open(event.link_id, now_s)
         elif isinstance(event, LinkClosed):

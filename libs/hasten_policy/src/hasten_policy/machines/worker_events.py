@@ -6,6 +6,7 @@ None is frozen, as making a frozen one takes several times as long; and none is 
 from dataclasses import dataclass
 from math import inf
 
+from hasten_policy.load import HostLag
 from hasten_policy.reasons import Refusal
 
 # --- what the machine must know of a model ----------------------------------------------
@@ -154,6 +155,7 @@ WorkerEvent = (
     | LinkOpened
     | LinkClosed
     | DrainBegan
+    | HostLag
     | Woke
 )
 

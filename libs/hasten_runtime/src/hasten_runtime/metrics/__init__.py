@@ -5,7 +5,7 @@ the bound children. Every process has a registry of its own and serves it on a p
 a router of several processes serves each on its base port plus the process's number.
 """
 
-from hasten_runtime.metrics.bound import OTHER, ModelLabels, RequestMetrics
+from hasten_runtime.metrics.bound import OTHER, ModelLabels, RequestMetrics, watch_host
 from hasten_runtime.metrics.endpoint import MetricsEndpoint, registry, serve
 from hasten_runtime.metrics.router import RouterMetrics, RouterModelMetrics
 from hasten_runtime.metrics.worker import WorkerMetrics, WorkerModelMetrics
@@ -21,4 +21,5 @@ __all__ = [
     "WorkerModelMetrics",
     "registry",
     "serve",
+    "watch_host",
 ]

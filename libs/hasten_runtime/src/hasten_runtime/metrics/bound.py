@@ -118,3 +118,21 @@ class ModelRequests:
 def watched(name: str, text: str, read: Callable[[], float], registry: CollectorRegistry) -> None:
     """A gauge that is read when it is scraped; `read` runs on the scraping thread."""
     Gauge(name, text, registry=registry).set_function(read)
+
+
+def watch_host(
+    registry: CollectorRegistry, *, lag_s: Callable[[], float], stolen: Callable[[], float]
+) -> None:
+    """Says where the gauges of the host are read from, once a process."""
+    watched(
+        names.METRIC_LOOP_LAG,
+        "How late the event loop was, 90th percentile of a second.",
+        lag_s,
+        registry,
+    )
+    watched(
+        names.METRIC_STOLEN,
+        "Share of the CPU that the hypervisor or a CPU limit took in the last second, 0 to 1.",
+        stolen,
+        registry,
+    )

@@ -7,6 +7,7 @@ variable with the service's prefix, an unknown flag, a value out of range.
 from hasten_runtime.settings.base import CommaSeparated, ServiceSettings, SettingsGroup
 from hasten_runtime.settings.groups import (
     DiscoverySettings,
+    FrontSettings,
     GrpcSettings,
     HostPort,
     TelemetrySettings,
@@ -23,6 +24,7 @@ __all__ = [
     "BundleName",
     "CommaSeparated",
     "DiscoverySettings",
+    "FrontSettings",
     "GrpcSettings",
     "HostPort",
     "PolicyGroup",

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
+from hasten_runtime.settings.policy import policy_group
 
 MIB = 1024 * 1024
 
@@ -34,6 +36,18 @@ class GrpcSettings(SettingsGroup):
     calls_max: int | None = Field(
         default=None, ge=1, description="Calls open on the whole server; none: no such limit."
     )
+    pending_soft: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Calls that may wait to be taken on; beyond it some are cut (CANCELLED), ...",
+    )
+    pending_max: int = Field(
+        default=3000,
+        ge=1,
+        le=100_000,
+        description="... and with so many all. Higher takes larger bursts and lets calls grow old.",
+    )
     handshake_s: float = Field(
         default=3.0, gt=0, le=60, description="Time for a connection's handshake."
     )
@@ -56,6 +70,8 @@ class GrpcSettings(SettingsGroup):
             message_bytes_max=self.message_bytes_max,
             streams_max=self.streams_max,
             calls_max=self.calls_max,
+            pending_soft=self.pending_soft,
+            pending_max=self.pending_max,
             handshake_s=self.handshake_s,
             metadata_bytes_max=self.metadata_bytes_max,
             connection_age_s=self.connection_age_s,
@@ -69,6 +85,10 @@ class GrpcSettings(SettingsGroup):
             ping_s=self.ping_s,
             ping_timeout_s=self.ping_timeout_s,
         )
+
+
+FrontSettings = policy_group("FrontSettings", FrontPolicy, "front")
+"""When calls are refused before they are read: the fields of FrontPolicy."""
 
 
 class DiscoverySettings(SettingsGroup):

@@ -1,8 +1,8 @@
 """The gRPC front: implements FrontServer with everything that clients and operators call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -12,6 +12,7 @@ from hasten_router.front.infer import Desk, infer
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import SERVICE_NAME, RouterOperator
 from hasten_router.front.stream_infer import stream_infer
+from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.grpc_server import (
     Health,
     ServerLimits,
@@ -21,7 +22,7 @@ from hasten_runtime.grpc_server import (
     make_server,
 )
 from hasten_runtime.handlers import Context
-from hasten_runtime.inference_service import PUBLIC_NAME, Method, inference_handler
+from hasten_runtime.inference_service import PUBLIC_NAME, Method, add_inference
 
 HEALTH_NAME: Final = "grpc.health.v1.Health"
 READINESS: Final = "readiness"
@@ -34,11 +35,13 @@ class Services:
 
     Attributes:
         desk: Turns requests into calls.
+        door: In front of inference.
         fanout: The other RPCs of the inference service.
         operator: The operators' service.
     """
 
     desk: Desk
+    door: FrontDoor
     fanout: InferenceFanout
     operator: RouterOperator
 
@@ -57,7 +60,7 @@ class GrpcFront:
     ) -> None:
         self._address = address
         self._server = make_server(limits, interceptors=interceptors, reuse_port=reuse_port)
-        self._server.add_generic_rpc_handlers((_inference_handler(services),))
+        add_inference(self._server, _inference_methods(services))
         router_service_pb2_grpc.add_RouterServiceServicer_to_server(services.operator, self._server)
         self.health: Health = add_health(self._server)
         add_reflection(self._server, (PUBLIC_NAME, SERVICE_NAME, HEALTH_NAME))
@@ -88,7 +91,7 @@ class GrpcFront:
         await self._server.stop(grace_s)
 
 
-def _inference_handler(services: Services) -> grpc.GenericRpcHandler:
+def _inference_methods(services: Services) -> dict[str, Method | Callable[..., Any]]:
     desk = services.desk
 
     async def model_infer(request: bytes, context: Context) -> bytes:
@@ -97,10 +100,8 @@ def _inference_handler(services: Services) -> grpc.GenericRpcHandler:
     async def model_stream_infer(_: object, context: Context) -> None:
         await stream_infer(desk, context)
 
-    return inference_handler(
-        {
-            **services.fanout.methods(),
-            "ModelInfer": Method(model_infer, raw_request=True, raw_response=True),
-            "ModelStreamInfer": Method(model_stream_infer, raw_request=True, raw_response=True),
-        }
-    )
+    return {
+        **services.fanout.methods(),
+        "ModelInfer": Method(model_infer, raw_request=True, raw_response=True, door=services.door),
+        "ModelStreamInfer": Method(model_stream_infer, raw_request=True, raw_response=True),
+    }

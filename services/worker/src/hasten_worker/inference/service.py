@@ -6,7 +6,8 @@ from typing import Any
 
 import grpc
 
-from hasten_runtime.inference_service import Method, inference_handler
+from hasten_runtime.front_door import FrontDoor
+from hasten_runtime.inference_service import Method
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.models import ModelQuestions
 from hasten_worker.inference.regions import CudaMemory, SystemMemory
@@ -23,6 +24,7 @@ class Parts:
 
     Attributes:
         inference: Runs requests.
+        door: In front of it.
         served: The models with their statistics.
         store: The models.
         regions: Shared memory; None when switched off.
@@ -31,6 +33,7 @@ class Parts:
     """
 
     inference: Inference
+    door: FrontDoor
     served: Catalogue
     store: Control
     regions: SystemRegions | None
@@ -38,8 +41,8 @@ class Parts:
     log: LogSettings
 
 
-def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
-    """The service, for `Server.add_generic_rpc_handlers`."""
+def inference_methods(parts: Parts) -> dict[str, Method | Callable[..., Any]]:
+    """The methods, for `add_inference`."""
     facts = ServerFacts(ready=parts.ready, shared_memory=parts.regions is not None)
     models = ModelQuestions(parts.store, parts.served)
     repository = RepositoryControl(parts.store)
@@ -52,27 +55,27 @@ def inference_service(parts: Parts) -> grpc.GenericRpcHandler:
     ) -> None:
         await Stream(parts.inference, context).run(requests)
 
-    return inference_handler(
-        {
-            "ServerLive": facts.live,
-            "ServerReady": facts.ready,
-            "ServerMetadata": facts.metadata,
-            "ModelReady": models.model_ready,
-            "ModelMetadata": models.model_metadata,
-            "ModelConfig": models.model_config,
-            "ModelStatistics": models.model_statistics,
-            "ModelInfer": Method(parts.inference.model_infer, raw_request=True, raw_response=True),
-            "ModelStreamInfer": Method(model_stream_infer, raw_request=True),
-            "RepositoryIndex": repository.index,
-            "RepositoryModelLoad": repository.load,
-            "RepositoryModelUnload": repository.unload,
-            "SystemSharedMemoryStatus": system.status,
-            "SystemSharedMemoryRegister": system.register,
-            "SystemSharedMemoryUnregister": system.unregister,
-            "CudaSharedMemoryStatus": cuda.status,
-            "CudaSharedMemoryRegister": cuda.register,
-            "CudaSharedMemoryUnregister": cuda.unregister,
-            "TraceSetting": trace.trace_setting,
-            "LogSettings": parts.log.log_settings,
-        }
-    )
+    return {
+        "ServerLive": facts.live,
+        "ServerReady": facts.ready,
+        "ServerMetadata": facts.metadata,
+        "ModelReady": models.model_ready,
+        "ModelMetadata": models.model_metadata,
+        "ModelConfig": models.model_config,
+        "ModelStatistics": models.model_statistics,
+        "ModelInfer": Method(
+            parts.inference.model_infer, raw_request=True, raw_response=True, door=parts.door
+        ),
+        "ModelStreamInfer": Method(model_stream_infer, raw_request=True),
+        "RepositoryIndex": repository.index,
+        "RepositoryModelLoad": repository.load,
+        "RepositoryModelUnload": repository.unload,
+        "SystemSharedMemoryStatus": system.status,
+        "SystemSharedMemoryRegister": system.register,
+        "SystemSharedMemoryUnregister": system.unregister,
+        "CudaSharedMemoryStatus": cuda.status,
+        "CudaSharedMemoryRegister": cuda.register,
+        "CudaSharedMemoryUnregister": cuda.unregister,
+        "TraceSetting": trace.trace_setting,
+        "LogSettings": parts.log.log_settings,
+    }

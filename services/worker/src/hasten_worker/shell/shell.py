@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines.worker import WorkerMachine
 from hasten_policy.machines.worker_events import (
     BatchEnded,
@@ -206,6 +206,10 @@ class Shell:
     def unanswered(self) -> int:
         """Calls that have not ended."""
         return len(self._calls)
+
+    def host_lagged(self, lag: HostLag) -> None:
+        """The host let this process be late, or said that it did not."""
+        self._tell(lag)
 
     # --- the model store's listener ----------------------------------------------------
 
