@@ -29,7 +29,7 @@ def worker(name: str, alpha_s: float, *, ready: bool = True) -> router_pb.Worker
         ready=ready,
         alpha_s=alpha_s,
         beta_s=0.002,
-        best_s=(alpha_s + 0.002) / 1.2,
+        best_s=alpha_s,
         batch_max=8,
     )
     state = WorkerState(worker_id=name, lanes=1, models=[model])
@@ -45,10 +45,9 @@ def test_a_running_mesh_is_asked_for_its_profiles(mesh: ScriptedServer) -> None:
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     (model,) = said["models"]
-    # The reported line is that of the admission quantile; its median is 1.2 times less.
-    assert model["alpha_s"] == pytest.approx(0.004 / 1.2, rel=1e-5)
-    assert model["beta_s"] == pytest.approx(0.002 / 1.2, rel=1e-5)
-    assert 0.05 < model["cv"] < 0.2
+    assert model["alpha_s"] == pytest.approx(0.004, rel=1e-5)
+    assert model["beta_s"] == pytest.approx(0.002, rel=1e-5)
+    assert model["cv"] == 0.05
     assert said["workers"] == 1
     assert said["answer"][0].startswith("20 requests a second with 50 ms: 1 worker keeps")
 

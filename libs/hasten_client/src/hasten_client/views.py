@@ -71,10 +71,9 @@ class WorkerModel:
         version: Version.
         ready: It serves.
         batch_max: Most rows in one batch; 0 when the worker does not say.
-        alpha_s: A batch of b rows is predicted to take alpha_s + beta_s * b seconds, at the
-            quantile that admission asks for.
+        alpha_s: A batch of b rows of the usual size typically takes alpha_s + beta_s * b seconds.
         beta_s: See alpha_s.
-        best_s: Median seconds of a batch of one row.
+        best_s: Typical seconds of one row of the least size.
     """
 
     name: str

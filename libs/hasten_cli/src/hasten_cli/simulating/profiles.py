@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import expm1, log, sqrt
 from pathlib import Path
-from statistics import NormalDist, median
+from statistics import median
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from hasten_cli.calls import client
@@ -27,8 +26,8 @@ STOP_S_MAX: Final = 15.0
 TAIL_LINES: Final = 10
 CV_MAX: Final = 1.0
 """A few measured runs say no more of the noise than this."""
-ADMISSION_QUANTILE: Final = 0.95
-"""About where a worker's reported line lies among its runs."""
+REPORTED_CV: Final = 0.05
+"""How runs vary, for models whose workers report the typical run alone."""
 _NOT_MEASURED: Final = "no run of it was measured; give it a sample in model_warmup"
 _MAD_TO_SIGMA: Final = 1.4826
 
@@ -111,22 +110,18 @@ def of_mesh(address: str) -> Measured:
 
 
 def _reported(name: str, models: "Sequence[WorkerModel]") -> "Profile":
-    """Of the medians over the workers; their noise out of how far the reported line is above
-    the median run.
-    """
+    """Of the medians over the workers; how runs vary they do not tell."""
     from hasten_sim.question import Profile
     from hasten_sim.scenario import BatchTimes
 
-    alpha_s, beta_s, best_s = (
-        median(getattr(model, what) for model in models) for what in ("alpha_s", "beta_s", "best_s")
+    alpha_s, beta_s = (
+        median(getattr(model, what) for model in models) for what in ("alpha_s", "beta_s")
     )
-    above = max(1.0, (alpha_s + beta_s) / best_s)
-    sigma = log(above) / NormalDist().inv_cdf(ADMISSION_QUANTILE)
     return Profile(
         model=name,
         batch_max=max(model.batch_max for model in models) or 1,
-        times=BatchTimes(alpha_s / above, beta_s / above),
-        cv=min(CV_MAX, sqrt(expm1(sigma**2))),
+        times=BatchTimes(alpha_s, beta_s),
+        cv=REPORTED_CV,
     )
 
 
