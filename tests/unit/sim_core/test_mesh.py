@@ -194,7 +194,9 @@ def test_a_router_whose_core_is_full_lets_calls_grow_old_before_it_decides() -> 
 
 
 def test_a_bound_before_the_router_turns_away_what_would_grow_old() -> None:
-    bound = HostShape(64.0, 1.0, accept_s=0.002, refuse_s=0.001, dead_s=0.001, pending_max=5)
+    bound = HostShape(
+        64.0, 1.0, accept_s=0.002, refuse_s=0.001, dead_s=0.001, pending_max=5, cut_s=1e-5
+    )
     figures = simulate(one_router(host=bound, rate_per_s=900.0), HASTEN, 1)
     assert adds_up(figures)
     assert figures.refused["cancelled"] > 0.3 * figures.offered
@@ -240,9 +242,9 @@ def test_a_lag_comes_on_top_of_every_answer() -> None:
 
 
 def test_refusals_of_an_idle_mesh_are_told_apart() -> None:
-    # Even alone a run takes 11 ms.
+    # Even alone a run takes 11 ms; now and then one is tried all the same.
     hopeless = simulate(one_router(rate_per_s=20.0, slack_s=0.005), HASTEN, 1)
-    assert hopeless.refused_idle == hopeless.offered
+    assert 0.8 * hopeless.offered <= hopeless.refused_idle <= hopeless.offered
     assert simulate(one_router(rate_per_s=2000.0), HASTEN, 1).refused_idle <= 1
 
 
