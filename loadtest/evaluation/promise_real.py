@@ -158,7 +158,7 @@ stands what one lane answers that knows exactly how long runs take and admits by
 
 In the last rows router and worker share two cores, on which a router spends 120 us on a call, 80
 more to refuse it and 110 more to answer it; calls wait for its thread while their deadlines run, at
-most 1000 of them. The perceptron takes 0.4 ms, and its load 1 is 4,000/s. Burners are threads that
+most 112 of them. The perceptron takes 0.4 ms, and its load 1 is 4,000/s. Burners are threads that
 always want a core; the throttled mesh stands still for 30 of every 100 ms. `as measured` is all of
 it at once: two cores, noise that drifts, a stall of 15 ms every second or so, a profile made with
 rows of length 1 that is half too short besides, and the capacity of a closed loop of 16 callers

@@ -45,7 +45,8 @@ accept_us = 120
 refuse_us = 80
 answer_us = 110
 worker_us = 60
-pending_max = 1000
+pending_max = 112
+cut_us = 15
 [[models]]
 name = "model"
 alpha_ms = {alpha}

@@ -194,7 +194,7 @@ def test_what_models_machines_and_thefts_are_like_reaches_the_scenario_in_second
     steal = "[[faults]]\nkind = 'steal'\nat_s = 1\nrouter = 0\nevery_ms = 100\neach_ms = 30\n"
     scenario = workload(
         "[mesh]\nlag_ms = 2\n[mesh.host]\ncores = 2\naccept_us = 100\nrefuse_us = 50\n"
-        "answer_us = 80\nworker_us = 60\npending_max = 7\n",
+        "answer_us = 80\nworker_us = 60\npending_max = 7\ncut_us = 15\nslice_ms = 3\n",
         steal,
         "[[faults]]\nkind = 'steal'\nat_s = 1\nshare = 0.5\n",
         "[[faults]]\nkind = 'crowd'\nat_s = 1\nfor_s = 2\nthreads = 4\n",
@@ -204,7 +204,9 @@ def test_what_models_machines_and_thefts_are_like_reaches_the_scenario_in_second
         + "noise = { drift_cv = 0.2, drift_s = 3, stall_every_s = 5, stall_ms = 20 }\n",
     ).scenario()
     assert scenario.mesh.lag_s == 0.002
-    assert scenario.mesh.host == HostShape(2, 2, 1e-4, 5e-5, 8e-5, 1.5e-4, 6e-5, 7)
+    assert scenario.mesh.host == HostShape(
+        2, 2, 1e-4, 5e-5, 8e-5, 1.5e-4, 6e-5, 7, slice_s=0.003, cut_s=1.5e-5
+    )
     (model,) = scenario.models
     assert (model.times.element_s, model.times.square_s) == (3e-6, 2e-6)
     assert model.noise == Noise(drift_cv=0.2, drift_s=3, stall_every_s=5, stall_s=0.02)

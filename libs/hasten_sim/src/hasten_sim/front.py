@@ -25,12 +25,13 @@ class Front:
         decide: Lets the machine decide about a call.
     """
 
-    __slots__ = ("_decide", "_host", "_loop", "_thread", "_waiting")
+    __slots__ = ("_decide", "_host", "_loop", "_process", "_thread", "_waiting")
 
     def __init__(
         self, process: Process, host: HostShape | None, loop: Loop, decide: Decide
     ) -> None:
         self._host = host or FREE
+        self._process = process
         self._loop = loop
         self._decide = decide
         self._waiting: set[int] = set()
@@ -39,6 +40,8 @@ class Front:
     def call(self, ask: Ask) -> bool:
         """A call came in; False where no more may wait."""
         if not self._thread.let_in(self._take, ask):
+            if self._host.cut_s:
+                self._process.start(self._host.cut_s, 1, _nothing, None)
             return False
         self._waiting.add(ask.call_id)
         return True
@@ -68,3 +71,7 @@ class Front:
     def _taken(self, ask: Ask) -> None:
         self._waiting.discard(ask.call_id)
         self._decide(ask)
+
+
+def _nothing(_: object) -> None:
+    """What comes of a call that the transport has cut."""

@@ -152,6 +152,7 @@ class HostShape:
         worker_s: CPU seconds of a worker's thread of decisions for a call.
         pending_max: Most calls that wait for a router; what comes then hears CANCELLED from its
             transport. 0 for no limit.
+        cut_s: CPU seconds for each of these, beside the router's thread.
         slice_s: Where more cores are wanted than there are, a thread that wakes up may have to wait
             up to so long for one.
     """
@@ -165,6 +166,7 @@ class HostShape:
     worker_s: float = 0.0
     pending_max: int = 0
     slice_s: float = 0.0
+    cut_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ class HostTable(Table):
         description="Most calls that wait for a router; its transport cancels what comes then. 0 "
         "for no limit.",
     )
+    cut_us: NotNegative = Field(
+        default=0.0, description="CPU time for each of these, beside the router's own thread."
+    )
     slice_ms: NotNegative = Field(
         default=0.0,
         description="Where more cores are wanted than there are, whoever wakes up may have to "

@@ -56,6 +56,7 @@ def _host(table: HostTable) -> HostShape:
         worker_s=table.worker_us / 1e6,
         pending_max=table.pending_max,
         slice_s=table.slice_ms / 1e3,
+        cut_s=table.cut_us / 1e6,
     )
 
 
