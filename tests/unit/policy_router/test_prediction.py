@@ -83,6 +83,13 @@ def test_a_longer_call_takes_longer_and_brings_its_rows() -> None:
     assert entry.finish_in_s(made.now_s, 1, 1.0) == pytest.approx(0.011), "no less than the least"
 
 
+def test_beyond_what_ever_ran_nothing_is_known_and_nothing_is_charged() -> None:
+    made = router("w")
+    made.report("w", model(size=24.0, gamma_s=0.0001, work_max=224.0))
+    entry = made.machine._state.registry.views["m"].open[0]
+    assert entry.finish_in_s(made.now_s, 1, 1e6) == pytest.approx(0.011 + 0.02)
+
+
 def test_calls_of_many_shapes_are_planned_one_after_the_other() -> None:
     made = router("w")
     mixed = model(unlike=0.9, size=24.0, gamma_s=0.0001)

@@ -315,3 +315,12 @@ def test_a_ring_ranks_only_what_it_still_remembers() -> None:
 def test_a_parameter_that_makes_no_sense_stops_the_start(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PredictionPolicy(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_an_input_far_larger_than_any_before_is_not_predicted_to_take_ages() -> None:
+    predictor = ServicePredictor(batch_max=8, profile=((1, 4, 0.001), (8, 32, 0.002)) * 3)
+    for number in range(60):
+        predictor.observe(1, 4.0, 0.001, now_s=0.1 * number)
+    assert predictor.typical_s(1, 1e6) <= 0.01
+    predictor.observe(1, 1e6, 0.9, now_s=7.0)
+    assert predictor.typical_s(1, 1e6) > 0.2, "one run says what it takes"

@@ -59,6 +59,8 @@ class ModelLoad:
         target_rows: Largest batch that it forms of rows of `size`; 0 when not known.
         target_s: Typical seconds of the largest batch that it forms; 0 when not known.
         unlike: Share of its calls that cannot share a batch with the one before.
+        work_max: Elements beyond which nothing is known of the time: twice the most that ever ran;
+            0 for no limit.
         rows_mean: Rows per call of late; 0 before the first.
     """
 
@@ -80,6 +82,7 @@ class ModelLoad:
     target_s: float = 0.0
     unlike: float = 0.0
     rows_mean: float = 0.0
+    work_max: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

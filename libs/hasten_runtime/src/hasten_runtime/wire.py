@@ -98,6 +98,7 @@ def model_to_wire(model: ModelLoad) -> load_pb2.ModelLoad:
         target_s=_outgoing(model.target_s, "target_s"),
         unlike=_outgoing(model.unlike, "unlike"),
         rows_mean=_outgoing(model.rows_mean, "rows_mean"),
+        work_max=_outgoing(model.work_max, "work_max"),
     )
 
 
@@ -124,6 +125,7 @@ def model_from_wire(message: load_pb2.ModelLoad) -> ModelLoad:
         target_s=_incoming(message.target_s, "models.target_s"),
         unlike=_incoming(message.unlike, "models.unlike"),
         rows_mean=_incoming(message.rows_mean, "models.rows_mean"),
+        work_max=_incoming(message.work_max, "models.work_max"),
     )
 
 

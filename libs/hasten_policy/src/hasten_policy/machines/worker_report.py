@@ -48,4 +48,5 @@ def model_load(model: ModelState, *, draining: bool) -> ModelLoad:
         target_s=target_s if target_s < inf else 0.0,
         unlike=model.unlike,
         rows_mean=model.rows_mean,
+        work_max=2.0 * predictor.work_max,
     )

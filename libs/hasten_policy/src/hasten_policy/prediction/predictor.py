@@ -31,7 +31,8 @@ class ServicePredictor:
     they are a `Curve`, which never falls as rows rise, and neither does a quantile.
 
     Beyond the largest batch that ever ran, the growth is taken to be less than in proportion, and
-    batches grow to at most twice of it: who predicts growth too cautiously never tries it.
+    no more than to twice of it, to which batches may grow: who predicts growth too cautiously never
+    tries it.
 
     Args:
         batch_max: Most rows in a batch, >= 1.
@@ -92,6 +93,12 @@ class ServicePredictor:
     def runs(self) -> int:
         """Runs in service that it has learnt from."""
         return self._memory.count
+
+    @property
+    def work_max(self) -> float:
+        """Elements of the largest batch that ever ran, at load time or since; 0 for none."""
+        largest = self._memory.largest
+        return max(self._profile.work_max, largest.work if largest else 0.0)
 
     @property
     def gamma_s(self) -> float:
@@ -155,6 +162,8 @@ class ServicePredictor:
         seconds = max(seconds, SECONDS_MIN)
         size = max(1.0, size)
         shifted = self._shift.add(seconds / self.typical_s(rows, size))
+        # The first of its size replaces a guess.
+        grown = rows * size > self.work_max
         self.evidence.add(rows, rows * size, seconds, now_s)
         self._memory.add(Run(rows, size, seconds, now_s))
         self._pending += 1
@@ -164,7 +173,7 @@ class ServicePredictor:
             return
         cold = self._memory.count <= policy.cold_runs
         waited = now_s - self._fit_s >= policy.rebuild_s
-        if cold or (self._pending >= policy.rebuild_runs and waited):
+        if cold or grown or (self._pending >= policy.rebuild_runs and waited):
             self._renew(now_s)
 
     def _renew(self, now_s: float) -> None:
@@ -177,8 +186,7 @@ class ServicePredictor:
 
     def _made(self, size: float) -> Curve:
         policy = self._policy
-        largest = self._memory.largest
-        work_max = max(self._profile.work_max, largest.work if largest else 0.0)
+        work_max = self.work_max
         memory = self._memory
         newest = memory.newest_rows(size, self.batch_max)
         # What ran of late is told as it was, not by its neighbours, which may never run again.
@@ -201,7 +209,9 @@ class ServicePredictor:
             return seconds
         known_rows = work_max / size
         known_s = self._fit.at(known_rows, size) if known_rows >= 1.0 else self._largest_s(size)
-        return min(seconds, known_s * (1.0 + self._policy.growth * (work / work_max - 1.0)))
+        # Far beyond what ran nobody knows, and to be far too long would keep it from ever running.
+        more = min(work / work_max, self._policy.growth_max) - 1.0
+        return min(seconds, known_s * (1.0 + self._policy.growth * more))
 
     def _largest_s(self, size: float) -> float:
         """Seconds of the largest work that ran, when a single row of this size is more."""

@@ -42,6 +42,7 @@ class ModelEntry:
         beta_s: See alpha_s.
         gamma_s: Seconds that an element more than usual adds, for each row.
         size: Usual elements per row; 0 when not known.
+        work_max: Elements beyond which nothing is known of the time; 0 for no limit.
         best_s: Typical seconds of the least call.
         batch_max: Most rows in a batch.
         target_rows: Rows of the largest batch that the worker forms of rows of usual size.
@@ -81,6 +82,7 @@ class ModelEntry:
         "version",
         "waiting",
         "window_calls",
+        "work_max",
         "worker",
     )
 
@@ -110,6 +112,7 @@ class ModelEntry:
         self.beta_s = load.beta_s
         self.gamma_s = load.gamma_s
         self.size = load.size
+        self.work_max = load.work_max
         self.best_s = load.best_s
         self.batch_max = load.batch_max if load.batch_max > 0 else 1
         self.target_rows = min(load.target_rows or self.batch_max, self.batch_max)
@@ -135,9 +138,11 @@ class ModelEntry:
             size: Elements per row; 0 for the usual size.
         """
         row_s = self.beta_s
+        rows = min(self.batch_max, rows)
         if size and self.gamma_s and self.size:
-            row_s += self.gamma_s * (size - self.size)
-        seconds = self.alpha_s + row_s * min(self.batch_max, rows)
+            known = min(size, self.work_max / rows) if self.work_max else size
+            row_s += self.gamma_s * (known - self.size)
+        seconds = self.alpha_s + row_s * rows
         return max(self.best_s, seconds)
 
     def target_of(self, size: float) -> int:

@@ -116,6 +116,7 @@ class ModelLoad(_message.Message):
     TARGET_S_FIELD_NUMBER: _builtins.int
     UNLIKE_FIELD_NUMBER: _builtins.int
     ROWS_MEAN_FIELD_NUMBER: _builtins.int
+    WORK_MAX_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Model name."""
     version: _builtins.str
@@ -154,6 +155,8 @@ class ModelLoad(_message.Message):
     """Share of its calls that cannot share a batch with the one before, for their shapes differ."""
     rows_mean: _builtins.float
     """Rows per call of late; 0 before the first."""
+    work_max: _builtins.float
+    """Elements of a batch beyond which nothing is known of its time; 0 for no limit."""
     def __init__(
         self,
         *,
@@ -175,10 +178,11 @@ class ModelLoad(_message.Message):
         target_s: _builtins.float = ...,
         unlike: _builtins.float = ...,
         rows_mean: _builtins.float = ...,
+        work_max: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "gamma_s", b"gamma_s", "name", b"name", "ready", b"ready", "rows_mean", b"rows_mean", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "size", b"size", "target_rows", b"target_rows", "target_s", b"target_s", "unlike", b"unlike", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_s", b"alpha_s", "batch_max", b"batch_max", "batch_rows", b"batch_rows", "best_s", b"best_s", "beta_s", b"beta_s", "default_timeout_s", b"default_timeout_s", "depth", b"depth", "gamma_s", b"gamma_s", "name", b"name", "ready", b"ready", "rows_mean", b"rows_mean", "serves_unversioned", b"serves_unversioned", "service_s", b"service_s", "size", b"size", "target_rows", b"target_rows", "target_s", b"target_s", "unlike", b"unlike", "version", b"version", "work_max", b"work_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
