@@ -291,17 +291,22 @@ def test_a_deadline_already_past_costs_nothing(address: str) -> None:
     answers(address)
 
 
-def test_less_time_than_the_model_needs_is_refused_as_too_late(address: str) -> None:
-    """An idle worker may try it once a second; else the refusal says what it takes."""
+def test_less_time_than_the_model_needs_is_refused_once_that_was_seen(address: str) -> None:
+    """An idle worker tries it once a second: only a run tells that it still takes so long."""
     request = good("slow")
     request.parameters["timeout"].int64_param = 20_000
-    for _ in range(5):
-        with pytest.raises(grpc.RpcError) as raised:
+    refused = []
+    for _ in range(6):
+        try:
             send(address, request.SerializeToString())
-        info = info_of(raised.value)
-        assert info.reason in {"DEADLINE_INFEASIBLE", "DEADLINE_PASSED", "OVERLOADED"}
-        least_ms = info.metadata.get("min_ms") or info.metadata.get("predicted_ms")
-        assert least_ms is None or float(least_ms) > 20
+        except grpc.RpcError as error:
+            assert error.code() in {
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+            }
+            refused.append(info_of(error).reason)
+    assert {"DEADLINE_INFEASIBLE", "OVERLOADED"} & set(refused)
+    assert set(refused) <= {"DEADLINE_INFEASIBLE", "DEADLINE_PASSED", "OVERLOADED"}
 
 
 @pytest.mark.parametrize(

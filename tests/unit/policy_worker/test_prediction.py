@@ -323,4 +323,8 @@ def test_an_input_far_larger_than_any_before_is_not_predicted_to_take_ages() -> 
         predictor.observe(1, 4.0, 0.001, now_s=0.1 * number)
     assert predictor.typical_s(1, 1e6) <= 0.01
     predictor.observe(1, 1e6, 0.9, now_s=7.0)
-    assert predictor.typical_s(1, 1e6) > 0.2, "one run says what it takes"
+    assert predictor.typical_s(1, 1e6) > 0.05, "one run is heard"
+    for number in range(3):
+        predictor.observe(1, 1e6, 0.9, now_s=7.0 + number)
+    assert predictor.typical_s(1, 1e6) > 0.3
+    assert predictor.typical_s(1, 4.0) == pytest.approx(0.001, rel=0.1)

@@ -160,8 +160,9 @@ def _bent(
         factor = median([run.seconds / plane.at(run.rows, run.size) for run in runs])
         count = len(runs)
         if count < policy.band_runs_sure:
-            before = known[band][1] if band in known else 1.0
-            share = count / (count + policy.profile_runs)
+            # The plane alone, far from all that it was fitted to, is worth one run.
+            before, worth = (known[band][1], policy.profile_runs) if band in known else (1.0, 1.0)
+            share = count / (count + worth)
             factor = exp(share * log(factor) + (1.0 - share) * log(before))
         known[band] = work, factor
     return Fit(plane, sorted(known.values()), 1.0)

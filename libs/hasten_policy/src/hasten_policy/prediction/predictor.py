@@ -162,8 +162,6 @@ class ServicePredictor:
         seconds = max(seconds, SECONDS_MIN)
         size = max(1.0, size)
         shifted = self._shift.add(seconds / self.typical_s(rows, size))
-        # The first of its size replaces a guess.
-        grown = rows * size > self.work_max
         self.evidence.add(rows, rows * size, seconds, now_s)
         self._memory.add(Run(rows, size, seconds, now_s))
         self._pending += 1
@@ -171,9 +169,10 @@ class ServicePredictor:
             self._memory.shift(*self._shift.take())
             self._renew(now_s)
             return
-        cold = self._memory.count <= policy.cold_runs
+        few = len(self._memory.bands[band_of(rows * size)]) < policy.band_runs_sure
+        cold = few or self._memory.count <= policy.cold_runs
         waited = now_s - self._fit_s >= policy.rebuild_s
-        if cold or grown or (self._pending >= policy.rebuild_runs and waited):
+        if cold or (self._pending >= policy.rebuild_runs and waited):
             self._renew(now_s)
 
     def _renew(self, now_s: float) -> None:
