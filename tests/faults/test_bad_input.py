@@ -291,20 +291,24 @@ def test_a_deadline_already_past_costs_nothing(address: str) -> None:
     answers(address)
 
 
+def outcome_of(address: str, request: pb.ModelInferRequest) -> grpc.RpcError | None:
+    """The error that came instead of an answer."""
+    try:
+        send(address, request.SerializeToString())
+    except grpc.RpcError as error:
+        return error
+    return None
+
+
 def test_less_time_than_the_model_needs_is_refused_once_that_was_seen(address: str) -> None:
     """An idle worker tries it once a second: only a run tells that it still takes so long."""
     request = good("slow")
     request.parameters["timeout"].int64_param = 20_000
     refused = []
     for _ in range(6):
-        try:
-            send(address, request.SerializeToString())
-        except grpc.RpcError as error:
-            assert error.code() in {
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-            }
-            refused.append(info_of(error).reason)
+        outcome = outcome_of(address, request)
+        if outcome is not None:
+            refused.append(info_of(outcome).reason)
     assert {"DEADLINE_INFEASIBLE", "OVERLOADED"} & set(refused)
     assert set(refused) <= {"DEADLINE_INFEASIBLE", "DEADLINE_PASSED", "OVERLOADED"}
 

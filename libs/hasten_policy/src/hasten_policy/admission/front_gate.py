@@ -5,16 +5,26 @@ come than it can take, they grow old in that queue, and whatever it then serves 
 gate refuses what can no longer be answered before anything of it is read, which is the cheapest
 refusal that there is, so that the queue moves faster and the calls behind are younger.
 
-It goes by evidence alone: a call is refused only if it has less time left than the fastest answer
-of the last second took, and only while the server has had no idle moment for some time. A server
+It goes by evidence alone: a call is refused only if it has less time left than most answers of the
+last half second took, and only while the server has had no idle moment for some time. A server
 with time to spare lets all pass, for admission knows more: the model and its work. Calls without a
 deadline, or with more time than that, always pass: what they may wait is bounded by the transport.
+The fastest answer would be too good an example: a call that has just its time is late as a rule.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from math import ceil, inf
+from typing import Final
 
 from hasten_policy.reasons import Reason, Refusal
+
+ANSWERS_MAX: Final = 64
+"""Newest answers that count."""
+LOOK_S: Final = 0.005
+"""Least seconds between two looks at them."""
+SPREAD_MAX: Final = 32.0
+"""A call needs no more than so many times the fastest answer: the slow ones may be of other models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +33,14 @@ class FrontPolicy:
 
     Attributes:
         patience_s: The gate refuses nothing until the server has had no idle moment for so long.
-        evidence_s: The fastest answer of so long is what a call must have time for; between this
-            and twice this after the last answer the gate forgets it.
+        evidence_s: Answers of so long say what a call must have time for; after so long without
+            any, the gate lets all pass.
+        quantile: Share of them that took less than a call must have left.
     """
 
-    patience_s: float = 0.02
+    patience_s: float = 0.01
     evidence_s: float = 0.5
+    quantile: float = 0.9
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""
@@ -36,6 +48,8 @@ class FrontPolicy:
             value = getattr(self, name)
             if not 0.0 < value < inf:
                 raise ValueError(f"{name} must be positive and finite, is {value}")
+        if not 0.0 <= self.quantile < 1.0:
+            raise ValueError(f"quantile must lie in [0, 1), is {self.quantile}")
 
 
 class FrontGate:
@@ -45,27 +59,29 @@ class FrontGate:
         policy: Parameters.
     """
 
-    __slots__ = ("_before_s", "_fastest_s", "_policy", "_until_s")
+    __slots__ = ("_answers", "_look_s", "_need_s", "_policy")
 
     def __init__(self, policy: FrontPolicy) -> None:
         self._policy = policy
-        # The least of this stretch of time, and of the one before: answers grow old with them.
-        self._fastest_s = inf
-        self._before_s = inf
-        self._until_s = -inf
+        self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS_MAX)
+        self._need_s = 0.0
+        self._look_s = -inf
 
     def answered(self, took_s: float, *, now_s: float) -> None:
         """A call was answered `took_s` after it was taken from the transport."""
-        if now_s >= self._until_s:
-            self._turn(now_s)
-        self._fastest_s = min(self._fastest_s, took_s)
+        self._answers.append((now_s, took_s))
 
     def need_s(self, now_s: float) -> float:
-        """What a call must have left: what the fastest answer took of late; 0 without any."""
-        if now_s >= self._until_s:
-            self._turn(now_s)
-        fastest_s = min(self._fastest_s, self._before_s)
-        return fastest_s if fastest_s < inf else 0.0
+        """What a call must have left: what most answers of late took; 0 without any."""
+        if now_s >= self._look_s:
+            self._look_s = now_s + LOOK_S
+            since_s = now_s - self._policy.evidence_s
+            took = sorted([took_s for at_s, took_s in self._answers if at_s > since_s])
+            self._need_s = 0.0
+            if took:
+                usual_s = took[int(self._policy.quantile * len(took))]
+                self._need_s = min(usual_s, SPREAD_MAX * took[0])
+        return self._need_s
 
     def refuses(self, left_s: float | None, *, busy_s: float, now_s: float) -> Refusal | None:
         """Why the call is not even read; None to let it pass.
@@ -84,14 +100,6 @@ class FrontGate:
         left_ms, need_ms = str(int(left_s * 1e3)), str(ceil(need_s * 1e3))
         return Refusal(
             Reason.OVERLOADED,
-            f"too much to do: {left_ms} ms are left, the fastest answer of late took {need_ms} ms",
-            metadata=(("left_ms", left_ms), ("fastest_ms", need_ms)),
+            f"too much to do: {left_ms} ms are left, most answers of late took {need_ms} ms",
+            metadata=(("left_ms", left_ms), ("usual_ms", need_ms)),
         )
-
-    def _turn(self, now_s: float) -> None:
-        """Begins a new stretch."""
-        stretch_s = self._policy.evidence_s
-        recent = now_s < self._until_s + stretch_s
-        self._before_s = self._fastest_s if recent else inf
-        self._fastest_s = inf
-        self._until_s = (self._until_s if recent else now_s) + stretch_s
