@@ -24,7 +24,7 @@ ANSWERS_MAX: Final = 64
 LOOK_S: Final = 0.005
 """Least seconds between two looks at them."""
 SPREAD_MAX: Final = 32.0
-"""A call needs no more than so many times the fastest answer: the slow ones may be of other models."""
+"""A call needs no more than so many times the fastest answer; slow ones may be of other models."""
 
 
 @dataclass(frozen=True, slots=True)
