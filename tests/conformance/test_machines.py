@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from hasten_policy.registry import KINDS, names, resolve
 from tests.property.policy_router.test_machine import POLICY as ROUTER_POLICY
 from tests.property.policy_router.test_machine import Router
-from tests.property.policy_worker.draws import POLICY as WORKER_POLICY
+from tests.property.policy_worker.test_machine import POLICY as WORKER_POLICY
 from tests.property.policy_worker.test_machine import Worker
 
 ANY_SEQUENCE = settings(

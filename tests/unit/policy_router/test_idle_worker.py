@@ -58,11 +58,11 @@ def test_what_an_idle_worker_has_just_not_done_in_time_is_refused_for_a_second()
     made.call(1, 1.0)
     made.pass_time(0.08)
     made.answer(1, "w")
-    assert refusals(made.call(2, 0.01)) == {2: Reason.OVERLOADED}
+    assert refusals(made.call(2, 0.01)) == {2: Reason.DEADLINE_INFEASIBLE}
     assert sends(made.call(3, 0.09)) == [(3, "w")], "it has more time than that took"
     made.answer(3, "w")
     made.pass_time(0.5)
-    assert refusals(made.call(4, 0.01)) == {4: Reason.OVERLOADED}
+    assert refusals(made.call(4, 0.01)) == {4: Reason.DEADLINE_INFEASIBLE}
     made.pass_time(0.51)
     assert sends(made.call(5, 0.01)) == [(5, "w")], "a second ago is long ago"
 
@@ -74,7 +74,7 @@ def test_what_a_longer_call_took_is_no_evidence_against_a_shorter_one() -> None:
     made.answer(1, "w")
     assert sends(made.call(2, 0.01, elements=999)) == [(2, "w")]
     made.answer(2, "w")
-    assert refusals(made.call(3, 0.01, elements=1000)) == {3: Reason.OVERLOADED}
+    assert refusals(made.call(3, 0.01, elements=1000)) == {3: Reason.DEADLINE_INFEASIBLE}
 
 
 def test_what_met_a_busy_worker_is_no_evidence() -> None:

@@ -86,9 +86,11 @@ def _admit(
             if shown_s <= left_s:
                 call.probe = True
                 return idle
-            need_s = max(need_s, shown_s)
+            refusal = _infeasible(left_s, shown_s)
+        else:
+            refusal = _overloaded(state, call, need_s, left_s)
         state.refused_at_s = now_s
-        state.out.append(Refuse(call.call_id, _overloaded(state, call, need_s, left_s)))
+        state.out.append(Refuse(call.call_id, refusal))
         call.ended = True
     return entry
 
