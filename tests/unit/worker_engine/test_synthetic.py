@@ -7,6 +7,7 @@ import pytest
 from hasten_worker.engine.config_text import config_from_text
 from hasten_worker.engine.parameters import read_parameters
 from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.size_search import PROFILE_SIZES
 from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
 from hasten_worker.engine.tensor_plan import tensor_specs
 from hasten_worker.model import ModelError
@@ -82,8 +83,21 @@ def test_its_noise_has_the_mean_and_spread_that_are_set_and_a_seed() -> None:
 
 def test_its_profile_is_known_without_running() -> None:
     model = made("max_batch_size: 4", alpha_ms="1000", beta_ms="500")
-    assert set(model.profile((1, 4))) == {(1, 1, 1.5), (4, 4, 3.0)}
+    profile = model.profile((1, 4))
+    assert {(rows, seconds) for rows, _, seconds in profile} == {(1, 1.5), (4, 3.0)}
+    assert {elements / rows for rows, elements, _ in profile} == set(PROFILE_SIZES), (
+        "rows of several lengths: longer ones take no longer, and only that shows it"
+    )
     assert model.executed == 0
+
+
+def test_a_model_of_one_length_is_profiled_at_that_length() -> None:
+    model = made(
+        """max_batch_size: 4
+        input [ { name: "INPUT" data_type: TYPE_FP32 dims: [ 3 ] } ]
+        output [ { name: "OUTPUT" data_type: TYPE_FP32 dims: [ 3 ] } ]"""
+    )
+    assert {elements / rows for rows, elements, _ in model.profile((1, 4))} == {3}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from hasten_worker.engine.config_complete import check_batch_max, check_dims
 from hasten_worker.engine.config_rules import SYNTHETIC
 from hasten_worker.engine.parameters import Parameters
 from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.size_search import PROFILE_SIZES
 from hasten_worker.engine.tensor_plan import tensor_plans
 from hasten_worker.model import Array, ModelError, TensorSpec
 
@@ -140,13 +141,17 @@ class SyntheticModel:
         """Nothing to free."""
 
     def profile(self, sizes: Sequence[int]) -> tuple[tuple[int, int, float], ...]:
-        """What a measurement of these sizes would find; takes no time."""
-        first = 1 if self.batches else 0
-        each = sum(math.prod(max(1, dim) for dim in spec.shape[first:]) for spec in self.inputs)
+        """What a measurement of these sizes would find; takes no time.
+
+        Rows of several lengths are among them, as of other models with free dimensions: that its
+        time does not depend on the length is something that only measurements tell.
+        """
+        lengths = sorted({self._row_elements(free) for free in PROFILE_SIZES})
         rng = random.Random(self._parameters.seed)  # noqa: S311  (timing noise)
         return tuple(
             (rows, rows * each, self._seconds(rows, rng))
             for rows in sizes
+            for each in lengths
             for _ in range(PROFILE_SAMPLES)
         )
 
@@ -169,6 +174,14 @@ class SyntheticModel:
                 result[SEQUENCE] = np.full(shape, number, dtype=np.int64)
             results.append(result)
         return results
+
+    def _row_elements(self, free: int) -> int:
+        """Elements of a row whose free dimensions are `free` long."""
+        first = 1 if self.batches else 0
+        return sum(
+            math.prod(dim if dim > 0 else free for dim in spec.shape[first:])
+            for spec in self.inputs
+        )
 
     def _seconds(self, rows: int, rng: random.Random) -> float:
         seconds = self._parameters.alpha_s + self._parameters.beta_s * rows
