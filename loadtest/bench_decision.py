@@ -9,15 +9,15 @@ import time
 from random import Random
 
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import (
+from hasten_policy.router.events import (
     AttemptAnswered,
     CallArrived,
     Send,
     WorkerJoined,
     WorkerReported,
 )
-from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
 
 POOLS = (4, 16, 64, 256, 1024)
 IN_FLIGHT = 2

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from hasten_policy.eventlog import LoadAsked, Outcome, encode_header
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
-from hasten_policy.machines import router_events, worker_events
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router import events as router_events
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker import events as worker_events
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime.recording import Recorder
 from hasten_runtime.recording.recorder import RecorderLimits
 from hasten_sim.replay import replay

@@ -17,8 +17,8 @@ from typing import Final
 
 import psutil
 
-from hasten_policy.machines import router
 from hasten_policy.registry import resolve
+from hasten_policy.router import machine as router
 from hasten_sim.figures import Figures
 from hasten_sim.scenario import Arrival, Scenario
 from hasten_sim.simulate import simulate

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hasten_policy.machines.router_events import Refuse
 from hasten_policy.reasons import Reason
 from hasten_policy.registry import names
+from hasten_policy.router.events import Refuse
 from tests.unit.policy_router.harness import Router, router, sends
 
 every_admission = pytest.mark.parametrize("name", names("admission"))

@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from hasten_policy.machines.router_events import WorkerQuiesced
+from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.fleet.pick import pick
 from hasten_policy.reasons import Reason
 from hasten_policy.registry import names
-from hasten_policy.routing.balancers import BALANCERS
-from hasten_policy.routing.models import ModelEntry
-from hasten_policy.routing.pick import pick
+from hasten_policy.router.events import WorkerQuiesced
 from tests.unit.policy_router.harness import Router, router, sends
 
 WORKERS = ("a", "b", "c", "d", "e")

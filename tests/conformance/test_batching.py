@@ -8,8 +8,8 @@ from hypothesis import given, settings
 
 from hasten_policy.batching.order import ORDERS
 from hasten_policy.batching.policy import BatchingPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.registry import names
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
 
 BATCH_MAX = 6

@@ -6,12 +6,12 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
-from hasten_policy.machines import router_events as to_router
-from hasten_policy.machines import worker_events as to_worker
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router import events as to_router
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker import events as to_worker
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import model
 
 NET_S = 0.0002

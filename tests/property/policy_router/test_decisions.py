@@ -5,10 +5,10 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given
 
-from hasten_policy.machines.router_events import Refuse
+from hasten_policy.fleet.pick import pick
 from hasten_policy.ordering.hold_queue import HoldQueue
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.pick import pick
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.events import Refuse
 from tests.unit.policy_router.harness import Router, model
 
 worker_states = st.lists(

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hasten_policy.load import LoadSample, WorkerReport
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import (
     Asked,
     AttemptAnswered,
     AttemptRefused,
@@ -31,9 +31,9 @@ from hasten_policy.machines.router_events import (
     WorkerQuiesced,
     WorkerReported,
 )
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.suspicion import Content
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.router.suspicion import Content
 from tests.unit.policy_router.harness import model
 
 WORKERS = ("a", "b", "c")

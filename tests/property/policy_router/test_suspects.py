@@ -6,7 +6,8 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import Reason
+from hasten_policy.router.events import (
     Asked,
     Deliver,
     InputBanned,
@@ -16,8 +17,7 @@ from hasten_policy.machines.router_events import (
     Send,
     WorkerLost,
 )
-from hasten_policy.reasons import Reason
-from hasten_policy.routing.suspicion import Content
+from hasten_policy.router.suspicion import Content
 from tests.unit.policy_router.harness import Router
 
 BATCH_MAX = 4

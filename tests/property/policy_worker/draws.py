@@ -4,8 +4,8 @@ from math import inf
 
 import hypothesis.strategies as st
 
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import ModelSpec
+from hasten_policy.worker.events import ModelSpec
+from hasten_policy.worker.machine import WorkerMachine
 from tests.unit.policy_worker.harness import call as new_call
 from tests.unit.policy_worker.harness import model, profile
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
 
 RUN_S = 0.1

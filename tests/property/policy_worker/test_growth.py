@@ -6,7 +6,7 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given
 
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, profile, worker
 
 BATCH_MAX = 32

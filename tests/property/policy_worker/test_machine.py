@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason
+from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     CallCancelled,
@@ -30,9 +30,9 @@ from hasten_policy.machines.worker_events import (
     WorkerEffect,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_lanes import RunningBatch
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.reasons import Reason
+from hasten_policy.worker.lanes import RunningBatch
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.property.policy_worker.draws import (
     LINKS,
     MODELS,

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason
+from hasten_policy.worker.events import (
     BatchEnded,
     ModelOpened,
     ModelSpec,
@@ -15,8 +15,8 @@ from hasten_policy.machines.worker_events import (
     WorkerEffect,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.reasons import Reason
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.property.policy_worker.draws import SIZES, from_scratch_s
 from tests.unit.policy_worker.harness import call, model, profile, refusals
 

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, settings
 
 from hasten_policy.eventlog import encode_header
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime.recording import RecordedRouterMachine, RecordedWorkerMachine, Recorder
 from hasten_runtime.recording.recorder import RecorderLimits
 from hasten_sim.replay import replay

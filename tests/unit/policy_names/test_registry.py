@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from hasten_policy.batching.policy import BatchingPolicy
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.registry import CHOICES, KINDS, PolicySet, describe, names, resolve
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 
 
 def test_the_first_name_of_each_kind_is_what_is_shipped() -> None:

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.registry import BUNDLES, CHOICES, names, resolve
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_router.settings import RouterSettings
 from hasten_runtime.settings import SettingsFault, read
 from hasten_worker.settings import PolicySettings as WorkerPolicySettings

@@ -5,8 +5,8 @@ from math import inf
 from random import Random
 
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
     CallArrived,
@@ -22,8 +22,8 @@ from hasten_policy.machines.router_events import (
     WorkerJoined,
     WorkerReported,
 )
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
 
 
 def model(name: str = "m", **changes: object) -> ModelLoad:

@@ -6,8 +6,8 @@ import pytest
 
 from hasten_policy.admission.calibration import FALL_PER_S, Shared, Theta
 from hasten_policy.admission.tenants import TenantBuckets
-from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
 from hasten_policy.reasons import Reason
+from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
 

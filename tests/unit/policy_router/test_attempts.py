@@ -2,9 +2,9 @@
 
 import pytest
 
-from hasten_policy.machines.router_events import AttemptRefused, Send, WorkerLost
+from hasten_policy.fleet.retry_budget import RetryBudget
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.retry_budget import RetryBudget
+from hasten_policy.router.events import AttemptRefused, Send, WorkerLost
 from tests.unit.policy_router.harness import (
     Router,
     delivers,

@@ -4,8 +4,8 @@ from collections import Counter
 from itertools import permutations
 from random import Random
 
-from hasten_policy.machines.router_events import WorkerJoined, WorkerLost, WorkerQuiesced
-from hasten_policy.routing.pick import pick_blind
+from hasten_policy.fleet.pick import pick_blind
+from hasten_policy.router.events import WorkerJoined, WorkerLost, WorkerQuiesced
 from tests.unit.policy_router.harness import Router, model, names, router, sends
 
 

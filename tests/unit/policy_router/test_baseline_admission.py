@@ -7,9 +7,9 @@ import pytest
 from hasten_policy.admission.codel import INTERVAL_S, SLOUGH, TARGET_S, CoDel
 from hasten_policy.admission.dagor import USERS, Dagor
 from hasten_policy.admission.gradient import LIMIT_FIRST, LIMIT_MAX, LIMIT_MIN, Gradient2
-from hasten_policy.machines.router_events import CallArrived
 from hasten_policy.reasons import Reason
-from hasten_policy.routing.calls import CallRecord
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.events import CallArrived
 from tests.unit.policy_router.harness import Router, router, sends
 
 

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from hasten_policy.routing.balancers import BALANCERS, EWMA_S, PeakEwma
-from hasten_policy.routing.subset import affinity_score
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.fleet.balancers import BALANCERS, EWMA_S, PeakEwma
+from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.fleet.workers import WorkerRecord
 from tests.unit.policy_router.harness import model, names, router, sends
 
 

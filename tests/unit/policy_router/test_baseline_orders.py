@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from hasten_policy.machines.router_events import Send
 from hasten_policy.ordering.hold_queue import AdaptiveLifoQueue
+from hasten_policy.router.events import Send
 from tests.unit.policy_router.harness import Router, router, sends
 
 

@@ -2,9 +2,9 @@
 
 from math import inf
 
-from hasten_policy.machines.router_events import CallAbandoned
-from hasten_policy.machines.timers import COMPACT_ABOVE, Timers
 from hasten_policy.reasons import Reason
+from hasten_policy.router.events import CallAbandoned
+from hasten_policy.timers import COMPACT_ABOVE, Timers
 from tests.unit.policy_router.harness import Router, model, refusals, revokes, router, sends
 
 

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten_policy.admission.calibration import Theta
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.ordering.hold_queue import HoldQueue
-from hasten_policy.routing.homes import (
+from hasten_policy.fleet.homes import (
     FIRST_PERIOD_S,
     KEPT_SHARE,
     LEAST_SHARE,
     Homes,
     lay_out,
 )
-from hasten_policy.routing.models import ModelEntry, ModelView
-from hasten_policy.routing.subset import affinity_score
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.ordering.hold_queue import HoldQueue
+from hasten_policy.router.policy import RouterPolicy
 from tests.unit.policy_router.harness import Router, model, sends
 
 POLICY = RouterPolicy()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hasten_policy.machines.router_events import AttemptRefused, CallAbandoned, LoadTold
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import AttemptRefused, CallAbandoned, LoadTold
 from tests.unit.policy_router.harness import Router, model, refusals, router, sends
 
 
@@ -124,7 +124,7 @@ def test_other_routers_are_expected_to_go_on_as_they_did() -> None:
     made = router("w")
     state = made.machine._state
     state.registry.views["m"].demand_per_s = 100.0
-    from hasten_policy.routing.homes import lay_out
+    from hasten_policy.fleet.homes import lay_out
 
     lay_out([state.registry.views["m"]])
     alone_s = 0.0

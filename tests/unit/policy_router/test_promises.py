@@ -1,7 +1,7 @@
 """A call that is let in does not cost another its promise."""
 
-from hasten_policy.machines.router_events import Send
 from hasten_policy.reasons import Reason
+from hasten_policy.router.events import Send
 from tests.unit.policy_router.harness import Router, model
 
 SLOW = model("slow", alpha_s=0.306, beta_s=0.0, best_s=0.3, batch_max=1, service_s=0.3)

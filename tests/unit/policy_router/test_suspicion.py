@@ -1,14 +1,14 @@
 """What is remembered of inputs that workers died of, and for how long."""
 
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
+from hasten_policy.router.events import (
     Asked,
     AttemptRefused,
     InputBanned,
     Send,
     WorkerLost,
 )
-from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
-from hasten_policy.routing.suspicion import Content, Input, Suspicions
+from hasten_policy.router.suspicion import Content, Input, Suspicions
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
 X = Content(5, "x")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason
+from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     Deliver,
@@ -20,8 +20,8 @@ from hasten_policy.machines.worker_events import (
     WorkerEffect,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.reasons import Reason
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 
 RunTime = Callable[[str, int], float]
 """Seconds that a batch of a model of so many padded rows takes."""

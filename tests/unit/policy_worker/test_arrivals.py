@@ -4,8 +4,8 @@ from math import inf, nan
 
 import pytest
 
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.worker.events import (
     BatchEnded,
     DrainBegan,
     Drained,
@@ -14,8 +14,8 @@ from hasten_policy.machines.worker_events import (
     ModelOpened,
     Refuse,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import (
     PretendedWorker,
     call,

@@ -6,9 +6,9 @@ import pytest
 
 from hasten_policy.batching import BatchingPolicy
 from hasten_policy.batching.rules import CONTROL_S
-from hasten_policy.machines.worker_events import BatchEnded, DrainBegan, StartBatch
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason
+from hasten_policy.worker.events import BatchEnded, DrainBegan, StartBatch
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, refusals, starts, worker
 
 

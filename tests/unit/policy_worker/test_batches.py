@@ -6,7 +6,8 @@ import pytest
 
 from hasten_policy.batching import BatchingPolicy
 from hasten_policy.batching.order import order_s
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason
+from hasten_policy.worker.events import (
     BatchEnded,
     CallCancelled,
     DrainBegan,
@@ -14,8 +15,7 @@ from hasten_policy.machines.worker_events import (
     ModelOpened,
     Woke,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.reasons import Reason
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import call, model, profile, refusals, starts, worker
 
 PATIENT = WorkerPolicy(refuse_hopeless=False)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_policy.machines.worker_events import (
+from hasten_policy.worker.events import (
     BatchEnded,
     DrainBegan,
     LinkClosed,
@@ -15,8 +15,8 @@ from hasten_policy.machines.worker_events import (
     TellLoad,
     WorkerEffect,
 )
-from hasten_policy.machines.worker_links import TELL_S, Links
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.worker.windows import TELL_S, Links
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, starts, worker
 
 

@@ -10,9 +10,9 @@ from hasten_policy.batching.edf_queue import Call, EdfQueue
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.policy import BatchingPolicy
-from hasten_policy.machines.worker_events import BatchEnded
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.prediction.policy import PredictionPolicy
+from hasten_policy.worker.events import BatchEnded
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_sim.optimum import Job, most_on_time
 from tests.unit.policy_worker.harness import call, model, starts, worker
 

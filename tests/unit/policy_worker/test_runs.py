@@ -4,7 +4,8 @@ from math import inf
 
 import pytest
 
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason
+from hasten_policy.worker.events import (
     BatchEnded,
     CallCancelled,
     Deliver,
@@ -14,8 +15,7 @@ from hasten_policy.machines.worker_events import (
     WakeAt,
     Woke,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.reasons import Reason
+from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import (
     PretendedWorker,
     call,

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, Self
 
 from hasten_policy.eventlog import encode_header
 from hasten_policy.load import LoadSample, WorkerReport
-from hasten_policy.machines import router_events as to_router
-from hasten_policy.machines import worker_events as to_worker
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router import events as to_router
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker import events as to_worker
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime.recording import RecordedRouterMachine, RecordedWorkerMachine, Recorder
 from hasten_runtime.recording.recorder import RecorderLimits
 from tests.unit.policy_router.harness import model as loaded

@@ -22,10 +22,11 @@ from hasten_policy.eventlog import (
     policy_of,
     shown,
 )
-from hasten_policy.machines import router_events, worker_events
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router import events as router_events
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker import events as worker_events
+from hasten_policy.worker.policy import WorkerPolicy
 
 TYPES = [(kind, name) for kind, found in KINDS.items() for name in found.types]
 

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from hasten_policy.eventlog import encode_header
-from hasten_policy.machines.router_events import WakeAt, WorkerLost
-from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.router.events import WakeAt, WorkerLost
+from hasten_policy.router.policy import RouterPolicy
 from hasten_router.settings import RouterSettings
 from hasten_runtime.recording import Recorder, open_recorder
 from hasten_runtime.recording import open as opening

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from hasten_policy.eventlog import KINDS, encode
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import RouterEffect, RouterEvent, WakeAt
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker import WorkerMachine
+from hasten_policy.router.events import RouterEffect, RouterEvent, WakeAt
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.machine import WorkerMachine
 from hasten_sim.replay import replay
 from tests.unit.recording.harness import (
     ROUTER,

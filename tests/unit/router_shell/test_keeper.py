@@ -7,8 +7,8 @@ from random import Random
 from structlog.testing import capture_logs
 
 from hasten_policy.load import WorkerReport
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
 from hasten_router.keeper import Keeper
 from hasten_runtime.fakes import MemoryLoadStore
 from tests.support.waiting import eventually

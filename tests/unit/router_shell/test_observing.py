@@ -3,7 +3,8 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import (
     AttemptAnswered,
     CallArrived,
     Deliver,
@@ -13,7 +14,6 @@ from hasten_policy.machines.router_events import (
     Send,
     WorkerLost,
 )
-from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Call, Reply
 from hasten_router.observing import Meter
 from hasten_router.shell import Shell

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.router.policy import RouterPolicy
 from hasten_router.processes import child_flags
 from hasten_router.settings import ENVELOPE_BYTES, PolicySettings, RouterSettings
 from hasten_runtime.settings import SettingsFault, read

@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 from structlog.testing import capture_logs
 
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
@@ -27,7 +28,6 @@ from hasten_policy.machines.router_events import (
     WorkerLost,
     WorkerReported,
 )
-from hasten_policy.reasons import Reason, Refusal
 from hasten_router.calls import Call, Reply
 from hasten_router.shell import Shell
 from hasten_runtime.clock import ManualClock, SystemClock

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from hasten_policy.batching.policy import BatchingPolicy
-from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.named import Named
+from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from hasten_policy.admission.gates import GATES
 from hasten_policy.batching import order as worker_order
 from hasten_policy.batching.rules import RULES
 from hasten_policy.bundles import BUNDLES, PolicySet
+from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.named import Named
 from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.routing.balancers import BALANCERS
 
 __all__ = ["BUNDLES", "CHOICES", "KINDS", "PolicySet", "describe", "names", "resolve"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hasten_policy.machines.worker_events import BatchEnded, StartBatch
+from hasten_policy.worker.events import BatchEnded, StartBatch
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process, Work
 from hasten_sim.loop import Act, Loop

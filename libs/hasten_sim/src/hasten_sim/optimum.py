@@ -10,8 +10,7 @@ from math import inf
 from random import Random
 from typing import Final, NamedTuple
 
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     Deliver,
@@ -22,7 +21,8 @@ from hasten_policy.machines.worker_events import (
     Woke,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_sim.loop import Loop
 
 JOBS_MAX: Final = 12

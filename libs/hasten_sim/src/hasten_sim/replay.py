@@ -24,10 +24,10 @@ from hasten_policy.eventlog import (
     policy_of,
     shown,
 )
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Longest line that is read: a report of a worker with very many models is below 1 MB."""

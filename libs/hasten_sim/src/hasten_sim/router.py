@@ -5,8 +5,9 @@ from math import inf
 from random import Random
 from typing import Any
 
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import (
+from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.reasons import Reason
+from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
@@ -23,9 +24,8 @@ from hasten_policy.machines.router_events import (
     WorkerLost,
     WorkerReported,
 )
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.reasons import Reason
-from hasten_policy.routing.balancers import BALANCERS
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process
 from hasten_sim.front import Front

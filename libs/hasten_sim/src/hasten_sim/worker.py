@@ -6,8 +6,7 @@ from random import Random
 from typing import Any
 
 from hasten_policy.load import WorkerReport
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     CallCancelled,
@@ -23,7 +22,8 @@ from hasten_policy.machines.worker_events import (
     Woke,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process
 from hasten_sim.lanes import SimLanes

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, Protocol
 
 from hasten_policy.load import WorkerReport
-from hasten_policy.machines.router import RouterMachine
+from hasten_policy.router.machine import RouterMachine
 from hasten_runtime import logs
 from hasten_runtime.load_store import LoadStore, StoreUnavailable
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from opentelemetry import trace
 
-from hasten_policy.machines.router_events import InputBanned
 from hasten_policy.reasons import Refusal
+from hasten_policy.router.events import InputBanned
 from hasten_router.calls import Call
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from hasten.common.v1.load_pb2 import WorkerState
-from hasten_policy.machines.router import RouterMachine, WorkerView
+from hasten_policy.router.machine import RouterMachine, WorkerView
 from hasten_runtime.clock import Clock
 from hasten_runtime.readiness import gap_sentence
 

@@ -4,7 +4,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
-from hasten_policy.machines.router_policy import RouterPolicy
+from hasten_policy.router.policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_router.links.link import LinkLimits

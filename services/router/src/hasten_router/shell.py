@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
+from hasten_policy.router.events import (
     Asked,
     AttemptAnswered,
     AttemptRefused,
@@ -28,8 +28,8 @@ from hasten_policy.machines.router_events import (
     WorkerQuiesced,
     WorkerReported,
 )
-from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
-from hasten_policy.routing.suspicion import Content
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.suspicion import Content
 from hasten_router.calls import Call, Reply
 from hasten_router.content import content_of, look_of
 from hasten_router.transport import WorkerLink

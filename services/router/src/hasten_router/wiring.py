@@ -10,7 +10,7 @@ from random import Random
 
 from prometheus_client import CollectorRegistry
 
-from hasten_policy.machines.router import RouterMachine
+from hasten_policy.router.machine import RouterMachine
 from hasten_router.fanout.crew import Crew
 from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
 from hasten_router.front.inference import InferenceFanout

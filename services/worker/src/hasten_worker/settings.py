@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,

@@ -12,7 +12,7 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from hasten.common.v1.load_pb2 import ModelGap, WorkerState
-from hasten_policy.machines.worker import WorkerMachine
+from hasten_policy.worker.machine import WorkerMachine
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery

@@ -11,7 +11,7 @@ says nothing of the predictions after it. So theta falls by a bounded amount a s
 good half of a fall quickly once the misses have ended.
 """
 
-from hasten_policy.machines.router_policy import MAX_GOODPUT, RouterPolicy
+from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
 
 CLASSES = 4
 FALL_PER_S = 0.4

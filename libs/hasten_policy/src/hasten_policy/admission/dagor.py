@@ -9,10 +9,10 @@ after any other so that 1 % of all offered would have come in more, by a histogr
 from typing import TYPE_CHECKING, Final
 
 from hasten_policy.admission.gate import Gate
-from hasten_policy.routing.subset import affinity_score
+from hasten_policy.fleet.subset import affinity_score
 
 if TYPE_CHECKING:
-    from hasten_policy.routing.calls import CallRecord
+    from hasten_policy.router.calls import CallRecord
 
 WAIT_S: Final = 0.02
 WINDOW_S: Final = 1.0

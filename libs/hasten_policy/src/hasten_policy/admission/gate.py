@@ -7,8 +7,8 @@ measures. The hard bounds of the hold queue hold under each of them.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten_policy.routing.calls import CallRecord
-    from hasten_policy.routing.models import ModelView
+    from hasten_policy.fleet.models import ModelView
+    from hasten_policy.router.calls import CallRecord
 
 
 class Gate:

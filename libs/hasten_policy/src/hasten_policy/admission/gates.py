@@ -10,7 +10,7 @@ from hasten_policy.admission.gradient import Gradient2
 from hasten_policy.named import Named
 
 if TYPE_CHECKING:
-    from hasten_policy.machines.router_policy import RouterPolicy
+    from hasten_policy.router.policy import RouterPolicy
 
 
 def _fixed_limit(policy: "RouterPolicy") -> Gate:

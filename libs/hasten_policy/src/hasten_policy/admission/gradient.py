@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hasten_policy.admission.gate import Gate, in_flight
 
 if TYPE_CHECKING:
-    from hasten_policy.routing.calls import CallRecord
+    from hasten_policy.router.calls import CallRecord
 
 LIMIT_FIRST: Final = 20.0
 LIMIT_MIN: Final = 20.0

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from hasten_policy.eventlog.codec import Json, encode, parse
 from hasten_policy.eventlog.kinds import KINDS
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 
 FORMAT: Final = 1
 """Raised whenever an older reader would misread a log."""

@@ -6,12 +6,12 @@ from typing import Final, get_args
 
 from hasten_policy.eventlog.asked import CheckpointRestored, LoadAsked, Raised, ReportAsked
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
-from hasten_policy.machines.router_events import Asked, RouterEffect, RouterEvent
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_events import ModelSpec, WorkerEffect, WorkerEvent
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Refusal
-from hasten_policy.routing.suspicion import Content
+from hasten_policy.router.events import Asked, RouterEffect, RouterEvent
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.router.suspicion import Content
+from hasten_policy.worker.events import ModelSpec, WorkerEffect, WorkerEvent
+from hasten_policy.worker.policy import WorkerPolicy
 
 _SHARED: Final = (LoadSample, ModelLoad, WorkerReport, Refusal, Raised)
 

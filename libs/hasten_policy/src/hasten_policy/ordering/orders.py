@@ -14,7 +14,7 @@ from hasten_policy.ordering.hold_queue import AdaptiveLifoQueue, HoldQueue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hasten_policy.routing.calls import CallRecord
+    from hasten_policy.router.calls import CallRecord
 
 LIFO_ABOVE: Final = 64
 """Held calls of a model from which adaptive LIFO turns round: two full batches of 32. The switch

@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from hasten_policy.eventlog import CheckpointRestored, LoadAsked, Raised, ReportAsked
 from hasten_policy.load import LoadSample, WorkerReport
-from hasten_policy.machines.router import RouterMachine
-from hasten_policy.machines.router_events import RouterEffect, RouterEvent
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import WorkerEffect, WorkerEvent
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router.events import RouterEffect, RouterEvent
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.events import WorkerEffect, WorkerEvent
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime.recording.recorder import Recorder
 
 Effect = TypeVar("Effect")

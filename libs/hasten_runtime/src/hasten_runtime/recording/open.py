@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from hasten_policy.eventlog import encode_header
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.worker_policy import WorkerPolicy
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime import logs
 from hasten_runtime.recording.recorder import Recorder, RecorderLimits
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hasten.inference.v2.inference_pb2 import ModelInferResponse
-from hasten_policy.machines.worker_events import StartBatch
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.worker.events import StartBatch
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError

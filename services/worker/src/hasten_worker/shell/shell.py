@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
-from hasten_policy.machines.worker import WorkerMachine
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     CallCancelled,
@@ -27,8 +27,8 @@ from hasten_policy.machines.worker_events import (
     Woke,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_refusals import unstoppable
-from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.refusals import unstoppable
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_worker.model import Model

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten_policy.machines.router_events import CallArrived
-    from hasten_policy.routing.models import ModelEntry, ModelView
-    from hasten_policy.routing.suspicion import Content
+    from hasten_policy.fleet.models import ModelEntry, ModelView
+    from hasten_policy.router.events import CallArrived
+    from hasten_policy.router.suspicion import Content
 
 
 class CallRecord:
@@ -31,7 +31,7 @@ class CallRecord:
         elements: Of all its inputs together; 0 when not known.
         content: Of its request, if that was looked at.
         deaths: Times that a worker died while it ran.
-        alone: It, or one with the same input, ran when a worker died: see `router_suspects`.
+        alone: It, or one with the same input, ran when a worker died: see `router.suspects`.
         on_trial: Its attempt is such a one.
     """
 

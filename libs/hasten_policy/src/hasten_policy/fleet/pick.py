@@ -8,8 +8,8 @@ full scan over a periodically shared snapshot herds; depth that rides on every r
 
 from typing import TYPE_CHECKING
 
-from hasten_policy.routing.models import ModelEntry
-from hasten_policy.routing.subset import affinity_score
+from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.fleet.subset import affinity_score
 
 if TYPE_CHECKING:
     from random import Random

@@ -1,17 +1,17 @@
 """Calls that ran when a worker died: which are tried once more, alone, and which never again."""
 
-from hasten_policy.machines.router_events import (
+from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.events import (
     CallArrived,
     InputBanned,
     Refuse,
     WorkerLost,
 )
-from hasten_policy.machines.router_state import RouterState
-from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.models import ModelEntry, ModelView
-from hasten_policy.routing.suspicion import DEATHS_MAX, Content, Input
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.router.state import RouterState
+from hasten_policy.router.suspicion import DEATHS_MAX, Content, Input
 
 
 def deaths(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.reasons import Refusal
-from hasten_policy.routing.suspicion import Content
+from hasten_policy.router.suspicion import Content
 
 # --- events: workers ------------------------------------------------------------------
 

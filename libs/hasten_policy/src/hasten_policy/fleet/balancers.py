@@ -8,11 +8,11 @@ from collections.abc import Callable
 from math import exp
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.fleet.pick import FAR
+from hasten_policy.fleet.subset import PARTITION
+from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.named import Named
-from hasten_policy.routing.models import ModelEntry
-from hasten_policy.routing.pick import FAR
-from hasten_policy.routing.subset import PARTITION
-from hasten_policy.routing.workers import WorkerRecord
 
 if TYPE_CHECKING:
     from random import Random

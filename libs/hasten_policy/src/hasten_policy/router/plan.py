@@ -1,13 +1,13 @@
 """May this call come in? Predicted finish against theta times its slack."""
 
-from hasten_policy.machines.router_dispatch import INFINITY, begin, choose, choose_other, wait
-from hasten_policy.machines.router_events import CallArrived, Refuse
-from hasten_policy.machines.router_gate import turned_away
-from hasten_policy.machines.router_state import TIMER_CALL, RouterState
-from hasten_policy.machines.router_suspects import deaths
+from hasten_policy.fleet.models import ModelEntry, ModelView
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.models import ModelEntry, ModelView
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.dispatch import INFINITY, begin, choose, choose_other, wait
+from hasten_policy.router.events import CallArrived, Refuse
+from hasten_policy.router.gating import turned_away
+from hasten_policy.router.state import TIMER_CALL, RouterState
+from hasten_policy.router.suspects import deaths
 from hasten_policy.short import short
 
 PROTECTED_MAX = 64

@@ -4,9 +4,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hasten_policy.fleet.models import ModelEntry, ModelView
     from hasten_policy.load import LoadSample, WorkerReport
-    from hasten_policy.routing.calls import CallRecord
-    from hasten_policy.routing.models import ModelEntry, ModelView
+    from hasten_policy.router.calls import CallRecord
 
 OTHERS_S = 0.5
 """Time constant of `WorkerRecord.others_per_s`."""
@@ -32,7 +32,7 @@ class WorkerRecord:
         lanes: Batches it runs at once.
         sent: Calls sent over our link, by this incarnation of it.
         calls: Our unanswered calls there, by call id.
-        doubted: Those of them that are on trial: see `router_suspects`.
+        doubted: Those of them that are on trial: see `router.suspects`.
         queue: depth plus own sends since, the balancer's v + a.
         inverse_share: 1 / (weight * slow start), the balancer's divisor.
         answered: Calls it answered for us.

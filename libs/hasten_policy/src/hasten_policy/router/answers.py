@@ -1,13 +1,13 @@
 """What comes back from workers, and what becomes of the call."""
 
-from hasten_policy.machines.router_dispatch import redispatch
-from hasten_policy.machines.router_events import AttemptAnswered, AttemptRefused, Deliver
-from hasten_policy.machines.router_state import RouterState
-from hasten_policy.machines.router_suspects import outlasted, survived
-from hasten_policy.machines.router_workers import heard, note_failure
+from hasten_policy.fleet.changes import heard, note_failure
+from hasten_policy.fleet.models import ModelEntry
 from hasten_policy.reasons import Reason
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.models import ModelEntry
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.dispatch import redispatch
+from hasten_policy.router.events import AttemptAnswered, AttemptRefused, Deliver
+from hasten_policy.router.state import RouterState
+from hasten_policy.router.suspects import outlasted, survived
 
 TRY_ELSEWHERE = frozenset(
     {

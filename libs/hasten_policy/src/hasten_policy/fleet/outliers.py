@@ -7,11 +7,11 @@ mean of the pool, ejection times that grow, and never more than a share of the p
 from statistics import fmean, median, pstdev
 from typing import TYPE_CHECKING
 
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.router.policy import RouterPolicy
 
 if TYPE_CHECKING:
-    from hasten_policy.routing.models import ModelEntry
+    from hasten_policy.fleet.models import ModelEntry
 
 
 def ejectable(workers: list[WorkerRecord], policy: RouterPolicy) -> int:

@@ -3,17 +3,17 @@
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.fleet.subset import PARTITION, affinity_score
+from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.prediction.evidence import Evidence
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
-from hasten_policy.routing.subset import PARTITION, affinity_score
-from hasten_policy.routing.workers import WorkerRecord
 
 if TYPE_CHECKING:
     from hasten_policy.admission.calibration import Theta
     from hasten_policy.load import ModelLoad
-    from hasten_policy.machines.router_policy import RouterPolicy
     from hasten_policy.ordering.hold_queue import HoldQueue
-    from hasten_policy.routing.calls import CallRecord
+    from hasten_policy.router.calls import CallRecord
+    from hasten_policy.router.policy import RouterPolicy
 
 
 EVIDENCE_S: Final = 1.0

@@ -1,12 +1,12 @@
 """All workers and all models that a router knows, kept consistent with each other."""
 
 from hasten_policy.admission.calibration import Shared, Theta
+from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.fleet.workers import PlainWorkerRecord, WorkerRecord
 from hasten_policy.load import WorkerReport
-from hasten_policy.machines.router_policy import RouterPolicy
 from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.routing.models import ModelEntry, ModelView
-from hasten_policy.routing.subset import affinity_score
-from hasten_policy.routing.workers import PlainWorkerRecord, WorkerRecord
+from hasten_policy.router.policy import RouterPolicy
 
 
 class Registry:

@@ -5,12 +5,12 @@ from math import inf, isnan
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.order import CLASS_LAST, ORDERS
-from hasten_policy.machines import worker_refusals as refusals
-from hasten_policy.machines.worker_book import CallBook
-from hasten_policy.machines.worker_events import CallArrived
-from hasten_policy.machines.worker_lanes import Lanes
-from hasten_policy.machines.worker_policy import WorkerPolicy
 from hasten_policy.reasons import Refusal
+from hasten_policy.worker import refusals
+from hasten_policy.worker.calls import CallBook
+from hasten_policy.worker.events import CallArrived
+from hasten_policy.worker.lanes import Lanes
+from hasten_policy.worker.policy import WorkerPolicy
 
 
 class Admission:

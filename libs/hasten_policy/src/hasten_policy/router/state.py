@@ -11,25 +11,25 @@ from hasten_policy.admission.gates import GATES
 from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.admission.net import NetTime
 from hasten_policy.admission.tenants import TenantBuckets
-from hasten_policy.machines.router_events import (
+from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.fleet.homes import Homes
+from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.registry import Registry
+from hasten_policy.fleet.retry_budget import RetryBudget
+from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.ordering.orders import ORDERS
+from hasten_policy.reasons import Refusal
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.events import (
     Refuse,
     Revoke,
     RouterEffect,
     Send,
     StandingChanged,
 )
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.timers import Timers
-from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.reasons import Refusal
-from hasten_policy.routing.balancers import BALANCERS
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.homes import Homes
-from hasten_policy.routing.models import ModelEntry, ModelView
-from hasten_policy.routing.registry import Registry
-from hasten_policy.routing.retry_budget import RetryBudget
-from hasten_policy.routing.suspicion import Content, Suspicions
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.router.suspicion import Content, Suspicions
+from hasten_policy.timers import Timers
 
 if TYPE_CHECKING:
     from random import Random

@@ -5,11 +5,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hasten_policy.fleet.changes import (
+    check_silence,
+    close_window,
+    joined,
+    lost,
+    quiesced,
+    ramp,
+    reported,
+    restore,
+    told,
+)
+from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.load import HostLag, WorkerReport
-from hasten_policy.machines.router_admission import arrive
-from hasten_policy.machines.router_answers import answered, refused
-from hasten_policy.machines.router_dispatch import choose_other, shed, use_freed_credits
-from hasten_policy.machines.router_events import (
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.answers import answered, refused
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.dispatch import choose_other, shed, use_freed_credits
+from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
@@ -24,8 +37,9 @@ from hasten_policy.machines.router_events import (
     WorkerQuiesced,
     WorkerReported,
 )
-from hasten_policy.machines.router_policy import RouterPolicy
-from hasten_policy.machines.router_state import (
+from hasten_policy.router.plan import arrive
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.router.state import (
     TIMER_CALL,
     TIMER_HEDGE,
     TIMER_RAMP,
@@ -33,21 +47,7 @@ from hasten_policy.machines.router_state import (
     TIMER_SILENCE,
     RouterState,
 )
-from hasten_policy.machines.router_suspects import banned
-from hasten_policy.machines.router_workers import (
-    check_silence,
-    close_window,
-    joined,
-    lost,
-    quiesced,
-    ramp,
-    reported,
-    restore,
-    told,
-)
-from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.router.suspects import banned
 
 if TYPE_CHECKING:
     from random import Random

@@ -13,11 +13,11 @@ nearly the same layout without talking to each other.
 
 from typing import TYPE_CHECKING, Final
 
-from hasten_policy.routing.models import ModelEntry, ModelView
-from hasten_policy.routing.subset import affinity_score
+from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.subset import affinity_score
 
 if TYPE_CHECKING:
-    from hasten_policy.routing.workers import WorkerRecord
+    from hasten_policy.fleet.workers import WorkerRecord
 
 PERIOD_S: Final = 1.0
 """Between two layouts."""

@@ -1,24 +1,6 @@
 """Workers come, report, fall silent, fail and go."""
 
-from hasten_policy.load import LoadSample
-from hasten_policy.machines.router_dispatch import has_elsewhere, redispatch
-from hasten_policy.machines.router_events import (
-    LoadTold,
-    StandingChanged,
-    WorkerJoined,
-    WorkerLost,
-    WorkerReported,
-)
-from hasten_policy.machines.router_state import (
-    TIMER_RAMP,
-    TIMER_RESTORE,
-    TIMER_SILENCE,
-    TIMER_WINDOW,
-    RouterState,
-)
-from hasten_policy.machines.router_suspects import blame, spent
-from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.outliers import (
+from hasten_policy.fleet.outliers import (
     eject_s,
     ejectable,
     failing,
@@ -26,7 +8,25 @@ from hasten_policy.routing.outliers import (
     slow,
     unsuccessful,
 )
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.load import LoadSample
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.dispatch import has_elsewhere, redispatch
+from hasten_policy.router.events import (
+    LoadTold,
+    StandingChanged,
+    WorkerJoined,
+    WorkerLost,
+    WorkerReported,
+)
+from hasten_policy.router.state import (
+    TIMER_RAMP,
+    TIMER_RESTORE,
+    TIMER_SILENCE,
+    TIMER_WINDOW,
+    RouterState,
+)
+from hasten_policy.router.suspects import blame, spent
 
 RAMP_STEPS = 20
 SILENCE_CHECK_S = 0.25

@@ -1,14 +1,14 @@
 """Late binding: calls wait here, not in a worker's queue, until a worker grants a credit."""
 
-from hasten_policy.machines.router_gate import dropped
-from hasten_policy.machines.router_state import TIMER_CALL, TIMER_HEDGE, RouterState
-from hasten_policy.machines.router_suspects import deaths, may_have
+from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.pick import pick, pick_affine, pick_blind, pick_other
+from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.calls import CallRecord
-from hasten_policy.routing.models import ModelEntry, ModelView
-from hasten_policy.routing.pick import pick, pick_affine, pick_blind, pick_other
-from hasten_policy.routing.suspicion import DEATHS_MAX
-from hasten_policy.routing.workers import WorkerRecord
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.gating import dropped
+from hasten_policy.router.state import TIMER_CALL, TIMER_HEDGE, RouterState
+from hasten_policy.router.suspects import deaths, may_have
+from hasten_policy.router.suspicion import DEATHS_MAX
 
 INFINITY = float("inf")
 LOOK_AHEAD = 16

@@ -1,9 +1,9 @@
 """Where a baseline of admission meets the router's calls (see `hasten_policy.admission.gate`)."""
 
-from hasten_policy.machines.router_events import Refuse
-from hasten_policy.machines.router_state import RouterState
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.routing.calls import CallRecord
+from hasten_policy.router.calls import CallRecord
+from hasten_policy.router.events import Refuse
+from hasten_policy.router.state import RouterState
 
 RETRY_S = 0.1
 """A gate cannot say when there will be room."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.routing.balancers import BALANCERS
 
 STRICT = "strict"
 MAX_GOODPUT = "max_goodput"

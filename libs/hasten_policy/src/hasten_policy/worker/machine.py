@@ -8,10 +8,11 @@ from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
-from hasten_policy.machines import worker_refusals as refusals
-from hasten_policy.machines.worker_admission import Admission
-from hasten_policy.machines.worker_book import CallBook
-from hasten_policy.machines.worker_events import (
+from hasten_policy.prediction.predictor import ServicePredictor
+from hasten_policy.worker import refusals
+from hasten_policy.worker.admission import Admission
+from hasten_policy.worker.calls import CallBook
+from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     CallCancelled,
@@ -28,11 +29,10 @@ from hasten_policy.machines.worker_events import (
     WorkerEffect,
     WorkerEvent,
 )
-from hasten_policy.machines.worker_lanes import Lanes, RunningBatch, Stop
-from hasten_policy.machines.worker_links import Links
-from hasten_policy.machines.worker_policy import WorkerPolicy
-from hasten_policy.machines.worker_report import model_load, waiting_of
-from hasten_policy.prediction.predictor import ServicePredictor
+from hasten_policy.worker.lanes import Lanes, RunningBatch, Stop
+from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.worker.report import model_load, waiting_of
+from hasten_policy.worker.windows import Links
 
 WINDOW_WEIGHT = 0.2
 """Weight of one started batch in the average that the window is made of."""

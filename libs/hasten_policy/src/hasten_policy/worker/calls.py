@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
-from hasten_policy.machines import worker_refusals as refusals
-from hasten_policy.machines.worker_events import (
+from hasten_policy.reasons import Refusal
+from hasten_policy.worker import refusals
+from hasten_policy.worker.events import (
     Deliver,
     Drained,
     ModelIdle,
     Refuse,
     WorkerEffect,
 )
-from hasten_policy.machines.worker_expiry import Expiry
-from hasten_policy.machines.worker_links import Links
-from hasten_policy.reasons import Refusal
+from hasten_policy.worker.expiry import Expiry
+from hasten_policy.worker.windows import Links
 
 
 class CallBook:

@@ -1,0 +1,1 @@
+"""The workers: who they are, how they stand, which one gets the next call."""

@@ -1,1 +1,0 @@
-"""One machine a service: events in, effects out."""

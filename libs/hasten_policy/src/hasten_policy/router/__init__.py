@@ -1,0 +1,1 @@
+"""The router's machine: admission, hold queue, retries, hedges."""

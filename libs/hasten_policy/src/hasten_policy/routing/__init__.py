@@ -1,1 +1,0 @@
-"""Which worker gets a request."""

@@ -1,0 +1,1 @@
+"""The worker's machine: batches, lanes, what is shed, what is reported."""
