@@ -60,11 +60,28 @@ def test_what_an_idle_worker_has_just_not_done_in_time_is_refused_for_a_second()
     made.answer(1, "w")
     assert refusals(made.call(2, 0.01)) == {2: Reason.DEADLINE_INFEASIBLE}
     assert sends(made.call(3, 0.09)) == [(3, "w")], "it has more time than that took"
+    made.pass_time(0.05)
     made.answer(3, "w")
     made.pass_time(0.5)
     assert refusals(made.call(4, 0.01)) == {4: Reason.DEADLINE_INFEASIBLE}
     made.pass_time(0.51)
     assert sends(made.call(5, 0.01)) == [(5, "w")], "a second ago is long ago"
+
+
+def test_one_stall_does_not_speak_against_what_was_done_just_before() -> None:
+    made = router("w")
+    for call_id, took_s in enumerate((0.012, 0.08)):
+        made.call(call_id, 1.0)
+        made.pass_time(took_s)
+        made.answer(call_id, "w")
+    assert sends(made.call(2, 0.02)) == [(2, "w")]
+    made.pass_time(0.012)
+    made.answer(2, "w")
+    for call_id in (3, 4):
+        made.call(call_id, 1.0)
+        made.pass_time(0.08)
+        made.answer(call_id, "w")
+    assert refusals(made.call(5, 0.02)) == {5: Reason.DEADLINE_INFEASIBLE}, "two in a row do"
 
 
 def test_what_a_longer_call_took_is_no_evidence_against_a_shorter_one() -> None:

@@ -53,7 +53,7 @@ def test_an_idle_worker_refuses_on_evidence_only_and_says_what_was_measured() ->
 
 
 def test_evidence_is_of_no_more_work_and_lasts_a_second() -> None:
-    spec = model(profile=profile(lambda _rows: 0.001, 32))
+    spec = model(profile=profile(lambda _rows: 0.5, 32))
     pretended = worker(spec, run_s=lambda _key, _rows: 0.5)
     pretended.send(call(1, 5.0, rows=4, elements=40))
     pretended.run()

@@ -82,8 +82,12 @@ def _admit(
     if need_s > allowed_s or (entry is None and _breaks_a_promise(state, call, need_s, now_s)):
         idle = _idle(call, entry)
         if idle is not None:
-            shown_s = idle.evidence.least_s(call.rows_for(idle), call.elements, now_s)
-            if shown_s <= left_s:
+            rows = call.rows_for(idle)
+            expected = idle.batch_s(rows, call.size_for(idle)) > left_s
+            shown_s = idle.evidence.too_long_s(
+                rows, call.elements, left_s, now_s, expected=expected
+            )
+            if not shown_s:
                 call.probe = True
                 return idle
             refusal = _infeasible(left_s, shown_s)

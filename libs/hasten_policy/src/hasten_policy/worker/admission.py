@@ -87,10 +87,16 @@ class Admission:
         """Its own run takes too long. An idle worker says so on evidence alone."""
         if self._idle:
             call.trial = True
-            evidence = call.model.predictor.evidence
-            run_s = evidence.least_s(call.rows, call.rows * call.size, now_s)
+            predictor = call.model.predictor
+            run_s = predictor.evidence.too_long_s(
+                call.rows,
+                call.rows * call.size,
+                call.slack_s,
+                now_s,
+                expected=predictor.typical_s(call.rows, call.size) > call.slack_s,
+            )
             call.latest_start_s = call.deadline_s
-            if call.deadline_s > now_s and run_s <= call.slack_s:
+            if call.deadline_s > now_s and not run_s:
                 return None
         else:
             call.latest_start_s = self._batcher.latest_start_s(call)
