@@ -92,6 +92,15 @@ def test_a_call_that_waits_for_its_own_worker_does_not_stand_in_the_way_of_other
     assert made.machine.held == 1
 
 
+def test_a_ramp_that_is_shorter_than_the_clock_can_tell_ends() -> None:
+    made = router("old", "twin", slow_start_s=1e-12)
+    made.now_s += 1e9
+    made.report("old")
+    made.join("new", window=999)
+    made.pass_time(0.01)
+    assert made.standing("new") == "ready"
+
+
 def test_a_fresh_worker_ramps_up_where_others_carry_the_load() -> None:
     made = router("old", "twin", slow_start_s=10.0)
     assert made.standing("old") == "ready"

@@ -67,6 +67,13 @@ def test_any_text_stays_on_its_line(text: str) -> None:
     assert decoder("router").line(line)[1] == router_events.WorkerLost(text)
 
 
+@pytest.mark.parametrize("now_s", [1e12, -1e300, math.inf, math.nan])
+def test_a_time_that_no_clock_shows_is_damage(now_s: float) -> None:
+    line = encode_line(now_s, router_events.WorkerLost("w"), [])
+    with pytest.raises(ValueError, match="does not begin with a time"):
+        decoder("router").line(line)
+
+
 def test_what_is_no_event_is_not_encoded() -> None:
     with pytest.raises(TypeError, match="object is nothing that an event log can hold"):
         encode_line(0.0, object(), [])

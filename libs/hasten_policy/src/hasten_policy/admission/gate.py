@@ -1,6 +1,6 @@
 """What a baseline of admission decides, and the two simplest.
 
-A gate takes the place of the plan (`router_admission`): it knows no deadline, it counts or
+A gate takes the place of the plan (`router.plan`): it knows no deadline, it counts or
 measures. The hard bounds of the hold queue hold under each of them.
 """
 

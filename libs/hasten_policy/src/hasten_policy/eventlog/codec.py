@@ -22,6 +22,10 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 """What a JSON parser gives."""
 
 SEPARATOR: Final = "\t"
+TIME_S_MAX: Final = 1e12
+"""No clock goes on for so long. Beyond it a double no longer tells the milliseconds apart by which
+machines set their timers: told such a time, a machine would be woken for ever.
+"""
 REASON: Final = "Reason"
 
 _Parts = Callable[[Any], Sequence[object]]
@@ -84,7 +88,7 @@ class Decoder:
         if not separator:
             raise ValueError("the line does not consist of an event and its effects")
         match parse(told):
-            case [int() | float() as now_s, dict() as event]:
+            case [int() | float() as now_s, dict() as event] if abs(now_s) < TIME_S_MAX:
                 return now_s, self.value(event), outcome.rstrip("\n")
             case _:
                 raise ValueError("the line does not begin with a time and an event")

@@ -29,6 +29,8 @@ from hasten_policy.router.state import (
 from hasten_policy.router.suspects import blame, spent
 
 RAMP_STEPS = 20
+RAMP_STEP_S_MIN = 0.001
+"""A shorter step may be none at all by a clock of large numbers, and the ramp would never end."""
 SILENCE_CHECK_S = 0.25
 
 
@@ -177,7 +179,8 @@ def ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
     share = min(1.0, max(policy.slow_start_min, grown))
     worker.inverse_share = 1.0 / (worker.weight * share)
     if share < 1.0:
-        state.timers.push(now_s + policy.slow_start_s / RAMP_STEPS, TIMER_RAMP, worker)
+        step_s = max(policy.slow_start_s / RAMP_STEPS, RAMP_STEP_S_MIN)
+        state.timers.push(now_s + step_s, TIMER_RAMP, worker)
         return
     worker.ramping = False
     if worker.standing != was:
