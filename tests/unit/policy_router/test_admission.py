@@ -207,7 +207,7 @@ def test_models_share_their_thetas() -> None:
 
 def test_a_model_that_takes_another_time_begins_with_theta_anew() -> None:
     made = router("w")
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     theta.restore([0.7] * 4)
     made.report("w", model(alpha_s=0.011))
     assert theta.values == [0.7] * 4, "about as before"
@@ -258,7 +258,7 @@ def test_a_bucket_saves_up_no_more_than_its_burst() -> None:
 
 def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
     made = router("w")
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     theta.learn(0, 1.0, missed=True)
     after = router("w")
     for bad in (b"", b"[]", b"\xff", b'{"theta": 3}', b'{"theta": {"m": ["x"]}}', b"[" * 10):

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
+from hasten_policy.load import ModelSpec
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     Deliver,
     ModelOpened,
-    ModelSpec,
     Refuse,
     StartBatch,
     StopBatch,

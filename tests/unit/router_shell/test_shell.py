@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 from structlog.testing import capture_logs
 
+from hasten_policy.fleet.events import StandingChanged, WorkerJoined, WorkerLost, WorkerReported
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -21,12 +22,8 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerReported,
 )
 from hasten_router.calls import Call, Reply
 from hasten_router.shell import Shell

@@ -10,12 +10,12 @@ from math import inf
 from random import Random
 from typing import Final, NamedTuple
 
+from hasten_policy.load import ModelSpec
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     Deliver,
     ModelOpened,
-    ModelSpec,
     StartBatch,
     WakeAt,
     Woke,

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.fleet.events import LoadTold, WorkerJoined, WorkerLost, WorkerReported
 from hasten_policy.reasons import Reason
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -12,16 +13,12 @@ from hasten_policy.router.events import (
     CallAbandoned,
     CallArrived,
     Deliver,
-    LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
     Send,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerReported,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
@@ -301,5 +298,5 @@ def _weights(mesh: MeshShape, policy: RouterPolicy) -> tuple[float, ...]:
     """
     if not mesh.weights_known:
         return (1.0,)
-    measures = BALANCERS.get(policy.fleet.balancer)() is None
+    measures = BALANCERS.get(policy.fleet.balancer)().measures
     return mesh.weights or ((1.0,) if measures else mesh.speeds)

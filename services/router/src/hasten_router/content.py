@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from hasten_policy.router.suspicion import Content
+from hasten_policy.content import Content
 from hasten_router.head import fields_of
 
 _INPUTS: Final = 5

@@ -5,31 +5,32 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from hasten_policy.content import Asked, Content
+from hasten_policy.fleet.events import (
+    LoadTold,
+    StandingChanged,
+    WorkerJoined,
+    WorkerLost,
+    WorkerQuiesced,
+    WorkerReported,
+)
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 from hasten_policy.router.events import (
-    Asked,
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
     CallArrived,
     Deliver,
     InputBanned,
-    LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerQuiesced,
-    WorkerReported,
 )
 from hasten_policy.router.machine import RouterMachine
-from hasten_policy.router.suspicion import Content
 from hasten_router.calls import Call, Reply
 from hasten_router.content import content_of, look_of
 from hasten_router.transport import WorkerLink

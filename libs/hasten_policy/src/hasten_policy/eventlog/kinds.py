@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final, get_args
 
+from hasten_policy.content import Asked, Content
 from hasten_policy.eventlog.asked import CheckpointRestored, LoadAsked, Raised, ReportAsked
-from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_policy.load import LoadSample, ModelLoad, ModelSpec, WorkerReport
 from hasten_policy.reasons import Refusal
-from hasten_policy.router.events import Asked, RouterEffect, RouterEvent
+from hasten_policy.router.events import RouterEffect, RouterEvent
 from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.router.suspicion import Content
-from hasten_policy.worker.events import ModelSpec, WorkerEffect, WorkerEvent
+from hasten_policy.worker.events import WorkerEffect, WorkerEvent
 from hasten_policy.worker.policy import WorkerPolicy
 
 _SHARED: Final = (LoadSample, ModelLoad, WorkerReport, Refusal, Raised)

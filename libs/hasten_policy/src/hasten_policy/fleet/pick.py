@@ -6,15 +6,15 @@ The least score wins, ties are broken at random, and a worker without a free cre
 full scan over a periodically shared snapshot herds; depth that rides on every reply does not.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from hasten_policy.fleet.models import ModelEntry
 from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.fleet.workers import ModelEntry
 
 if TYPE_CHECKING:
     from random import Random
 
-FAR = 1e300
+FAR: Final = 1e300
 
 
 def pick(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:
@@ -37,13 +37,6 @@ def pick(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:
             if rng.random() * ties < 1.0:
                 best = entry
     return best
-
-
-def pick_other(
-    entries: list[ModelEntry], rng: "Random", avoid: frozenset[str]
-) -> ModelEntry | None:
-    """As `pick`, without the workers in `avoid`."""
-    return pick([entry for entry in entries if entry.worker.worker_id not in avoid], rng)
 
 
 def pick_blind(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:

@@ -6,15 +6,13 @@ arrival (-1, 0).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hasten_policy.named import Named
 from hasten_policy.ordering.hold_queue import AdaptiveLifoQueue, HoldQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from hasten_policy.router.calls import CallRecord
 
 LIFO_ABOVE: Final = 64
 """Held calls of a model from which adaptive LIFO turns round: two full batches of 32. The switch
@@ -34,10 +32,10 @@ class Order:
 
     now_factor: float
     slack_factor: float
-    queue: "Callable[[], HoldQueue[CallRecord]]"
+    queue: "Callable[[], HoldQueue[Any]]"
 
 
-def _adaptive() -> "HoldQueue[CallRecord]":
+def _adaptive() -> HoldQueue[Any]:
     return AdaptiveLifoQueue(LIFO_ABOVE)
 
 

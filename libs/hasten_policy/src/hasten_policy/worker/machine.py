@@ -7,7 +7,7 @@ from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
-from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.load import HostLag, LoadSample, ModelSpec, WorkerReport
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.worker import refusals
 from hasten_policy.worker.admission import Admission
@@ -21,7 +21,6 @@ from hasten_policy.worker.events import (
     LinkOpened,
     ModelClosed,
     ModelOpened,
-    ModelSpec,
     StartBatch,
     StopBatch,
     TellLoad,
