@@ -28,9 +28,10 @@ from hasten_policy.router.events import (
     WorkerLost,
     WorkerReported,
 )
-from hasten_router.calls import Call, Reply
+from hasten_router.calls import Call
 from hasten_router.shell import Shell
 from hasten_runtime.clock import ManualClock, SystemClock
+from hasten_runtime.fleet.port import Reply
 from tests.support.waiting import eventually
 from tests.unit.router_shell.reports import REPORT
 
@@ -141,7 +142,7 @@ async def test_a_call_is_sent_answered_and_handed_out() -> None:
         shell.joined(link)
     call = a_call()
     call.time_left_s = 2.5
-    call.traceparent = "sampled"
+    call.caller_traceparent = "sampled"
     shell.begin(call)
     waiting = asyncio.create_task(call.ended())
     shell.replied("b", [Reply(call.call_id, b"answer")])

@@ -46,10 +46,10 @@ class Meter:
     def sampled_call_sent(self, call: Call, worker_id: str) -> None:
         """A sampled call is about to go to a worker."""
         hands_on = self._traces.carries_context
-        call.attempt_traceparent = call.traceparent if hands_on else ""
+        call.traceparent = call.caller_traceparent if hands_on else ""
         span = self._traces.start_call(
             names.SPAN_ROUTER_ATTEMPT,
-            call.traceparent,
+            call.caller_traceparent,
             kind=trace.SpanKind.CLIENT,
             attributes={
                 names.ATTR_MODEL: call.model,
@@ -60,7 +60,7 @@ class Meter:
         )
         if span is not None:
             if hands_on:
-                call.attempt_traceparent = text_of(span.get_span_context())
+                call.traceparent = text_of(span.get_span_context())
             call.spans = [*(call.spans or ()), span]
 
     def sampled_call_ended(self, call: Call) -> None:

@@ -30,11 +30,11 @@ from hasten_policy.router.events import (
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.suspicion import Content
-from hasten_router.calls import Call, Reply
+from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
-from hasten_router.transport import WorkerLink
 from hasten_runtime.clock import Clock
 from hasten_runtime.counting import count_each
+from hasten_runtime.fleet.port import Reply, WorkerLink
 
 
 class Observer(Protocol):
@@ -146,7 +146,7 @@ class Shell:
             raise
         call.admitted_s = self._clock.now_s()
         call.admitted = call.outcome is None or call.attempts > 0
-        if call.traceparent and call.admitted:
+        if call.caller_traceparent and call.admitted:
             self._observer.sampled_call_admitted(call)
 
     def abandon(self, call: Call) -> None:
@@ -211,7 +211,7 @@ class Shell:
             return None
         return content_of(call.payload)
 
-    def told(self, worker_id: str, load: LoadSample) -> None:
+    def load_told(self, worker_id: str, load: LoadSample) -> None:
         """A worker told its load alone."""
         self._tell(LoadTold(worker_id, load))
 
@@ -254,7 +254,7 @@ class Shell:
         call.sent_s = self._clock.now_s()
         if effect.attempt == 1:
             call.first_sent_s = call.sent_s
-        if call.traceparent:
+        if call.caller_traceparent:
             self._observer.sampled_call_sent(call, effect.worker_id)
         self._links[effect.worker_id].send(call, effect.deadline_s)
 

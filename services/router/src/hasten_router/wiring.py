@@ -15,19 +15,19 @@ from hasten_router.fanout.crew import Crew
 from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
+from hasten_router.front.port import FrontServer
 from hasten_router.front.server import GrpcFront, Services
 from hasten_router.keeper import Keeper
-from hasten_router.links.link import FrameLink, LinkContext
-from hasten_router.links.roster import OpenLink, Roster
 from hasten_router.observing import Meter
 from hasten_router.outlook import Outlook
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
-from hasten_router.transport import FrontServer
 from hasten_runtime import metrics, telemetry
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.fleet.link import FrameLink, LinkContext
+from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.grpc_server import listening

@@ -16,6 +16,8 @@ from hasten_policy.worker.machine import WorkerMachine
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
+from hasten_runtime.fleet.worker.door import LinkDoor
+from hasten_runtime.fleet.worker.servicer import WorkerServicer
 from hasten_runtime.frames import listening_socket
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_server import (
@@ -34,15 +36,14 @@ from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
+from hasten_runtime.worker_rpcs import SERVICE_NAME
 from hasten_worker.engine.entries import Gap
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
 from hasten_worker.intake import Intake
 from hasten_worker.leaving import Leaving
-from hasten_worker.links.door import LinkDoor
-from hasten_worker.links.link import LinkSetup
-from hasten_worker.links.servicer import SERVICE_NAME, WorkerServicer
+from hasten_worker.link import LinkSetup
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
@@ -155,10 +156,13 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         stack.push_async_callback(server.stop, 0)
         with _listening(settings.address, "address"):
             address = bind(server, settings.address)
-        door = _door(settings, core, address, presence)
+        state = _state_of(settings, core, address, presence)
+        door = _door(settings, core, address, state)
         stack.push_async_callback(door.close, 0)
         await door.open()
-        _serve(server, settings, core, health, WorkerServicer(door, leaving.drain))
+        _serve(
+            server, settings, core, health, WorkerServicer(door, leaving.drain, lambda: state(0))
+        )
         yield Worker(
             settings=settings,
             worker_id=core.worker_id,
@@ -291,8 +295,10 @@ def _leaving(settings: WorkerSettings, core: _Core, health: Health, presence: Pr
     )
 
 
-def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presence) -> LinkDoor:
-    """Where routers' links come in, on the host of the address."""
+def _state_of(
+    settings: WorkerSettings, core: _Core, address: str, presence: Presence
+) -> Callable[[int], WorkerState]:
+    """Tells the worker's state as a link should hear it; 0 for none."""
     advertised = settings.advertised(address)
 
     def state(link_id: int) -> WorkerState:
@@ -311,6 +317,13 @@ def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presenc
             unannounced=presence.unannounced,
         )
 
+    return state
+
+
+def _door(
+    settings: WorkerSettings, core: _Core, address: str, state: Callable[[int], WorkerState]
+) -> LinkDoor:
+    """Where routers' links come in, on the host of the address."""
     setup = LinkSetup(
         shell=core.shell,
         intake=core.intake,

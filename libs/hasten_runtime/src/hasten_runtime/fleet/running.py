@@ -12,16 +12,16 @@ class RunningCalls:
     """
 
     def __init__(self) -> None:
-        self._told: pb.Running | None = None
+        self._last: pb.Running | None = None
         self._died = False
 
     def opened(self) -> None:
         """A connection was opened: nothing of the one before counts."""
-        self._told, self._died = None, False
+        self._last, self._died = None, False
 
-    def told(self, running: pb.Running) -> None:
+    def heard(self, running: pb.Running) -> None:
         """The worker tells what it runs now."""
-        self._told = running
+        self._last = running
 
     def ended(self, error: Exception | None) -> None:
         """The connection ended; None as by an orderly end.
@@ -37,6 +37,6 @@ class RunningCalls:
         """
         if not self._died:
             return []
-        if self._told is None or not self._told.others_wait:
+        if self._last is None or not self._last.others_wait:
             return list(unanswered)
-        return [call_id for call_id in self._told.call_ids if call_id in unanswered]
+        return [call_id for call_id in self._last.call_ids if call_id in unanswered]

@@ -10,20 +10,18 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from hasten.worker.v1 import worker_service_pb2 as pb
-from hasten_router.calls import Call, Reply
-from hasten_router.links import codec
-from hasten_router.links.frame_bound import FrameBound
-from hasten_router.links.running import RunningCalls
-from hasten_router.links.silence import HeavyCalls, end_when_silent
-from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
+from hasten_runtime.fleet import messages
+from hasten_runtime.fleet.frame_bound import FrameBound
+from hasten_runtime.fleet.port import LinkListener, Reply, Sendable
+from hasten_runtime.fleet.running import RunningCalls
+from hasten_runtime.fleet.silence import HeavyCalls, end_when_silent
 from hasten_runtime.frames import Frames
+from hasten_runtime.worker_rpcs import OPEN_LINK
 
 if TYPE_CHECKING:
     from hasten.common.v1 import load_pb2
-
-OPEN_LINK: Final = "/hasten.worker.v1.WorkerService/OpenLink"
 
 FAILURE_LOG_S: Final = 60.0
 """Why a link cannot be opened is logged when the cause changes, and otherwise this often."""
@@ -56,14 +54,14 @@ class LinkLimits:
 
 @dataclass(frozen=True, slots=True)
 class LinkContext:
-    """What all links of a router share.
+    """What all links of one sender share.
 
     Attributes:
         listener: Is told what happens.
-        clock: The router's.
-        caller_id: The router's name, for the workers.
+        clock: The sender's.
+        caller_id: The sender's name, for the workers.
         limits: Bounds of each link.
-        rng: Spreads reconnects.
+        rng: Spreads attempts to connect again.
     """
 
     listener: LinkListener
@@ -78,7 +76,7 @@ class FrameLink:
 
     What is to be sent waits only until the event loop's present round is over and the worker
     takes it; everything that gathers meanwhile travels in one message. How much that can be is
-    bounded by the worker's window, which the machine respects.
+    bounded by the worker's credits, which the sender's machine respects.
 
     Args:
         worker_id: The worker's name.
@@ -107,7 +105,7 @@ class FrameLink:
         self._caller_id = shared.caller_id
         self._connection = Frames(self, frame_bytes_max=shared.limits.reply_bytes_max)
         self._over: asyncio.Future[None] | None = None
-        self._outbox: list[tuple[Call, float]] = []
+        self._outbox: list[tuple[Sendable, float]] = []
         self._cancels: list[int] = []
         self._sent_s: dict[int, float] = {}
         self._bound = FrameBound()
@@ -120,12 +118,12 @@ class FrameLink:
         self._introduced = False
         """The ticket was shown, and the worker has not said anything yet."""
         self._closed = False
-        self._told_cause = ""
-        self._told_s = 0.0
+        self._logged_cause = ""
+        self._logged_s = 0.0
 
     # --- WorkerLink ------------------------------------------------------------------
 
-    def send(self, call: Call, deadline_s: float) -> None:
+    def send(self, call: Sendable, deadline_s: float) -> None:
         """Sends the call, soon, with what is then left until deadline_s."""
         self._outbox.append((call, deadline_s))
         self._flush_soon()
@@ -168,22 +166,22 @@ class FrameLink:
                 cause = _cause(error)
             except (ValueError, DecodeError) as error:
                 cause = f"the worker sent what no worker can mean: {error}"
-            except Exception as error:  # noqa: BLE001  (a fault of ours must not end the router)
+            except Exception as error:  # noqa: BLE001  (a fault of ours must not end the process)
                 _log.error("link.crashed", worker_id=self.worker_id, exc_info=error)
-                cause = f"the router failed on what the worker sent: {error!r}"
+                cause = f"this end failed on what the worker sent: {error!r}"
             finally:
                 was_connected = self.connected
                 self._forget(cause or "the worker closed the link")
             if not was_connected:
-                self._tell_failure(cause or "the worker closed it, and did not take the ticket")
+                self._log_failure(cause or "the worker closed it, and did not take the ticket")
             failures = 1 if self._heard > heard else failures + 1
             await asyncio.sleep(self._backoff_s(failures))
 
-    def _tell_failure(self, cause: str) -> None:
+    def _log_failure(self, cause: str) -> None:
         """The listener hears only of links that were open, so nobody else says this."""
         now_s = self._clock.now_s()
-        if cause != self._told_cause or now_s - self._told_s >= FAILURE_LOG_S:
-            self._told_cause, self._told_s = cause, now_s
+        if cause != self._logged_cause or now_s - self._logged_s >= FAILURE_LOG_S:
+            self._logged_cause, self._logged_s = cause, now_s
             _log.warning(
                 "link.not_opened", worker_id=self.worker_id, address=self.address, cause=cause
             )
@@ -192,7 +190,7 @@ class FrameLink:
         longest_s = min(
             self._limits.backoff_s_max, self._limits.backoff_s_min * 2.0 ** min(failures - 1, 16)
         )
-        # Half fixed, half drawn: routers that lost a worker together come back spread out.
+        # Half fixed, half drawn: senders that lost a worker together come back spread out.
         return longest_s * (0.5 + 0.5 * self._rng.random())
 
     async def _connect(self) -> None:
@@ -225,7 +223,7 @@ class FrameLink:
             ) from None
         except OSError as error:
             raise ConnectionError(f"{asked} cannot be reached: {error}") from error
-        connection.send([codec.first(opened.ticket)])
+        connection.send([messages.encode_ticket(opened.ticket)])
 
     async def _serve(self) -> None:
         """Is over when the connection is; raises what ended it."""
@@ -268,7 +266,7 @@ class FrameLink:
         message = pb.ToRouter.FromString(frame)
         self._heard += 1
         if message.HasField("running"):
-            self._running.told(message.running)
+            self._running.heard(message.running)
         if self._introduced:
             self._join(message)
         if message.replies:
@@ -282,7 +280,7 @@ class FrameLink:
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):
             load = self._bound.count(wire.load_from_wire(message.load))
-            self._listener.told(self.worker_id, load)
+            self._listener.load_told(self.worker_id, load)
         _raise_fault(message)
 
     def _join(self, message: pb.ToRouter) -> None:
@@ -315,7 +313,7 @@ class FrameLink:
         now_s = self._clock.now_s()
         replies = []
         for wired in message.replies:
-            reply = codec.decode_reply(wired, load)
+            reply = messages.decode_reply(wired, load)
             reply.round_trip_s = now_s - self._sent_s.pop(reply.call_id, now_s)
             self._heavy.ended(reply.call_id)
             replies.append(reply)
@@ -323,7 +321,7 @@ class FrameLink:
         if self._quiet is not None and not self._sent_s and not self._outbox:
             self._tell_quiet()
 
-    def _withhold(self, call: Call, size_bytes: int) -> None:
+    def _withhold(self, call: Sendable, size_bytes: int) -> None:
         refusal = self._bound.withhold(self.worker_id, size_bytes)
         self._listener.replied(self.worker_id, [Reply(call.call_id, refusal=refusal)])
         if not self._sent_s and not self._outbox:
@@ -353,9 +351,9 @@ class FrameLink:
         size = sum(map(len, parts))
         most = min(self._limits.message_bytes_max, self._bound.bytes_max)
         taken = 0
-        too_long: list[tuple[Call, int]] = []
+        too_long: list[tuple[Sendable, int]] = []
         for call, deadline_s in self._outbox:
-            call_parts = codec.encode_call(call, deadline_s, now_s)
+            call_parts = messages.encode_call(call, deadline_s, now_s)
             call_size = sum(map(len, call_parts))
             if call_size > self._bound.bytes_max:
                 too_long.append((call, call_size))
@@ -380,7 +378,7 @@ class FrameLink:
         now = [call_id for call_id in self._cancels if call_id not in unsent]
         self._cancels = [call_id for call_id in self._cancels if call_id in unsent]
         if now:
-            parts.append(codec.encode_cancels(now))
+            parts.append(messages.encode_cancels(now))
             for call_id in now:
                 self._sent_s.pop(call_id, None)
                 self._heavy.ended(call_id)
@@ -394,6 +392,6 @@ def _raise_fault(message: pb.ToRouter) -> None:
 def _cause(error: BaseException) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
         if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-            return "UNIMPLEMENTED: it knows no OpenLink; is it older than this router?"
+            return "UNIMPLEMENTED: it knows no OpenLink; is it older than this process?"
         return f"{error.code().name}: {error.details()}"
     return str(error) or type(error).__name__

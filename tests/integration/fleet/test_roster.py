@@ -2,10 +2,10 @@
 
 from structlog.testing import capture_logs
 
-from hasten_router.links.roster import RosterLimits
 from hasten_runtime.clock import SystemClock
-from tests.integration.router.fake_worker import FakeWorker
-from tests.integration.router.rostering import Record, a_call, roster_of
+from hasten_runtime.fleet.roster import RosterLimits
+from tests.integration.fleet.rostering import Record, a_call, roster_of
+from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
 

@@ -5,16 +5,15 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from google.protobuf.message import DecodeError
 
 from hasten.worker.v1 import worker_service_pb2 as pb
-from hasten_policy.reasons import Reason
+from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
-from hasten_runtime.frames import BACKLOG, Frames
-from hasten_worker.links.link import Link, LinkSetup
-from hasten_worker.tensors.refusals import refuse
+from hasten_runtime.errors import MeshError
+from hasten_runtime.frames import BACKLOG, Frames, FrameSink
 
 LINKS_MAX: Final = 256
 """Links open at once; a mesh has a few routers."""
@@ -26,6 +25,40 @@ TICKET_S: Final = 5.0
 FIRST_FRAME_BYTES_MAX: Final = 64
 
 _log = logs.logger(__name__)
+
+
+class LinkEnd(FrameSink, Protocol):
+    """The worker's end of one link, the sink of its connection.
+
+    Attributes:
+        fault: Why it ends, when something is wrong with it.
+    """
+
+    fault: Refusal | None
+
+    def finish(self) -> None:
+        """Ends the link once what waits has been sent."""
+        ...
+
+    def abort(self) -> None:
+        """Ends the link now."""
+        ...
+
+
+class LinkMaker(Protocol):
+    """What a worker makes its ends of links with."""
+
+    def open_link(
+        self, connection: Frames, frame_bytes_max: int, on_end: Callable[[], None]
+    ) -> LinkEnd:
+        """The end of a link that has just shown its ticket.
+
+        Args:
+            connection: Belongs to this end from now on.
+            frame_bytes_max: Longest frame that the caller takes; 0: it did not tell.
+            on_end: Told once, when the link has ended.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +78,13 @@ class LinkDoor:
     """Listens for links and owns those that are open.
 
     Args:
-        setup: What every link works with.
+        links: Makes them.
         frame_bytes_max: Longest frame that a router may send.
         listening: Where links come in; belongs to the door.
     """
 
-    def __init__(self, setup: LinkSetup, listening: socket.socket, *, frame_bytes_max: int) -> None:
-        self.setup = setup
+    def __init__(self, links: LinkMaker, listening: socket.socket, *, frame_bytes_max: int) -> None:
+        self.links = links
         self.port: int = listening.getsockname()[1]
         self._listening = listening
         self.frame_bytes_max = frame_bytes_max
@@ -59,7 +92,7 @@ class LinkDoor:
         self._finished = False
         self._tickets: dict[bytes, tuple[_Caller, asyncio.TimerHandle]] = {}
         self._unknown: dict[_Arrival, None] = {}
-        self._links: set[Link] = set()
+        self._open: set[LinkEnd] = set()
         self._none_left = asyncio.Event()
         self._none_left.set()
 
@@ -81,9 +114,13 @@ class LinkDoor:
                 or about to be, as there may be.
         """
         if self._finished:
-            refuse(Reason.DRAINING, "this worker is leaving and opens no more links")
-        if len(self._links) + len(self._tickets) >= LINKS_MAX:
-            refuse(Reason.QUEUE_FULL, f"{LINKS_MAX} links are open, which is the most")
+            raise MeshError(
+                Refusal(Reason.DRAINING, "this worker is leaving and opens no more links")
+            )
+        if len(self._open) + len(self._tickets) >= LINKS_MAX:
+            raise MeshError(
+                Refusal(Reason.QUEUE_FULL, f"{LINKS_MAX} links are open, which is the most")
+            )
         ticket = secrets.token_bytes(TICKET_BYTES)
         expiry = asyncio.get_running_loop().call_later(TICKET_S, self._tickets.pop, ticket, None)
         self._tickets[ticket] = (_Caller(caller_id, frame_bytes_max), expiry)
@@ -92,7 +129,7 @@ class LinkDoor:
     @property
     def links_open(self) -> int:
         """Links that are open now."""
-        return len(self._links)
+        return len(self._open)
 
     def finish(self) -> None:
         """Takes no more links; ends each that is open once its replies have been sent."""
@@ -102,7 +139,7 @@ class LinkDoor:
         for _, expiry in self._tickets.values():
             expiry.cancel()
         self._tickets.clear()
-        for link in tuple(self._links):
+        for link in tuple(self._open):
             link.finish()
 
     async def close(self, patience_s: float) -> None:
@@ -114,7 +151,7 @@ class LinkDoor:
             async with asyncio.timeout(patience_s):
                 await self._none_left.wait()
         except TimeoutError:
-            for link in tuple(self._links):
+            for link in tuple(self._open):
                 link.abort()
         self._listening.close()
 
@@ -141,8 +178,8 @@ class LinkDoor:
         self._none_left.clear()
 
         def ended() -> None:
-            self._links.discard(link)
-            if not self._links:
+            self._open.discard(link)
+            if not self._open:
                 self._none_left.set()
             _log.info(
                 "link.closed",
@@ -150,10 +187,9 @@ class LinkDoor:
                 fault=link.fault.message if link.fault else None,
             )
 
-        connection.sink = link = Link(
-            self.setup.for_frames_of(caller.frame_bytes_max), connection, ended
-        )
-        self._links.add(link)
+        link = self.links.open_link(connection, caller.frame_bytes_max, ended)
+        connection.sink = link
+        self._open.add(link)
         _log.info("link.opened", caller=caller.caller_id)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hasten_router.links.link import FrameLink
-from hasten_router.transport import LinkListener
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Discovery, View
+from hasten_runtime.fleet.link import FrameLink
+from hasten_runtime.fleet.port import LinkListener
 
 if TYPE_CHECKING:
     from hasten.common.v1.load_pb2 import WorkerState
@@ -71,7 +71,7 @@ class Roster:
                     self._viewed.set()
             finally:
                 for worker_id in list(self._links):
-                    self._drop(worker_id, "the router is leaving")
+                    self._drop(worker_id, "this process is leaving")
 
     async def acquainted(self) -> None:
         """Waits until each worker of the first view has told its state, or has left."""

@@ -8,14 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from hasten_policy.reasons import Reason, Refusal
-from hasten_router.calls import Reply
-from hasten_router.links import silence
-from hasten_router.links.roster import RosterLimits
 from hasten_runtime.clock import SystemClock
+from hasten_runtime.fleet import silence
+from hasten_runtime.fleet.port import Reply
+from hasten_runtime.fleet.roster import RosterLimits
 from hasten_runtime.grpc_server import ServerLimits, bind, make_server
-from tests.integration.router.fake_worker import FakeWorker
-from tests.integration.router.harness import request
-from tests.integration.router.rostering import SILENCE_S, Record, a_call, roster_of
+from tests.integration.fleet.rostering import SILENCE_S, Record, a_call, roster_of
+from tests.support.fake_worker import FakeWorker, request
 from tests.support.framed import frame
 from tests.support.waiting import eventually
 

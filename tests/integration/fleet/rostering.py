@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from hasten_policy.load import WorkerReport
-from hasten_router.calls import Call, Reply
-from hasten_router.links.link import FrameLink, LinkContext, LinkLimits
-from hasten_router.links.roster import Roster, RosterLimits
-from hasten_router.transport import WorkerLink
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.discovery.port import Discovery, Instance
 from hasten_runtime.fakes import Board, memory_discovery
+from hasten_runtime.fleet.link import FrameLink, LinkContext, LinkLimits
+from hasten_runtime.fleet.port import Reply, WorkerLink
+from hasten_runtime.fleet.roster import Roster, RosterLimits
 from hasten_runtime.grpc_client import make_channel
-from tests.integration.router.harness import request
+from tests.support.fake_worker import request
+from tests.support.sendable import Sent
 
 SILENCE_S = 1.0
 
@@ -104,7 +104,5 @@ class Announcer:
             await process.close()
 
 
-def a_call(call_id: int) -> Call:
-    call = Call("echo", "", request().SerializeToString(), arrived_s=0.0)
-    call.call_id = call_id
-    return call
+def a_call(call_id: int) -> Sent:
+    return Sent(call_id, request().SerializeToString())

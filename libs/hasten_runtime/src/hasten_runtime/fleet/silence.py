@@ -41,7 +41,7 @@ class HeavyCalls:
 async def end_when_silent(connection: Frames, heavy: HeavyCalls, silence_s_max: float) -> None:
     """Ends a connection on which nothing is heard: the other end may stand still, or be gone.
 
-    Several looks must find silence: a router that stood still itself finds it once. Bytes
+    Several looks must find silence: a process that stood still itself finds it once. Bytes
     count, not messages: a large answer may take long over a slow network.
     """
     pause_s = silence_s_max / LOOKS

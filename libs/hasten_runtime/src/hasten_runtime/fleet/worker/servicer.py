@@ -5,21 +5,34 @@ from typing import Final
 
 import grpc
 
+from hasten.common.v1.load_pb2 import WorkerState
 from hasten.worker.v1 import worker_service_pb2 as pb
-from hasten_policy.reasons import Reason
-from hasten_worker.links.door import LinkDoor
-from hasten_worker.tensors.refusals import refuse
+from hasten_policy.reasons import Reason, Refusal
+from hasten_runtime.errors import MeshError
+from hasten_runtime.fleet.worker.door import LinkDoor
+from hasten_runtime.worker_rpcs import SERVICE_NAME
 
-SERVICE_NAME: Final = "hasten.worker.v1.WorkerService"
 CALLER_ID_CHARS_MAX: Final = 256
 
 
 class WorkerServicer:
-    """OpenLink, Drain and GetState."""
+    """OpenLink, Drain and GetState.
 
-    def __init__(self, door: LinkDoor, drain: Callable[[float], Awaitable[int]]) -> None:
+    Args:
+        door: Gives tickets.
+        drain: Drains the worker with this patience in seconds; returns how many calls are left.
+        state: The worker's state now.
+    """
+
+    def __init__(
+        self,
+        door: LinkDoor,
+        drain: Callable[[float], Awaitable[int]],
+        state: Callable[[], WorkerState],
+    ) -> None:
         self._door = door
         self._drain = drain
+        self._state = state
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, for `Server.add_generic_rpc_handlers`."""
@@ -47,11 +60,13 @@ class WorkerServicer:
     async def open_link(self, request: pb.OpenLinkRequest, _: object) -> pb.OpenLinkResponse:
         """A ticket for one link, and where to show it."""
         if not 0 < len(request.caller_id) <= CALLER_ID_CHARS_MAX:
-            refuse(
-                Reason.INVALID_REQUEST,
-                f"caller_id must have 1 to {CALLER_ID_CHARS_MAX} characters, "
-                f"not {len(request.caller_id)}",
-                field="caller_id",
+            raise MeshError(
+                Refusal(
+                    Reason.INVALID_REQUEST,
+                    f"caller_id must have 1 to {CALLER_ID_CHARS_MAX} characters, "
+                    f"not {len(request.caller_id)}",
+                    metadata=(("field", "caller_id"),),
+                )
             )
         return pb.OpenLinkResponse(
             port=self._door.port,
@@ -65,4 +80,4 @@ class WorkerServicer:
 
     async def get_state(self, _: pb.GetStateRequest, __: object) -> pb.GetStateResponse:
         """The state now."""
-        return pb.GetStateResponse(state=self._door.setup.state(0))
+        return pb.GetStateResponse(state=self._state())

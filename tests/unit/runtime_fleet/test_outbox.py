@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_worker.links.outbox import Outbox
+from hasten_runtime.fleet.worker.outbox import Outbox
 
 
 @given(sizes=st.lists(st.integers(0, 50), max_size=40), limit=st.integers(1, 100))

@@ -16,12 +16,12 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fleet import messages
+from hasten_runtime.fleet.worker.outbox import Outbox
 from hasten_runtime.frames import Frames
 from hasten_runtime.message_limit import GRPC_BYTES_MAX, too_large
 from hasten_runtime.telemetry import end_span
 from hasten_worker.intake import Intake, parse
-from hasten_worker.links import encode
-from hasten_worker.links.outbox import Outbox
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
 from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
@@ -87,11 +87,15 @@ class LinkSetup:
     state: Callable[[int], WorkerState]
     start_span: Callable[[Call, str], Span | None]
 
-    def for_frames_of(self, frame_bytes_max: int) -> "LinkSetup":
-        """The same for a router that takes frames of at most this many bytes; 0: any."""
-        if not 0 < frame_bytes_max < self.limits.message_bytes_max:
-            return self
-        return replace(self, limits=replace(self.limits, message_bytes_max=frame_bytes_max))
+    def open_link(
+        self, connection: Frames, frame_bytes_max: int, on_end: Callable[[], None]
+    ) -> "Link":
+        """The worker's end of a link; see `LinkMaker`."""
+        setup = self
+        if 0 < frame_bytes_max < self.limits.message_bytes_max:
+            limits = replace(self.limits, message_bytes_max=frame_bytes_max)
+            setup = replace(self, limits=limits)
+        return Link(setup, connection, on_end)
 
 
 class Link:
@@ -135,7 +139,7 @@ class Link:
         while self._outbox:
             self._connection.send(self._next_message())
         # What is unanswered now is so because this worker leaves, and not because it died of it.
-        self._connection.send([encode.running((), others_wait=True)])
+        self._connection.send([messages.encode_running((), others_wait=True)])
         self._connection.close()
 
     def abort(self) -> None:
@@ -257,7 +261,7 @@ class Link:
         self._shell.refused_early(refusal, model)
         if span is not None:
             end_span(span, refusal)
-        self._send(encode.refusal(wire_id, refusal, None))
+        self._send(messages.encode_refusal(wire_id, refusal, None))
 
     # --- what runs ---------------------------------------------------------------------
 
@@ -270,7 +274,7 @@ class Link:
         if not (others_wait or self._told_running) or self.fault is not None:
             return
         self._told_running = others_wait
-        parts = [encode.running(running, others_wait=others_wait)]
+        parts = [messages.encode_running(running, others_wait=others_wait)]
         try:
             if self._outbox and self._outbox.size_bytes <= REPLIES_BESIDE_BYTES_MAX:
                 # They would leave at the end of this round: so they share a message.
@@ -287,7 +291,7 @@ class Link:
         running = self._shell.running_on(self._link_id)
         if len(self._calls) > len(running):
             self._told_running = True
-            self._connection.send([encode.running(running, others_wait=True)])
+            self._connection.send([messages.encode_running(running, others_wait=True)])
 
     # --- sending -----------------------------------------------------------------------
 
@@ -295,9 +299,11 @@ class Link:
         """Sends the answer, soon."""
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
-        reply = encode.answer(call.wire_id, response, timing, service_s)
+        reply = messages.encode_answer(
+            call.wire_id, response.SerializeToString(), timing, service_s
+        )
         if len(reply) > self._limits.replies_bytes_max:
-            reply = encode.refusal(
+            reply = messages.encode_refusal(
                 call.wire_id, response_too_large(len(reply), self._limits.message_bytes_max), timing
             )
         self._send(reply)
@@ -306,7 +312,7 @@ class Link:
         """Sends the refusal, soon."""
         self._calls.pop(call.wire_id, None)
         timing = timing_of(call, worker_id=self._worker_id, now_s=self._clock.now_s())
-        self._send(encode.refusal(call.wire_id, refusal, timing))
+        self._send(messages.encode_refusal(call.wire_id, refusal, timing))
 
     def _flush_soon(self) -> None:
         """At the end of the loop's round, so that what ends together travels together."""
@@ -339,7 +345,7 @@ class Link:
             self._state_due = False
             state = self._state(self._link_id)
             state.load.received = self._received
-        return encode.message(replies, load, state)
+        return [*replies, messages.encode_load(load, state)]
 
     def _send(self, reply: bytes) -> None:
         if self._outbox.size_bytes > self._limits.pending_bytes_max:
@@ -383,7 +389,7 @@ class Link:
         if self._connection.clogged:
             self._connection.abort()
             return
-        self._connection.send([encode.fault(self.fault)])
+        self._connection.send([messages.encode_fault(self.fault)])
         # Not closed at once: what is unread would have the system cut it before the router reads.
         self._connection.finish()
         self._timer = self._loop.call_later(self._limits.write_stall_s, self._connection.abort)

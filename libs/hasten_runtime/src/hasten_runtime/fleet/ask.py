@@ -10,8 +10,8 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from hasten_policy.reasons import Reason, Refusal
-from hasten_router.links.link import FrameLink
 from hasten_runtime.errors import refusal_from_rpc_error
+from hasten_runtime.fleet.link import FrameLink
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
@@ -61,7 +61,7 @@ async def ask(links: Sequence[FrameLink], question: Question[ResponseT]) -> Answ
 
 async def _ask_one(link: FrameLink, question: Question[ResponseT]) -> ResponseT | Refusal:
     if not link.connected:
-        return Refusal(Reason.WORKER_LOST, "the router has no connection to it", retry_after_s=1.0)
+        return Refusal(Reason.WORKER_LOST, "there is no connection to it", retry_after_s=1.0)
     method = link.channel.unary_unary(
         question.method,
         request_serializer=type(question.request).SerializeToString,

@@ -43,6 +43,14 @@ def model_load(name: str = "echo", *, best_s: float = 0.001) -> load_pb2.ModelLo
     )
 
 
+def request(model: str = "echo", request_id: str = "", data: bytes = b"tensor") -> Any:
+    """A request with one tensor."""
+    message = inference_pb2.ModelInferRequest(model_name=model, id=request_id)
+    message.inputs.add(name="INPUT", datatype="UINT8", shape=[1, len(data)])
+    message.raw_input_contents.append(data)
+    return message
+
+
 class FakeWorker:
     """One worker. By default it answers each call at once with `answer`.
 
