@@ -8,9 +8,10 @@ from opentelemetry import trace
 from hasten_policy.reasons import Refusal
 from hasten_policy.router.events import InputBanned
 from hasten_router.calls import Call
+from hasten_router.metrics import RouterMetrics
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.metrics import OTHER, RouterMetrics
+from hasten_runtime.metrics import OTHER
 from hasten_runtime.telemetry import Telemetry, end_span
 from hasten_runtime.telemetry.propagation import text_of
 

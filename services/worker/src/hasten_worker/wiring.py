@@ -32,6 +32,7 @@ from hasten_runtime.health import LIVENESS
 from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
+from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
@@ -42,8 +43,8 @@ from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
 from hasten_worker.intake import Intake
-from hasten_worker.leaving import Leaving
 from hasten_worker.link import LinkSetup
+from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
@@ -204,7 +205,7 @@ def _core(
         stack.callback(regions.close)
     readable = regions or NoRegions()
     machine, recorder = _machine(settings, stack)
-    counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
+    counts = WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
         ShellSettings(
@@ -282,14 +283,14 @@ def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> R
 
 
 def _leaving(settings: WorkerSettings, core: _Core, health: Health, presence: Presence) -> Leaving:
-    async def withdraw() -> None:
+    async def announce() -> None:
+        health.enter_drain()
         core.readiness.leave()
         await presence.withdraw()
 
     return Leaving(
         core.shell,
-        health,
-        withdraw,
+        announce,
         notice_s=settings.leave.notice_s,
         patience_s=settings.leave.patience_s,
     )

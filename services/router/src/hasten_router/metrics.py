@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.metrics.bound import (
+from hasten_runtime.metrics import (
     SECONDS_BUCKETS,
     ModelLabels,
     ModelRequests,
@@ -19,17 +19,13 @@ WORKERS_MAX: Final = 256
 """Workers with a standing of their own among the metrics."""
 
 
-class RouterModelMetrics(ModelRequests):
-    """One model at the router."""
-
-
 class RouterMetrics:
     """Everything that the router counts."""
 
     def __init__(self, registry: CollectorRegistry, *, models_max: int = 32) -> None:
         self._registry = registry
         shared = RequestMetrics(registry)
-        self._models = ModelLabels(models_max, lambda name: RouterModelMetrics(shared, name))
+        self._models = ModelLabels(models_max, lambda name: ModelRequests(shared, name))
         self._slack = shared.slack
         self._held = Histogram(
             names.METRIC_ROUTER_HOLD_SECONDS,
@@ -57,7 +53,7 @@ class RouterMetrics:
         """The model has counters of its own already."""
         return self._models.has(name)
 
-    def model(self, name: str) -> RouterModelMetrics:
+    def model(self, name: str) -> ModelRequests:
         """The model's counters; models beyond the limit share one set."""
         return self._models.of(name)
 

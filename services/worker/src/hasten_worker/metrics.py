@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.metrics.bound import (
+from hasten_runtime.metrics import (
     SECONDS_BUCKETS,
     ModelLabels,
     ModelRequests,

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from hasten_policy.load import WorkerReport
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
-from hasten_router.keeper import Keeper
+from hasten_runtime.checkpoints import CheckpointKeeper
 from hasten_runtime.fakes import MemoryLoadStore
 from tests.support.waiting import eventually
 from tests.unit.router_shell.reports import REPORT
@@ -31,8 +31,10 @@ def a_machine() -> RouterMachine:
     return RouterMachine(RouterPolicy(), rng=Random(1))
 
 
-def keeper_of(store: MemoryLoadStore, machine: RouterMachine, interval_s: float = 10.0) -> Keeper:
-    return Keeper(store, machine, name="r", interval_s=interval_s)
+def keeper_of(
+    store: MemoryLoadStore, machine: RouterMachine, interval_s: float = 10.0
+) -> CheckpointKeeper:
+    return CheckpointKeeper(store, machine, name="router:r", interval_s=interval_s)
 
 
 async def test_a_checkpoint_survives_a_restart() -> None:
@@ -86,4 +88,4 @@ async def test_it_saves_again_and_again_and_complains_once() -> None:
 
         await eventually(saved)
         running.cancel()
-    assert [log["event"] for log in logs] == ["keeper.save_failed"]
+    assert [log["event"] for log in logs] == ["checkpoint.not_saved"]

@@ -1,18 +1,29 @@
-"""Keeps what the router learnt over its restarts, in the load store. Never in a call's way."""
+"""Keeps what a machine learnt over restarts, in the load store. Never in a call's way."""
 
 import asyncio
 from typing import Final, Protocol
 
 from hasten_policy.load import WorkerReport
-from hasten_policy.router.machine import RouterMachine
 from hasten_runtime import logs
 from hasten_runtime.load_store import LoadStore, StoreUnavailable
 
 CHECKPOINT_TTL_S: Final = 3600.0
 RESTORE_S_MAX: Final = 1.0
-"""A router starts without its memory rather than later."""
+"""A service starts without its memory rather than later."""
 
 _log = logs.logger(__name__)
+
+
+class Learning(Protocol):
+    """A machine that can write down what it learnt."""
+
+    def checkpoint(self) -> bytes:
+        """What it learnt."""
+        ...
+
+    def restore(self, value: bytes) -> None:
+        """Takes over a checkpoint; whatever is wrong with it is left out."""
+        ...
 
 
 class Remembering(Protocol):
@@ -23,15 +34,22 @@ class Remembering(Protocol):
         ...
 
 
-class Keeper:
-    """Saves the machine's checkpoint now and then, and brings it back at the start."""
+class CheckpointKeeper:
+    """Saves a machine's checkpoint now and then, and brings it back at the start.
+
+    Args:
+        store: Where to.
+        machine: Whose.
+        name: Of the service and this instance of it, "router:r1"; the same after a restart.
+        interval_s: Between two checkpoints.
+    """
 
     def __init__(
-        self, store: LoadStore, machine: RouterMachine, *, name: str, interval_s: float
+        self, store: LoadStore, machine: Learning, *, name: str, interval_s: float
     ) -> None:
         self._store = store
         self._machine = machine
-        self._name = f"router:{name}"
+        self._name = name
         self._interval_s = interval_s
         self._failing = False
 
@@ -44,7 +62,7 @@ class Keeper:
                     self._machine.restore(checkpoint)
                 shell.remember(await self._store.reports())
         except (StoreUnavailable, TimeoutError) as error:
-            _log.warning("keeper.no_memory", reason=str(error) or "the store is slow")
+            _log.warning("checkpoint.not_restored", reason=str(error) or "the store is slow")
 
     async def run(self) -> None:
         """Saves checkpoints until cancelled."""
@@ -60,7 +78,7 @@ class Keeper:
             )
         except (StoreUnavailable, ValueError) as error:
             if not self._failing:
-                _log.warning("keeper.save_failed", reason=str(error))
+                _log.warning("checkpoint.not_saved", reason=str(error))
             self._failing = True
         else:
             self._failing = False
