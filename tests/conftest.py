@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hasten_runtime.clock import SystemClock
 from tests.support.servers import ConsulAgent, RedisServer
-from tests.support.virtual_time import VirtualLoop
+from tests.support.virtual_time import VirtualLoop, loop_time_s
 from tests.support.waiting import eventually
 
 LEAK_GRACE_S = 60.0
@@ -31,6 +32,14 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("virtual_time"):
         return {"virtual": VirtualLoop}
     return {"system": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _clocks_follow_the_loop(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if request.node.get_closest_marker("virtual_time"):
+        monkeypatch.setattr(SystemClock, "now_s", loop_time_s)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ While anything can run, time stands still. When nothing can, the clock jumps to 
 When there is no timer either, whoever waits would wait for ever: that is a `Deadlock`, which names
 what waits. A machine that stands still for ten seconds in the middle of a test changes nothing.
 
-`@pytest.mark.virtual_time` runs a test and its fixtures on such a loop; `loop_clock()` is the
-clock for the code under test. Connections stay inside the loop (`tests/support/network.py`);
-real sockets, and with them grpc.aio, are refused. Work in threads counts as taking no time, as
-long as it is awaited: `asyncio.to_thread` and `run_in_executor`.
+`@pytest.mark.virtual_time` runs a test and its fixtures on such a loop; the services' SystemClock
+shows the loop's time. Connections stay inside the loop (`tests/support/network.py`); real
+sockets, and with them grpc.aio, are refused. Work in threads counts as taking no time, as long as
+it is awaited: `asyncio.to_thread` and `run_in_executor`.
 """
 
 import asyncio
@@ -152,20 +152,9 @@ def _waiting(loop: asyncio.AbstractEventLoop) -> str:
     return "\n".join(lines) or "  (no task)"
 
 
-class LoopClock:
-    """The running loop's time, as a Clock of the services."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-
-    def now_s(self) -> float:
-        """The loop's seconds."""
-        return self._loop.time()
-
-
-def loop_clock() -> LoopClock:
-    """A clock that shows what the running loop's timers go by."""
-    return LoopClock()
+def loop_time_s(_: object = None) -> float:
+    """The running loop's seconds: what SystemClock shows in a test in virtual time."""
+    return asyncio.get_running_loop().time()
 
 
 async def elapse(seconds: float) -> None:

@@ -6,13 +6,13 @@ import socket
 
 import pytest
 
+from hasten_runtime.clock import SystemClock
 from tests.support.virtual_time import (
     ORIGIN_S,
     Deadlock,
     RealSocket,
     VirtualLoop,
     elapse,
-    loop_clock,
 )
 from tests.support.waiting import eventually
 
@@ -80,11 +80,11 @@ async def test_a_timeout_ends_what_never_ends() -> None:
     assert asyncio.get_running_loop().time() == begun_s + 30.0
 
 
-async def test_the_clock_shows_the_time_of_the_loop() -> None:
-    clock = loop_clock()
-    begun_s = clock.now_s()
+async def test_the_services_clock_shows_the_time_of_the_loop() -> None:
+    clock = SystemClock()
+    assert clock.now_s() == ORIGIN_S
     await elapse(5.0)
-    assert clock.now_s() == begun_s + 5.0
+    assert clock.now_s() == ORIGIN_S + 5.0
 
 
 async def test_waiting_for_what_never_comes_fails_in_virtual_time() -> None:
