@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
@@ -42,7 +43,7 @@ from tests.property.policy_worker.draws import (
     specs,
 )
 from tests.unit.policy_worker.harness import call as new_call
-from tests.unit.policy_worker.harness import model
+from tests.unit.policy_worker.harness import load_of, model
 
 WAITING_MAX = 10
 PENDING_PATIENCE_S = 0.3
@@ -63,6 +64,7 @@ class Worker(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.machine = WorkerMachine(self.policy)
+        self.told: Machine[WorkerEvent, WorkerEffect] = self.machine
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, WorkerEvent, list[WorkerEffect]]] = []
@@ -222,7 +224,7 @@ class Worker(RuleBasedStateMachine):
             self.specs[event.spec.key] = event.spec
             self.idle.discard(event.spec.key)
             self.evidence.pop(event.spec.key, None)
-        effects = self.machine.on(event, now_s=self.now_s)
+        effects = self.told.on(event, now_s=self.now_s)
         self.log.append((self.now_s, event, effects))
         for effect in effects:
             self.check(effect)
@@ -358,7 +360,7 @@ class Worker(RuleBasedStateMachine):
 
     @invariant()
     def load_adds_up(self) -> None:
-        load = self.machine.load(1, now_s=self.now_s)
+        load = load_of(self.told, 1, now_s=self.now_s)
         wanted_s = from_scratch_s(self.machine, self.now_s)
         assert abs(load.backlog_s - wanted_s) <= 1e-9 * wanted_s
         assert load.depth == len(self.open)

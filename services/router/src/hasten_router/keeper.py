@@ -16,7 +16,11 @@ _log = logs.logger(__name__)
 
 
 class Remembering(Protocol):
-    """Takes reports to use until workers speak for themselves."""
+    """Takes over what is known from before the restart."""
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Uses what the machine had learnt."""
+        ...
 
     def remember(self, reports: dict[str, WorkerReport]) -> None:
         """Uses these for workers that join before their own first report."""
@@ -41,7 +45,7 @@ class Keeper:
             async with asyncio.timeout(RESTORE_S_MAX):
                 checkpoint = await self._store.checkpoint(self._name)
                 if checkpoint is not None:
-                    self._machine.restore(checkpoint)
+                    shell.restore(checkpoint)
                 shell.remember(await self._store.reports())
         except (StoreUnavailable, TimeoutError) as error:
             _log.warning("keeper.no_memory", reason=str(error) or "the store is slow")
