@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hasten_policy.load import LoadSample, WorkerReport
-from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     Asked,
@@ -78,7 +77,7 @@ class Router(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.machine = RouterMachine(self.policy, rng=Random(7))
-        self.told: Machine[RouterEvent, RouterEffect] = self.machine
+        self.told = self.machine
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, RouterEvent, list[RouterEffect]]] = []

@@ -8,7 +8,6 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
@@ -64,7 +63,7 @@ class Worker(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.machine = WorkerMachine(self.policy)
-        self.told: Machine[WorkerEvent, WorkerEffect] = self.machine
+        self.told = self.machine
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, WorkerEvent, list[WorkerEffect]]] = []
