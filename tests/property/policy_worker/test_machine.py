@@ -62,8 +62,7 @@ class Worker(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = WorkerMachine(self.policy)
-        self.told = self.machine
+        self.told = self.machine = WorkerMachine(self.policy)
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, WorkerEvent, list[WorkerEffect]]] = []

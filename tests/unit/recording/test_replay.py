@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -111,7 +110,7 @@ def test_a_difference_in_a_log_of_before_is_said_in_todays_words(
 def test_a_changed_policy_differs_where_its_first_effect_does(tmp_path: Path) -> None:
     path = tmp_path / "log"
     events = record_router(path)
-    changed = replace(ROUTER, theta_max=0.5, theta_start=(0.5, 0.5, 0.5, 0.5))
+    changed = ROUTER.but({"theta_max": 0.5, "theta_start": (0.5, 0.5, 0.5, 0.5)})
     machine = RouterMachine(changed, rng=Random(SEED))
     lines = lines_of(path)[1:]
     expected = 0
