@@ -37,7 +37,7 @@ from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
 
 
@@ -94,9 +94,11 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     recorder = _recorder(settings, seed)
-    machine = _machine(settings, seed, recorder)
+    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
+    machine = RouterMachine(settings.router_policy(), rng=rng)
     meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
-    shell = Shell(machine, clock, meter)
+    told = recorded(machine, recorder)
+    shell = Shell(told, clock, meter, suspect_sizes=machine.suspect_sizes)
     discovery = open_discovery(settings.discovery_settings())
     opener = _link_opener(settings, shell, clock, seed, traces)
     roster = Roster(discovery, shell, opener, settings.link.roster_limits())
@@ -139,7 +141,6 @@ def _recorder(settings: RouterSettings, seed: int) -> Recorder | None:
     return open_recorder(
         settings.record,
         settings.router_policy(),
-        service="router",
         name=settings.id,
         seed=seed,
         bytes_max=settings.record_bytes_max,
@@ -161,13 +162,6 @@ def _leaving(core: _Core, front: FrontServer) -> Leaving:
 
     drain = core.settings.drain
     return Leaving(core.shell, announce, notice_s=drain.notice_s, patience_s=drain.patience_s)
-
-
-def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:
-    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
-    if recorder is None:
-        return RouterMachine(settings.router_policy(), rng=rng)
-    return RecordedRouterMachine(settings.router_policy(), rng=rng, recorder=recorder)
 
 
 def _serve_metrics(

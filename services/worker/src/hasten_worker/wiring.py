@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from hasten.common.v1.load_pb2 import ModelGap, WorkerState
 from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
@@ -35,7 +36,7 @@ from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.worker_rpcs import SERVICE_NAME
 from hasten_worker.engine.store.entries import Gap
@@ -204,7 +205,9 @@ def _core(
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    machine, recorder = _machine(settings, stack)
+    policy = settings.worker_policy()
+    machine = WorkerMachine(policy)
+    recorder = _recorder(settings, policy, stack)
     counts = WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
@@ -213,7 +216,7 @@ def _core(
             incarnation=uuid.uuid4().hex,
             stop_grace_s=settings.stop_grace_s,
         ),
-        machine,
+        recorded(machine, recorder),
         Lanes(settings.lane_count(), clock=clock, regions=readable),
         clock=clock,
         observer=meter,
@@ -250,22 +253,19 @@ def _core(
     )
 
 
-def _machine(
-    settings: WorkerSettings, stack: AsyncExitStack
-) -> tuple[WorkerMachine, Recorder | None]:
-    """The machine, and what records it, if that is asked for."""
-    policy = settings.worker_policy()
+def _recorder(
+    settings: WorkerSettings, policy: WorkerPolicy, stack: AsyncExitStack
+) -> Recorder | None:
+    """What records the machine, if that is asked for."""
     recorder = open_recorder(
         settings.record,
         policy,
-        service="worker",
         name=settings.worker_id(),
         bytes_max=settings.record_bytes_max,
     )
-    if recorder is None:
-        return WorkerMachine(policy), None
-    stack.push_async_callback(asyncio.to_thread, recorder.close)
-    return RecordedWorkerMachine(policy, recorder=recorder), recorder
+    if recorder is not None:
+        stack.push_async_callback(asyncio.to_thread, recorder.close)
+    return recorder
 
 
 def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:
