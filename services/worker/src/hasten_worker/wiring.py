@@ -39,7 +39,7 @@ from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recor
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.worker_rpcs import SERVICE_NAME
 from hasten_worker.decoding import RequestDecoder
-from hasten_worker.engine.entries import Gap
+from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
