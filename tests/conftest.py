@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,9 +25,9 @@ settings.load_profile("hasten")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> Schedule:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
     """How tests are spread over processes."""
-    return Schedule(config)
+    return Schedule(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ do any more: each group ran in every process, with a mesh of its own in each.
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -23,8 +23,8 @@ APART: Final = "mark.apart"
 class Schedule(LoadScopeScheduling):
     """Hands out files, and groups of files, in the order in which they were collected."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        super().__init__(config)
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        super().__init__(config, log)
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
