@@ -63,7 +63,6 @@ def test_random_choices_follow_the_weights(name: str) -> None:
     entries = made.machine._state.fleet.registry.views["m"].open
     entries[0].worker.inverse_share = 1 / 3.0
     balancer = BALANCERS.get(name)()
-    assert balancer is not None
     rng = Random(1)
     drawn = [balancer.pick("m", entries, rng, 0.0) for _ in range(4000)]
     share = sum(entry is entries[0] for entry in drawn) / 4000
@@ -86,7 +85,7 @@ def test_a_peak_counts_at_once_and_fades_slowly() -> None:
 def test_a_worker_that_has_calls_and_never_answered_is_avoided() -> None:
     made = router("a", "b", balancer="peak_ewma")
     balancer = made.machine._state.fleet.balancer
-    assert balancer is not None
+    assert isinstance(balancer, PeakEwma)
     for call_id in range(1, 60):
         ((_, worker_id),) = sends(made.call(call_id))
         if worker_id == "a":

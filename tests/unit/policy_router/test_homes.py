@@ -95,15 +95,15 @@ def test_a_model_that_only_full_workers_hold_is_at_home_on_all_of_them() -> None
 def test_the_layout_is_renewed_in_growing_periods_and_forgets_who_is_gone() -> None:
     homes = Homes()
     views = {view.key: view for view in views_on(2, [0.0, 0.0])}
-    homes.renew(views, 10.0)
+    homes.renew(views.values(), 10.0)
     assert homes.due_s == 10.0 + FIRST_PERIOD_S
     views["m0"].arrivals = 100
-    homes.renew(views, homes.due_s)
+    homes.renew(views.values(), homes.due_s)
     assert views["m0"].demand_per_s == pytest.approx(100 / FIRST_PERIOD_S)
     assert views["m0"].homes
     assert not views["m1"].homes
     for _ in range(200):
-        homes.renew(views, homes.due_s)
+        homes.renew(views.values(), homes.due_s)
     assert views["m0"].demand_per_s == 0.0
     assert not views["m0"].homes
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_policy.admission.host_lag import MARGIN_S_MAX, MEMORY_S, HostMargin
+from hasten_policy.host_lag import MARGIN_S_MAX, MEMORY_S, HostMargin
 from hasten_policy.load import HostLag
 from tests.unit.policy_router.harness import Router
 

@@ -5,18 +5,16 @@ count or measure. The hard bounds of the hold queue hold under each of them.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from hasten_policy.admission.policy import AdmissionPolicy
 from hasten_policy.admission.views import AskedView
 from hasten_policy.admission.way import Way
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.balancer import Balancer
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.reasons import Reason, Refusal
-
-if TYPE_CHECKING:
-    from random import Random
 
 RETRY_S: Final = 0.1
 """A gate that counts cannot say when there will be room."""
@@ -67,7 +65,7 @@ class Surroundings:
     policy: AdmissionPolicy
     way: Way
     balancer: Balancer
-    rng: "Random"
+    rng: Chance
 
 
 class Gate:

@@ -2,9 +2,9 @@
 
 from math import hypot
 
-from hasten_policy.admission.host_lag import HostMargin
 from hasten_policy.admission.net import NetTime
 from hasten_policy.admission.policy import AdmissionPolicy
+from hasten_policy.host_lag import HostMargin
 
 
 class Way:

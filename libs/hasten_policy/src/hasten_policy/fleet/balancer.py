@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable
 from math import inf
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
-
-if TYPE_CHECKING:
-    from random import Random
 
 
 class Balancer:
@@ -30,7 +28,7 @@ class Balancer:
         self.due_s = inf
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """One of `entries` with a free credit; None when there is none.
 
@@ -43,7 +41,7 @@ class Balancer:
         raise NotImplementedError
 
     def choose(
-        self, view: ModelView, left_s: float, rng: "Random", now_s: float
+        self, view: ModelView, left_s: float, rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """The worker for a new call; None when every open one is full.
 

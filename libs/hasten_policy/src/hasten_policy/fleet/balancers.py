@@ -7,17 +7,15 @@ except peak-EWMA, and all leave out workers without a free credit.
 
 from collections.abc import Callable
 from math import ceil, exp
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.balancer import Balancer
 from hasten_policy.fleet.hasten import Hasten
 from hasten_policy.fleet.pick import FAR
 from hasten_policy.fleet.subset import PARTITION, affinity_score
 from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.named import Named
-
-if TYPE_CHECKING:
-    from random import Random
 
 EWMA_S: Final = 10.0
 """Finagle's decay time of peak-EWMA."""
@@ -41,7 +39,7 @@ class RoundRobin(Balancer):
         self._last: dict[str, str] = {}
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del rng, now_s
@@ -65,7 +63,7 @@ class WeightedRandom(Balancer):
     __slots__ = ()
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key, now_s
@@ -87,7 +85,7 @@ class LeastLoad(Balancer):
         self._load = load
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key, now_s
@@ -108,7 +106,7 @@ class TwoChoices(Balancer):
     __slots__ = ()
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key
@@ -168,7 +166,7 @@ class BoundedHash(Balancer):
     __slots__ = ()
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del rng, now_s

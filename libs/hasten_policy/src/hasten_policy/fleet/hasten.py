@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable
 from math import inf
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.balancer import Balancer
 from hasten_policy.fleet.homes import Homes
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.pick import pick, pick_blind
 from hasten_policy.fleet.workers import ModelEntry
-
-if TYPE_CHECKING:
-    from random import Random
 
 
 class Hasten(Balancer):
@@ -27,14 +25,14 @@ class Hasten(Balancer):
         self.due_s = self._homes.due_s
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key, now_s
         return pick(entries, rng)
 
     def choose(
-        self, view: ModelView, left_s: float, rng: "Random", now_s: float
+        self, view: ModelView, left_s: float, rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.choose`."""
         del now_s

@@ -99,8 +99,26 @@ class Woke:
     """A time asked for by WakeAt has come."""
 
 
+@dataclass(slots=True)
+class CheckpointRestored:
+    """What `RouterMachine.checkpoint` gave before the restart; one that cannot be read is ignored.
+
+    Attributes:
+        value: The checkpoint, UTF-8 with surrogate escapes for what is none.
+    """
+
+    value: str
+
+
 RouterEvent = (
-    CallArrived | AttemptAnswered | AttemptRefused | CallAbandoned | FleetEvent | HostLag | Woke
+    CallArrived
+    | AttemptAnswered
+    | AttemptRefused
+    | CallAbandoned
+    | FleetEvent
+    | HostLag
+    | Woke
+    | CheckpointRestored
 )
 
 # --- effects --------------------------------------------------------------------------

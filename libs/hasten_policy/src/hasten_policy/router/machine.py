@@ -3,8 +3,9 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import assert_never
 
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.changes import close_window, quiesced, ramp, restore, weight_set
 from hasten_policy.fleet.events import (
     FleetEvent,
@@ -12,6 +13,7 @@ from hasten_policy.fleet.events import (
     WeightSet,
     WorkerJoined,
     WorkerLost,
+    WorkerQuiesced,
     WorkerReported,
 )
 from hasten_policy.fleet.state import TIMER_RAMP, TIMER_RESTORE, TIMER_SILENCE
@@ -27,6 +29,7 @@ from hasten_policy.router.events import (
     AttemptRefused,
     CallAbandoned,
     CallArrived,
+    CheckpointRestored,
     RouterEffect,
     RouterEvent,
     WakeAt,
@@ -42,9 +45,6 @@ from hasten_policy.router.orphans import (
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.router.state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.router.suspects import banned
-
-if TYPE_CHECKING:
-    from random import Random
 
 REJECTING_S = 1.0
 """No hedges for this long after a refusal: spare capacity there is none."""
@@ -90,7 +90,7 @@ class RouterMachine:
 
     __slots__ = ("_state", "_wake_s")
 
-    def __init__(self, settings: RouterPolicy, *, rng: "Random") -> None:
+    def __init__(self, settings: RouterPolicy, *, rng: Chance) -> None:
         self._state = RouterState(settings, rng)
         self._wake_s: float | None = None
 
@@ -170,39 +170,43 @@ class RouterMachine:
         ]
 
     def checkpoint(self) -> bytes:
-        """What is worth keeping over a restart: the thetas by model."""
+        """What is worth keeping over a restart, for `CheckpointRestored`: the thetas by model."""
         thetas = self._state.thetas.values()
         return json.dumps({"theta": thetas}, sort_keys=True).encode()
 
-    def restore(self, value: bytes) -> None:
-        """Takes a checkpoint over; one that cannot be read is ignored."""
+    # --- inner ------------------------------------------------------------------------
+
+    def _on_others(self, event: FleetEvent | HostLag | CheckpointRestored, now_s: float) -> None:
+        """Of workers, of the host and of the time before the restart."""
+        state = self._state
+        match event:
+            case LoadTold():
+                worker_told(state, event, now_s)
+            case WorkerReported():
+                worker_reported(state, event, now_s)
+            case WorkerJoined():
+                worker_joined(state, event, now_s)
+            case WorkerLost():
+                worker_lost(state, event, now_s)
+            case WeightSet():
+                weight_set(state.fleet, event, now_s)
+            case HostLag():
+                state.way.host.heard(event, now_s)
+            case WorkerQuiesced():
+                quiesced(state.fleet, event.worker_id)
+            case CheckpointRestored():
+                self._remember(event.value)
+            case _:
+                assert_never(event)
+
+    def _remember(self, checkpoint: str) -> None:
         try:
-            thetas = json.loads(value)["theta"]
+            thetas = json.loads(checkpoint.encode("utf-8", "surrogateescape"))["theta"]
             found = {str(name): [float(v) for v in values] for name, values in thetas.items()}
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return
         for name, values in found.items():
             self._state.thetas.of(name).restore(values)
-
-    # --- inner ------------------------------------------------------------------------
-
-    def _on_others(self, event: FleetEvent | HostLag, now_s: float) -> None:
-        """Of workers and of the host."""
-        state = self._state
-        if isinstance(event, LoadTold):
-            worker_told(state, event, now_s)
-        elif isinstance(event, WorkerReported):
-            worker_reported(state, event, now_s)
-        elif isinstance(event, WorkerJoined):
-            worker_joined(state, event, now_s)
-        elif isinstance(event, WorkerLost):
-            worker_lost(state, event, now_s)
-        elif isinstance(event, WeightSet):
-            weight_set(state.fleet, event, now_s)
-        elif isinstance(event, HostLag):
-            state.way.host.heard(event, now_s)
-        else:
-            quiesced(state.fleet, event.worker_id)
 
     def _abandon(self, call_id: int, now_s: float) -> None:
         state = self._state

@@ -1,13 +1,12 @@
 """What the router's machine remembers, each part with an owner, and how calls end."""
 
-from typing import TYPE_CHECKING
-
 from hasten_policy.admission.calibration import Thetas
 from hasten_policy.admission.gate import Surroundings
 from hasten_policy.admission.gates import GATES
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.admission.views import AskedView
 from hasten_policy.admission.way import Way
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.registry import Registry
 from hasten_policy.fleet.retry_budget import RetryBudget
 from hasten_policy.fleet.state import TIMER_WINDOW, Fleet
@@ -21,9 +20,6 @@ from hasten_policy.router.hold import INFINITY, HoldDesk
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.router.suspicion import Suspicions
 from hasten_policy.timers import Timers
-
-if TYPE_CHECKING:
-    from random import Random
 
 TIMER_CALL = 10
 TIMER_HEDGE = 11
@@ -73,7 +69,7 @@ class RouterState:
         "way",
     )
 
-    def __init__(self, policy: RouterPolicy, rng: "Random") -> None:
+    def __init__(self, policy: RouterPolicy, rng: Chance) -> None:
         self.policy = policy
         self.rng = rng
         self.out: list[RouterEffect] = []
