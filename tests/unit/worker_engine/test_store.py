@@ -115,7 +115,7 @@ async def test_the_index_and_the_log_say_how_a_model_is_served(repository: Repos
     noted = {
         f"{line['model']}/1": f"READY: {line['note']}"
         for line in logged
-        if line["event"] == "model_note"
+        if line["event"] == "model.note"
     }
     assert noted == {key: said for key, said in index.items() if said != "READY"}
 

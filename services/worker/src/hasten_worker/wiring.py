@@ -29,8 +29,9 @@ from hasten_runtime.grpc_server import (
 from hasten_runtime.health import LIVENESS
 from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
-from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
+from hasten_runtime.inference_service import add_inference
 from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.protocol_names import INFERENCE_SERVICE, WORKER_SERVICE
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
@@ -42,7 +43,7 @@ from hasten_worker.intake import Intake
 from hasten_worker.leaving import Leaving
 from hasten_worker.links.door import LinkDoor
 from hasten_worker.links.link import LinkSetup
-from hasten_worker.links.servicer import SERVICE_NAME, WorkerServicer
+from hasten_worker.links.servicer import WorkerServicer
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
@@ -55,7 +56,7 @@ from hasten_worker.tensors import NoRegions
 from hasten_worker.tensors.encode import MESSAGE_VARIABLE
 from hasten_worker.vitals import Vitals
 
-SERVICES: Final = (PUBLIC_NAME, SERVICE_NAME)
+SERVICES: Final = (INFERENCE_SERVICE, WORKER_SERVICE)
 """What health speaks of beside the server as a whole: they serve from the first load until the
 worker leaves, whether or not it is ready.
 """
@@ -340,7 +341,7 @@ def _serve(
     """Adds both protocols to the server."""
 
     def ready() -> bool:
-        return health.serving(PUBLIC_NAME) and core.readiness.refresh()
+        return health.serving(INFERENCE_SERVICE) and core.readiness.refresh()
 
     parts = Parts(
         inference=Inference(

@@ -11,9 +11,9 @@ says nothing of the predictions after it. So theta falls by a bounded amount a s
 good half of a fall quickly once the misses have ended.
 """
 
+from hasten_policy.priorities import CLASSES
 from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
 
-CLASSES = 4
 FALL_PER_S = 0.4
 """Theta falls by no more than this in a second, nor at once."""
 RUN_LONG = 2.0

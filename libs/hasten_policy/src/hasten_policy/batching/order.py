@@ -4,12 +4,10 @@ from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hasten_policy.named import Named
+from hasten_policy.priorities import LOWEST
 
 if TYPE_CHECKING:
     from hasten_policy.batching.policy import BatchingPolicy
-
-CLASS_LAST = 3
-"""The least urgent priority class; class 0 is the most urgent."""
 
 
 def order_s(
@@ -37,7 +35,7 @@ def order_s(
     """
     if deadline_s == inf:
         deadline_s = now_s + policy.no_deadline_age_s
-    share = policy.priority_bias_fraction * priority / CLASS_LAST
+    share = policy.priority_bias_fraction * priority / LOWEST
     return deadline_s + share * max(0.0, min(deadline_s - now_s, median_slack_s))
 
 

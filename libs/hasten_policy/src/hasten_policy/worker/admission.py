@@ -4,7 +4,8 @@ from math import inf, isnan
 
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import Call
-from hasten_policy.batching.order import CLASS_LAST, ORDERS
+from hasten_policy.batching.order import ORDERS
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Refusal
 from hasten_policy.worker import refusals
 from hasten_policy.worker.calls import CallBook
@@ -54,7 +55,7 @@ class Admission:
         due_s = now_s + slack_s
         if not self._policy.keeps_deadlines:
             slack_s = inf
-        priority = max(0, min(event.priority, CLASS_LAST))
+        priority = max(0, min(event.priority, LOWEST))
         call = Call(
             call_id=event.call_id,
             link_id=event.link_id,

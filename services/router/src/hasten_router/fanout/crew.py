@@ -15,9 +15,8 @@ from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
-from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.protocol_names import GET_STATE, INFERENCE_SERVICE
 
-GET_STATE: Final = "/hasten.worker.v1.WorkerService/GetState"
 NO_WORKER_RETRY_S: Final = 1.0
 WORKERS_NAMED_MAX: Final = 8
 """Workers named one by one in a message."""
@@ -163,7 +162,7 @@ class Crew:
         left_s = context.time_remaining()
         if left_s is not None:
             timeout_s = min(timeout_s, left_s)
-        return Question(f"/{PUBLIC_NAME}/{method}", request, response_type, timeout_s)
+        return Question(f"/{INFERENCE_SERVICE}/{method}", request, response_type, timeout_s)
 
 
 def _unanimous(method: str, answers: Answers[ResponseT]) -> Given[ResponseT]:

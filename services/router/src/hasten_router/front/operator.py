@@ -19,9 +19,8 @@ from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError, refusal_from_rpc_error
 from hasten_runtime.handlers import Context
+from hasten_runtime.protocol_names import DRAIN
 
-SERVICE_NAME: Final = "hasten.router.v1.RouterService"
-DRAIN: Final = "/hasten.worker.v1.WorkerService/Drain"
 CONNECTING: Final = "connecting"
 UNKNOWN_AGE_S: Final = 1e9
 """Age of what never was, as a float field can hold it."""

@@ -19,11 +19,11 @@ from hasten_router.transport import LinkListener
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.frames import Frames
+from hasten_runtime.protocol_names import OPEN_LINK
 
 if TYPE_CHECKING:
     from hasten.common.v1 import load_pb2
 
-OPEN_LINK: Final = "/hasten.worker.v1.WorkerService/OpenLink"
 
 FAILURE_LOG_S: Final = 60.0
 """Why a link cannot be opened is logged when the cause changes, and otherwise this often."""

@@ -7,10 +7,10 @@ import grpc
 
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason
+from hasten_runtime.protocol_names import WORKER_SERVICE
 from hasten_worker.links.door import LinkDoor
 from hasten_worker.tensors.refusals import refuse
 
-SERVICE_NAME: Final = "hasten.worker.v1.WorkerService"
 CALLER_ID_CHARS_MAX: Final = 256
 
 
@@ -24,7 +24,7 @@ class WorkerServicer:
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, for `Server.add_generic_rpc_handlers`."""
         return grpc.method_handlers_generic_handler(
-            SERVICE_NAME,
+            WORKER_SERVICE,
             {
                 "OpenLink": grpc.unary_unary_rpc_method_handler(
                     self.open_link,
