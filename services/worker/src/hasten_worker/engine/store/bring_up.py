@@ -140,7 +140,10 @@ class BringUp:
         if not wanted:
             raise ModelRefused(
                 "; ".join(
-                    ("it has no version: expected a folder named by a whole number", *state.ignored)
+                    (
+                        "the model has no version: expected a folder named by a whole number",
+                        *state.ignored,
+                    )
                 )[:REASON_CHARS_MAX]
             )
         marks = {version: _mark(state, version, source) for version in wanted}
