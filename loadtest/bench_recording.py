@@ -59,7 +59,7 @@ class Cost:
 
 def told_to_a_router(calls: int) -> Told:
     """Calls of three models and two tenants over 16 workers, each with an answer."""
-    machine = RouterMachine(RouterPolicy(slow_start_s=0.0), rng=Random(SEED))
+    machine = RouterMachine(RouterPolicy.of(slow_start_s=0.0), rng=Random(SEED))
     rng = Random(SEED)
     told: Told = []
     now_s = 1e5
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     said = parser.parse_args()
     sources: dict[str, tuple[Callable[[int], Told], RouterPolicy | WorkerPolicy]] = {
-        "router": (told_to_a_router, RouterPolicy(slow_start_s=0.0)),
+        "router": (told_to_a_router, RouterPolicy.of(slow_start_s=0.0)),
         "worker": (told_to_a_worker, WorkerPolicy()),
     }
     with TemporaryDirectory() as folder:

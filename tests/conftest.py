@@ -1,12 +1,14 @@
 """Fixtures for all tests: real servers and checks for what a test leaves behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hasten_runtime.clock import SystemClock
 from tests.support.servers import ConsulAgent, RedisServer
+from tests.support.virtual_time import VirtualLoop, loop_time_s
 from tests.support.waiting import eventually
 
 LEAK_GRACE_S = 60.0
@@ -18,6 +20,26 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("hasten", PATIENT, derandomize=True)
 settings.register_profile("explore", PATIENT, max_examples=1000)
 settings.load_profile("hasten")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops that a test runs on, once on each."""
+    del config
+    if item.get_closest_marker("every_network"):
+        return {"tcp": asyncio.new_event_loop, "pair": VirtualLoop}
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualLoop}
+    return {"system": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _clocks_follow_the_loop(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if request.node.get_closest_marker("virtual_time"):
+        monkeypatch.setattr(SystemClock, "now_s", loop_time_s)
 
 
 @pytest.fixture(scope="session")

@@ -32,15 +32,16 @@ async def eventually(
     """Returns the predicate's first truthy value; fails the test after timeout_s.
 
     The predicate may be a coroutine function. An AssertionError inside it counts as "not yet"
-    and is shown if the time runs out.
+    and is shown if the time runs out. The time is the loop's, which may be virtual.
     """
-    ends_s = time.monotonic() + timeout_s
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + timeout_s
     pause_s = POLL_S
     while True:
         value, why = await _ask(predicate)
         if value:
             return value
-        if time.monotonic() > ends_s:
+        if loop.time() > ends_s:
             raise AssertionError(_sentence(what, predicate, timeout_s, value, why)) from why
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 1.5, POLL_S_MAX)

@@ -4,8 +4,8 @@ import asyncio
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from tests.integration.router.fake_worker import FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
+from tests.support.fake_worker import FakeWorker, model_load
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 

@@ -10,8 +10,8 @@ import pytest
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
-from tests.integration.router.fake_worker import FakeWorker, model_load
 from tests.integration.router.harness import router_over, told
+from tests.support.fake_worker import FakeWorker, model_load
 from tests.support.waiting import eventually
 
 

@@ -14,8 +14,8 @@ from hasten.inference.v2 import inference_pb2 as inference_pb
 from hasten.router.v1 import router_service_pb2 as pb
 from hasten_router.life import started
 from hasten_router.settings import RouterSettings
-from tests.integration.router.fake_worker import FakeWorker
 from tests.integration.router.harness import Client, request, router_over, told
+from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
 LIST = "/hasten.router.v1.RouterService/ListWorkers"

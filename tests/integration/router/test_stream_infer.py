@@ -8,8 +8,8 @@ import grpc.aio
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from tests.integration.router.fake_worker import FakeWorker
 from tests.integration.router.harness import INFERENCE, Client, request, router_over, told
+from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
 

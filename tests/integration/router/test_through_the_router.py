@@ -11,9 +11,9 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.life import started
 from hasten_router.settings import RouterSettings
-from tests.integration.router.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
 from tests.integration.router.test_stream_infer import open_stream, send
+from tests.support.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.support.waiting import eventually
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -23,7 +23,7 @@ from tests.unit.policy_worker.harness import call, model
 SEED = 7
 ABOUT = {"id": "it", "began": "2031-04-05T06:07:08.009+00:00", "hasten": "0.1.0"}
 LIMITS = RecorderLimits(bytes_max=10**7, flush_s=0.01)
-ROUTER = RouterPolicy(slow_start_s=0.0, tenant_shares=(("poor", 0.5),))
+ROUTER = RouterPolicy.of(slow_start_s=0.0, tenant_shares=(("poor", 0.5),))
 WORKER = WorkerPolicy(lanes=2)
 
 

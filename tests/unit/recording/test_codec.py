@@ -136,7 +136,9 @@ def test_values_are_shown_with_the_names_of_their_fields() -> None:
     "policy",
     [
         RouterPolicy(),
-        RouterPolicy(mode="max_goodput", tenant_shares=(("a", 0.5), ("b", 2.0)), hedge_share=0.1),
+        RouterPolicy.of(
+            mode="max_goodput", tenant_shares=(("a", 0.5), ("b", 2.0)), hedge_share=0.1
+        ),
         WorkerPolicy(),
         WorkerPolicy(lanes=3, batching=BatchingPolicy(chance_quantile=0.25, look_ahead_max=1)),
     ],

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -77,7 +76,7 @@ def test_random_choices_hang_on_the_seed_and_the_memory_on_the_checkpoint(log: P
 def test_a_changed_policy_differs_where_its_first_effect_does(tmp_path: Path) -> None:
     path = tmp_path / "log"
     events = record_router(path)
-    changed = replace(ROUTER, theta_max=0.5, theta_start=(0.5, 0.5, 0.5, 0.5))
+    changed = ROUTER.but({"theta_max": 0.5, "theta_start": (0.5, 0.5, 0.5, 0.5)})
     machine = RouterMachine(changed, rng=Random(SEED))
     machine.restore(b'{"theta": {"m": [0.9, 0.9, 0.8, 0.5]}}')
     lines = lines_of(path)[1:]

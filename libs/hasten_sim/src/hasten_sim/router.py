@@ -1,6 +1,5 @@
 """A router in virtual time, and its callers: the second shell around RouterMachine."""
 
-from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Any
@@ -69,7 +68,7 @@ class SimRouter:
         self._loop = loop
         self._tally = tally
         self._weights = _weights(scenario.mesh, policy)
-        named = replace(policy, router_id=f"router{index}")
+        named = policy.but({"router_id": f"router{index}"})
         self._machine = RouterMachine(named, rng=Random(f"{seed}/router/{index}"))
         self._asks: dict[int, Ask] = {}
         self._last_call_id = 0
@@ -302,5 +301,5 @@ def _weights(mesh: MeshShape, policy: RouterPolicy) -> tuple[float, ...]:
     """
     if not mesh.weights_known:
         return (1.0,)
-    measures = BALANCERS.get(policy.balancer)() is None
+    measures = BALANCERS.get(policy.fleet.balancer)() is None
     return mesh.weights or ((1.0,) if measures else mesh.speeds)

@@ -1,7 +1,6 @@
 """The one owner of the router's machine: turns what happens into events, effects into IO."""
 
 import asyncio
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -30,11 +29,12 @@ from hasten_policy.router.events import (
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.suspicion import Content
-from hasten_router.calls import Call, Reply
+from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
-from hasten_router.transport import WorkerLink
+from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
-from hasten_runtime.counting import count_each
+from hasten_runtime.deferred import DeferredCounts
+from hasten_runtime.fleet.port import Reply, WorkerLink
 
 
 class Observer(Protocol):
@@ -94,12 +94,11 @@ class Shell:
         self._links: dict[str, WorkerLink] = {}
         self._remembered: dict[str, WorkerReport] = {}
         self._last_call_id = 0
-        self._ended: list[Call] = []
+        self._counts = DeferredCounts()
+        self._count_ended_later = self._counts.kind(self._count_ended)
         self._reply: Reply | None = None
-        self._wake_at_s = math.inf
-        self._wake_timer: asyncio.TimerHandle | None = None
-        self._wake_timer_at_s = math.inf
-        self._refuses_new = False
+        self._alarm = Alarm(clock, self._woke)
+        self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._carry_out = {
@@ -116,7 +115,7 @@ class Shell:
 
     def begin(self, call: Call) -> None:
         """Takes a client's call; its outcome may be there when this returns."""
-        if self._refuses_new:
+        if self._draining:
             self._hand_out(call, DRAINING)
             return
         self._last_call_id = call_id = self._last_call_id + 1
@@ -146,7 +145,7 @@ class Shell:
             raise
         call.admitted_s = self._clock.now_s()
         call.admitted = call.outcome is None or call.attempts > 0
-        if call.traceparent and call.admitted:
+        if call.caller_traceparent and call.admitted:
             self._observer.sampled_call_admitted(call)
 
     def abandon(self, call: Call) -> None:
@@ -159,12 +158,17 @@ class Shell:
         """A request was refused before there was a call; it names this model, or none."""
         self._observer.request_refused(model, refusal)
 
-    def refuse_new(self) -> None:
-        """From now on, refuses every new call because the router is leaving."""
-        self._refuses_new = True
+    @property
+    def unanswered(self) -> int:
+        """Calls that have not ended."""
+        return len(self._calls)
 
-    async def idle(self) -> None:
-        """Waits until no call is left."""
+    def begin_drain(self) -> None:
+        """From now on, refuses every new call because the router is leaving."""
+        self._draining = True
+
+    async def drained(self) -> None:
+        """Waits until no call is left; to be asked once no new ones are taken."""
         await self._idle.wait()
 
     # --- the links -------------------------------------------------------------------
@@ -211,7 +215,7 @@ class Shell:
             return None
         return content_of(call.payload)
 
-    def told(self, worker_id: str, load: LoadSample) -> None:
+    def load_told(self, worker_id: str, load: LoadSample) -> None:
         """A worker told its load alone."""
         self._tell(LoadTold(worker_id, load))
 
@@ -254,7 +258,7 @@ class Shell:
         call.sent_s = self._clock.now_s()
         if effect.attempt == 1:
             call.first_sent_s = call.sent_s
-        if call.traceparent:
+        if call.caller_traceparent:
             self._observer.sampled_call_sent(call, effect.worker_id)
         self._links[effect.worker_id].send(call, effect.deadline_s)
 
@@ -287,13 +291,10 @@ class Shell:
         call.end(outcome)
         if call.spans is not None:
             self._observer.sampled_call_ended(call)
-        if not self._ended:
-            asyncio.get_running_loop().call_soon(self._tell_ended)
-        self._ended.append(call)
+        self._count_ended_later(call)
 
-    def _tell_ended(self) -> None:
-        ended, self._ended = self._ended, []
-        count_each(self._observer.call_ended, ended)
+    def _count_ended(self, call: Call) -> None:
+        self._observer.call_ended(call)
 
     def _standing_changed(self, effect: StandingChanged) -> None:
         self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
@@ -301,35 +302,17 @@ class Shell:
     # --- the timer -------------------------------------------------------------------
 
     def _wake_at(self, effect: WakeAt) -> None:
-        """Arms the timer. One that fires too early re-arms itself: cheaper than cancelling."""
-        self._wake_at_s = effect.at_s
-        if effect.at_s < self._wake_timer_at_s:
-            if self._wake_timer is not None:
-                self._wake_timer.cancel()
-            self._arm()
+        self._alarm.set(effect.at_s)
 
-    def _arm(self) -> None:
-        self._wake_timer_at_s = self._wake_at_s
-        delay_s = max(0.0, self._wake_at_s - self._clock.now_s())
-        self._wake_timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
-
-    def _wake(self) -> None:
-        self._wake_timer = None
-        self._wake_timer_at_s = math.inf
-        if self._clock.now_s() < self._wake_at_s:
-            self._arm()
-            return
-        self._wake_at_s = math.inf
+    def _woke(self) -> None:
         self._tell(Woke())
 
     def close(self) -> None:
         """Stops the timer; refuses whatever is still here."""
-        if self._wake_timer is not None:
-            self._wake_timer.cancel()
-            self._wake_timer = None
+        self._alarm.close()
         for call_id in list(self._calls):
             self._end(call_id, DRAINING)
-        self._tell_ended()
+        self._counts.settle()
 
 
 def _asked(calls: Iterable[Call]) -> tuple[Asked, ...]:

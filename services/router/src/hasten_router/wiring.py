@@ -15,24 +15,26 @@ from hasten_router.fanout.crew import Crew
 from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
+from hasten_router.front.port import FrontServer
 from hasten_router.front.server import GrpcFront, Services
-from hasten_router.keeper import Keeper
-from hasten_router.links.link import FrameLink, LinkContext
-from hasten_router.links.roster import OpenLink, Roster
+from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
 from hasten_router.outlook import Outlook
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
-from hasten_router.transport import FrontServer
 from hasten_runtime import metrics, telemetry
+from hasten_runtime.checkpoints import CheckpointKeeper
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.fleet.link import FrameLink, LinkContext
+from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.grpc_server import listening
 from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
+from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
@@ -47,7 +49,8 @@ class Router:
         shell: Owner of the machine.
         front: Where clients come in.
         roster: Links to workers.
-        keeper: Memory over restarts.
+        checkpoints: Memory over restarts.
+        leaving: How it leaves.
         outlook: What the machine knows.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
@@ -56,7 +59,8 @@ class Router:
     shell: Shell
     front: FrontServer
     roster: Roster
-    keeper: Keeper
+    checkpoints: CheckpointKeeper
+    leaving: Leaving
     outlook: Outlook
     readiness: Readiness
     metrics: metrics.MetricsEndpoint
@@ -85,7 +89,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     clock = SystemClock()
     traces = telemetry.start("hasten-router", instance=settings.id)
     registry = metrics.registry("router", settings.id)
-    counts = metrics.RouterMetrics(registry, models_max=settings.telemetry.models_max)
+    counts = RouterMetrics(registry, models_max=settings.telemetry.models_max)
     readiness = Readiness()
     endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
@@ -110,11 +114,13 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
         with opened as door:
             async with _open_store(settings) as store:
+                front = _front(core, door)
                 yield Router(
                     shell=shell,
-                    front=_front(core, door),
+                    front=front,
                     roster=roster,
-                    keeper=_keeper(settings, store, machine),
+                    checkpoints=_checkpoints(settings, store, machine),
+                    leaving=_leaving(core, front),
                     outlook=outlook,
                     readiness=readiness,
                     metrics=endpoint,
@@ -140,8 +146,21 @@ def _recorder(settings: RouterSettings, seed: int) -> Recorder | None:
     )
 
 
-def _keeper(settings: RouterSettings, store: LoadStore, machine: RouterMachine) -> Keeper:
-    return Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s)
+def _checkpoints(
+    settings: RouterSettings, store: LoadStore, machine: RouterMachine
+) -> CheckpointKeeper:
+    return CheckpointKeeper(
+        store, machine, name=f"router:{settings.id}", interval_s=settings.checkpoint_s
+    )
+
+
+def _leaving(core: _Core, front: FrontServer) -> Leaving:
+    async def announce() -> None:
+        core.readiness.leave()
+        front.announce_leaving()
+
+    drain = core.settings.drain
+    return Leaving(core.shell, announce, notice_s=drain.notice_s, patience_s=drain.patience_s)
 
 
 def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:

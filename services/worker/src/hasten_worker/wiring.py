@@ -16,6 +16,8 @@ from hasten_policy.worker.machine import WorkerMachine
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
+from hasten_runtime.fleet.worker.door import LinkDoor
+from hasten_runtime.fleet.worker.servicer import WorkerServicer
 from hasten_runtime.frames import listening_socket
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_server import (
@@ -30,6 +32,7 @@ from hasten_runtime.health import LIVENESS
 from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.inference_service import add_inference
+from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.protocol_names import INFERENCE_SERVICE, WORKER_SERVICE
 from hasten_runtime.readiness import Readiness
@@ -40,10 +43,8 @@ from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
 from hasten_worker.intake import Intake
-from hasten_worker.leaving import Leaving
-from hasten_worker.links.door import LinkDoor
-from hasten_worker.links.link import LinkSetup
-from hasten_worker.links.servicer import WorkerServicer
+from hasten_worker.link import LinkSetup
+from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
@@ -156,10 +157,13 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         stack.push_async_callback(server.stop, 0)
         with _listening(settings.address, "address"):
             address = bind(server, settings.address)
-        door = _door(settings, core, address, presence)
+        state = _state_of(settings, core, address, presence)
+        door = _door(settings, core, address, state)
         stack.push_async_callback(door.close, 0)
         await door.open()
-        _serve(server, settings, core, health, WorkerServicer(door, leaving.drain))
+        _serve(
+            server, settings, core, health, WorkerServicer(door, leaving.drain, lambda: state(0))
+        )
         yield Worker(
             settings=settings,
             worker_id=core.worker_id,
@@ -201,7 +205,7 @@ def _core(
         stack.callback(regions.close)
     readable = regions or NoRegions()
     machine, recorder = _machine(settings, stack)
-    counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
+    counts = WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
         ShellSettings(
@@ -279,21 +283,23 @@ def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> R
 
 
 def _leaving(settings: WorkerSettings, core: _Core, health: Health, presence: Presence) -> Leaving:
-    async def withdraw() -> None:
+    async def announce() -> None:
+        health.enter_drain()
         core.readiness.leave()
         await presence.withdraw()
 
     return Leaving(
         core.shell,
-        health,
-        withdraw,
+        announce,
         notice_s=settings.leave.notice_s,
         patience_s=settings.leave.patience_s,
     )
 
 
-def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presence) -> LinkDoor:
-    """Where routers' links come in, on the host of the address."""
+def _state_of(
+    settings: WorkerSettings, core: _Core, address: str, presence: Presence
+) -> Callable[[int], WorkerState]:
+    """Tells the worker's state as a link should hear it; 0 for none."""
     advertised = settings.advertised(address)
 
     def state(link_id: int) -> WorkerState:
@@ -312,6 +318,13 @@ def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presenc
             unannounced=presence.unannounced,
         )
 
+    return state
+
+
+def _door(
+    settings: WorkerSettings, core: _Core, address: str, state: Callable[[int], WorkerState]
+) -> LinkDoor:
+    """Where routers' links come in, on the host of the address."""
     setup = LinkSetup(
         shell=core.shell,
         intake=core.intake,

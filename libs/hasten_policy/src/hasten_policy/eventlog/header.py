@@ -1,11 +1,12 @@
 """The first line of a log: what is needed to make the same machine again."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
 from hasten_policy.eventlog.codec import Json, encode, parse
 from hasten_policy.eventlog.kinds import KINDS
+from hasten_policy.groups import changed, named
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.worker.policy import WorkerPolicy
 
@@ -21,7 +22,7 @@ class Header:
 
     Attributes:
         kind: "router" or "worker".
-        policy: The machine's parameters, nested groups as nested dictionaries.
+        policy: The machine's parameters as operators name them, named groups as dictionaries.
         seed: Of the machine's random numbers; 0 for a machine without.
         about: For people: who wrote it, when, which version.
         fields: Names of the fields of each type, in the order of their values.
@@ -44,7 +45,7 @@ def encode_header(
         "kind": kind,
         "about": dict(about),
         "seed": seed,
-        "policy": asdict(policy),
+        "policy": _said(policy),
         "fields": KINDS[kind].fields(),
     }
     return encode(said) + "\n"
@@ -102,23 +103,29 @@ def policy_of(header: Header) -> tuple[RouterPolicy | WorkerPolicy, tuple[str, .
     return made, tuple(notes)
 
 
+def _said(policy: Any) -> dict[str, object]:  # noqa: ANN401  (any group of parameters)
+    return {
+        name: _said(value) if is_dataclass(value) else value
+        for name, value in named(policy).items()
+    }
+
+
 def _remade(default: Any, said: Mapping[str, Json], path: str, notes: list[str]) -> object:  # noqa: ANN401  (any group of parameters)
     """An object like `default` with the values of `said`."""
     values: dict[str, object] = {}
-    names = [field.name for field in fields(default)]
+    known = named(default)
     for name, value in said.items():
-        if name not in names:
+        if name not in known:
             notes.append(f"the log's policy sets {path}{name}, which this version does not have")
-        elif is_dataclass(getattr(default, name)) and isinstance(value, dict):
-            values[name] = _remade(getattr(default, name), value, f"{path}{name}.", notes)
+        elif is_dataclass(known[name]) and isinstance(value, dict):
+            values[name] = _remade(known[name], value, f"{path}{name}.", notes)
         else:
             values[name] = _frozen(value)
-    for name in names:
+    for name, now in known.items():
         if name not in said:
-            now = getattr(default, name)
             notes.append(f"the log's policy lacks {path}{name}; the default, {now!r}, is used")
     try:
-        return type(default)(**values)
+        return changed(default, values)
     except TypeError as error:
         raise ValueError(f"the log's policy cannot be used: {error}") from error
 

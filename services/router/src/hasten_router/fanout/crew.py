@@ -9,11 +9,11 @@ from google.protobuf.message import Message
 
 from hasten.worker.v1 import worker_service_pb2 as worker_pb
 from hasten_policy.reasons import Reason, Refusal
-from hasten_router.fanout.ask import Answers, Question, ask
-from hasten_router.links.link import FrameLink
-from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fleet.ask import Answers, Question, ask
+from hasten_runtime.fleet.link import FrameLink
+from hasten_runtime.fleet.port import LinkListener
 from hasten_runtime.handlers import Context
 from hasten_runtime.protocol_names import GET_STATE, INFERENCE_SERVICE
 

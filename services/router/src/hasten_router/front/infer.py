@@ -7,9 +7,9 @@ from typing import Final, NamedTuple, cast
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_router.calls import Call
+from hasten_router.front.port import CallDoor
 from hasten_router.front.timing import breakdown
 from hasten_router.head import Head, read_head
-from hasten_router.transport import CallDoor
 from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
@@ -92,7 +92,7 @@ class Desk:
         call.priority = wishes.priority_class
         call.tenant = wishes.tenant
         call.affinity = wishes.sequence_id
-        call.traceparent = traceparent
+        call.caller_traceparent = traceparent
 
 
 class Subject(NamedTuple):

@@ -30,10 +30,10 @@ from hasten_policy.worker.events import (
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.refusals import unstoppable
 from hasten_runtime import logs
+from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
+from hasten_runtime.deferred import DeferredCounts
 from hasten_worker.model import Model
-from hasten_worker.shell.afterwards import Afterwards
-from hasten_worker.shell.alarm import Alarm
 from hasten_worker.shell.batch import Batch, no_answer
 from hasten_worker.shell.call import Call
 from hasten_worker.shell.catalogue import Catalogue
@@ -82,7 +82,9 @@ class Shell:
         self._lanes = lanes
         self._clock = clock
         self._observer = observer
-        self._afterwards = Afterwards(self._count_batch, self._count_answered)
+        self._counts = DeferredCounts()
+        self._count_batch_later = self._counts.kind(self._count_batch)
+        self._count_answered_later = self._counts.kind(self._count_answered)
         self._calls: dict[int, Call] = {}
         self._batches: dict[int, Batch] = {}
         self.models = Catalogue()
@@ -93,7 +95,7 @@ class Shell:
         self._on_change: list[Callable[[], None]] = []
         self._tell_load: dict[int, Callable[[], None]] = {}
         self._on_begin: dict[int, Callable[[], None]] = {}
-        self.drained = asyncio.Event()
+        self._all_ended = asyncio.Event()
         """Draining, and the last call has ended."""
         self.broken = False
         """The worker cannot be trusted any more and must be started anew."""
@@ -125,7 +127,7 @@ class Shell:
         for batch in self._batches.values():
             batch.terminate()
         self._lanes.close()
-        self._afterwards.settle()
+        self._counts.settle()
 
     # --- calls -------------------------------------------------------------------------
 
@@ -222,9 +224,13 @@ class Shell:
         )
 
     def begin_drain(self) -> None:
-        """Takes no new calls from now on; `drained` is set when the last has ended."""
+        """Takes no new calls from now on; `drained` returns when the last has ended."""
         self._tell(DrainBegan())
         self._changed()
+
+    async def drained(self) -> None:
+        """Waits until it takes no new calls and the last one has ended."""
+        await self._all_ended.wait()
 
     @property
     def unanswered(self) -> int:
@@ -329,7 +335,7 @@ class Shell:
             )
         )
         if batch.begun:
-            self._afterwards.batch(batch)
+            self._count_batch_later(batch)
 
     def _count_batch(self, batch: Batch) -> None:
         if batch.fault is None:
@@ -353,7 +359,7 @@ class Shell:
         call.sink.answered(call, result, effect.service_s)
         if call.span is not None:
             self._observer.sampled_call_answered(call)
-        self._afterwards.answered(call)
+        self._count_answered_later(call)
 
     def _count_answered(self, call: Call) -> None:
         call.served.statistics.answered(call)
@@ -383,7 +389,7 @@ class Shell:
             tell()
 
     def _drained(self, _: Drained) -> None:
-        self.drained.set()
+        self._all_ended.set()
 
     def _wake_at(self, effect: WakeAt) -> None:
         self._alarm.set(effect.at_s)
