@@ -51,6 +51,8 @@ _HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 INFERENCE_SERVICE: Final = f"inference.{_INFERENCE.name}"
 """The service's public name; the stubs' own package is private."""
+SERVER_NAME: Final = "hasten"
+"""What a server calls itself in `ServerMetadata`."""
 WORKER_SERVICE: Final = _WORKER.full_name
 ROUTER_SERVICE: Final = _ROUTER.full_name
 HEALTH_SERVICE: Final = _HEALTH.full_name
