@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from hasten_policy.router.machine import RouterMachine
 from hasten_router.fanout.crew import Crew
-from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
+from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
 from hasten_router.front.server import GrpcFront, Services
+from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
-from hasten_router.outlook import Outlook
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
 from hasten_runtime import metrics, telemetry
@@ -37,7 +37,7 @@ from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
 
 
@@ -51,7 +51,7 @@ class Router:
         roster: Links to workers.
         checkpoints: Memory over restarts.
         leaving: How it leaves.
-        outlook: What the machine knows.
+        mesh: What the machine knows.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
     """
@@ -61,7 +61,7 @@ class Router:
     roster: Roster
     checkpoints: CheckpointKeeper
     leaving: Leaving
-    outlook: Outlook
+    mesh: MeshView
     readiness: Readiness
     metrics: metrics.MetricsEndpoint
 
@@ -74,7 +74,7 @@ class _Core:
     clock: Clock
     shell: Shell
     roster: Roster
-    outlook: Outlook
+    mesh: MeshView
     readiness: Readiness
     traces: telemetry.Telemetry
 
@@ -94,13 +94,15 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     recorder = _recorder(settings, seed)
-    machine = _machine(settings, seed, recorder)
+    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
+    machine = RouterMachine(settings.router_policy(), rng=rng)
     meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
-    shell = Shell(machine, clock, meter)
+    told = recorded(machine, recorder)
+    shell = Shell(told, clock, meter, suspect_sizes=machine.suspect_sizes)
     discovery = open_discovery(settings.discovery_settings())
     opener = _link_opener(settings, shell, clock, seed, traces)
     roster = Roster(discovery, shell, opener, settings.link.roster_limits())
-    outlook = Outlook(machine, clock, roster.states, strict=settings.strict_readiness)
+    mesh = MeshView(machine, clock, roster.states, strict=settings.strict_readiness)
     counts.watch(
         held=lambda: machine.held,
         in_flight=lambda: machine.in_flight,
@@ -108,7 +110,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     )
     lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
     metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
-    core = _Core(settings, clock, shell, roster, outlook, readiness, traces)
+    core = _Core(settings, clock, shell, roster, mesh, readiness, traces)
     try:
         lag.open()
         opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
@@ -121,7 +123,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
                     roster=roster,
                     checkpoints=_checkpoints(settings, store, machine),
                     leaving=_leaving(core, front),
-                    outlook=outlook,
+                    mesh=mesh,
                     readiness=readiness,
                     metrics=endpoint,
                 )
@@ -139,7 +141,6 @@ def _recorder(settings: RouterSettings, seed: int) -> Recorder | None:
     return open_recorder(
         settings.record,
         settings.router_policy(),
-        service="router",
         name=settings.id,
         seed=seed,
         bytes_max=settings.record_bytes_max,
@@ -161,13 +162,6 @@ def _leaving(core: _Core, front: FrontServer) -> Leaving:
 
     drain = core.settings.drain
     return Leaving(core.shell, announce, notice_s=drain.notice_s, patience_s=drain.patience_s)
-
-
-def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:
-    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
-    if recorder is None:
-        return RouterMachine(settings.router_policy(), rng=rng)
-    return RecordedRouterMachine(settings.router_policy(), rng=rng, recorder=recorder)
 
 
 def _serve_metrics(
@@ -205,7 +199,7 @@ def _link_opener(
 
 def _front(core: _Core, door: FrontDoor) -> FrontServer:
     settings = core.settings
-    desk = Desk(
+    reader = RequestReader(
         door=core.shell,
         clock=core.clock,
         limits=settings.front_limits(),
@@ -215,12 +209,12 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
     return GrpcFront(
         settings.address,
         Services(
-            desk=desk,
+            reader=reader,
             door=door,
             fanout=InferenceFanout(
-                crew, core.outlook, core.readiness, version=version("hasten-router")
+                crew, core.mesh, core.readiness, version=version("hasten-router")
             ),
-            operator=RouterOperator(core.roster, core.outlook, core.shell),
+            operator=RouterOperator(core.roster, core.mesh, core.shell),
         ),
         settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=core.traces.server_interceptors(),

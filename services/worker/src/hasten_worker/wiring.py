@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from hasten.common.v1.load_pb2 import ModelGap, WorkerState
 from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
@@ -36,13 +37,13 @@ from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.protocol_names import INFERENCE_SERVICE, WORKER_SERVICE
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
+from hasten_worker.decoding import RequestDecoder
 from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
-from hasten_worker.intake import Intake
 from hasten_worker.link import LinkSetup
 from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
@@ -115,7 +116,7 @@ class _Core:
     clock: Clock
     shell: Shell
     meter: Meter
-    intake: Intake
+    decoder: RequestDecoder
     regions: SystemRegions | None
     store: Store
     vitals: Vitals
@@ -204,7 +205,9 @@ def _core(
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    machine, recorder = _machine(settings, stack)
+    policy = settings.worker_policy()
+    machine = WorkerMachine(policy)
+    recorder = _recorder(settings, policy, stack)
     counts = WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
@@ -213,7 +216,7 @@ def _core(
             incarnation=uuid.uuid4().hex,
             stop_grace_s=settings.stop_grace_s,
         ),
-        machine,
+        recorded(machine, recorder),
         Lanes(settings.lane_count(), clock=clock, regions=readable),
         clock=clock,
         observer=meter,
@@ -221,8 +224,8 @@ def _core(
     stack.callback(shell.close)
     store = make_store(settings.store(), shell)
     shell.on_idle = store.release
-    intake = Intake(store, shell.models, readable)
-    stack.callback(intake.close)
+    decoder = RequestDecoder(store, shell.models, readable)
+    stack.callback(decoder.close)
     counts.watch(
         waiting=lambda: machine.waiting,
         running=lambda: machine.running,
@@ -240,7 +243,7 @@ def _core(
         clock=clock,
         shell=shell,
         meter=meter,
-        intake=intake,
+        decoder=decoder,
         regions=regions,
         store=store,
         vitals=vitals,
@@ -250,22 +253,19 @@ def _core(
     )
 
 
-def _machine(
-    settings: WorkerSettings, stack: AsyncExitStack
-) -> tuple[WorkerMachine, Recorder | None]:
-    """The machine, and what records it, if that is asked for."""
-    policy = settings.worker_policy()
+def _recorder(
+    settings: WorkerSettings, policy: WorkerPolicy, stack: AsyncExitStack
+) -> Recorder | None:
+    """What records the machine, if that is asked for."""
     recorder = open_recorder(
         settings.record,
         policy,
-        service="worker",
         name=settings.worker_id(),
         bytes_max=settings.record_bytes_max,
     )
-    if recorder is None:
-        return WorkerMachine(policy), None
-    stack.push_async_callback(asyncio.to_thread, recorder.close)
-    return RecordedWorkerMachine(policy, recorder=recorder), recorder
+    if recorder is not None:
+        stack.push_async_callback(asyncio.to_thread, recorder.close)
+    return recorder
 
 
 def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:
@@ -327,7 +327,7 @@ def _door(
     """Where routers' links come in, on the host of the address."""
     setup = LinkSetup(
         shell=core.shell,
-        intake=core.intake,
+        decoder=core.decoder,
         limits=settings.link_limits(),
         clock=core.clock,
         worker_id=core.worker_id,
@@ -359,7 +359,7 @@ def _serve(
     parts = Parts(
         inference=Inference(
             core.shell,
-            core.intake,
+            core.decoder,
             clock=core.clock,
             worker_id=core.worker_id,
             limit=MessageLimit(settings.grpc.message_bytes_max, MESSAGE_VARIABLE),
