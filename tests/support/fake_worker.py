@@ -61,7 +61,7 @@ class FakeWorker:
         holds: While True, calls are kept unanswered in `held`.
         held: Calls waiting for `release`.
         refuses: The refusal that every call gets, if set.
-        window: Credit told to routers.
+        credits: Calls that a router may have here at once.
         silent: While True, the state is not told again and again.
         admits: While False, no ticket opens a link.
         hellos: Callers that opened a link.
@@ -71,7 +71,7 @@ class FakeWorker:
         self.worker_id = worker_id
         self.incarnation = "1"
         self.models = [model_load()]
-        self.window = 64
+        self.credits = 64
         self.draining = False
         self.holds = False
         self.unannounced = False
@@ -238,7 +238,7 @@ class FakeWorker:
             depth=len(self.held),
             backlog_s=0.0,
             received=self._received[outbox] if outbox is not None else 0,
-            window=self.window,
+            window=self.credits,
             service_s=0.001,
         )
 

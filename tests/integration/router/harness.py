@@ -111,7 +111,7 @@ async def router_over(
         }
         router, address = await stack.enter_async_context(started(RouterSettings(**chosen)))
         await eventually(
-            lambda: sum(view.report is not None for view in router.outlook.views()) == len(workers),
+            lambda: sum(view.report is not None for view in router.mesh.views()) == len(workers),
             what="every worker has reported",
         )
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))

@@ -147,7 +147,7 @@ async def test_a_model_is_served_as_soon_as_its_load_has_been_answered() -> None
             pb.RepositoryModelLoadRequest(model_name="m"),
             pb.RepositoryModelLoadResponse,
         )
-        assert router.outlook.serves("m", "")
+        assert router.mesh.serves("m", "")
 
 
 async def test_a_load_that_fails_somewhere_names_the_worker_and_the_reason() -> None:

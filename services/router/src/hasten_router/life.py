@@ -66,7 +66,7 @@ async def started(
             jobs.append(group.create_task(router.roster.run(), name="roster"))
             await _unless(stop, _acquainted(router, settings))
             address = await router.front.start()
-            router.readiness.begin(router.outlook.faults)
+            router.readiness.begin(router.mesh.faults)
             router.front.set_ready(router.readiness.refresh())
             jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
             jobs.append(group.create_task(router.checkpoints.run(), name="checkpoints"))

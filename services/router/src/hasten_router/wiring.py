@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from hasten_policy.router.machine import RouterMachine
 from hasten_router.fanout.crew import Crew
-from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
+from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
 from hasten_router.front.server import GrpcFront, Services
+from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
-from hasten_router.outlook import Outlook
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
 from hasten_runtime import metrics, telemetry
@@ -51,7 +51,7 @@ class Router:
         roster: Links to workers.
         checkpoints: Memory over restarts.
         leaving: How it leaves.
-        outlook: What the machine knows.
+        mesh: What the machine knows.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
     """
@@ -61,7 +61,7 @@ class Router:
     roster: Roster
     checkpoints: CheckpointKeeper
     leaving: Leaving
-    outlook: Outlook
+    mesh: MeshView
     readiness: Readiness
     metrics: metrics.MetricsEndpoint
 
@@ -74,7 +74,7 @@ class _Core:
     clock: Clock
     shell: Shell
     roster: Roster
-    outlook: Outlook
+    mesh: MeshView
     readiness: Readiness
     traces: telemetry.Telemetry
 
@@ -102,7 +102,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     discovery = open_discovery(settings.discovery_settings())
     opener = _link_opener(settings, shell, clock, seed, traces)
     roster = Roster(discovery, shell, opener, settings.link.roster_limits())
-    outlook = Outlook(machine, clock, roster.states, strict=settings.strict_readiness)
+    mesh = MeshView(machine, clock, roster.states, strict=settings.strict_readiness)
     counts.watch(
         held=lambda: machine.held,
         in_flight=lambda: machine.in_flight,
@@ -110,7 +110,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     )
     lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
     metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
-    core = _Core(settings, clock, shell, roster, outlook, readiness, traces)
+    core = _Core(settings, clock, shell, roster, mesh, readiness, traces)
     try:
         lag.open()
         opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
@@ -123,7 +123,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
                     roster=roster,
                     checkpoints=_checkpoints(settings, store, machine),
                     leaving=_leaving(core, front),
-                    outlook=outlook,
+                    mesh=mesh,
                     readiness=readiness,
                     metrics=endpoint,
                 )
@@ -199,7 +199,7 @@ def _link_opener(
 
 def _front(core: _Core, door: FrontDoor) -> FrontServer:
     settings = core.settings
-    desk = Desk(
+    reader = RequestReader(
         door=core.shell,
         clock=core.clock,
         limits=settings.front_limits(),
@@ -209,12 +209,12 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
     return GrpcFront(
         settings.address,
         Services(
-            desk=desk,
+            reader=reader,
             door=door,
             fanout=InferenceFanout(
-                crew, core.outlook, core.readiness, version=version("hasten-router")
+                crew, core.mesh, core.readiness, version=version("hasten-router")
             ),
-            operator=RouterOperator(core.roster, core.outlook, core.shell),
+            operator=RouterOperator(core.roster, core.mesh, core.shell),
         ),
         settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=core.traces.server_interceptors(),

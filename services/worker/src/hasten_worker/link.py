@@ -21,7 +21,7 @@ from hasten_runtime.fleet.worker.outbox import Outbox
 from hasten_runtime.frames import Frames
 from hasten_runtime.message_limit import GRPC_BYTES_MAX, too_large
 from hasten_runtime.telemetry import end_span
-from hasten_worker.intake import Intake, parse
+from hasten_worker.decoding import RequestDecoder, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
 from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
@@ -47,7 +47,7 @@ class LinkLimits:
             are smaller.
         pending_bytes_max: Replies waiting for a reader that does not read; one more ends the
             link.
-        calls_max: Unanswered calls on the link; more end it. Far above any window.
+        calls_max: Unanswered calls on the link; more end it. Far above the credits of any router.
         write_stall_s: A router that takes nothing for this long loses its link.
         state_period_s: Longest time between two states on the link.
     """
@@ -71,7 +71,7 @@ class LinkSetup:
 
     Attributes:
         shell: Takes the calls.
-        intake: Decodes them.
+        decoder: Decodes them.
         limits: Bounds.
         clock: The worker's clock.
         worker_id: Named in timings.
@@ -80,7 +80,7 @@ class LinkSetup:
     """
 
     shell: Shell
-    intake: Intake
+    decoder: RequestDecoder
     limits: LinkLimits
     clock: Clock
     worker_id: str
@@ -109,7 +109,7 @@ class Link:
 
     def __init__(self, setup: LinkSetup, connection: Frames, on_end: Callable[[], None]) -> None:
         self._shell = setup.shell
-        self._intake = setup.intake
+        self._decoder = setup.decoder
         self._limits = setup.limits
         self._clock = setup.clock
         self._worker_id = setup.worker_id
@@ -123,7 +123,8 @@ class Link:
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._received = 0
-        self._told_running = False
+        self._said_others_wait = False
+        """The router knows that not all it sent runs: it must hear of each change."""
         self._outbox = Outbox(min(self._limits.coalesce_bytes_max, self._limits.replies_bytes_max))
         self._state_due = True
         self._flush_due = False
@@ -221,7 +222,7 @@ class Link:
         request = None
         try:
             request = parse(payload)
-            call = self._intake.call_for(request, self, link_id=self._link_id, arrived_s=arrived_s)
+            call = self._decoder.call_for(request, self, link_id=self._link_id, arrived_s=arrived_s)
             call.wire_id = wire_id
             call.payload_bytes = len(payload)
             call.time_left_s = message.time_left_us / 1e6 if message.time_left_us else math.inf
@@ -229,23 +230,23 @@ class Link:
             call.tenant = message.tenant
             call.alone = message.alone
             call.span = span = self._start_span(call, message.traceparent)
-            if self._intake.is_heavy(request, len(payload)):
+            if self._decoder.is_heavy(request, len(payload)):
                 self._calls[wire_id] = task = self._loop.create_task(
                     self._take_aside(call, request)
                 )
                 self._aside.add(task)
                 task.add_done_callback(self._aside.discard)
                 return None
-            self._intake.fill(call, request)
+            self._decoder.fill(call, request)
         except MeshError as error:
-            self._refuse_early(wire_id, error.refusal, span, self._intake.known_model(request))
+            self._refuse_early(wire_id, error.refusal, span, self._decoder.known_model(request))
             return None
         self._calls[wire_id] = call
         return call
 
     async def _take_aside(self, call: Call, request: ModelInferRequest) -> None:
         try:
-            await self._intake.fill_aside(call, request)
+            await self._decoder.fill_aside(call, request)
         except MeshError as error:
             self._calls.pop(call.wire_id, None)
             name = call.served.model.spec.name
@@ -271,9 +272,9 @@ class Link:
         """
         running = self._shell.running_on(self._link_id)
         others_wait = len(self._calls) > len(running)
-        if not (others_wait or self._told_running) or self.fault is not None:
+        if not (others_wait or self._said_others_wait) or self.fault is not None:
             return
-        self._told_running = others_wait
+        self._said_others_wait = others_wait
         parts = [messages.encode_running(running, others_wait=others_wait)]
         try:
             if self._outbox and self._outbox.size_bytes <= REPLIES_BESIDE_BYTES_MAX:
@@ -286,11 +287,11 @@ class Link:
 
     def _tell_waiting(self) -> None:
         """Some calls wait, and the router still believes that whatever it sends runs."""
-        if self._told_running or len(self._calls) < 2:
+        if self._said_others_wait or len(self._calls) < 2:
             return
         running = self._shell.running_on(self._link_id)
         if len(self._calls) > len(running):
-            self._told_running = True
+            self._said_others_wait = True
             self._connection.send([messages.encode_running(running, others_wait=True)])
 
     # --- sending -----------------------------------------------------------------------

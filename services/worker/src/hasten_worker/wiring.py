@@ -39,11 +39,11 @@ from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.worker_rpcs import SERVICE_NAME
+from hasten_worker.decoding import RequestDecoder
 from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
-from hasten_worker.intake import Intake
 from hasten_worker.link import LinkSetup
 from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
@@ -116,7 +116,7 @@ class _Core:
     clock: Clock
     shell: Shell
     meter: Meter
-    intake: Intake
+    decoder: RequestDecoder
     regions: SystemRegions | None
     store: Store
     vitals: Vitals
@@ -224,8 +224,8 @@ def _core(
     stack.callback(shell.close)
     store = make_store(settings.store(), shell)
     shell.on_idle = store.release
-    intake = Intake(store, shell.models, readable)
-    stack.callback(intake.close)
+    decoder = RequestDecoder(store, shell.models, readable)
+    stack.callback(decoder.close)
     counts.watch(
         waiting=lambda: machine.waiting,
         running=lambda: machine.running,
@@ -243,7 +243,7 @@ def _core(
         clock=clock,
         shell=shell,
         meter=meter,
-        intake=intake,
+        decoder=decoder,
         regions=regions,
         store=store,
         vitals=vitals,
@@ -327,7 +327,7 @@ def _door(
     """Where routers' links come in, on the host of the address."""
     setup = LinkSetup(
         shell=core.shell,
-        intake=core.intake,
+        decoder=core.decoder,
         limits=settings.link_limits(),
         clock=core.clock,
         worker_id=core.worker_id,
@@ -359,7 +359,7 @@ def _serve(
     parts = Parts(
         inference=Inference(
             core.shell,
-            core.intake,
+            core.decoder,
             clock=core.clock,
             worker_id=core.worker_id,
             limit=MessageLimit(settings.grpc.message_bytes_max, MESSAGE_VARIABLE),

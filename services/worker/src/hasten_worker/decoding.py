@@ -32,7 +32,7 @@ class Models(Protocol):
         ...
 
 
-class Intake:
+class RequestDecoder:
     """Decodes requests: small ones and plain numbers at once, the rest on a thread."""
 
     def __init__(self, models: Models, served: Catalogue, regions: Regions) -> None:

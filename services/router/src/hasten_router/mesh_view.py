@@ -12,7 +12,7 @@ NO_WORKER = "no worker takes calls"
 NO_MODEL = "no worker serves a model"
 
 
-class Outlook:
+class MeshView:
     """What the machine and the links know, asked for now.
 
     Args:
@@ -66,17 +66,17 @@ class Outlook:
         return gaps
 
     def _gaps(self, states: Mapping[str, WorkerState]) -> list[str]:
-        told: dict[tuple[str, str], str] = {}
+        sentence_of: dict[tuple[str, str], str] = {}
         more = 0
         for worker_id, state in states.items():
             more = max(more, state.gaps_more)
             for gap in state.gaps:
                 key = (gap.name, gap.version)
-                if key not in told and not self.serves(*key):
-                    told[key] = (
+                if key not in sentence_of and not self.serves(*key):
+                    sentence_of[key] = (
                         f"{gap_sentence(gap.name, gap.version, gap.reason)} (worker {worker_id})"
                     )
-        sentences = [told[key] for key in sorted(told)]
+        sentences = [sentence_of[key] for key in sorted(sentence_of)]
         if more:
             sentences.append(f"and {more} more models or versions do not serve")
         return sentences
