@@ -1,4 +1,4 @@
-"""A third kind of machine is one row of the table: everybody who must know all machines knows it."""
+"""A third kind of machine is one row of the table: whoever must know all machines knows the row."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
