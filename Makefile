@@ -10,7 +10,7 @@ TESTS ?= tests
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check docs docs-check tidy models clean
+.PHONY: help setup servers demo up test bench evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check client client-check docs docs-check tidy models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +44,8 @@ evaluation-all: evaluation evaluation-scale ## Every page of docs/evaluation/ (a
 compiled: setup ## Compile the policies with mypyc into .run/compiled, for long simulations
 	@$(PY) tools/compile_policies.py
 
-check: setup ## Format, lint, types, import contracts, protos, generated docs, sizes
-	@$(MAKE) --no-print-directory lint types imports protos-check docs-check tidy
+check: setup ## Format, lint, types, import contracts, generated code and docs, sizes
+	@$(MAKE) --no-print-directory lint types imports protos-check client-check docs-check tidy
 
 format: setup ## Format the sources
 	@$(BIN)/ruff format $(SOURCES)
@@ -69,6 +69,12 @@ protos: setup ## Write the Python stubs of protos/ again
 protos-check: setup ## Stubs are current, and no released message was broken
 	@$(PY) tools/protos.py --check
 	@$(PY) tools/protos_breaking.py
+
+client: setup ## Write the synchronous client again, from the asyncio one
+	@$(PY) tools/sync_client.py
+
+client-check: setup ## The synchronous client is current
+	@$(PY) tools/sync_client.py --check
 
 docs: setup ## Write the generated pages of docs/ again
 	@$(PY) -m hasten_runtime.error_docs > docs/errors.md

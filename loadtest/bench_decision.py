@@ -56,7 +56,7 @@ def measure(workers: int, calls: int) -> tuple[float, float]:
         effects = machine.on(arrival, now_s=now_s)
         arrive_s += time.perf_counter() - begin_s
         waiting += [effect for effect in effects if isinstance(effect, Send)]
-        if len(waiting) > IN_FLIGHT * min(workers, RouterPolicy().subset_size):
+        if len(waiting) > IN_FLIGHT * min(workers, RouterPolicy().fleet.subset_size):
             done = waiting.pop(0)
             seq += 1
             sent[done.worker_id] = sent.get(done.worker_id, 0) + 1

@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hasten_policy.eventlog import LoadAsked, Outcome, encode_header
+from hasten_policy.eventlog import Outcome, encode_header
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
 from hasten_policy.router import events as router_events
 from hasten_policy.router.machine import RouterMachine
@@ -59,7 +59,7 @@ class Cost:
 
 def told_to_a_router(calls: int) -> Told:
     """Calls of three models and two tenants over 16 workers, each with an answer."""
-    machine = RouterMachine(RouterPolicy(slow_start_s=0.0), rng=Random(SEED))
+    machine = RouterMachine(RouterPolicy.of(slow_start_s=0.0), rng=Random(SEED))
     rng = Random(SEED)
     told: Told = []
     now_s = 1e5
@@ -150,7 +150,7 @@ def told_to_a_worker(calls: int) -> Told:
                 now_s += took_s
                 tell(worker_events.BatchEnded(effect.batch_id, took_s))
         # One sample of the load goes out with the answers.
-        told.append((now_s, LoadAsked(1), [machine.load(1, now_s=now_s)]))
+        tell(worker_events.LoadAsked(1))
     return told
 
 
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     said = parser.parse_args()
     sources: dict[str, tuple[Callable[[int], Told], RouterPolicy | WorkerPolicy]] = {
-        "router": (told_to_a_router, RouterPolicy(slow_start_s=0.0)),
+        "router": (told_to_a_router, RouterPolicy.of(slow_start_s=0.0)),
         "worker": (told_to_a_worker, WorkerPolicy()),
     }
     with TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort
 
-from hasten_worker.engine.session import CPU, SessionPlan, open_session
+from hasten_worker.engine.onnx.session import CPU, SessionPlan, open_session
 from hasten_worker.engine.settings import cores_available
 from hasten_worker.settings import WorkerSettings
 

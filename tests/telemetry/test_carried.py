@@ -28,11 +28,11 @@ def test_the_trace_goes_over_a_link_as_the_operator_says(
     )
     nothing: Any = None
     sent = Call("m", "", b"", arrived_s=0.0)
-    sent.traceparent = SAMPLED
+    sent.caller_traceparent = SAMPLED
     router.Meter(nothing, traces).sampled_call_sent(sent, "w")
     # The router's own spans belong together all the same.
     assert sent.spans is not None
-    assert sent.attempt_traceparent[:36] == (SAMPLED[:36] if carried else "")
+    assert sent.traceparent[:36] == (SAMPLED[:36] if carried else "")
     spec = SimpleNamespace(name="m", version="1")
     taken: Any = SimpleNamespace(served=SimpleNamespace(model=SimpleNamespace(spec=spec)))
     span = worker.Meter(nothing, traces).start_span(taken, SAMPLED)

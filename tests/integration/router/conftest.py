@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.router.fake_worker import FakeWorker
+from tests.support.fake_worker import FakeWorker
 
 
 @pytest.fixture

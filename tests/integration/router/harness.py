@@ -13,7 +13,7 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_router.life import started
 from hasten_router.settings import RouterSettings
 from hasten_router.wiring import Router
-from tests.integration.router.fake_worker import FakeWorker
+from tests.support.fake_worker import FakeWorker, request
 from tests.support.waiting import eventually
 
 INFERENCE = "/inference.GRPCInferenceService/"
@@ -23,14 +23,6 @@ PATIENT: dict[str, dict[str, float]] = {
     "grpc": {"ping_timeout_s": 60.0},
 }
 """Router, workers and client share one process: when it stands still, nobody is to blame."""
-
-
-def request(model: str = "echo", request_id: str = "", data: bytes = b"tensor") -> Any:
-    """A request with one tensor."""
-    message = pb.ModelInferRequest(model_name=model, id=request_id)
-    message.inputs.add(name="INPUT", datatype="UINT8", shape=[1, len(data)])
-    message.raw_input_contents.append(data)
-    return message
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,7 @@ async def router_over(
         }
         router, address = await stack.enter_async_context(started(RouterSettings(**chosen)))
         await eventually(
-            lambda: sum(view.report is not None for view in router.outlook.views()) == len(workers),
+            lambda: sum(view.report is not None for view in router.mesh.views()) == len(workers),
             what="every worker has reported",
         )
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))

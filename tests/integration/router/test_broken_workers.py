@@ -4,8 +4,8 @@ import asyncio
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from tests.integration.router.fake_worker import FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
+from tests.support.fake_worker import FakeWorker, model_load
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -32,11 +32,11 @@ async def test_a_dead_worker_is_out_at_once_and_back_when_it_returns() -> None:
     address = await worker.start(f"127.0.0.1:{free_port()}")
     async with router_over(worker) as (client, router):
         await worker.stop()
-        await eventually(lambda: not router.outlook.ready())
+        await eventually(lambda: not router.mesh.ready())
         assert (await client.refusal(client.start()))[0] == "UNAVAILABLE"
         worker.incarnation = "2"
         await worker.start(address)
-        await eventually(router.outlook.ready)
+        await eventually(router.mesh.ready)
         assert (await client.infer(request(request_id="back"))).id == "back"
     assert worker.hellos == ["router", "router"]
 
@@ -46,9 +46,9 @@ async def test_a_worker_that_talks_nonsense_is_dropped_and_tried_again() -> None
     async with router_over(worker) as (client, router):
         worker.models = [model_load(best_s=-1.0)]
         worker.report()
-        await eventually(lambda: not router.outlook.ready())
+        await eventually(lambda: not router.mesh.ready())
         worker.models = [model_load()]
-        await eventually(router.outlook.ready)
+        await eventually(router.mesh.ready)
         assert (await client.infer()).model_name == "echo"
 
 
@@ -90,7 +90,7 @@ async def test_only_calls_that_ran_when_a_worker_died_run_alone_elsewhere() -> N
         ran = dying.held[0][0]
         dying.say_running(ran.call_id)
         (link,) = [one for one in router.roster.links() if one.worker_id == dying.address]
-        await eventually(lambda: link._running._told is not None)
+        await eventually(lambda: link._running._last is not None)
         before = len(other.calls)
         await dying.stop()
         await eventually(lambda: len(other.held) == 8)

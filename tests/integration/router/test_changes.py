@@ -9,11 +9,11 @@ import pytest
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_router.fanout.crew import Crew, CrewLimits
-from hasten_router.links.roster import Roster, RosterLimits
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fleet.roster import Roster, RosterLimits
 from hasten_runtime.handlers import Context
-from tests.integration.router.fake_worker import FakeWorker
-from tests.integration.router.rostering import Announcer, Record, roster_of
+from tests.integration.fleet.rostering import Announcer, Record, roster_of
+from tests.support.fake_worker import FakeWorker
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -126,7 +126,7 @@ async def test_waiting_for_a_dead_worker_leaves_the_time_to_ask_the_others(mesh:
         told = str(caught.value)
         if "done on a" in told:
             break
-    assert "failed on worker b: the router has no connection to it; done on a" in told
+    assert "failed on worker b: there is no connection to it; done on a" in told
     assert loads(mesh.first) > 0
 
 

@@ -10,8 +10,8 @@ import pytest
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
-from tests.integration.router.fake_worker import FakeWorker, model_load
 from tests.integration.router.harness import router_over, told
+from tests.support.fake_worker import FakeWorker, model_load
 from tests.support.waiting import eventually
 
 
@@ -147,7 +147,7 @@ async def test_a_model_is_served_as_soon_as_its_load_has_been_answered() -> None
             pb.RepositoryModelLoadRequest(model_name="m"),
             pb.RepositoryModelLoadResponse,
         )
-        assert router.outlook.serves("m", "")
+        assert router.mesh.serves("m", "")
 
 
 async def test_a_load_that_fails_somewhere_names_the_worker_and_the_reason() -> None:

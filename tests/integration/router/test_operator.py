@@ -14,8 +14,8 @@ from hasten.inference.v2 import inference_pb2 as inference_pb
 from hasten.router.v1 import router_service_pb2 as pb
 from hasten_router.life import started
 from hasten_router.settings import RouterSettings
-from tests.integration.router.fake_worker import FakeWorker
 from tests.integration.router.harness import Client, request, router_over, told
+from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
 LIST = "/hasten.router.v1.RouterService/ListWorkers"
@@ -52,7 +52,7 @@ async def test_a_worker_that_cannot_be_reached_is_listed_as_connecting() -> None
     worker = FakeWorker()
     async with router_over(worker) as (client, router):
         await worker.stop()
-        await eventually(lambda: not router.outlook.views())
+        await eventually(lambda: not router.mesh.views())
         [row] = (await listed(client)).workers
         assert row.standing == "connecting"
 
@@ -101,7 +101,7 @@ async def test_health_tells_the_server_from_its_readiness() -> None:
 
         await eventually(lambda: all_say("SERVING"))
         await worker.stop()
-        await eventually(lambda: not router.outlook.ready())
+        await eventually(lambda: not router.mesh.ready())
         await eventually(lambda: all_say("NOT_SERVING"))
         # The process is well all the same: nobody need start it anew or send elsewhere for ever.
         for service in ("liveness", "inference.GRPCInferenceService"):
@@ -122,8 +122,8 @@ async def test_a_router_is_ready_while_all_that_should_be_served_is_served_by_so
             )
             return answer.ready
 
-        await eventually(lambda: len(router.outlook.faults()) == 1)
-        (fault,) = router.outlook.faults()
+        await eventually(lambda: len(router.mesh.faults()) == 1)
+        (fault,) = router.mesh.faults()
         assert fault.startswith("model other does not serve: it is no ONNX file (worker ")
         assert not await server_ready()
         lame.gaps.pop()
@@ -133,13 +133,13 @@ async def test_a_router_is_ready_while_all_that_should_be_served_is_served_by_so
         good.report()
         lame.models[:] = []
         lame.report()
-        await eventually(lambda: router.outlook.faults() != [])
-        assert [fault.split(" (")[0] for fault in router.outlook.faults()] == [
+        await eventually(lambda: router.mesh.faults() != [])
+        assert [fault.split(" (")[0] for fault in router.mesh.faults()] == [
             "model echo version 1 does not serve: its disk is full"
         ]
         lame.gaps.clear()
         lame.report()
-        await eventually(lambda: router.outlook.faults() == ["no worker serves a model"])
+        await eventually(lambda: router.mesh.faults() == ["no worker serves a model"])
         assert not await server_ready()
 
 
@@ -199,7 +199,7 @@ async def test_a_router_that_leaves_says_so_finishes_and_refuses_the_rest(
 
     async def live() -> None:
         async with started(settings) as (router, where):
-            await eventually(router.outlook.ready)
+            await eventually(router.mesh.ready)
             address.set_result(where)
             await leave.wait()
 

@@ -10,8 +10,8 @@ import grpc.aio
 import psutil
 import pytest
 
-from tests.integration.router.fake_worker import FakeWorker
 from tests.integration.router.harness import Client, request
+from tests.support.fake_worker import FakeWorker
 from tests.support.processes import is_running
 from tests.support.services import Service, router_environ, running_service
 from tests.support.waiting import eventually

@@ -12,7 +12,7 @@ import pytest
 from hasten_router import processes
 from hasten_router.processes import Supervisor
 from hasten_router.settings import RouterSettings
-from tests.integration.router.fake_worker import FakeWorker
+from tests.support.fake_worker import FakeWorker
 from tests.support.processes import ChildProcess, is_running
 from tests.support.services import router_environ
 from tests.support.waiting import eventually

@@ -8,8 +8,8 @@ import grpc.aio
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from tests.integration.router.fake_worker import FakeWorker
 from tests.integration.router.harness import INFERENCE, Client, request, router_over, told
+from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
 
@@ -114,7 +114,7 @@ async def test_a_stream_that_is_cancelled_frees_the_worker() -> None:
         await eventually(lambda: len(worker.held) == 5)
         stream.cancel()
         await eventually(lambda: len(worker.cancelled) == 5)
-        await eventually(lambda: router.outlook.views()[0].in_flight == 0)
+        await eventually(lambda: router.mesh.views()[0].in_flight == 0)
 
 
 async def test_a_stream_may_end_its_side_before_its_answers_come() -> None:

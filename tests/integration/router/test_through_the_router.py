@@ -11,9 +11,9 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.life import started
 from hasten_router.settings import RouterSettings
-from tests.integration.router.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.integration.router.harness import request, router_over
 from tests.integration.router.test_stream_infer import open_stream, send
+from tests.support.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.support.waiting import eventually
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -39,7 +39,7 @@ async def test_a_router_that_listens_knows_the_workers_that_are_there(worker: Fa
         drain={"notice_s": 0.0},
     )
     async with started(settings) as (router, _):
-        assert router.outlook.serves("echo", "")
+        assert router.mesh.serves("echo", "")
 
 
 async def test_a_router_listens_though_a_worker_that_should_be_there_is_not() -> None:
@@ -52,7 +52,7 @@ async def test_a_router_listens_though_a_worker_that_should_be_there_is_not() ->
     )
     async with started(settings) as (router, address):
         assert address
-        assert not router.outlook.ready()
+        assert not router.mesh.ready()
 
 
 async def test_priority_tenant_deadline_and_trace_travel_with_the_call() -> None:
@@ -209,7 +209,7 @@ async def test_a_client_that_cancels_frees_the_worker() -> None:
         await eventually(lambda: len(worker.held) == 1)
         call.cancel()
         await eventually(lambda: worker.cancelled == [worker.calls[0].call_id])
-        await eventually(lambda: router.outlook.views()[0].in_flight == 0)
+        await eventually(lambda: router.mesh.views()[0].in_flight == 0)
 
 
 async def test_a_client_whose_deadline_passes_frees_the_worker() -> None:
@@ -225,10 +225,10 @@ async def test_a_client_whose_deadline_passes_frees_the_worker() -> None:
         await eventually(lambda: worker.cancelled == [call.call_id for call in worker.calls])
 
 
-async def test_no_more_calls_are_at_a_worker_than_its_window() -> None:
+async def test_no_more_calls_are_at_a_worker_than_it_gives_credits() -> None:
     worker = FakeWorker()
     worker.holds = True
-    worker.window = 2
+    worker.credits = 2
     async with router_over(worker) as (client, _):
         calls = [client.start(request(request_id=str(n))) for n in range(6)]
         answers = asyncio.gather(*calls)

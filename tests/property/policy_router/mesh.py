@@ -41,7 +41,7 @@ class Mesh:
 
     def __init__(self, workers: int, models: int) -> None:
         self.now_s = 0.0
-        self.router = RouterMachine(RouterPolicy(slow_start_s=0.0), rng=Random(1))
+        self.router = RouterMachine(RouterPolicy.of(slow_start_s=0.0), rng=Random(1))
         self.workers = [WorkerMachine(WorkerPolicy(lanes=1)) for _ in range(workers)]
         self.names = [f"m{number}" for number in range(models)]
         self.ends: dict[int, tuple[float, str]] = {}

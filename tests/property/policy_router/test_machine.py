@@ -39,7 +39,7 @@ from tests.unit.policy_router.harness import model
 WORKERS = ("a", "b", "c")
 MODELS = ("m", "n")
 SHUT = frozenset({"connecting", "suspect", "ejected", "draining", "gone"})
-POLICY = RouterPolicy(
+POLICY = RouterPolicy.of(
     hold_calls_max=8,
     hold_bytes_max=900,
     slow_start_s=1.0,
@@ -77,6 +77,7 @@ class Router(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.machine = RouterMachine(self.policy, rng=Random(7))
+        self.told = self.machine
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, RouterEvent, list[RouterEffect]]] = []
@@ -247,7 +248,7 @@ class Router(RuleBasedStateMachine):
     def send(self, event: RouterEvent) -> None:
         if isinstance(event, WorkerJoined):
             self.forget(event.worker_id)
-        effects = self.machine.on(event, now_s=self.now_s)
+        effects = self.told.on(event, now_s=self.now_s)
         self.log.append((self.now_s, event, effects))
         if isinstance(event, AttemptAnswered | AttemptRefused):
             running = self.at.get(event.call_id, [])
@@ -284,8 +285,8 @@ class Router(RuleBasedStateMachine):
             assert self.deaths.get(call_id, 0) < 2, "sent although two workers died of it"
             assert effect.alone or not self.deaths.get(call_id), "shares a batch with others"
             load = sum(worker_id in workers for workers in self.at.values())
-            plain = not self.policy.late_binding
-            most = self.policy.hold_calls_max if plain else self.window[worker_id]
+            plain = not self.policy.fleet.late_binding
+            most = self.policy.hold.hold_calls_max if plain else self.window[worker_id]
             assert load <= most, "more calls than credits"
             assert effect.attempt == len(self.been[call_id])
         elif isinstance(effect, Revoke):
@@ -329,7 +330,7 @@ class Router(RuleBasedStateMachine):
     def counts_agree_with_what_they_count(self) -> None:
         state = self.machine._state
         held = [call for call in state.calls.values() if call.held]
-        assert state.held_count == len(held) <= self.policy.hold_calls_max
+        assert state.held_count == len(held) <= self.policy.hold.hold_calls_max
         assert state.held_bytes == sum(call.bytes for call in held) <= 1800
         assert {call.view.key for call in held} == set(state.held_views)
         for worker in state.registry.workers.values():

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.groups import named
 from hasten_policy.registry import CHOICES, KINDS, PolicySet, describe, names, resolve
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
@@ -41,7 +42,7 @@ def test_a_text_changes_what_it_names_and_nothing_else() -> None:
         ",worker.refuse_hopeless=false,worker.batching.over_fraction=0.5,worker.prediction.band_runs_max=9"
     )
     shipped = PolicySet()
-    assert found.router == RouterPolicy(
+    assert found.router == RouterPolicy.of(
         balancer="p2c", admission="codel", hold_calls_max=7, epsilon=(0.1, 0.1, 0.2, 1.0)
     )
     assert found.worker == replace(
@@ -57,7 +58,7 @@ def test_an_order_reaches_the_worker_where_it_knows_it() -> None:
     assert resolve("hasten,order=fifo").worker.batching.order == "fifo"
     assert resolve("fifo,order=edf").worker.batching.order == "edf"
     lifo = resolve("hasten,order=lifo")
-    assert (lifo.router.order, lifo.worker.batching.order) == ("lifo", "edf")
+    assert (lifo.router.hold.order, lifo.worker.batching.order) == ("lifo", "edf")
 
 
 def test_values_that_only_fit_together_may_be_set_together() -> None:
@@ -100,21 +101,22 @@ def test_a_kind_that_does_not_exist_is_named() -> None:
 
 
 @pytest.mark.parametrize("path", CHOICES)
-def test_a_policy_refuses_a_name_that_does_not_exist(path: str) -> None:
+def test_a_text_refuses_a_name_that_does_not_exist(path: str) -> None:
     owner, _, field = path.rpartition(".")
-    made = {"router": RouterPolicy, "worker.batching": BatchingPolicy}[owner]
     for name in CHOICES[path].names:
-        assert getattr(made(**{field: name}), field) == name  # type: ignore[operator]  # either
+        found = resolve(f"hasten,{path}={name}")
+        held = found.router if owner == "router" else found.worker.batching
+        assert named(held)[field] == name
     with pytest.raises(ValueError, match=f"{field} must be one of {CHOICES[path].names[0]}, "):
-        made(**{field: "none"})  # type: ignore[operator]  # either
+        resolve(f"hasten,{path}=none")
 
 
 def test_bundles_without_deadlines_pass_none_on_and_heed_none() -> None:
     for name in ("static", "dynamic", "fifo", "fixed_limit", "gradient2", "codel", "dagor"):
         found = resolve(name)
         assert (found.router.keeps_deadlines, found.worker.keeps_deadlines) == (False, False)
-    assert resolve("max_goodput").router == RouterPolicy(mode=MAX_GOODPUT)
-    assert [resolve(name).router.late_binding for name in ("static", "dynamic", "fifo")] == [
+    assert resolve("max_goodput").router == RouterPolicy.of(mode=MAX_GOODPUT)
+    assert [resolve(name).router.fleet.late_binding for name in ("static", "dynamic", "fifo")] == [
         False,
         False,
         True,

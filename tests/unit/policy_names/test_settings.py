@@ -38,9 +38,9 @@ def test_every_name_is_one_variable_away(
     router = read(RouterSettings).router_policy()
     worker = read(WorkerSettings).worker_policy()
     said = {
-        "router.balancer": router.balancer,
-        "router.admission": router.admission,
-        "router.order": router.order,
+        "router.balancer": router.fleet.balancer,
+        "router.admission": router.plan.admission,
+        "router.order": router.hold.order,
         "worker.batching.rule": worker.batching.rule,
         "worker.batching.order": worker.batching.order,
     }
@@ -56,7 +56,7 @@ def test_a_bundle_gives_the_defaults_of_both_services(
     monkeypatch.setenv("HASTEN_ROUTER_BUNDLE", name)
     monkeypatch.setenv("HASTEN_WORKER_BUNDLE", name)
     found = resolve(name)
-    assert read(RouterSettings).router_policy() == replace(found.router, router_id="router")
+    assert read(RouterSettings).router_policy() == found.router.but({"router_id": "router"})
     assert read(WorkerSettings, ["--lanes=1"]).worker_policy() == found.worker
 
 
@@ -66,8 +66,8 @@ def test_what_is_set_wins_over_the_bundle(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HASTEN_ROUTER_POLICY__ORDER", "lifo")
     flags = ["--config", str(file), "--policy.hold-calls-max", "9"]
     policy = read(RouterSettings, flags).router_policy()
-    assert policy == replace(
-        resolve("fifo,balancer=p2c").router, order="lifo", hold_calls_max=9, router_id="router"
+    assert policy == resolve("fifo,balancer=p2c").router.but(
+        {"order": "lifo", "hold_calls_max": 9, "router_id": "router"}
     )
     monkeypatch.setenv("HASTEN_WORKER_BUNDLE", "window")
     monkeypatch.setenv("HASTEN_WORKER_POLICY__BATCHING__OVER_FRACTION", "0.4")
@@ -80,7 +80,8 @@ def test_what_is_set_wins_over_the_bundle(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_code_sets_wins_over_the_bundle_too() -> None:
     made = RouterSettings(bundle="fifo", policy={"order": "edf"}).router_policy()
-    assert (made.order, made.balancer) == ("edf", BUNDLES.get("fifo").router.balancer)
+    assert made.hold.order == "edf"
+    assert made.fleet == replace(BUNDLES.get("fifo").router.fleet, router_id="router")
 
 
 def test_every_parameter_of_the_worker_can_be_set_and_is_described() -> None:

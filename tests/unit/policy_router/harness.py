@@ -55,7 +55,7 @@ class Router:
 
     def __init__(self, **policy: object) -> None:
         policy.setdefault("slow_start_s", 0.0)
-        self.machine = RouterMachine(RouterPolicy(**policy), rng=Random(1))  # type: ignore[arg-type]  # as above
+        self.machine = RouterMachine(RouterPolicy.of(**policy), rng=Random(1))  # type: ignore[arg-type]  # as above
         self.now_s = 100.0
         self.log: list[tuple[float, RouterEvent, list[RouterEffect]]] = []
         self.ended: dict[int, Deliver | Refuse] = {}

@@ -5,9 +5,11 @@ from math import inf, nan
 import pytest
 
 from hasten_policy.admission.calibration import FALL_PER_S, Shared, Theta
+from hasten_policy.admission.policy import MAX_GOODPUT, AdmissionPolicy
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.reasons import Reason
-from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
+from hasten_policy.router.events import CheckpointRestored
+from hasten_policy.router.policy import RouterPolicy
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
 
@@ -132,7 +134,7 @@ def test_a_call_alone_is_held_whatever_its_size() -> None:
 
 
 def test_theta_follows_the_misses_of_its_class_and_stays_in_its_bounds() -> None:
-    policy = RouterPolicy()
+    policy = AdmissionPolicy()
     theta = Theta(policy)
     for number in range(policy.theta_outcomes_min):
         theta.learn(1, 0.01 * number, missed=True)
@@ -148,7 +150,7 @@ def test_theta_follows_the_misses_of_its_class_and_stays_in_its_bounds() -> None
 
 
 def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth() -> None:
-    theta = Theta(RouterPolicy())
+    theta = Theta(AdmissionPolicy())
     misses = 0
     for number in range(20_000):
         # Needs between 0.5 and 1.4 of what was predicted; admitted by theta.
@@ -160,7 +162,7 @@ def test_the_share_of_misses_tends_to_epsilon_whatever_the_prediction_is_worth()
 
 
 def test_the_first_misses_move_theta_most_and_a_restored_one_is_settled() -> None:
-    policy = RouterPolicy(theta_outcomes_min=0)
+    policy = AdmissionPolicy(theta_outcomes_min=0)
     theta = Theta(policy)
     steps = []
     for number in range(10):
@@ -175,7 +177,7 @@ def test_the_first_misses_move_theta_most_and_a_restored_one_is_settled() -> Non
 
 
 def test_a_burst_of_misses_costs_little_and_half_of_it_is_made_good_soon() -> None:
-    policy = RouterPolicy()
+    policy = AdmissionPolicy()
     theta = Theta(policy)
     now_s = 0.0
     for _ in range(500):
@@ -195,7 +197,7 @@ def test_a_burst_of_misses_costs_little_and_half_of_it_is_made_good_soon() -> No
 
 
 def test_models_share_their_thetas() -> None:
-    policy = RouterPolicy(theta_outcomes_min=0)
+    policy = AdmissionPolicy(theta_outcomes_min=0)
     shared = Shared(policy)
     one, other = Theta(policy, shared), Theta(policy, shared)
     one.learn(1, 1.0, missed=True)
@@ -211,11 +213,11 @@ def test_a_model_that_takes_another_time_begins_with_theta_anew() -> None:
     made.report("w", model(alpha_s=0.011))
     assert theta.values == [0.7] * 4, "about as before"
     made.report("w", model(alpha_s=0.02))
-    assert theta.values == [max(0.7, start) for start in RouterPolicy().theta_start]
+    assert theta.values == [max(0.7, start) for start in AdmissionPolicy().theta_start]
 
 
 def test_max_goodput_does_not_steer() -> None:
-    theta = Theta(RouterPolicy(mode=MAX_GOODPUT))
+    theta = Theta(AdmissionPolicy(mode=MAX_GOODPUT))
     theta.learn(0, 1.0, missed=True)
     theta.restore([0.5] * 4)
     assert theta.values == [1.0] * 4
@@ -260,10 +262,10 @@ def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
     theta = made.machine._state.registry.theta_of("m")
     theta.learn(0, 1.0, missed=True)
     after = router("w")
-    for bad in (b"", b"[]", b"\xff", b'{"theta": 3}', b'{"theta": {"m": ["x"]}}', b"[" * 10):
-        after.machine.restore(bad)
-    after.machine.restore(b'{"theta": {"m": [1' + b"0" * 400 + b",1,1,1]}}")
-    after.machine.restore(made.machine.checkpoint())
+    for bad in ("", "[]", "\udcff", "\ud800", '{"theta": 3}', '{"theta": {"m": ["x"]}}', "[" * 10):
+        after.tell(CheckpointRestored(bad))
+    after.tell(CheckpointRestored('{"theta": {"m": [1' + "0" * 400 + ",1,1,1]}}"))
+    after.tell(CheckpointRestored(made.machine.checkpoint().decode()))
     assert after.machine.checkpoint() == made.machine.checkpoint()
 
 
@@ -285,4 +287,4 @@ def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
 )
 def test_a_parameter_out_of_range_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
-        RouterPolicy(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
+        RouterPolicy.of(**{field: value})  # type: ignore[arg-type]  # wrong on purpose

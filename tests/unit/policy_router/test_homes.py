@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten_policy.admission.calibration import Theta
+from hasten_policy.admission.policy import AdmissionPolicy
 from hasten_policy.fleet.homes import (
     FIRST_PERIOD_S,
     KEPT_SHARE,
@@ -16,10 +17,9 @@ from hasten_policy.fleet.models import ModelEntry, ModelView
 from hasten_policy.fleet.subset import affinity_score
 from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.ordering.hold_queue import HoldQueue
-from hasten_policy.router.policy import RouterPolicy
 from tests.unit.policy_router.harness import Router, model, sends
 
-POLICY = RouterPolicy()
+POLICY = AdmissionPolicy()
 
 
 def views_on(

@@ -14,11 +14,12 @@ from hasten_policy.router.events import (
     Send,
     WorkerLost,
 )
-from hasten_router.calls import Call, Reply
+from hasten_router.calls import Call
+from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
 from hasten_router.shell import Shell
 from hasten_runtime.clock import ManualClock
-from hasten_runtime.metrics import RouterMetrics
+from hasten_runtime.fleet.port import Reply
 from hasten_runtime.telemetry import Telemetry
 from tests.unit.router_shell.test_shell import NotingLink, ScriptedMachine
 
@@ -49,7 +50,7 @@ class Counted:
         self.clock = ManualClock()
         machine = ScriptedMachine(once_lost_once_answered)
         meter = Meter(RouterMetrics(self._registry), Telemetry())
-        self.shell = Shell(machine, self.clock, meter)  # type: ignore[arg-type]  # as it is used
+        self.shell = Shell(machine, self.clock, meter, suspect_sizes=machine.suspect_sizes)
         for worker in "ab":
             self.shell.joined(NotingLink(worker))
 

@@ -1,9 +1,8 @@
 """Settings of the router: the policy's parameters, the workers, the limits that belong together."""
 
-from dataclasses import fields
-
 import pytest
 
+from hasten_policy.groups import parameters
 from hasten_policy.router.policy import RouterPolicy
 from hasten_router.processes import child_flags
 from hasten_router.settings import ENVELOPE_BYTES, PolicySettings, RouterSettings
@@ -12,20 +11,20 @@ from hasten_runtime.settings import SettingsFault, read
 
 def test_every_parameter_of_the_policy_can_be_set_and_is_described() -> None:
     known = PolicySettings.model_fields
-    assert set(known) == {field.name for field in fields(RouterPolicy)} - {"router_id"}
+    assert set(known) == set(parameters(RouterPolicy)) - {"router_id"}
     assert all(field.description and field.description != name for name, field in known.items())
 
 
 def test_the_defaults_are_those_of_the_policy() -> None:
-    assert RouterSettings().router_policy() == RouterPolicy(router_id="router")
+    assert RouterSettings().router_policy() == RouterPolicy.of(router_id="router")
 
 
 def test_a_parameter_comes_from_a_variable_or_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HASTEN_ROUTER_POLICY__HOLD_CALLS_MAX", "7")
     monkeypatch.setenv("HASTEN_ROUTER_POLICY__EPSILON", "[0.1, 0.1, 0.1, 0.1]")
     policy = read(RouterSettings, ["--policy.hedge-share", "0.05"]).router_policy()
-    assert (policy.hold_calls_max, policy.hedge_share) == (7, 0.05)
-    assert policy.epsilon == (0.1, 0.1, 0.1, 0.1)
+    assert (policy.hold.hold_calls_max, policy.retry.hedge_share) == (7, 0.05)
+    assert policy.plan.epsilon == (0.1, 0.1, 0.1, 0.1)
 
 
 @pytest.mark.parametrize(

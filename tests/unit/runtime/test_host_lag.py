@@ -14,7 +14,7 @@ from hasten_policy.load import HostLag
 from hasten_runtime import host_counters, metrics
 from hasten_runtime.clock import ManualClock
 from hasten_runtime.host_counters import HostCounters
-from hasten_runtime.host_lag import STALL_S, TICK_S, WINDOW_S, HostLagMeter, LagWindow
+from hasten_runtime.host_lag import RECENT_S, STALL_S, TICK_S, HostLagMeter, RecentLag
 from tests.support.waiting import eventually
 
 V2 = "0::/kubepods/pod1\n"
@@ -58,7 +58,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 def test_a_window_without_lateness_has_none() -> None:
-    window = LagWindow()
+    window = RecentLag()
     assert window.lag_s() == 0.0
     for _ in range(100):
         window.add(0.0)
@@ -66,7 +66,7 @@ def test_a_window_without_lateness_has_none() -> None:
 
 
 def test_a_stall_weighs_as_long_as_it_lasted() -> None:
-    window = LagWindow()
+    window = RecentLag()
     for _ in range(40):
         window.add(0.0)
     window.add(0.2)
@@ -78,16 +78,16 @@ def test_a_stall_weighs_as_long_as_it_lasted() -> None:
 
 @given(st.lists(st.floats(0.0, 1000.0), max_size=30))
 def test_the_lag_is_never_more_than_what_was_measured(late_s: list[float]) -> None:
-    window = LagWindow()
+    window = RecentLag()
     for each_s in late_s:
         window.add(each_s)
     assert 0.0 <= window.lag_s() <= max(late_s, default=0.0)
 
 
 def test_after_a_stop_of_a_minute_the_window_holds_its_last_second() -> None:
-    window = LagWindow()
+    window = RecentLag()
     window.add(60.0)
-    assert window.lag_s() >= WINDOW_S - 3 * TICK_S
+    assert window.lag_s() >= RECENT_S - 3 * TICK_S
 
 
 async def test_a_loop_that_stood_still_is_told_at_once(host: Host) -> None:

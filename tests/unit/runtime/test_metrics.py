@@ -1,21 +1,18 @@
-"""Metrics count what happened, with few enough series, and can always be scraped."""
+"""Metrics count how requests end, and can always be scraped."""
 
 import http.client
-import math
 import socket
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import metrics
-from hasten_runtime.metrics import OTHER, MetricsEndpoint, RouterMetrics, WorkerMetrics
+from hasten_runtime.metrics import MetricsEndpoint, ModelRequests, RequestMetrics
 from hasten_runtime.readiness import Readiness
-
-SERIES_MAX = 2000
+from tests.support.metering import value
 
 
 @pytest.fixture
@@ -30,18 +27,8 @@ def endpoint(registry: CollectorRegistry) -> Iterator[MetricsEndpoint]:
     served.close()
 
 
-def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
-    return registry.get_sample_value(name, labels)
-
-
-def series(registry: CollectorRegistry) -> int:
-    families = text_string_to_metric_families(generate_latest(registry).decode())
-    return sum(len(family.samples) for family in families)
-
-
 def test_a_request_is_counted_by_how_it_ended(registry: CollectorRegistry) -> None:
-    router = RouterMetrics(registry)
-    model = router.model("m")
+    model = ModelRequests(RequestMetrics(registry), "m")
     model.answered(0.004, late_s=-0.01)
     model.answered(0.004, late_s=0.3)
     model.answered(0.004)
@@ -59,85 +46,6 @@ def test_a_request_is_counted_by_how_it_ended(registry: CollectorRegistry) -> No
     assert value(registry, "hasten_completion_lateness_seconds_bucket", le="0.0") == 1
     assert value(registry, "hasten_completion_lateness_seconds_count") == 2
     assert value(registry, "hasten_completion_lateness_seconds_sum") == pytest.approx(0.3)
-
-
-def test_slack_without_a_deadline_does_not_spoil_the_sum(registry: CollectorRegistry) -> None:
-    router, worker = RouterMetrics(registry), WorkerMetrics(metrics.registry("other"))
-    router.admitted(0.05)
-    router.admitted(math.inf)
-    worker.accepted(math.inf)
-    assert value(registry, "hasten_admission_slack_seconds_sum") == 0.05
-
-
-def test_attempts_and_holds_are_counted(registry: CollectorRegistry) -> None:
-    router = RouterMetrics(registry)
-    router.attempted(0.002, 1)
-    router.attempted(0.5, 3)
-    assert value(registry, "hasten_router_attempts_total", kind="first") == 2
-    assert value(registry, "hasten_router_attempts_total", kind="again") == 2
-    assert value(registry, "hasten_router_hold_seconds_sum") == 0.502
-
-
-def test_a_worker_has_one_standing_and_none_when_gone(registry: CollectorRegistry) -> None:
-    router = RouterMetrics(registry)
-
-    def standing(name: str) -> float | None:
-        return value(registry, "hasten_router_worker_standing", worker="w", standing=name)
-
-    router.standing("w", "ready")
-    router.standing("w", "ejected")
-    assert (standing("ready"), standing("ejected")) == (None, 1)
-    router.standing("w", "gone")
-    router.standing("unknown", "gone")
-    assert standing("ejected") is None
-
-
-def test_a_batch_is_counted_with_its_prediction(registry: CollectorRegistry) -> None:
-    worker = WorkerMetrics(registry)
-    worker.model("m").batch(rows=3, took_s=0.02, expected_s=0.01)
-    worker.model("m").batch(rows=1, took_s=0.02, expected_s=0.0)
-    worker.began(0.001)
-    worker.wasted(0.25)
-    worker.late_starts(2)
-    assert value(registry, "hasten_worker_batch_rows_sum", model="m") == 4
-    assert value(registry, "hasten_worker_batch_seconds_count", model="m") == 2
-    assert value(registry, "hasten_worker_batch_prediction_ratio_sum") == 2.0
-    assert value(registry, "hasten_worker_queue_seconds_count") == 1
-    assert value(registry, "hasten_worker_wasted_seconds_total") == 0.25
-    assert value(registry, "hasten_worker_late_starts_total") == 2
-
-
-def test_gauges_are_read_when_they_are_scraped(registry: CollectorRegistry) -> None:
-    depth = {"held": 1, "waiting": 2}
-    RouterMetrics(registry).watch(
-        held=lambda: depth["held"], in_flight=lambda: 3, discovery_age_s=lambda: math.inf
-    )
-    depth["held"] = 7
-    assert value(registry, "hasten_router_held_calls") == 7
-    assert value(registry, "hasten_router_discovery_age_seconds") == math.inf
-    other = metrics.registry("worker")
-    WorkerMetrics(other).watch(
-        waiting=lambda: depth["waiting"], running=lambda: 1, models_ready=lambda: 4
-    )
-    assert value(other, "hasten_worker_waiting_calls") == 2
-    assert value(other, "hasten_worker_models_ready") == 4
-
-
-@pytest.mark.parametrize("kind", ["router", "worker"])
-def test_clients_cannot_make_series_without_end(kind: str, registry: CollectorRegistry) -> None:
-    counted = RouterMetrics(registry) if kind == "router" else WorkerMetrics(registry)
-    for number in range(500):
-        model = counted.model(f"model-{number}")
-        model.answered(0.1, late_s=0.0)
-        model.refused(Refusal(Reason.OVERLOADED, ""))
-    for number in range(400):
-        if isinstance(counted, RouterMetrics):
-            counted.standing(f"worker-{number}", "ready")
-    assert counted.model("model-499") is counted.model("never seen")
-    assert counted.model("model-499") is counted.model(OTHER)
-    assert counted.model("model-0") is not counted.model("model-1")
-    assert value(registry, "hasten_requests_total", model=OTHER, outcome="answered") == 468
-    assert series(registry) <= SERIES_MAX
 
 
 def test_what_runs_here_is_told(registry: CollectorRegistry) -> None:

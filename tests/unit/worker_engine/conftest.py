@@ -7,9 +7,9 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from hasten_worker.engine.intake_client import Intake
-from hasten_worker.engine.session import CUDA
-from hasten_worker.engine.settings import IntakeLimits
+from hasten_worker.engine.onnx.session import CUDA
+from hasten_worker.engine.settings import TrialLimits
+from hasten_worker.engine.trial.client import Trial
 from tests.unit.worker_engine.zoo import Repository
 
 
@@ -31,9 +31,9 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture(scope="session")
-def intake() -> Iterator[Intake]:
-    """One intake process for all tests; a task that kills its fork leaves it alive."""
-    made = Intake(IntakeLimits(timeout_s=60.0, run_s_max=1.0))
+def trial() -> Iterator[Trial]:
+    """One trial process for all tests; a task that kills its fork leaves it alive."""
+    made = Trial(TrialLimits(timeout_s=60.0, run_s_max=1.0))
     yield made
     made.close()
 

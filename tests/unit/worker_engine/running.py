@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_worker.engine.config_complete import complete_config
-from hasten_worker.engine.config_text import NOTHING_WRITTEN, config_from_text
-from hasten_worker.engine.examine import session_facts
-from hasten_worker.engine.onnx_model import OnnxRun
-from hasten_worker.engine.onnx_runner import OnnxRunner
-from hasten_worker.engine.session import CPU, SessionPlan, open_session
+from hasten_worker.engine.config.complete import complete_config
+from hasten_worker.engine.config.text import NOTHING_WRITTEN, config_from_text
+from hasten_worker.engine.onnx.model import OnnxRun
+from hasten_worker.engine.onnx.runner import OnnxRunner
+from hasten_worker.engine.onnx.session import CPU, SessionPlan, open_session
+from hasten_worker.engine.trial.examine import session_facts
 from hasten_worker.model import Array
 
 PLAN = SessionPlan(providers=((CPU, {}),))

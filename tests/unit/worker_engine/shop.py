@@ -10,8 +10,8 @@ import numpy as np
 
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
-from hasten_worker.engine.settings import IntakeLimits
-from hasten_worker.engine.store import ModelStore, StoreSettings
+from hasten_worker.engine.settings import TrialLimits
+from hasten_worker.engine.store.model_store import ModelStore, StoreSettings
 from hasten_worker.model import Model
 from tests.unit.worker_engine.zoo import Repository
 
@@ -54,7 +54,7 @@ def settings_of(repository: Repository, **changes: Any) -> StoreSettings:
         "poll_interval_s": 0.02,
         "profile_budget_s": 0.05,
         "snapshot_dir": repository.path.parent,
-        "intake": IntakeLimits(timeout_s=60.0, run_s_max=RUN_S_MAX, search_s=30.0, trial_s=30.0),
+        "trial": TrialLimits(timeout_s=60.0, run_s_max=RUN_S_MAX, search_s=30.0, rows_s=30.0),
         "run_s_max": RUN_S_MAX,
     }
     return StoreSettings(**(chosen | changes))

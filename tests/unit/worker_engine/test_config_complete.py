@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from hasten_worker.engine.config_complete import complete_config
-from hasten_worker.engine.config_text import config_from_text
+from hasten_worker.engine.config.complete import complete_config
+from hasten_worker.engine.config.text import config_from_text
 from hasten_worker.engine.facts import ModelFacts, TensorFacts
+from hasten_worker.engine.onnx.tensor_plan import tensor_specs
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.tensor_plan import tensor_specs
 from hasten_worker.model import TensorSpec
 
 FP32 = "tensor(float)"

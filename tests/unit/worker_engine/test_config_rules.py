@@ -1,8 +1,8 @@
 import pytest
 
-from hasten_worker.engine.config_rules import backend_of, check_fields
-from hasten_worker.engine.config_text import config_from_text
-from hasten_worker.engine.parameters import Parameters, read_parameters
+from hasten_worker.engine.config.parameters import Parameters, read_parameters
+from hasten_worker.engine.config.rules import backend_of, check_fields
+from hasten_worker.engine.config.text import config_from_text
 from hasten_worker.engine.refusal import ModelRefused
 
 ACCELERATOR = (

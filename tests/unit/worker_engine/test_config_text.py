@@ -1,7 +1,7 @@
 import pytest
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_worker.engine.config_text import (
+from hasten_worker.engine.config.text import (
     UNKNOWN_MAX,
     WrittenConfig,
     config_from_json,

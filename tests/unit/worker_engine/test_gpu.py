@@ -1,4 +1,4 @@
-"""The paths that need a GPU. The same code with the host as device is in test_onnx_runner."""
+"""The paths that need a GPU. The same code with the host as device is in test_runner."""
 
 import threading
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from hasten_worker.engine.session import CPU, CUDA, SessionPlan
+from hasten_worker.engine.onnx.session import CPU, CUDA, SessionPlan
 from hasten_worker.model import Array
 from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.running import make_runner, run, settled

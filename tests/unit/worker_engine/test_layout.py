@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hasten_worker.engine.config_text import config_from_text
-from hasten_worker.engine.layout import (
+from hasten_worker.engine.config.text import config_from_text
+from hasten_worker.engine.files.layout import (
     FALLBACKS_MAX,
     check_name,
     file_name_of,
@@ -157,7 +157,7 @@ def test_a_folder_that_changes_under_the_look_is_looked_at_again(
 ) -> None:
     folder = repository.write("m", b"abc")
     found = [(str(folder), [], ["model.onnx", "vanished"])]
-    monkeypatch.setattr("hasten_worker.engine.layout.os.walk", lambda _: found)
+    monkeypatch.setattr("hasten_worker.engine.files.layout.os.walk", lambda _: found)
     with pytest.raises(ModelRefused, match="'m' changed while it was looked at") as caught:
         look(repository.path / "m", LIMITS)
     assert caught.value.passing

@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
-from hasten_worker.engine.intake_client import Intake
 from hasten_worker.engine.refusal import ModelRefused
+from hasten_worker.engine.trial.client import Trial
 from tests.unit.worker_engine import zoo
-from tests.unit.worker_engine.test_intake import task_of
+from tests.unit.worker_engine.test_trial import task_of
 
 MUTANTS = 600
 
@@ -32,7 +32,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_hundreds_of_damaged_models_leave_the_intake_alive(intake: Intake, tmp_path: Path) -> None:
+def test_hundreds_of_damaged_models_leave_the_intake_alive(trial: Trial, tmp_path: Path) -> None:
     rng = random.Random(2)
     originals = [zoo.add(), zoo.loop(3), zoo.non_zero_rows(), zoo.with_default(), zoo.zip_map()]
     outcomes = {True: 0, False: 0}
@@ -40,7 +40,7 @@ def test_hundreds_of_damaged_models_leave_the_intake_alive(intake: Intake, tmp_p
     for number in range(MUTANTS):
         content = mutated(originals[number % len(originals)], rng)
         try:
-            intake.examine(task_of(tmp_path, content, run_s_max=0.2, trial_s=0.0))
+            trial.examine(task_of(tmp_path, content, run_s_max=0.2, rows_s=0.0))
             outcomes[True] += 1
         except ModelRefused as error:
             outcomes[False] += 1
@@ -48,4 +48,4 @@ def test_hundreds_of_damaged_models_leave_the_intake_alive(intake: Intake, tmp_p
     assert not [reason for reason in reasons if "process that tries models ended" in reason]
     assert all(0 < len(reason) < 1500 for reason in reasons)
     assert outcomes[False] > MUTANTS / 4
-    assert intake.examine(task_of(tmp_path, zoo.add())).inputs[0].name == "X"
+    assert trial.examine(task_of(tmp_path, zoo.add())).inputs[0].name == "X"

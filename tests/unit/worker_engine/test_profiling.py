@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hasten_runtime.clock import ManualClock
-from hasten_worker.engine.profiling import (
+from hasten_worker.engine.config.spec import batch_buckets
+from hasten_worker.engine.loading.profiling import (
     TIMED_RUNS_MAX,
     TIMED_RUNS_MIN,
     WARM_RUNS,
@@ -16,9 +17,8 @@ from hasten_worker.engine.profiling import (
     Profiler,
     cells_of,
 )
+from hasten_worker.engine.onnx.watchdog import Watchdog
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.spec import batch_buckets
-from hasten_worker.engine.watchdog import Watchdog
 from hasten_worker.model import Array, ModelError
 
 ROW = {"X": np.zeros((1, 1), np.float32)}

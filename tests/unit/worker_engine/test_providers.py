@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from hasten_worker.engine.config_text import config_from_text
-from hasten_worker.engine.parameters import read_parameters
-from hasten_worker.engine.providers import Planner
+from hasten_worker.engine.config.parameters import read_parameters
+from hasten_worker.engine.config.providers import Planner
+from hasten_worker.engine.config.spec import padding_sizes
+from hasten_worker.engine.config.text import config_from_text
+from hasten_worker.engine.onnx.session import CPU, CUDA, TENSORRT, SessionPlan
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.session import CPU, CUDA, TENSORRT, SessionPlan
 from hasten_worker.engine.settings import StoreSettings
-from hasten_worker.engine.spec import padding_sizes
 
 EVERYTHING = (TENSORRT, CUDA, CPU, "AzureExecutionProvider")
 TENSORRT_CONFIG = """optimization { execution_accelerators { gpu_execution_accelerator {

@@ -2,7 +2,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hasten_worker.engine.same_rows import Closeness, difference, same_bits
+from hasten_worker.engine.trial.same_rows import Closeness, difference, same_bits
 
 TYPES = (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)
 INF, NAN = float("inf"), float("nan")

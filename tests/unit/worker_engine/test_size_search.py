@@ -3,9 +3,9 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_worker.engine.budget import Budget
 from hasten_worker.engine.facts import Sizes
-from hasten_worker.engine.size_search import search, widen
+from hasten_worker.engine.trial.budget import Budget
+from hasten_worker.engine.trial.size_search import search, widen
 
 LONG = 1000.0
 

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from hasten_worker.engine.files.snapshot import (
+    copy_version,
+    private_folder,
+    read_file,
+    write_upload,
+)
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import FileLimits
-from hasten_worker.engine.snapshot import copy_version, private_folder, read_file, write_upload
 from tests.unit.worker_engine.zoo import Repository
 
 LIMITS = FileLimits()

@@ -8,10 +8,10 @@ from structlog.testing import capture_logs
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.facts import ModelFacts
-from hasten_worker.engine.intake_client import Intake
-from hasten_worker.engine.intake_task import Task
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.store import ModelStore
+from hasten_worker.engine.store.model_store import ModelStore
+from hasten_worker.engine.trial.client import Trial
+from hasten_worker.engine.trial.task import Task
 from hasten_worker.model import ModelError
 from loadtest.row_models import MIXING, ROW_WISE
 from tests.unit.worker_engine import zoo
@@ -333,13 +333,13 @@ async def test_what_was_examined_is_what_is_loaded(
 ) -> None:
     """The files are exchanged the moment that the examination is over."""
     path = repository.write("m", zoo.add(amount=1)) / "model.onnx"
-    examine = Intake.examine
+    examine = Trial.examine
 
-    def examine_then_exchange(intake: Intake, task: Task) -> ModelFacts:
-        facts = examine(intake, task)
+    def examine_then_exchange(trial: Trial, task: Task) -> ModelFacts:
+        facts = examine(trial, task)
         path.write_bytes(b"not what was examined")
         return facts
 
-    monkeypatch.setattr(Intake, "examine", examine_then_exchange)
+    monkeypatch.setattr(Trial, "examine", examine_then_exchange)
     async with open_store(repository) as (store, _):
         assert answer(store.resolve("m", ""), 0, 0, 0, 0) == [1, 1, 1, 1]

@@ -7,8 +7,8 @@ import pytest
 
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
-from hasten_worker.engine.settings import FileLimits, IntakeLimits
-from hasten_worker.engine.store import ModelStore
+from hasten_worker.engine.settings import FileLimits, TrialLimits
+from hasten_worker.engine.store.model_store import ModelStore
 from tests.support.waiting import eventually
 from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.shop import (
@@ -344,9 +344,9 @@ async def test_stopping_while_a_model_loads_does_not_wait_for_it(
 
 
 async def _stopped_amid_a_load(repository: Repository, chosen: tuple[str, ...]) -> None:
-    endless = IntakeLimits(timeout_s=600.0, run_s_max=600.0)
+    endless = TrialLimits(timeout_s=600.0, run_s_max=600.0)
     settings = settings_of(
-        repository, control="explicit", load_models=chosen, intake=endless, run_s_max=600.0
+        repository, control="explicit", load_models=chosen, trial=endless, run_s_max=600.0
     )
     listener = Listener()
     listener.store = store = ModelStore(settings, listener)

@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from hasten_runtime.clock import ManualClock
 from hasten_worker.engine.settings import FileLimits
-from hasten_worker.engine.store import ModelStore
-from hasten_worker.engine.watching import Watch
+from hasten_worker.engine.store.model_store import ModelStore
+from hasten_worker.engine.store.watching import Watch
 from tests.support.waiting import eventually
 from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.shop import answer, lines, open_store, settings_of

@@ -4,12 +4,12 @@ import threading
 import numpy as np
 import pytest
 
-from hasten_worker.engine.config_text import config_from_text
-from hasten_worker.engine.parameters import read_parameters
+from hasten_worker.engine.config.parameters import read_parameters
+from hasten_worker.engine.config.text import config_from_text
+from hasten_worker.engine.loading.synthetic import SyntheticModel, complete_synthetic
+from hasten_worker.engine.onnx.tensor_plan import tensor_specs
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.size_search import PROFILE_SIZES
-from hasten_worker.engine.synthetic import SyntheticModel, complete_synthetic
-from hasten_worker.engine.tensor_plan import tensor_specs
+from hasten_worker.engine.trial.size_search import PROFILE_SIZES
 from hasten_worker.model import ModelError
 from tests.unit.worker_engine.shop import lines, open_store
 from tests.unit.worker_engine.zoo import Repository

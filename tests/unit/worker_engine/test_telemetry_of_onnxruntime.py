@@ -13,7 +13,9 @@ print(os.environ.get("ORT_DISABLE_TELEMETRY"))
 """
 
 
-@pytest.mark.parametrize("module", ["hasten_worker.engine.loader", "hasten_worker.engine.examine"])
+@pytest.mark.parametrize(
+    "module", ["hasten_worker.engine.loading.loader", "hasten_worker.engine.trial.examine"]
+)
 def test_onnxruntime_is_told_to_report_nothing(module: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", SOURCE.format(module=module)],

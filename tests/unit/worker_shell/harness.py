@@ -14,8 +14,8 @@ from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_worker.engine.settings import StoreSettings
-from hasten_worker.engine.store import Gap, IndexEntry
-from hasten_worker.links.link import LinkLimits
+from hasten_worker.engine.store.model_store import Gap, IndexEntry
+from hasten_worker.link import LinkLimits
 from hasten_worker.model import Model
 from hasten_worker.readiness import faults_of
 from hasten_worker.settings import LeaveSettings, WorkerSettings

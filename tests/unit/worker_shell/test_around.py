@@ -10,16 +10,13 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_runtime.clock import ManualClock
 from hasten_runtime.fakes import MemoryLoadStore
-from hasten_runtime.health import Health
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_worker.engine.settings import cores_available
 from hasten_worker.inference.server import LogSettings
-from hasten_worker.leaving import Leaving
 from hasten_worker.reporting import Reporter
 from hasten_worker.settings import WorkerSettings
 from hasten_worker.vitals import Vitals
 from tests.support.waiting import eventually
-from tests.unit.worker_shell.harness import running_worker
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  (a name in a setting; nothing is bound)
 REPORT = WorkerReport("i1", False, 1, LoadSample(1, 0, 0.0, 0.0, 0, 2, 0.0), ())
@@ -153,36 +150,3 @@ async def test_the_log_level_follows_the_settings(changes: dict[str, int], level
     assert applied == [level]
     await subject.log_settings(pb.LogSettingsRequest(), None)
     assert applied == [level]
-
-
-async def test_leaving_twice_withdraws_once() -> None:
-    withdrawn = 0
-
-    async def withdraw() -> None:
-        nonlocal withdrawn
-        withdrawn += 1
-
-    async with running_worker() as bench:
-        leaving = Leaving(bench.shell, Health(), withdraw, notice_s=0.0, patience_s=5.0)
-        assert await asyncio.gather(leaving.drain(), leaving.drain()) == [0, 0]
-        assert await leaving.drain() == 0
-        assert withdrawn == 1
-        assert leaving.began
-
-
-async def test_a_caller_that_stops_waiting_leaves_the_drain_going() -> None:
-    entered = asyncio.Event()
-    go_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def withdraw() -> None:
-        entered.set()
-        await go_on
-
-    async with running_worker() as bench:
-        leaving = Leaving(bench.shell, Health(), withdraw, notice_s=0.0, patience_s=5.0)
-        first = asyncio.ensure_future(leaving.drain())
-        await entered.wait()
-        second = asyncio.ensure_future(leaving.drain())
-        first.cancel()
-        assert await asyncio.wait_for(second, 60) == 0
-        assert bench.shell.drained.is_set()

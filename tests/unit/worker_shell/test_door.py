@@ -4,8 +4,8 @@ import grpc
 import pytest
 
 from hasten.worker.v1 import worker_service_pb2 as wpb
-from hasten_worker.links import door
-from hasten_worker.links.door import LINKS_MAX, UNKNOWN_MAX
+from hasten_runtime.fleet.worker import door
+from hasten_runtime.fleet.worker.door import LINKS_MAX, UNKNOWN_MAX
 from tests.support.framed import frame
 from tests.unit.worker_shell.harness import Router, reason_of, running_worker
 

@@ -4,16 +4,10 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hasten.common.v1.load_pb2 import Load
-from hasten.common.v1.timing_pb2 import Timing
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.worker.v1 import worker_service_pb2 as wpb
-from hasten_policy.reasons import Reason, Refusal
-from hasten_worker.links import encode
 from tests.support.framed import frame
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, echo_of, floats, model_spec, request_of
@@ -216,7 +210,7 @@ async def test_a_fault_of_ours_ends_the_link_and_is_logged() -> None:
         raise ZeroDivisionError
 
     async with running_worker() as bench:
-        setup = bench.worker.door.setup
+        setup = bench.worker.door.links
         sound = setup.state
         object.__setattr__(setup, "state", fail)
         with capture_logs() as logs:
@@ -281,32 +275,6 @@ async def test_the_state_can_be_asked_for() -> None:
         state = (await bench.internal.GetState(wpb.GetStateRequest())).state
         assert (state.worker_id, state.lanes, state.pid > 0) == ("w1", 1, True)
         assert state.memory_bytes > 0
-
-
-@given(
-    wire_id=st.integers(0, 2**64 - 1),
-    blob=st.binary(max_size=300),
-    microseconds=st.integers(0, 2**32 - 1),
-)
-def test_frames_put_together_by_hand_are_what_protobuf_would_write(
-    wire_id: int, blob: bytes, microseconds: int
-) -> None:
-    timing = Timing(compute_us=microseconds, worker_id="w")
-    response = pb.ModelInferResponse(model_name="m", raw_output_contents=[blob])
-    message = encode.message(
-        [
-            encode.answer(wire_id, response, timing, 0.5),
-            encode.refusal(2, Refusal(Reason.OVERLOADED, "busy", retry_after_s=0.5), timing),
-        ],
-        Load(seq=3),
-        None,
-    )
-    parsed = wpb.ToRouter.FromString(b"".join(message))
-    assert parsed.replies[0] == wpb.Reply(
-        call_id=wire_id, payload=response.SerializeToString(), timing=timing, service_s=0.5
-    )
-    assert parsed.replies[1].failure.reason == "OVERLOADED"
-    assert (parsed.load.seq, parsed.HasField("state")) == (3, False)
 
 
 @pytest.mark.parametrize("count", [1, 8])

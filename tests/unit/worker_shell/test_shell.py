@@ -1,7 +1,6 @@
 """The shell by itself: lanes that are lost, alarms, what is counted and traced."""
 
 import asyncio
-import math
 
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,10 +13,9 @@ from hasten_policy.worker.events import ModelSpec
 from hasten_runtime import telemetry
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.clock import SystemClock
-from hasten_runtime.metrics import WorkerMetrics
+from hasten_runtime.deferred import DeferredCounts
+from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
-from hasten_worker.shell.afterwards import Afterwards
-from hasten_worker.shell.alarm import Alarm
 from hasten_worker.shell.batch import Batch
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import EchoModel, floats, model_spec
@@ -132,31 +130,6 @@ async def test_a_model_that_crashes_is_a_failure_of_the_call_and_not_of_the_lane
         assert (await router.reply(2)).payload
 
 
-async def test_an_alarm_set_later_does_not_ring_early_and_one_set_earlier_does() -> None:
-    clock = SystemClock()
-    rung: list[float] = []
-    done = asyncio.Event()
-
-    def ring() -> None:
-        rung.append(clock.now_s())
-        done.set()
-
-    alarm = Alarm(clock, ring)
-    late_s = clock.now_s() + 0.1
-    alarm.set(clock.now_s() + 0.01)
-    alarm.set(late_s)
-    await asyncio.wait_for(done.wait(), 60)
-    assert rung[0] >= late_s
-    done.clear()
-    alarm.set(clock.now_s() + 3600)
-    alarm.set(clock.now_s())
-    await asyncio.wait_for(done.wait(), 60)
-    assert len(rung) == 2
-    alarm.set(math.inf)
-    alarm.set(clock.now_s() + 0.01)
-    alarm.close()
-
-
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """What the worker records, with tracing on."""
@@ -202,7 +175,7 @@ async def test_spans_end_before_the_answer_is_on_its_way(
 ) -> None:
     async with running_worker() as bench, Router(bench) as router:
         # Counting comes later than that: here never.
-        monkeypatch.setattr(Afterwards, "settle", lambda _: None)
+        monkeypatch.setattr(DeferredCounts, "settle", lambda _: None)
         await router.send(wpb.Call(call_id=1, payload=PAYLOAD, traceparent=SAMPLED))
         await router.reply(1)
         found = {span.name for span in spans.get_finished_spans()}

@@ -9,7 +9,7 @@ from hasten.worker.v1 import worker_service_pb2 as wpb
 from hasten_policy.reasons import Reason
 from hasten_runtime.clock import ManualClock
 from hasten_runtime.frames import Frames
-from hasten_worker.links.link import Link
+from hasten_worker.link import Link
 from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import echo_of, request_of
 from tests.unit.worker_shell.harness import SMALL_BUFFER, Router, running_worker
@@ -18,7 +18,7 @@ from tests.unit.worker_shell.harness import SMALL_BUFFER, Router, running_worker
 async def test_a_reader_that_does_not_read_is_cut_off() -> None:
     model = echo_of("FP32", (-1,))
     async with running_worker(model) as bench:
-        setup = bench.worker.door.setup
+        setup = bench.worker.door.links
         object.__setattr__(setup, "limits", SMALL_BUFFER)
         values = np.zeros(60_000, np.float32)
         payload = request_of({"IN0": ("FP32", values)}, model="echo_fp32").SerializeToString()
@@ -47,7 +47,7 @@ class SlowConnection:
 async def test_a_reader_that_reads_slowly_is_not_cut_off_until_it_stops() -> None:
     async with running_worker() as bench:
         clock = ManualClock()
-        setup = replace(bench.worker.door.setup, clock=clock)
+        setup = replace(bench.worker.door.links, clock=clock)
         slow = SlowConnection()
         link = Link(setup, cast("Frames", slow), lambda: None)
         for _ in range(20):

@@ -1,19 +1,18 @@
 """The asyncio client."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Self
 
 import grpc
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_client import channel, errors, operations, streams, timing, views
-from hasten_client.operations import AnswerT, Operation, RequestT, ResponseT
+from hasten_client.operations import AnswerT, Operation, Pairs, RequestT, ResponseT, Trailers
 from hasten_client.request import (
     InferRequest,
     Metadata,
@@ -24,12 +23,10 @@ from hasten_client.request import (
 )
 from hasten_client.result import Result, result
 from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
+from hasten_client.transport_aio import AsyncTransport, Requests, sleep
 
 if TYPE_CHECKING:
     from hasten_client.codec import TensorLike
-
-ItemT = TypeVar("ItemT")
-Trailers = Mapping[str, str | bytes]
 
 
 class AsyncClient:
@@ -55,15 +52,12 @@ class AsyncClient:
         metadata: Metadata | None = None,
         options: channel.Options = (),
     ) -> None:
-        self.address = channel.check_address(address)
-        self._credentials = credentials
+        self.address = address
+        self._transport = AsyncTransport(address, credentials, options)
         self._retry = retry or RetryPolicy()
         self._budget = RetryBudget(self._retry)
         self._rng = Random()  # noqa: S311  (spreads retries in time)
         self._metadata = call_metadata(metadata, None)
-        self._options = channel.options(address, options)
-        self._open: grpc.aio.Channel | None = None
-        self._methods: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,10 +72,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends open calls and the connection. Idempotent."""
-        opened, self._open = self._open, None
-        self._methods.clear()
-        if opened is not None:
-            await opened.close()
+        await self._transport.close()
 
     async def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
         self,
@@ -154,7 +145,7 @@ class AsyncClient:
 
     async def stream_infer(
         self,
-        requests: Iterable[InferRequest] | AsyncIterable[InferRequest],
+        requests: Requests,
         *,
         deadline_s: float | None = None,
         traceparent: str | None = None,
@@ -174,32 +165,14 @@ class AsyncClient:
         Raises:
             HastenError: Why a request has no answer.
         """
-        method = cast(
-            "grpc.aio.StreamStreamMultiCallable[pb.ModelInferRequest, pb.ModelStreamInferResponse]",
-            self._method(
-                streams.PATH,
-                lambda opened: opened.stream_stream(
-                    streams.PATH,
-                    request_serializer=pb.ModelInferRequest.SerializeToString,
-                    response_deserializer=pb.ModelStreamInferResponse.FromString,
-                ),
-            ),
-        )
-        call = method(
+        wires = self._transport.stream(
+            requests,
             timeout=check_deadline(deadline_s),
             metadata=streams.metadata(self._metadata, call_metadata(metadata, traceparent)),
         )
-        sender = asyncio.create_task(_send(call, requests))
-        try:
-            async for wire in call:
+        async with aclosing(wires):
+            async for wire in wires:
                 yield streams.answer(wire)
-            await sender
-        except grpc.aio.AioRpcError as error:
-            raise errors.from_rpc(error) from error
-        finally:
-            call.cancel()
-            sender.cancel()
-            await asyncio.wait({sender})
 
     async def live(self, *, deadline_s: float | None = None) -> bool:
         """Is the server's process alive?"""
@@ -295,74 +268,24 @@ class AsyncClient:
         self,
         operation: Operation[RequestT, ResponseT, AnswerT],
         deadline_s: float | None,
-        metadata: tuple[tuple[str, str | bytes], ...],
+        metadata: Pairs,
     ) -> tuple[ResponseT, Trailers]:
         """Carries a call out, with retries; its response and trailing metadata."""
-        method = cast(
-            "grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]",
-            self._method(
-                operation.path,
-                lambda opened: opened.unary_unary(
-                    operation.path,
-                    request_serializer=type(operation.request).SerializeToString,
-                    response_deserializer=operation.response_type.FromString,
-                ),
-            ),
-        )
-        now_s = time.monotonic()
         attempts = Attempts(
-            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=now_s
+            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=time.monotonic()
         )
         while True:
-            call = method(
-                operation.request,
-                timeout=attempts.time_left_s(time.monotonic()),
-                metadata=(*self._metadata, *metadata),
-            )
             try:
-                response = await call
-                trailers = dict(await call.trailing_metadata())
-            except grpc.aio.AioRpcError as failed:
-                error = errors.from_rpc(failed)
+                answered = await self._transport.call(
+                    operation,
+                    timeout=attempts.time_left_s(time.monotonic()),
+                    metadata=(*self._metadata, *metadata),
+                )
+            except errors.HastenError as error:
                 delay_s = attempts.retry_delay_s(error, now_s=time.monotonic())
                 if delay_s is None:
-                    raise error from failed
+                    raise
             else:
                 attempts.succeeded()
-                return response, trailers
-            await asyncio.sleep(delay_s)
-
-    def _method(self, path: str, make: Callable[[grpc.aio.Channel], ItemT]) -> ItemT:
-        """A method of the channel, made once; opens the channel at the first use."""
-        known = self._methods.get(path)
-        if known is None:
-            if self._open is None:
-                self._open = (
-                    grpc.aio.insecure_channel(self.address, options=self._options)
-                    if self._credentials is None
-                    else grpc.aio.secure_channel(
-                        self.address, self._credentials, options=self._options
-                    )
-                )
-            known = self._methods[path] = make(self._open)
-        return cast("ItemT", known)
-
-
-async def _send(
-    call: grpc.aio.StreamStreamCall[pb.ModelInferRequest, pb.ModelStreamInferResponse],
-    requests: Iterable[InferRequest] | AsyncIterable[InferRequest],
-) -> None:
-    """Writes the requests, then closes this side of the stream. Raises what they raise."""
-    try:
-        if isinstance(requests, AsyncIterable):
-            async for request in requests:
-                await call.write(message(request))
-        else:
-            for request in requests:
-                await call.write(message(request))
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return  # The stream has ended: its reader hears why.
-    finally:
-        if not call.done():
-            with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                await call.done_writing()
+                return answered
+            await sleep(delay_s)

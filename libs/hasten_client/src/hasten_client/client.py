@@ -1,18 +1,19 @@
+# Generated from aio.py by `make client`: change that file.
 """The synchronous client."""
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Self
 
 import grpc
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_client import channel, errors, operations, streams, timing, views
-from hasten_client.operations import AnswerT, Operation, RequestT, ResponseT
+from hasten_client.operations import AnswerT, Operation, Pairs, RequestT, ResponseT, Trailers
 from hasten_client.request import (
     InferRequest,
     Metadata,
@@ -23,12 +24,10 @@ from hasten_client.request import (
 )
 from hasten_client.result import Result, result
 from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
+from hasten_client.transport import Requests, Transport, sleep
 
 if TYPE_CHECKING:
     from hasten_client.codec import TensorLike
-
-ItemT = TypeVar("ItemT")
-Trailers = Mapping[str, str | bytes]
 
 
 class Client:
@@ -54,16 +53,12 @@ class Client:
         metadata: Metadata | None = None,
         options: channel.Options = (),
     ) -> None:
-        self.address = channel.check_address(address)
-        self._credentials = credentials
+        self.address = address
+        self._transport = Transport(address, credentials, options)
         self._retry = retry or RetryPolicy()
         self._budget = RetryBudget(self._retry)
         self._rng = Random()  # noqa: S311  (spreads retries in time)
         self._metadata = call_metadata(metadata, None)
-        self._options = channel.options(address, options)
-        self._open: grpc.Channel | None = None
-        self._methods: dict[str, Any] = {}
-        self._opening = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -78,11 +73,7 @@ class Client:
 
     def close(self) -> None:
         """Ends open calls and the connection. Idempotent."""
-        with self._opening:
-            opened, self._open = self._open, None
-            self._methods.clear()
-        if opened is not None:
-            opened.close()
+        self._transport.close()
 
     def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
         self,
@@ -155,7 +146,7 @@ class Client:
 
     def stream_infer(
         self,
-        requests: Iterable[InferRequest],
+        requests: Requests,
         *,
         deadline_s: float | None = None,
         traceparent: str | None = None,
@@ -175,32 +166,14 @@ class Client:
         Raises:
             HastenError: Why a request has no answer.
         """
-        method = cast(
-            "grpc.StreamStreamMultiCallable[pb.ModelInferRequest, pb.ModelStreamInferResponse]",
-            self._method(
-                streams.PATH,
-                lambda opened: opened.stream_stream(
-                    streams.PATH,
-                    request_serializer=pb.ModelInferRequest.SerializeToString,
-                    response_deserializer=pb.ModelStreamInferResponse.FromString,
-                ),
-            ),
-        )
-        failures: list[Exception] = []
-        call = method(
-            _messages(requests, failures),
+        wires = self._transport.stream(
+            requests,
             timeout=check_deadline(deadline_s),
             metadata=streams.metadata(self._metadata, call_metadata(metadata, traceparent)),
         )
-        try:
-            for wire in call:
+        with closing(wires):
+            for wire in wires:
                 yield streams.answer(wire)
-        except grpc.RpcError as error:
-            raise _typed(error) from error
-        finally:
-            call.cancel()
-        if failures:
-            raise failures[0]
 
     def live(self, *, deadline_s: float | None = None) -> bool:
         """Is the server's process alive?"""
@@ -294,72 +267,24 @@ class Client:
         self,
         operation: Operation[RequestT, ResponseT, AnswerT],
         deadline_s: float | None,
-        metadata: tuple[tuple[str, str | bytes], ...],
+        metadata: Pairs,
     ) -> tuple[ResponseT, Trailers]:
         """Carries a call out, with retries; its response and trailing metadata."""
-        method = cast(
-            "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]",
-            self._method(
-                operation.path,
-                lambda opened: opened.unary_unary(
-                    operation.path,
-                    request_serializer=type(operation.request).SerializeToString,
-                    response_deserializer=operation.response_type.FromString,
-                ),
-            ),
-        )
-        now_s = time.monotonic()
         attempts = Attempts(
-            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=now_s
+            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=time.monotonic()
         )
         while True:
             try:
-                response, call = method.with_call(
-                    operation.request,
+                answered = self._transport.call(
+                    operation,
                     timeout=attempts.time_left_s(time.monotonic()),
                     metadata=(*self._metadata, *metadata),
                 )
-            except grpc.RpcError as failed:
-                error = _typed(failed)
+            except errors.HastenError as error:
                 delay_s = attempts.retry_delay_s(error, now_s=time.monotonic())
                 if delay_s is None:
-                    raise error from failed
+                    raise
             else:
                 attempts.succeeded()
-                return response, dict(call.trailing_metadata())
-            time.sleep(delay_s)
-
-    def _method(self, path: str, make: Callable[[grpc.Channel], ItemT]) -> ItemT:
-        """A method of the channel, made once; opens the channel at the first use."""
-        known = self._methods.get(path)
-        if known is None:
-            with self._opening:
-                if self._open is None:
-                    self._open = (
-                        grpc.insecure_channel(self.address, options=self._options)
-                        if self._credentials is None
-                        else grpc.secure_channel(
-                            self.address, self._credentials, options=self._options
-                        )
-                    )
-                known = self._methods[path] = make(self._open)
-        return cast("ItemT", known)
-
-
-def _messages(
-    requests: Iterable[InferRequest], failures: list[Exception]
-) -> Iterator[pb.ModelInferRequest]:
-    """The requests as they travel; ends at the first that cannot be sent and keeps the reason.
-
-    gRPC reads it in a thread of its own, where an exception would only be logged.
-    """
-    try:
-        for request in requests:
-            yield message(request)
-    except Exception as error:  # noqa: BLE001  (raised to the caller by the reader)
-        failures.append(error)
-
-
-def _typed(failed: grpc.RpcError) -> errors.HastenError:
-    # What gRPC raises from a call is an RpcError that is also a Call; its stubs do not say so.
-    return errors.from_rpc(cast("errors.FailedCall", failed))
+                return answered
+            sleep(delay_s)

@@ -16,6 +16,12 @@ INFERENCE: Final = "/inference.GRPCInferenceService/"
 
 ROUTER: Final = "/hasten.router.v1.RouterService/"
 
+Pairs = tuple[tuple[str, str | bytes], ...]
+"""Metadata as gRPC takes it."""
+
+Trailers = Mapping[str, str | bytes]
+"""Trailing metadata by name."""
+
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
 AnswerT = TypeVar("AnswerT")

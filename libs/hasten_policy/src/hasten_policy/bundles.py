@@ -24,7 +24,7 @@ class PolicySet:
     worker: WorkerPolicy = field(default_factory=WorkerPolicy)
 
 
-_BLIND_ROUTER: Final = RouterPolicy(
+_BLIND_ROUTER: Final = RouterPolicy.of(
     balancer="wlc_static", admission="open", order="fifo", keeps_deadlines=False
 )
 """Knows no deadline, and has no fault but that: calls still wait for a credit here."""
@@ -33,12 +33,12 @@ _BLIND_WORKER: Final = WorkerPolicy(
     refuse_hopeless=False,
     batching=BatchingPolicy(rule="eager", order="fifo"),
 )
-_OPEN_ROUTER: Final = RouterPolicy(admission="open")
+_OPEN_ROUTER: Final = RouterPolicy.of(admission="open")
 """As shipped, but all that is offered comes in: what the batching rule does is seen."""
 
 
-def _blind(name: str, **router: Any) -> PolicySet:  # noqa: ANN401  (fields of RouterPolicy)
-    return PolicySet(name, replace(_BLIND_ROUTER, **router), _BLIND_WORKER)
+def _blind(name: str, **router: Any) -> PolicySet:  # noqa: ANN401  (parameters of RouterPolicy)
+    return PolicySet(name, _BLIND_ROUTER.but(router), _BLIND_WORKER)
 
 
 def _batching(rule: str) -> PolicySet:
@@ -52,7 +52,7 @@ BUNDLES: Final[Named[PolicySet]] = Named(
         "hasten": (PolicySet("hasten"), "as shipped"),
         "hybrid": (PolicySet("hybrid"), "as shipped, under the name of its batching rule"),
         "max_goodput": (
-            PolicySet("max_goodput", RouterPolicy(mode=MAX_GOODPUT)),
+            PolicySet("max_goodput", RouterPolicy.of(mode=MAX_GOODPUT)),
             "as shipped, but theta stays at 1: more answers, more broken promises",
         ),
         "static": (

@@ -1,7 +1,7 @@
 """All policies by name: what a flag, a setting or a workload file may ask for."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from hasten_policy.batching import order as worker_order
 from hasten_policy.batching.rules import RULES
 from hasten_policy.bundles import BUNDLES, PolicySet
 from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.groups import changed, named
 from hasten_policy.named import Named
 from hasten_policy.ordering.orders import ORDERS
 
@@ -121,15 +122,18 @@ def _nothing(key: str) -> str:
 
 def _changed(policy: Any, owner: str, changes: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401  (any policy)
     """A copy of a policy with its changes, each text read as what the field holds."""
-    known = {f.name: getattr(policy, f.name) for f in fields(policy)}
+    known = named(policy)
     values: dict[str, object] = {}
     for name, text in changes[owner].items():
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
             raise ValueError(f"{owner} has no field {name!r}; {hint}")
-        values[name] = _read(f"{owner}.{name}", text, known[name])
-    return replace(policy, **values) if values else policy
+        path = f"{owner}.{name}"
+        if path in CHOICES:
+            CHOICES[path].get(text)
+        values[name] = _read(path, text, known[name])
+    return changed(policy, values)
 
 
 def _read(path: str, text: str, present: object) -> object:

@@ -18,7 +18,7 @@ TICK_S: Final = 0.05
 """Between two looks at the clock."""
 TIMER_S: Final = 0.001
 """Timers of the loop are no finer than this: so much lateness is none."""
-WINDOW_S: Final = 1.0
+RECENT_S: Final = 1.0
 """The lag is that of so many seconds."""
 TELL_S: Final = 0.5
 """Between two reports when nothing happens."""
@@ -29,16 +29,16 @@ STALL_S: Final = 0.01
 QUANTILE: Final = 0.9
 
 
-class LagWindow:
-    """The lateness of the last WINDOW_S, evenly spread over time."""
+class RecentLag:
+    """The lateness of the last RECENT_S, evenly spread over time."""
 
     def __init__(self) -> None:
-        self._late_s: deque[float] = deque(maxlen=round(WINDOW_S / TICK_S))
+        self._late_s: deque[float] = deque(maxlen=round(RECENT_S / TICK_S))
 
     def add(self, late_s: float) -> None:
         """A tick came late: so would those have that were due meanwhile, each by less."""
         self._late_s.append(late_s)
-        late_s = min(late_s, WINDOW_S)
+        late_s = min(late_s, RECENT_S)
         while late_s > TICK_S:
             late_s -= TICK_S
             self._late_s.append(late_s)
@@ -64,7 +64,7 @@ class HostLagMeter:
         self._clock = clock
         self._counters = counters
         self._tell = tell
-        self._window = LagWindow()
+        self._recent = RecentLag()
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = self._tell_s = self._count_s = 0.0
         self.lag_s = 0.0
@@ -93,12 +93,12 @@ class HostLagMeter:
         now_s = self._clock.now_s()
         late_s = max(0.0, now_s - self._due_s - TIMER_S)
         self._arm(now_s)
-        self._window.add(late_s)
+        self._recent.add(late_s)
         stalled = late_s >= STALL_S
         if now_s >= self._count_s:
             self._count_s = now_s + COUNT_S
             self.stolen = self._counters.stolen(now_s)
         if stalled or now_s >= self._tell_s:
             self._tell_s = now_s + TELL_S
-            self.lag_s = self._window.lag_s()
+            self.lag_s = self._recent.lag_s()
             self._tell(HostLag(self.lag_s, self.stolen, late_s if stalled else 0.0))

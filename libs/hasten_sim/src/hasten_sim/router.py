@@ -1,9 +1,8 @@
 """A router in virtual time, and its callers: the second shell around RouterMachine."""
 
-from dataclasses import replace
 from math import inf
 from random import Random
-from typing import Any
+from typing import Any, assert_never
 
 from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.reasons import Reason
@@ -13,11 +12,13 @@ from hasten_policy.router.events import (
     CallAbandoned,
     CallArrived,
     Deliver,
+    InputBanned,
     LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
     Send,
+    StandingChanged,
     WakeAt,
     Woke,
     WorkerJoined,
@@ -69,7 +70,7 @@ class SimRouter:
         self._loop = loop
         self._tally = tally
         self._weights = _weights(scenario.mesh, policy)
-        named = replace(policy, router_id=f"router{index}")
+        named = policy.but({"router_id": f"router{index}"})
         self._machine = RouterMachine(named, rng=Random(f"{seed}/router/{index}"))
         self._asks: dict[int, Ask] = {}
         self._last_call_id = 0
@@ -245,6 +246,10 @@ class SimRouter:
                 self._loop.at(max(effect.at_s, now_s), self._wake)
             elif isinstance(effect, Revoke):
                 self._revoke(effect)
+            elif isinstance(effect, StandingChanged | InputBanned):
+                pass  # For operators alone, and there are none here.
+            else:
+                assert_never(effect)
 
     def _deliver(self, effect: Deliver) -> None:
         reply = self._reply
@@ -302,5 +307,5 @@ def _weights(mesh: MeshShape, policy: RouterPolicy) -> tuple[float, ...]:
     """
     if not mesh.weights_known:
         return (1.0,)
-    measures = BALANCERS.get(policy.balancer)() is None
+    measures = BALANCERS.get(policy.fleet.balancer)() is None
     return mesh.weights or ((1.0,) if measures else mesh.speeds)

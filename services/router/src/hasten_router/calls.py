@@ -9,44 +9,7 @@ from hasten_policy.reasons import Refusal
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from hasten.common.v1.timing_pb2 import Timing
-    from hasten_policy.load import LoadSample
-
-
-class Reply:
-    """The end of one attempt, as a worker told it.
-
-    Attributes:
-        call_id: The call.
-        payload: The serialised answer; empty when `refusal` is set.
-        refusal: Why there is no answer; None when there is one.
-        load: The worker's load after this reply.
-        service_s: Busy seconds of the worker charged to the call.
-        server_s: Seconds between receipt and reply, by the worker's clock.
-        round_trip_s: Seconds between sending and reply, by ours.
-        timing: The worker's part of the breakdown; None when it sent none.
-    """
-
-    __slots__ = (
-        "call_id",
-        "load",
-        "payload",
-        "refusal",
-        "round_trip_s",
-        "server_s",
-        "service_s",
-        "timing",
-    )
-
-    def __init__(self, call_id: int, payload: bytes = b"", refusal: Refusal | None = None) -> None:
-        self.call_id = call_id
-        self.payload = payload
-        self.refusal = refusal
-        self.load: LoadSample | None = None
-        self.service_s = 0.0
-        self.server_s = 0.0
-        self.round_trip_s = 0.0
-        self.timing: Timing | None = None
+    from hasten_runtime.fleet.port import Reply
 
 
 class Call:
@@ -65,8 +28,8 @@ class Call:
         affinity: Calls with the same non-empty key stay together.
         rows: First dimension of its first input.
         elements: Of all its inputs together; 0 when not known.
-        traceparent: W3C context of the caller's span; "" when it is not sampled.
-        attempt_traceparent: The one that goes to the worker.
+        caller_traceparent: W3C context of the caller's span; "" when it is not sampled.
+        traceparent: The one that goes to the worker.
         spans: Of its attempts; None when it is not sampled.
         arrived_s: When the front read it, on the router's clock.
         admitted: The machine took it.
@@ -88,9 +51,9 @@ class Call:
         "affinity",
         "alone",
         "arrived_s",
-        "attempt_traceparent",
         "attempts",
         "call_id",
+        "caller_traceparent",
         "deadline_s",
         "elements",
         "ended_s",
@@ -120,8 +83,8 @@ class Call:
         self.affinity = ""
         self.rows = 1
         self.elements = 0
+        self.caller_traceparent = ""
         self.traceparent = ""
-        self.attempt_traceparent = ""
         self.spans: list[Span] | None = None
         self.arrived_s = arrived_s
         self.admitted = False

@@ -62,16 +62,18 @@ async def started(
     async with open_router(settings) as router, asyncio.TaskGroup() as group:
         jobs = []
         try:
-            await _unless(stop, router.keeper.restore(router.shell))
+            await _unless(stop, router.checkpoints.restore(router.shell))
             jobs.append(group.create_task(router.roster.run(), name="roster"))
             await _unless(stop, _acquainted(router, settings))
             address = await router.front.start()
-            router.readiness.begin(router.outlook.faults)
+            router.readiness.begin(router.mesh.faults)
             router.front.set_ready(router.readiness.refresh())
             jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
-            jobs.append(group.create_task(router.keeper.run(), name="keeper"))
+            jobs.append(group.create_task(router.checkpoints.run(), name="checkpoints"))
             yield router, address
-            await _leave(router, settings)
+            await router.leaving.drain()
+            await asyncio.sleep(FAREWELL_S)
+            await router.checkpoints.save()
         finally:
             await router.front.stop(CLOSE_S)
             for job in jobs:
@@ -102,22 +104,6 @@ async def _unless(stop: asyncio.Event | None, action: Coroutine[None, None, None
         acting.cancel()
         stopping.cancel()
         await asyncio.wait({acting, stopping})
-
-
-async def _leave(router: Router, settings: RouterSettings) -> None:
-    """Says that it leaves, still takes calls for a while, then finishes what it has."""
-    _log.info("router.draining", notice_s=settings.drain.notice_s)
-    router.readiness.leave()
-    router.front.announce_leaving()
-    await asyncio.sleep(settings.drain.notice_s)
-    router.shell.refuse_new()
-    try:
-        async with asyncio.timeout(settings.drain.patience_s):
-            await router.shell.idle()
-    except TimeoutError:
-        _log.warning("router.impatient", patience_s=settings.drain.patience_s)
-    await asyncio.sleep(FAREWELL_S)
-    await router.keeper.save()
 
 
 async def _watch_readiness(router: Router) -> None:

@@ -8,9 +8,10 @@ from opentelemetry import trace
 from hasten_policy.reasons import Refusal
 from hasten_policy.router.events import InputBanned
 from hasten_router.calls import Call
+from hasten_router.metrics import RouterMetrics
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.metrics import OTHER, RouterMetrics
+from hasten_runtime.metrics import OTHER
 from hasten_runtime.telemetry import Telemetry, end_span
 from hasten_runtime.telemetry.propagation import text_of
 
@@ -46,10 +47,10 @@ class Meter:
     def sampled_call_sent(self, call: Call, worker_id: str) -> None:
         """A sampled call is about to go to a worker."""
         hands_on = self._traces.carries_context
-        call.attempt_traceparent = call.traceparent if hands_on else ""
+        call.traceparent = call.caller_traceparent if hands_on else ""
         span = self._traces.start_call(
             names.SPAN_ROUTER_ATTEMPT,
-            call.traceparent,
+            call.caller_traceparent,
             kind=trace.SpanKind.CLIENT,
             attributes={
                 names.ATTR_MODEL: call.model,
@@ -60,7 +61,7 @@ class Meter:
         )
         if span is not None:
             if hands_on:
-                call.attempt_traceparent = text_of(span.get_span_context())
+                call.traceparent = text_of(span.get_span_context())
             call.spans = [*(call.spans or ()), span]
 
     def sampled_call_ended(self, call: Call) -> None:

@@ -7,8 +7,8 @@ from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.router.policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
-from hasten_router.links.link import LinkLimits
-from hasten_router.links.roster import RosterLimits
+from hasten_runtime.fleet.link import LinkLimits
+from hasten_runtime.fleet.roster import RosterLimits
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,

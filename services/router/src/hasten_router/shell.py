@@ -1,11 +1,11 @@
 """The one owner of the router's machine: turns what happens into events, effects into IO."""
 
 import asyncio
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol, assert_never
 
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.machines import Machine
 from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 from hasten_policy.router.events import (
     Asked,
@@ -13,11 +13,13 @@ from hasten_policy.router.events import (
     AttemptRefused,
     CallAbandoned,
     CallArrived,
+    CheckpointRestored,
     Deliver,
     InputBanned,
     LoadTold,
     Refuse,
     Revoke,
+    RouterEffect,
     RouterEvent,
     Send,
     StandingChanged,
@@ -28,13 +30,13 @@ from hasten_policy.router.events import (
     WorkerQuiesced,
     WorkerReported,
 )
-from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.suspicion import Content
-from hasten_router.calls import Call, Reply
+from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
-from hasten_router.transport import WorkerLink
+from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
-from hasten_runtime.counting import count_each
+from hasten_runtime.deferred import DeferredCounts
+from hasten_runtime.fleet.port import Reply, WorkerLink
 
 
 class Observer(Protocol):
@@ -84,46 +86,50 @@ class Shell:
     """Feeds one machine and carries out its effects, in order, on one event loop.
 
     It is the LinkListener of all worker links and the CallDoor of the front.
+
+    Args:
+        machine: Decides.
+        clock: The router's.
+        observer: Counts and traces.
+        suspect_sizes: See `RouterMachine.suspect_sizes`.
     """
 
-    def __init__(self, machine: RouterMachine, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        machine: Machine[RouterEvent, RouterEffect],
+        clock: Clock,
+        observer: Observer,
+        *,
+        suspect_sizes: Callable[[str], Collection[int]],
+    ) -> None:
         self._machine = machine
+        self._suspect_sizes = suspect_sizes
         self._clock = clock
         self._observer = observer
         self._calls: dict[int, Call] = {}
         self._links: dict[str, WorkerLink] = {}
         self._remembered: dict[str, WorkerReport] = {}
         self._last_call_id = 0
-        self._ended: list[Call] = []
+        self._counts = DeferredCounts()
+        self._count_ended_later = self._counts.kind(self._count_ended)
         self._reply: Reply | None = None
-        self._wake_at_s = math.inf
-        self._wake_timer: asyncio.TimerHandle | None = None
-        self._wake_timer_at_s = math.inf
-        self._refuses_new = False
+        self._alarm = Alarm(clock, self._woke)
+        self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._carry_out = {
-            Send: self._send,
-            Revoke: self._revoke,
-            Deliver: self._deliver,
-            Refuse: self._refuse,
-            WakeAt: self._wake_at,
-            StandingChanged: self._standing_changed,
-            InputBanned: self._observer.input_banned,
-        }
 
     # --- the front -------------------------------------------------------------------
 
     def begin(self, call: Call) -> None:
         """Takes a client's call; its outcome may be there when this returns."""
-        if self._refuses_new:
+        if self._draining:
             self._hand_out(call, DRAINING)
             return
         self._last_call_id = call_id = self._last_call_id + 1
         call.call_id = call_id
         self._calls[call_id] = call
         self._idle.clear()
-        sizes = self._machine.suspect_sizes(call.model)
+        sizes = self._suspect_sizes(call.model)
         try:
             self._tell(
                 CallArrived(
@@ -146,7 +152,7 @@ class Shell:
             raise
         call.admitted_s = self._clock.now_s()
         call.admitted = call.outcome is None or call.attempts > 0
-        if call.traceparent and call.admitted:
+        if call.caller_traceparent and call.admitted:
             self._observer.sampled_call_admitted(call)
 
     def abandon(self, call: Call) -> None:
@@ -159,12 +165,17 @@ class Shell:
         """A request was refused before there was a call; it names this model, or none."""
         self._observer.request_refused(model, refusal)
 
-    def refuse_new(self) -> None:
-        """From now on, refuses every new call because the router is leaving."""
-        self._refuses_new = True
+    @property
+    def unanswered(self) -> int:
+        """Calls that have not ended."""
+        return len(self._calls)
 
-    async def idle(self) -> None:
-        """Waits until no call is left."""
+    def begin_drain(self) -> None:
+        """From now on, refuses every new call because the router is leaving."""
+        self._draining = True
+
+    async def drained(self) -> None:
+        """Waits until no call is left; to be asked once no new ones are taken."""
         await self._idle.wait()
 
     # --- the links -------------------------------------------------------------------
@@ -176,6 +187,10 @@ class Shell:
         known = self._remembered.pop(link.worker_id, None)
         if known is not None:
             self._tell(WorkerReported(link.worker_id, known))
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Uses what the machine had learnt before the restart."""
+        self._tell(CheckpointRestored(checkpoint.decode("utf-8", "surrogateescape")))
 
     def remember(self, reports: Mapping[str, WorkerReport]) -> None:
         """Uses these reports for workers that join before their own first report."""
@@ -211,7 +226,7 @@ class Shell:
             return None
         return content_of(call.payload)
 
-    def told(self, worker_id: str, load: LoadSample) -> None:
+    def load_told(self, worker_id: str, load: LoadSample) -> None:
         """A worker told its load alone."""
         self._tell(LoadTold(worker_id, load))
 
@@ -244,7 +259,25 @@ class Shell:
 
     def _tell(self, event: RouterEvent) -> None:
         for effect in self._machine.on(event, now_s=self._clock.now_s()):
-            self._carry_out[type(effect)](effect)  # type: ignore[operator]  # keyed by type
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: RouterEffect) -> None:
+        if isinstance(effect, Send):
+            self._send(effect)
+        elif isinstance(effect, Deliver):
+            self._deliver(effect)
+        elif isinstance(effect, WakeAt):
+            self._wake_at(effect)
+        elif isinstance(effect, Refuse):
+            self._end(effect.call_id, effect.refusal)
+        elif isinstance(effect, Revoke):
+            self._revoke(effect)
+        elif isinstance(effect, StandingChanged):
+            self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
+        elif isinstance(effect, InputBanned):
+            self._observer.input_banned(effect)
+        else:
+            assert_never(effect)
 
     def _send(self, effect: Send) -> None:
         call = self._calls[effect.call_id]
@@ -254,7 +287,7 @@ class Shell:
         call.sent_s = self._clock.now_s()
         if effect.attempt == 1:
             call.first_sent_s = call.sent_s
-        if call.traceparent:
+        if call.caller_traceparent:
             self._observer.sampled_call_sent(call, effect.worker_id)
         self._links[effect.worker_id].send(call, effect.deadline_s)
 
@@ -270,9 +303,6 @@ class Shell:
         call.reply = reply
         self._end(effect.call_id, reply.payload if reply.refusal is None else reply.refusal)
 
-    def _refuse(self, effect: Refuse) -> None:
-        self._end(effect.call_id, effect.refusal)
-
     def _end(self, call_id: int, outcome: bytes | Refusal) -> None:
         call = self._calls.pop(call_id, None)
         if call is None:
@@ -287,49 +317,25 @@ class Shell:
         call.end(outcome)
         if call.spans is not None:
             self._observer.sampled_call_ended(call)
-        if not self._ended:
-            asyncio.get_running_loop().call_soon(self._tell_ended)
-        self._ended.append(call)
+        self._count_ended_later(call)
 
-    def _tell_ended(self) -> None:
-        ended, self._ended = self._ended, []
-        count_each(self._observer.call_ended, ended)
-
-    def _standing_changed(self, effect: StandingChanged) -> None:
-        self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
+    def _count_ended(self, call: Call) -> None:
+        self._observer.call_ended(call)
 
     # --- the timer -------------------------------------------------------------------
 
     def _wake_at(self, effect: WakeAt) -> None:
-        """Arms the timer. One that fires too early re-arms itself: cheaper than cancelling."""
-        self._wake_at_s = effect.at_s
-        if effect.at_s < self._wake_timer_at_s:
-            if self._wake_timer is not None:
-                self._wake_timer.cancel()
-            self._arm()
+        self._alarm.set(effect.at_s)
 
-    def _arm(self) -> None:
-        self._wake_timer_at_s = self._wake_at_s
-        delay_s = max(0.0, self._wake_at_s - self._clock.now_s())
-        self._wake_timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
-
-    def _wake(self) -> None:
-        self._wake_timer = None
-        self._wake_timer_at_s = math.inf
-        if self._clock.now_s() < self._wake_at_s:
-            self._arm()
-            return
-        self._wake_at_s = math.inf
+    def _woke(self) -> None:
         self._tell(Woke())
 
     def close(self) -> None:
         """Stops the timer; refuses whatever is still here."""
-        if self._wake_timer is not None:
-            self._wake_timer.cancel()
-            self._wake_timer = None
+        self._alarm.close()
         for call_id in list(self._calls):
             self._end(call_id, DRAINING)
-        self._tell_ended()
+        self._counts.settle()
 
 
 def _asked(calls: Iterable[Call]) -> tuple[Asked, ...]:

@@ -12,30 +12,32 @@ from prometheus_client import CollectorRegistry
 
 from hasten_policy.router.machine import RouterMachine
 from hasten_router.fanout.crew import Crew
-from hasten_router.front.infer import MESSAGE_VARIABLE, Desk
+from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
+from hasten_router.front.port import FrontServer
 from hasten_router.front.server import GrpcFront, Services
-from hasten_router.keeper import Keeper
-from hasten_router.links.link import FrameLink, LinkContext
-from hasten_router.links.roster import OpenLink, Roster
+from hasten_router.mesh_view import MeshView
+from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
-from hasten_router.outlook import Outlook
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
-from hasten_router.transport import FrontServer
 from hasten_runtime import metrics, telemetry
+from hasten_runtime.checkpoints import CheckpointKeeper
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.fleet.link import FrameLink, LinkContext
+from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.grpc_server import listening
 from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
+from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedRouterMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
 
 
@@ -47,8 +49,9 @@ class Router:
         shell: Owner of the machine.
         front: Where clients come in.
         roster: Links to workers.
-        keeper: Memory over restarts.
-        outlook: What the machine knows.
+        checkpoints: Memory over restarts.
+        leaving: How it leaves.
+        mesh: What the machine knows.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
     """
@@ -56,8 +59,9 @@ class Router:
     shell: Shell
     front: FrontServer
     roster: Roster
-    keeper: Keeper
-    outlook: Outlook
+    checkpoints: CheckpointKeeper
+    leaving: Leaving
+    mesh: MeshView
     readiness: Readiness
     metrics: metrics.MetricsEndpoint
 
@@ -70,7 +74,7 @@ class _Core:
     clock: Clock
     shell: Shell
     roster: Roster
-    outlook: Outlook
+    mesh: MeshView
     readiness: Readiness
     traces: telemetry.Telemetry
 
@@ -85,18 +89,20 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     clock = SystemClock()
     traces = telemetry.start("hasten-router", instance=settings.id)
     registry = metrics.registry("router", settings.id)
-    counts = metrics.RouterMetrics(registry, models_max=settings.telemetry.models_max)
+    counts = RouterMetrics(registry, models_max=settings.telemetry.models_max)
     readiness = Readiness()
     endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     recorder = _recorder(settings, seed)
-    machine = _machine(settings, seed, recorder)
+    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
+    machine = RouterMachine(settings.router_policy(), rng=rng)
     meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
-    shell = Shell(machine, clock, meter)
+    told = recorded(machine, recorder)
+    shell = Shell(told, clock, meter, suspect_sizes=machine.suspect_sizes)
     discovery = open_discovery(settings.discovery_settings())
     opener = _link_opener(settings, shell, clock, seed, traces)
     roster = Roster(discovery, shell, opener, settings.link.roster_limits())
-    outlook = Outlook(machine, clock, roster.states, strict=settings.strict_readiness)
+    mesh = MeshView(machine, clock, roster.states, strict=settings.strict_readiness)
     counts.watch(
         held=lambda: machine.held,
         in_flight=lambda: machine.in_flight,
@@ -104,18 +110,20 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     )
     lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
     metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
-    core = _Core(settings, clock, shell, roster, outlook, readiness, traces)
+    core = _Core(settings, clock, shell, roster, mesh, readiness, traces)
     try:
         lag.open()
         opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
         with opened as door:
             async with _open_store(settings) as store:
+                front = _front(core, door)
                 yield Router(
                     shell=shell,
-                    front=_front(core, door),
+                    front=front,
                     roster=roster,
-                    keeper=_keeper(settings, store, machine),
-                    outlook=outlook,
+                    checkpoints=_checkpoints(settings, store, machine),
+                    leaving=_leaving(core, front),
+                    mesh=mesh,
                     readiness=readiness,
                     metrics=endpoint,
                 )
@@ -133,22 +141,27 @@ def _recorder(settings: RouterSettings, seed: int) -> Recorder | None:
     return open_recorder(
         settings.record,
         settings.router_policy(),
-        service="router",
         name=settings.id,
         seed=seed,
         bytes_max=settings.record_bytes_max,
     )
 
 
-def _keeper(settings: RouterSettings, store: LoadStore, machine: RouterMachine) -> Keeper:
-    return Keeper(store, machine, name=settings.id, interval_s=settings.checkpoint_s)
+def _checkpoints(
+    settings: RouterSettings, store: LoadStore, machine: RouterMachine
+) -> CheckpointKeeper:
+    return CheckpointKeeper(
+        store, machine, name=f"router:{settings.id}", interval_s=settings.checkpoint_s
+    )
 
 
-def _machine(settings: RouterSettings, seed: int, recorder: Recorder | None) -> RouterMachine:
-    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
-    if recorder is None:
-        return RouterMachine(settings.router_policy(), rng=rng)
-    return RecordedRouterMachine(settings.router_policy(), rng=rng, recorder=recorder)
+def _leaving(core: _Core, front: FrontServer) -> Leaving:
+    async def announce() -> None:
+        core.readiness.leave()
+        front.announce_leaving()
+
+    drain = core.settings.drain
+    return Leaving(core.shell, announce, notice_s=drain.notice_s, patience_s=drain.patience_s)
 
 
 def _serve_metrics(
@@ -186,7 +199,7 @@ def _link_opener(
 
 def _front(core: _Core, door: FrontDoor) -> FrontServer:
     settings = core.settings
-    desk = Desk(
+    reader = RequestReader(
         door=core.shell,
         clock=core.clock,
         limits=settings.front_limits(),
@@ -196,12 +209,12 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
     return GrpcFront(
         settings.address,
         Services(
-            desk=desk,
+            reader=reader,
             door=door,
             fanout=InferenceFanout(
-                crew, core.outlook, core.readiness, version=version("hasten-router")
+                crew, core.mesh, core.readiness, version=version("hasten-router")
             ),
-            operator=RouterOperator(core.roster, core.outlook, core.shell),
+            operator=RouterOperator(core.roster, core.mesh, core.shell),
         ),
         settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=core.traces.server_interceptors(),

@@ -8,7 +8,7 @@ from typing import Final
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_runtime.standard_streams import standard_streams
-from hasten_worker.engine.store import ModelStore
+from hasten_worker.engine.store.model_store import ModelStore
 from hasten_worker.life import live
 from hasten_worker.settings import WorkerSettings
 from hasten_worker.wiring import CannotStart, log_level_setter

@@ -13,7 +13,7 @@ from typing import Any
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.store import ModelStore
+from hasten_worker.engine.store.model_store import ModelStore
 from hasten_worker.model import Model
 from hasten_worker.settings import WorkerSettings
 

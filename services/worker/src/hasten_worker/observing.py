@@ -6,8 +6,9 @@ from opentelemetry.trace import Span, StatusCode
 
 from hasten_policy.reasons import Refusal
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.metrics import OTHER, WorkerMetrics
+from hasten_runtime.metrics import OTHER
 from hasten_runtime.telemetry import Telemetry, end_span
+from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.shell.batch import Batch
 from hasten_worker.shell.call import Call
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hasten_runtime.readiness import gap_sentence
-from hasten_worker.engine.entries import Gap
+from hasten_worker.engine.store.entries import Gap
 
 NO_MODEL = "no model is served"
 

@@ -26,7 +26,7 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 from hasten_worker.engine.settings import StoreSettings, cores_available
-from hasten_worker.links.link import PENDING_BYTES_MAX, LinkLimits
+from hasten_worker.link import PENDING_BYTES_MAX, LinkLimits
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2

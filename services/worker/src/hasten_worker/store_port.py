@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hasten_worker.engine.entries import Gap
 from hasten_worker.engine.settings import StoreSettings
+from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.repository import Control
 from hasten_worker.shell.shell import Shell
 

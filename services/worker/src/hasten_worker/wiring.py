@@ -13,9 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from hasten.common.v1.load_pb2 import ModelGap, WorkerState
 from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
 from hasten_runtime import logs, metrics, telemetry, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery import open_discovery
+from hasten_runtime.fleet.worker.door import LinkDoor
+from hasten_runtime.fleet.worker.servicer import WorkerServicer
 from hasten_runtime.frames import listening_socket
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_server import (
@@ -30,19 +33,19 @@ from hasten_runtime.health import LIVENESS
 from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
+from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, open_recorder, recorded
 from hasten_runtime.redis_store.load import RedisLoadStore
-from hasten_worker.engine.entries import Gap
+from hasten_runtime.worker_rpcs import SERVICE_NAME
+from hasten_worker.decoding import RequestDecoder
+from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.infer import Inference
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.inference.service import Parts, inference_methods
-from hasten_worker.intake import Intake
-from hasten_worker.leaving import Leaving
-from hasten_worker.links.door import LinkDoor
-from hasten_worker.links.link import LinkSetup
-from hasten_worker.links.servicer import SERVICE_NAME, WorkerServicer
+from hasten_worker.link import LinkSetup
+from hasten_worker.metrics import WorkerMetrics
 from hasten_worker.observing import Meter
 from hasten_worker.presence import Presence
 from hasten_worker.reporting import Reporter
@@ -113,7 +116,7 @@ class _Core:
     clock: Clock
     shell: Shell
     meter: Meter
-    intake: Intake
+    decoder: RequestDecoder
     regions: SystemRegions | None
     store: Store
     vitals: Vitals
@@ -155,10 +158,13 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
         stack.push_async_callback(server.stop, 0)
         with _listening(settings.address, "address"):
             address = bind(server, settings.address)
-        door = _door(settings, core, address, presence)
+        state = _state_of(settings, core, address, presence)
+        door = _door(settings, core, address, state)
         stack.push_async_callback(door.close, 0)
         await door.open()
-        _serve(server, settings, core, health, WorkerServicer(door, leaving.drain))
+        _serve(
+            server, settings, core, health, WorkerServicer(door, leaving.drain, lambda: state(0))
+        )
         yield Worker(
             settings=settings,
             worker_id=core.worker_id,
@@ -199,8 +205,10 @@ def _core(
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    machine, recorder = _machine(settings, stack)
-    counts = metrics.WorkerMetrics(registry, models_max=settings.telemetry.models_max)
+    policy = settings.worker_policy()
+    machine = WorkerMachine(policy)
+    recorder = _recorder(settings, policy, stack)
+    counts = WorkerMetrics(registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, traces)
     shell = Shell(
         ShellSettings(
@@ -208,7 +216,7 @@ def _core(
             incarnation=uuid.uuid4().hex,
             stop_grace_s=settings.stop_grace_s,
         ),
-        machine,
+        recorded(machine, recorder),
         Lanes(settings.lane_count(), clock=clock, regions=readable),
         clock=clock,
         observer=meter,
@@ -216,8 +224,8 @@ def _core(
     stack.callback(shell.close)
     store = make_store(settings.store(), shell)
     shell.on_idle = store.release
-    intake = Intake(store, shell.models, readable)
-    stack.callback(intake.close)
+    decoder = RequestDecoder(store, shell.models, readable)
+    stack.callback(decoder.close)
     counts.watch(
         waiting=lambda: machine.waiting,
         running=lambda: machine.running,
@@ -235,7 +243,7 @@ def _core(
         clock=clock,
         shell=shell,
         meter=meter,
-        intake=intake,
+        decoder=decoder,
         regions=regions,
         store=store,
         vitals=vitals,
@@ -245,22 +253,19 @@ def _core(
     )
 
 
-def _machine(
-    settings: WorkerSettings, stack: AsyncExitStack
-) -> tuple[WorkerMachine, Recorder | None]:
-    """The machine, and what records it, if that is asked for."""
-    policy = settings.worker_policy()
+def _recorder(
+    settings: WorkerSettings, policy: WorkerPolicy, stack: AsyncExitStack
+) -> Recorder | None:
+    """What records the machine, if that is asked for."""
     recorder = open_recorder(
         settings.record,
         policy,
-        service="worker",
         name=settings.worker_id(),
         bytes_max=settings.record_bytes_max,
     )
-    if recorder is None:
-        return WorkerMachine(policy), None
-    stack.push_async_callback(asyncio.to_thread, recorder.close)
-    return RecordedWorkerMachine(policy, recorder=recorder), recorder
+    if recorder is not None:
+        stack.push_async_callback(asyncio.to_thread, recorder.close)
+    return recorder
 
 
 def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:
@@ -278,21 +283,23 @@ def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> R
 
 
 def _leaving(settings: WorkerSettings, core: _Core, health: Health, presence: Presence) -> Leaving:
-    async def withdraw() -> None:
+    async def announce() -> None:
+        health.enter_drain()
         core.readiness.leave()
         await presence.withdraw()
 
     return Leaving(
         core.shell,
-        health,
-        withdraw,
+        announce,
         notice_s=settings.leave.notice_s,
         patience_s=settings.leave.patience_s,
     )
 
 
-def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presence) -> LinkDoor:
-    """Where routers' links come in, on the host of the address."""
+def _state_of(
+    settings: WorkerSettings, core: _Core, address: str, presence: Presence
+) -> Callable[[int], WorkerState]:
+    """Tells the worker's state as a link should hear it; 0 for none."""
     advertised = settings.advertised(address)
 
     def state(link_id: int) -> WorkerState:
@@ -311,9 +318,16 @@ def _door(settings: WorkerSettings, core: _Core, address: str, presence: Presenc
             unannounced=presence.unannounced,
         )
 
+    return state
+
+
+def _door(
+    settings: WorkerSettings, core: _Core, address: str, state: Callable[[int], WorkerState]
+) -> LinkDoor:
+    """Where routers' links come in, on the host of the address."""
     setup = LinkSetup(
         shell=core.shell,
-        intake=core.intake,
+        decoder=core.decoder,
         limits=settings.link_limits(),
         clock=core.clock,
         worker_id=core.worker_id,
@@ -345,7 +359,7 @@ def _serve(
     parts = Parts(
         inference=Inference(
             core.shell,
-            core.intake,
+            core.decoder,
             clock=core.clock,
             worker_id=core.worker_id,
             limit=MessageLimit(settings.grpc.message_bytes_max, MESSAGE_VARIABLE),

@@ -11,9 +11,8 @@ says nothing of the predictions after it. So theta falls by a bounded amount a s
 good half of a fall quickly once the misses have ended.
 """
 
-from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
+from hasten_policy.admission.policy import CLASSES, AdmissionPolicy
 
-CLASSES = 4
 FALL_PER_S = 0.4
 """Theta falls by no more than this in a second, nor at once."""
 RUN_LONG = 2.0
@@ -33,8 +32,8 @@ class Shared:
 
     __slots__ = ("highs", "knees", "may_fall", "misses", "moved_s", "runs", "values")
 
-    def __init__(self, policy: RouterPolicy) -> None:
-        steered = policy.mode != MAX_GOODPUT
+    def __init__(self, policy: AdmissionPolicy) -> None:
+        steered = policy.steers
         self.values: list[float] = list(policy.theta_start) if steered else [1.0] * CLASSES
         self.misses = [0.0] * CLASSES
         self.runs = [0] * CLASSES
@@ -57,10 +56,10 @@ class Theta:
 
     __slots__ = ("_outcomes", "_policy", "_shared", "_steered", "values")
 
-    def __init__(self, policy: RouterPolicy, shared: Shared | None = None) -> None:
+    def __init__(self, policy: AdmissionPolicy, shared: Shared | None = None) -> None:
         self._policy = policy
         self._shared = shared or Shared(policy)
-        self._steered = policy.mode != MAX_GOODPUT
+        self._steered = policy.steers
         self._outcomes = 0
         self.values = self._shared.values
 

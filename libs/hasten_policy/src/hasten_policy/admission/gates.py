@@ -1,23 +1,21 @@
 """Kinds of admission by name."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hasten_policy.admission.codel import CoDel
 from hasten_policy.admission.dagor import Dagor
 from hasten_policy.admission.gate import FixedLimit, Gate
 from hasten_policy.admission.gradient import Gradient2
+from hasten_policy.admission.policy import AdmissionPolicy
 from hasten_policy.named import Named
 
-if TYPE_CHECKING:
-    from hasten_policy.router.policy import RouterPolicy
 
-
-def _fixed_limit(policy: "RouterPolicy") -> Gate:
+def _fixed_limit(policy: AdmissionPolicy) -> Gate:
     return FixedLimit(policy.fixed_limit_factor)
 
 
-GATES: Final[Named[Callable[["RouterPolicy"], Gate | None]]] = Named(
+GATES: Final[Named[Callable[[AdmissionPolicy], Gate | None]]] = Named(
     "admission",
     {
         "plan": (

@@ -1,13 +1,13 @@
 """The first line of a log: what is needed to make the same machine again."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
 from hasten_policy.eventlog.codec import Json, encode, parse
-from hasten_policy.eventlog.kinds import KINDS
-from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.eventlog.kinds import fields_of
+from hasten_policy.groups import changed, named
+from hasten_policy.machines import MACHINES, kind_of
 
 FORMAT: Final = 1
 """Raised whenever an older reader would misread a log."""
@@ -20,8 +20,8 @@ class Header:
     """Beginning of a log.
 
     Attributes:
-        kind: "router" or "worker".
-        policy: The machine's parameters, nested groups as nested dictionaries.
+        kind: Of the machine: a name of `MACHINES`.
+        policy: The machine's parameters as operators name them, named groups as dictionaries.
         seed: Of the machine's random numbers; 0 for a machine without.
         about: For people: who wrote it, when, which version.
         fields: Names of the fields of each type, in the order of their values.
@@ -34,18 +34,20 @@ class Header:
     fields: Mapping[str, tuple[str, ...]]
 
 
-def encode_header(
-    policy: RouterPolicy | WorkerPolicy, *, seed: int, about: Mapping[str, str]
-) -> str:
-    """The first line of a log of a machine with that policy, its end included."""
-    (kind,) = (name for name, kind in KINDS.items() if kind.policy is type(policy))
+def encode_header(policy: object, *, seed: int, about: Mapping[str, str]) -> str:
+    """The first line of a log of a machine with that policy, its end included.
+
+    Raises:
+        TypeError: It is the policy of no machine.
+    """
+    kind = kind_of(policy).name
     said = {
         MARK: FORMAT,
         "kind": kind,
         "about": dict(about),
         "seed": seed,
-        "policy": asdict(policy),
-        "fields": KINDS[kind].fields(),
+        "policy": _said(policy),
+        "fields": fields_of(kind),
     }
     return encode(said) + "\n"
 
@@ -67,8 +69,9 @@ def decode_header(line: str) -> Header:
             f"the log is of format {said[MARK]}, and this version of Hasten reads format {FORMAT}"
         )
     match said:
-        case {"kind": str() as kind} if kind not in KINDS:
-            raise ValueError(f"the log is of a {kind!r}; this version replays {', '.join(KINDS)}")
+        case {"kind": str() as kind} if kind not in MACHINES:
+            known = ", ".join(MACHINES)
+            raise ValueError(f"the log is of a {kind!r}; this version replays {known}")
         case {
             "kind": str() as kind,
             "seed": int() as seed,
@@ -90,35 +93,40 @@ def _names(said: dict[str, Json]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def policy_of(header: Header) -> tuple[RouterPolicy | WorkerPolicy, tuple[str, ...]]:
+def policy_of(header: Header) -> tuple[object, tuple[str, ...]]:
     """The policy to replay with, and sentences on where it cannot be the one of the log.
 
     Raises:
         ValueError: A value of the log is out of the range that this version allows.
     """
     notes: list[str] = []
-    made = _remade(KINDS[header.kind].policy(), header.policy, "", notes)
-    assert isinstance(made, RouterPolicy | WorkerPolicy)  # noqa: S101  (for the type checker)
+    made = _remade(MACHINES[header.kind].policy(), header.policy, "", notes)
     return made, tuple(notes)
+
+
+def _said(policy: Any) -> dict[str, object]:  # noqa: ANN401  (any group of parameters)
+    return {
+        name: _said(value) if is_dataclass(value) else value
+        for name, value in named(policy).items()
+    }
 
 
 def _remade(default: Any, said: Mapping[str, Json], path: str, notes: list[str]) -> object:  # noqa: ANN401  (any group of parameters)
     """An object like `default` with the values of `said`."""
     values: dict[str, object] = {}
-    names = [field.name for field in fields(default)]
+    known = named(default)
     for name, value in said.items():
-        if name not in names:
+        if name not in known:
             notes.append(f"the log's policy sets {path}{name}, which this version does not have")
-        elif is_dataclass(getattr(default, name)) and isinstance(value, dict):
-            values[name] = _remade(getattr(default, name), value, f"{path}{name}.", notes)
+        elif is_dataclass(known[name]) and isinstance(value, dict):
+            values[name] = _remade(known[name], value, f"{path}{name}.", notes)
         else:
             values[name] = _frozen(value)
-    for name in names:
+    for name, now in known.items():
         if name not in said:
-            now = getattr(default, name)
             notes.append(f"the log's policy lacks {path}{name}; the default, {now!r}, is used")
     try:
-        return type(default)(**values)
+        return changed(default, values)
     except TypeError as error:
         raise ValueError(f"the log's policy cannot be used: {error}") from error
 

@@ -40,10 +40,10 @@ def joined(state: RouterState, event: WorkerJoined, now_s: float) -> None:
         lost(state, WorkerLost(event.worker_id), now_s)
     if not state.window_open:
         state.window_open = True
-        state.timers.push(now_s + state.policy.eject_window_s, TIMER_WINDOW, None)
+        state.timers.push(now_s + state.policy.fleet.eject_window_s, TIMER_WINDOW, None)
     weight = event.weight if event.weight > 0 else 1.0
     worker = state.registry.join(event.worker_id, weight, now_s)
-    state.timers.push(now_s + state.policy.report_age_max_s, TIMER_SILENCE, worker)
+    state.timers.push(now_s + state.policy.fleet.report_age_max_s, TIMER_SILENCE, worker)
     state.say_standing(worker, "link opened")
 
 
@@ -63,7 +63,7 @@ def reported(state: RouterState, event: WorkerReported, now_s: float) -> None:
         worker.ready_since_s = now_s
         # The share of a newcomer ramps up, but only where others carry the load meanwhile; in a
         # pool that starts together nobody is a newcomer.
-        established_s = now_s - state.policy.slow_start_s
+        established_s = now_s - state.policy.fleet.slow_start_s
         if any(
             w.open and w.ready_since_s <= established_s for w in state.registry.workers.values()
         ):
@@ -120,7 +120,7 @@ def check_silence(state: RouterState, worker: WorkerRecord, now_s: float) -> Non
     If more than half of the workers seem silent, the likelier cause is this router itself (it
     was paused, or cut off): then nobody is suspected, and the balancer goes by own knowledge.
     """
-    limit_s = state.policy.report_age_max_s
+    limit_s = state.policy.fleet.report_age_max_s
     silent_s = now_s - worker.heard_s
     state.timers.push(
         max(worker.heard_s + limit_s, now_s + SILENCE_CHECK_S / 2)
@@ -141,7 +141,7 @@ def check_silence(state: RouterState, worker: WorkerRecord, now_s: float) -> Non
     state.say_standing(worker, f"silent for {silent_s:.1f} s")
     for call in list(worker.calls.values()):
         entry = call.entry_on(worker.worker_id)
-        may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
+        may_move = call.idempotent and call.attempts < state.policy.retry.attempts_max_lost
         if entry is None or call.second is not None or not may_move:
             continue
         # Only taken away when somebody else can have it: the answer may yet come.
@@ -164,7 +164,7 @@ def heard(state: RouterState, worker: WorkerRecord, load: LoadSample, now_s: flo
 
 
 def _begin_ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
-    if state.policy.slow_start_s > 0:
+    if state.policy.fleet.slow_start_s > 0:
         worker.ready_since_s = now_s
         if not worker.ramping:
             worker.ramping = True
@@ -173,7 +173,7 @@ def _begin_ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
 
 def ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
     """Sets the worker's share on its way up."""
-    policy = state.policy
+    policy = state.policy.fleet
     was = worker.standing
     grown = (now_s - worker.ready_since_s) / policy.slow_start_s
     share = min(1.0, max(policy.slow_start_min, grown))
@@ -193,16 +193,16 @@ def ramp(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
 def note_failure(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
     """Counts an infrastructure failure; too many in a row eject."""
     worker.failures_in_a_row += 1
-    if failing(worker, state.policy):
+    if failing(worker, state.policy.fleet):
         _eject(state, worker, now_s, f"{worker.failures_in_a_row} failures in a row")
 
 
 def close_window(state: RouterState, now_s: float) -> None:
     """Compares the workers at the end of an observation window."""
     known = [worker for worker in state.registry.workers.values() if worker.report is not None]
-    for worker in unsuccessful(known, state.policy):
+    for worker in unsuccessful(known, state.policy.fleet):
         _eject(state, worker, now_s, "far fewer successes than the others")
-    for worker in slow(known, state.policy):
+    for worker in slow(known, state.policy.fleet):
         _eject(state, worker, now_s, "far slower than the others")
     for worker in known:
         if worker.open and worker.window_ok > 0 and worker.ejections > 0:
@@ -210,7 +210,7 @@ def close_window(state: RouterState, now_s: float) -> None:
     new_window(known)
     state.window_open = bool(state.registry.workers)
     if state.window_open:
-        state.timers.push(now_s + state.policy.eject_window_s, TIMER_WINDOW, None)
+        state.timers.push(now_s + state.policy.fleet.eject_window_s, TIMER_WINDOW, None)
 
 
 def restore(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
@@ -229,11 +229,11 @@ def restore(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
 
 def _eject(state: RouterState, worker: WorkerRecord, now_s: float, cause: str) -> None:
     known = [other for other in state.registry.workers.values() if other.report is not None]
-    if not worker.open or ejectable(known, state.policy) < 1:
+    if not worker.open or ejectable(known, state.policy.fleet) < 1:
         return
     if state.registry.needs(worker):
         return
-    length_s = eject_s(worker, state.policy)
+    length_s = eject_s(worker, state.policy.fleet)
     worker.ejections += 1
     worker.ejected_until_s = now_s + length_s
     state.timers.push(worker.ejected_until_s, TIMER_RESTORE, worker)
@@ -259,7 +259,7 @@ def _forget_calls(
             continue
         started = call.call_id in began
         refusal = spent(state, call, entry, now_s)
-        may_move = call.idempotent and call.attempts < state.policy.attempts_max_lost
+        may_move = call.idempotent and call.attempts < state.policy.retry.attempts_max_lost
         if refusal is None and not (may_move and redispatch(state, call, now_s)):
             refusal = _lost(worker.worker_id, started=started)
         if refusal is not None:

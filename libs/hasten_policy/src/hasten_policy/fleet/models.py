@@ -3,6 +3,7 @@
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.fleet.policy import FleetPolicy
 from hasten_policy.fleet.subset import PARTITION, affinity_score
 from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.prediction.evidence import Evidence
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from hasten_policy.load import ModelLoad
     from hasten_policy.ordering.hold_queue import HoldQueue
     from hasten_policy.router.calls import CallRecord
-    from hasten_policy.router.policy import RouterPolicy
 
 
 EVIDENCE_S: Final = 1.0
@@ -294,7 +294,7 @@ class ModelView:
                 return entry
         return None
 
-    def refresh_open(self, policy: "RouterPolicy") -> None:
+    def refresh_open(self, policy: FleetPolicy) -> None:
         """Recomputes who may get calls, after a standing or the set of entries changed.
 
         Of very many workers a subset is used: that of the highest ranks. Balancer "partition"

@@ -7,14 +7,14 @@ mean of the pool, ejection times that grow, and never more than a share of the p
 from statistics import fmean, median, pstdev
 from typing import TYPE_CHECKING
 
+from hasten_policy.fleet.policy import FleetPolicy
 from hasten_policy.fleet.workers import WorkerRecord
-from hasten_policy.router.policy import RouterPolicy
 
 if TYPE_CHECKING:
     from hasten_policy.fleet.models import ModelEntry
 
 
-def ejectable(workers: list[WorkerRecord], policy: RouterPolicy) -> int:
+def ejectable(workers: list[WorkerRecord], policy: FleetPolicy) -> int:
     """How many more of these reported workers may be ejected. The last open one never is."""
     share = policy.eject_share_small if len(workers) < 6 else policy.eject_share
     most = max(1, int(len(workers) * share))
@@ -23,17 +23,17 @@ def ejectable(workers: list[WorkerRecord], policy: RouterPolicy) -> int:
     return max(0, min(most - out, still_open - 1))
 
 
-def eject_s(worker: WorkerRecord, policy: RouterPolicy) -> float:
+def eject_s(worker: WorkerRecord, policy: FleetPolicy) -> float:
     """Length of the worker's next ejection."""
     return min(policy.eject_s_max, policy.eject_base_s * (worker.ejections + 1))
 
 
-def failing(worker: WorkerRecord, policy: RouterPolicy) -> bool:
+def failing(worker: WorkerRecord, policy: FleetPolicy) -> bool:
     """Too many infrastructure failures in a row."""
     return worker.failures_in_a_row >= policy.eject_failures
 
 
-def unsuccessful(workers: list[WorkerRecord], policy: RouterPolicy) -> list[WorkerRecord]:
+def unsuccessful(workers: list[WorkerRecord], policy: FleetPolicy) -> list[WorkerRecord]:
     """Workers whose success rate in the window lies far below the pool's."""
     rates = {
         worker.worker_id: worker.window_ok / (worker.window_ok + worker.window_failed)
@@ -46,7 +46,7 @@ def unsuccessful(workers: list[WorkerRecord], policy: RouterPolicy) -> list[Work
     return [worker for worker in workers if rates.get(worker.worker_id, 1.0) < floor]
 
 
-def slow(workers: list[WorkerRecord], policy: RouterPolicy) -> list[WorkerRecord]:
+def slow(workers: list[WorkerRecord], policy: FleetPolicy) -> list[WorkerRecord]:
     """Workers that were slower than the pool's median for several windows in a row.
 
     Compares each model with the same model elsewhere, and counts a window only for workers that

@@ -14,21 +14,22 @@ class Registry:
 
     def __init__(self, policy: RouterPolicy) -> None:
         self._policy = policy
-        self._new_queue = ORDERS.get(policy.order).queue
+        self._fleet = policy.fleet
+        self._new_queue = ORDERS.get(policy.hold.order).queue
         self.workers: dict[str, WorkerRecord] = {}
         self.views: dict[str, ModelView] = {}
         self.thetas: dict[str, Theta] = {}
-        self._shared = Shared(policy)
+        self._shared = Shared(policy.plan)
 
     # --- workers ----------------------------------------------------------------------
 
     def join(self, worker_id: str, weight: float, now_s: float) -> WorkerRecord:
         """Adds a worker, in place of one of the same name. Weight is > 0."""
-        rank = affinity_score(self._policy.router_id, worker_id)
+        rank = affinity_score(self._fleet.router_id, worker_id)
         record = (
             WorkerRecord(worker_id, weight, now_s, rank)
-            if self._policy.late_binding
-            else PlainWorkerRecord(worker_id, weight, now_s, rank, self._policy.hold_calls_max)
+            if self._fleet.late_binding
+            else PlainWorkerRecord(worker_id, weight, now_s, rank, self._policy.hold.hold_calls_max)
         )
         self.workers[worker_id] = record
         return record
@@ -39,7 +40,7 @@ class Registry:
         touched = self._views_of(worker)
         self._take_out(worker, touched)
         for view in touched:
-            view.refresh_open(self._policy)
+            view.refresh_open(self._fleet)
         self.forget_unreported(touched)
 
     def report(self, worker: WorkerRecord, report: WorkerReport) -> bool:
@@ -64,7 +65,7 @@ class Registry:
     def refresh_open_of(self, worker: WorkerRecord) -> None:
         """After the worker's standing has changed."""
         for view in self._views_of(worker):
-            view.refresh_open(self._policy)
+            view.refresh_open(self._fleet)
 
     # --- models -----------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ class Registry:
         """The model's calibration, kept even while no worker has the model."""
         found = self.thetas.get(model)
         if found is None:
-            found = self.thetas[model] = Theta(self._policy, self._shared)
+            found = self.thetas[model] = Theta(self._policy.plan, self._shared)
         return found
 
     def knows_name(self, model: str) -> bool:
@@ -143,7 +144,7 @@ class Registry:
                 each.default_timeout_s = load.default_timeout_s
         for view in touched:
             view.entries.sort(key=lambda entry: entry.worker.worker_id)
-            view.refresh_open(self._policy)
+            view.refresh_open(self._fleet)
         self.forget_unreported(touched)
 
     @staticmethod

@@ -71,7 +71,7 @@ def _learn(
     worker.failures_in_a_row = 0
     entry.window_calls += 1
     if event.service_s > 0:
-        alpha = state.policy.cost_alpha if entry.measured else 1.0
+        alpha = state.policy.fleet.cost_alpha if entry.measured else 1.0
         entry.cost_s += alpha * (event.service_s - entry.cost_s)
         entry.measured = True
     trip_s = now_s - call.sent_s
@@ -113,7 +113,7 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
         may_retry = (
             reason in TRY_ELSEWHERE
             and (call.idempotent or not event.refusal.started)
-            and call.attempts < state.policy.attempts_max
+            and call.attempts < state.policy.retry.attempts_max
             and state.retries.try_spend(now_s)
         )
         if not hedge_runs and not (may_retry and redispatch(state, call, now_s)):

@@ -48,9 +48,9 @@ def choose_other(state: RouterState, call: CallRecord, now_s: float) -> ModelEnt
 def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
     """Sends a call for the first time and sets its timers."""
     state.send(call, entry, now_s)
-    if state.policy.hedge_share > 0 and call.idempotent and not call.alone:
+    if state.policy.retry.hedge_share > 0 and call.idempotent and not call.alone:
         state.hedges.earn(now_s)
-        delay_s = max(call.view.latency.value, state.policy.hedge_delay_min_s)
+        delay_s = max(call.view.latency.value, state.policy.retry.hedge_delay_min_s)
         if call.deadline_s - now_s > 2 * entry.batch_s(1):
             state.timers.push(now_s + delay_s, TIMER_HEDGE, call)
 
@@ -142,7 +142,7 @@ def redispatch(state: RouterState, call: CallRecord, now_s: float) -> bool:
     entry = choose_other(state, call, now_s)
     if entry is not None:
         state.send(call, entry, now_s)
-    elif state.held_count < state.policy.hold_calls_max:
+    elif state.held_count < state.policy.hold.hold_calls_max:
         wait(state, call)
     else:
         return False

@@ -39,7 +39,7 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     if now_s >= state.homes.due_s and state.balancer is None:
         state.homes.renew(state.registry.views, now_s)
     call = CallRecord(event, view, now_s, now_s + known_s)
-    ordered_s = left_s if left_s != INFINITY else policy.no_deadline_order_s
+    ordered_s = left_s if left_s != INFINITY else policy.hold.no_deadline_order_s
     call.order_s = state.order_now * now_s + state.order_slack[call.priority] * ordered_s
     entry = _first_choice(state, call, known_s, now_s)
     if state.gate is not None:
@@ -181,7 +181,7 @@ def _take_in(state: RouterState, call: CallRecord, entry: ModelEntry | None, now
 
 
 def _bound_reached(state: RouterState, call: CallRecord) -> str:
-    policy = state.policy
+    policy = state.policy.hold
     if state.held_count >= policy.hold_calls_max:
         return f"{state.held_count} calls"
     # One alone is held whatever its size.

@@ -101,11 +101,11 @@ class RouterState:
         self.policy = policy
         self.rng = rng
         self.registry = Registry(policy)
-        self.balancer = BALANCERS.get(policy.balancer)()
-        self.gate = GATES.get(policy.admission)(policy)
-        order = ORDERS.get(policy.order)
+        self.balancer = BALANCERS.get(policy.fleet.balancer)()
+        self.gate = GATES.get(policy.plan.admission)(policy.plan)
+        order = ORDERS.get(policy.hold.order)
         self.order_now = order.now_factor
-        self.order_slack = [order.slack_factor * (1.0 - bias) for bias in policy.order_bias]
+        self.order_slack = [order.slack_factor * (1.0 - bias) for bias in policy.hold.order_bias]
         self.calls: dict[int, CallRecord] = {}
         self.held_views: dict[str, ModelView] = {}
         self.homes = Homes()
@@ -114,10 +114,11 @@ class RouterState:
         self.held_bytes = 0
         self.timers: Timers[Subject] = Timers()
         self.net = self._new_net()
-        self.retries = RetryBudget(policy.retry_share, policy.retry_per_s, policy.retry_life_s)
-        self.hedges = RetryBudget(policy.hedge_share, 0.0, policy.retry_life_s)
-        self.tenants = TenantBuckets(policy.tenant_shares, policy.tenant_burst_s)
-        self.suspicions = Suspicions(policy.poison_inputs_max, policy.poison_s)
+        retry = policy.retry
+        self.retries = RetryBudget(retry.retry_share, retry.retry_per_s, retry.retry_life_s)
+        self.hedges = RetryBudget(retry.hedge_share, 0.0, retry.retry_life_s)
+        self.tenants = TenantBuckets(policy.plan.tenant_shares, policy.plan.tenant_burst_s)
+        self.suspicions = Suspicions(policy.poison.poison_inputs_max, policy.poison.poison_s)
         self.trials: dict[Content, Trial] = {}
         self.out: list[RouterEffect] = []
         self.freed: list[WorkerRecord] = []
@@ -205,7 +206,7 @@ class RouterState:
         self.net = self._new_net()
 
     def _new_net(self) -> NetTime:
-        policy = self.policy
+        policy = self.policy.plan
         return NetTime(
             start_s=policy.net_start_s,
             s_max=policy.net_s_max,

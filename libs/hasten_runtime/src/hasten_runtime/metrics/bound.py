@@ -1,4 +1,4 @@
-"""What metrics of both services share: buckets, bounded labels, outcomes of requests."""
+"""What metrics of all services share: buckets, bounded labels, outcomes of requests."""
 
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar

@@ -3,12 +3,13 @@
 import inspect
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, is_dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, BaseModel, create_model, model_validator
 from pydantic import Field as Setting
 
+from hasten_policy.groups import changed, classes, named, parameters
 from hasten_policy.named import Named
 from hasten_policy.registry import BUNDLES, CHOICES
 from hasten_runtime.settings.base import SettingsGroup
@@ -34,7 +35,7 @@ class PolicyGroup(SettingsGroup):
         values = {
             name: value.build() if isinstance(value, PolicyGroup) else value for name, value in self
         }
-        return self.policy_class(**values, **left_out)
+        return changed(self.policy_class(), {**values, **left_out})
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -45,7 +46,7 @@ class PolicyGroup(SettingsGroup):
 def policy_group(
     name: str, policy: type[Any], path: str, *, leave_out: Collection[str] = ()
 ) -> type[PolicyGroup]:
-    """A group of settings with the fields of a policy, and groups for the policies in it.
+    """A group of settings with the parameters of a policy; groups in it that have a name nest.
 
     Args:
         name: Of the class.
@@ -55,7 +56,7 @@ def policy_group(
     """
     described = _described(policy)
     values: dict[str, Any] = {}
-    for field in fields(policy):
+    for _, field in parameters(policy).values():
         if field.name in leave_out:
             continue
         place = f"{path}.{field.name}"
@@ -90,7 +91,10 @@ def with_bundle(
         given = given.model_dump(exclude_unset=True)
     if not isinstance(given, Mapping):
         return data
-    policy = asdict(getattr(BUNDLES.get(name), side))
+    policy = {
+        key: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for key, value in named(getattr(BUNDLES.get(name), side)).items()
+    }
     known = {key: value for key, value in policy.items() if key in group.model_fields}
     return {**data, "policy": _over(known, given)}
 
@@ -117,8 +121,11 @@ def _default(field: Field[Any]) -> object:
 
 
 def _described(policy: type[Any]) -> dict[str, str]:
-    """Field to description, from the attributes section of the docstring."""
-    lines = (inspect.getdoc(policy) or "").partition("Attributes:\n")[2]
-    entries = re.split(r"^    (?=\w+: )", lines, flags=re.MULTILINE)
-    pairs = (entry.partition(": ") for entry in entries if entry.strip())
-    return {name: " ".join(text.split()) for name, _, text in pairs}
+    """Parameter to description, from the attributes sections of the docstrings."""
+    found: dict[str, str] = {}
+    for each in classes(policy):
+        lines = (inspect.getdoc(each) or "").partition("Attributes:\n")[2]
+        entries = re.split(r"^    (?=\w+: )", lines, flags=re.MULTILINE)
+        pairs = (entry.partition(": ") for entry in entries if entry.strip())
+        found.update({name: " ".join(text.split()) for name, _, text in pairs})
+    return found

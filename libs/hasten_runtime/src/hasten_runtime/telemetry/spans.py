@@ -9,13 +9,14 @@ from opentelemetry.trace import StatusCode
 
 from hasten_policy.reasons import Refusal
 from hasten_runtime import telemetry_names as names
+from hasten_runtime.worker_rpcs import OPEN_LINK
 
 Attributes = Mapping[str, str | int | float | bool]
 
 SYSTEM: Final = "grpc"
 UNTRACED: Final = (
     "/grpc.",  # Health and reflection.
-    "/hasten.worker.v1.WorkerService/OpenLink",  # Nobody's request: a router of its own accord.
+    OPEN_LINK,  # Nobody's request: a router of its own accord.
 )
 """Beginnings of the methods whose RPCs have no spans, neither the server's nor the client's."""
 # Statuses that a server is to blame for; the others are the caller's doing.

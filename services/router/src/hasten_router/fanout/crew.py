@@ -9,15 +9,15 @@ from google.protobuf.message import Message
 
 from hasten.worker.v1 import worker_service_pb2 as worker_pb
 from hasten_policy.reasons import Reason, Refusal
-from hasten_router.fanout.ask import Answers, Question, ask
-from hasten_router.links.link import FrameLink
-from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fleet.ask import Answers, Question, ask
+from hasten_runtime.fleet.link import FrameLink
+from hasten_runtime.fleet.port import LinkListener
 from hasten_runtime.handlers import Context
 from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.worker_rpcs import GET_STATE
 
-GET_STATE: Final = "/hasten.worker.v1.WorkerService/GetState"
 NO_WORKER_RETRY_S: Final = 1.0
 WORKERS_NAMED_MAX: Final = 8
 """Workers named one by one in a message."""

@@ -124,8 +124,8 @@ def _index_reason(state: str, of_worker: dict[str, tuple[str, str]], workers: Se
 def _difference(worker_id: str, state: tuple[str, str] | None) -> str:
     if state is None:
         return f"{worker_id}: not in its repository"
-    told = ": ".join(part for part in state if part)
-    return f"{worker_id}: {told or 'not loaded'}"
+    described = ": ".join(part for part in state if part)
+    return f"{worker_id}: {described or 'not loaded'}"
 
 
 def _add_statistics(total: pb.ModelStatistics, part: pb.ModelStatistics) -> None:

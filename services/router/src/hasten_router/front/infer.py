@@ -7,9 +7,9 @@ from typing import Final, NamedTuple, cast
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_router.calls import Call
+from hasten_router.front.port import CallDoor
 from hasten_router.front.timing import TIMING_KEY, WISH_KEY, breakdown
 from hasten_router.head import Head, read_head
-from hasten_router.transport import CallDoor
 from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
@@ -43,8 +43,8 @@ class FrontLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What the front handlers need to turn a request into a call.
+class RequestReader:
+    """Reads requests: what the front handlers need to turn one into a call.
 
     Attributes:
         door: Takes the calls.
@@ -91,7 +91,7 @@ class Desk:
         call.priority = wishes.priority_class
         call.tenant = wishes.tenant
         call.affinity = wishes.sequence_id
-        call.traceparent = traceparent
+        call.caller_traceparent = traceparent
 
 
 class Subject(NamedTuple):
@@ -110,25 +110,25 @@ def subject_of(request: bytes) -> Subject:
     return Subject(head.model_name, head.request_id)
 
 
-async def infer(desk: Desk, request: bytes, context: Context) -> bytes:
+async def infer(reader: RequestReader, request: bytes, context: Context) -> bytes:
     """Answers one unary call with the worker's bytes, or aborts with the refusal."""
-    arrived_s = desk.clock.now_s()
+    arrived_s = reader.clock.now_s()
     try:
-        head, wishes = desk.read(request)
+        head, wishes = reader.read(request)
         call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
         call.rows, call.elements = head.rows, head.elements
-        traceparent, wants_timing = read_metadata(context, hears_traces=desk.hears_traces)
-        desk.fill_in(call, wishes, context.time_remaining(), traceparent)
+        traceparent, wants_timing = read_metadata(context, hears_traces=reader.hears_traces)
+        reader.fill_in(call, wishes, context.time_remaining(), traceparent)
     except MeshError as error:
-        desk.door.refused_early(subject_of(request).model, error.refusal)
+        reader.door.refused_early(subject_of(request).model, error.refusal)
         raise
-    desk.door.begin(call)
+    reader.door.begin(call)
     outcome = call.outcome
     if outcome is None:
         try:
             outcome = await call.ended()
         except asyncio.CancelledError:
-            desk.door.abandon(call)
+            reader.door.abandon(call)
             raise
     if isinstance(outcome, Refusal):
         await errors.abort(cast("errors.Aborting", context), outcome)

@@ -13,15 +13,15 @@ from hasten.worker.v1 import worker_service_pb2 as worker_pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.machine import WorkerView
 from hasten_policy.short import short
-from hasten_router.links.link import FrameLink
-from hasten_router.links.roster import Roster
-from hasten_router.transport import LinkListener
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError, refusal_from_rpc_error
+from hasten_runtime.fleet.link import FrameLink
+from hasten_runtime.fleet.port import LinkListener
+from hasten_runtime.fleet.roster import Roster
 from hasten_runtime.handlers import Context
+from hasten_runtime.worker_rpcs import DRAIN
 
 SERVICE_NAME: Final = "hasten.router.v1.RouterService"
-DRAIN: Final = "/hasten.worker.v1.WorkerService/Drain"
 CONNECTING: Final = "connecting"
 UNKNOWN_AGE_S: Final = 1e9
 """Age of what never was, as a float field can hold it."""

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 
 from hasten.router.v1 import router_service_pb2_grpc
-from hasten_router.front.infer import Desk, infer
+from hasten_router.front.infer import RequestReader, infer
 from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import SERVICE_NAME, RouterOperator
 from hasten_router.front.stream_infer import stream_infer
@@ -34,13 +34,13 @@ class Services:
     """What the front serves.
 
     Attributes:
-        desk: Turns requests into calls.
+        reader: Turns requests into calls.
         door: In front of inference.
         fanout: The other RPCs of the inference service.
         operator: The operators' service.
     """
 
-    desk: Desk
+    reader: RequestReader
     door: FrontDoor
     fanout: InferenceFanout
     operator: RouterOperator
@@ -93,13 +93,13 @@ class GrpcFront:
 
 
 def _inference_methods(services: Services) -> dict[str, Method | Callable[..., Any]]:
-    desk = services.desk
+    reader = services.reader
 
     async def model_infer(request: bytes, context: Context) -> bytes:
-        return await infer(desk, request, context)
+        return await infer(reader, request, context)
 
     async def model_stream_infer(_: object, context: Context) -> None:
-        await stream_infer(desk, context)
+        await stream_infer(reader, context)
 
     return {
         **services.fanout.methods(),

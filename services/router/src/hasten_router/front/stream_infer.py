@@ -7,7 +7,7 @@ from typing import Final, cast
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
-from hasten_router.front.infer import Desk, Subject, read_metadata, subject_of
+from hasten_router.front.infer import RequestReader, Subject, read_metadata, subject_of
 from hasten_runtime import errors, fields
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
@@ -53,18 +53,18 @@ class Session:
     that does not read its answers stops its own stream and nothing else.
     """
 
-    def __init__(self, desk: Desk, context: Context) -> None:
-        self._desk = desk
+    def __init__(self, reader: RequestReader, context: Context) -> None:
+        self._reader = reader
         self._context = context
-        self._limits = desk.limits
-        self._room = asyncio.Semaphore(desk.limits.stream_in_flight_max)
+        self._limits = reader.limits
+        self._room = asyncio.Semaphore(reader.limits.stream_in_flight_max)
         self._unread_bytes = 0
         self._taken = asyncio.Event()
         self._open: set[StreamCall] = set()
         # What to write and whom it concerns; bounded by the semaphore.
         self._outbox: asyncio.Queue[tuple[bytes | Refusal, Subject] | None] = asyncio.Queue()
         self._read_all = False
-        self._traceparent, _ = read_metadata(context, hears_traces=desk.hears_traces)
+        self._traceparent, _ = read_metadata(context, hears_traces=reader.hears_traces)
         self._aborts = any(
             key == GRPC_ERROR_KEY and value in GRPC_ERROR_VALUES
             for key, value in context.invocation_metadata() or ()
@@ -72,18 +72,18 @@ class Session:
 
     async def run(self) -> None:
         """Serves the stream until the client has its last answer, or is gone."""
-        reader = asyncio.create_task(self._read(), name="stream-infer-read")
+        reading = asyncio.create_task(self._read(), name="stream-infer-read")
         try:
             while (item := await self._outbox.get()) is not None:
                 await self._write(*item)
                 self._room.release()
-            await reader
+            await reading
         finally:
-            reader.cancel()
+            reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await reader
+                await reading
             for call in list(self._open):
-                self._desk.door.abandon(call)
+                self._reader.door.abandon(call)
 
     def ended(self, call: StreamCall) -> None:
         """A call has its outcome."""
@@ -114,23 +114,23 @@ class Session:
             self._finish_if_done()
 
     def _take(self, request: bytes) -> None:
-        arrived_s = self._desk.clock.now_s()
+        arrived_s = self._reader.clock.now_s()
         try:
-            head, wishes = self._desk.read(request)
+            head, wishes = self._reader.read(request)
             call = StreamCall(
                 head.model_name, head.model_version, request, arrived_s=arrived_s, session=self
             )
             call.request_id = head.request_id
             call.rows, call.elements = head.rows, head.elements
             left_s = self._context.time_remaining()
-            self._desk.fill_in(call, wishes, left_s, self._traceparent)
+            self._reader.fill_in(call, wishes, left_s, self._traceparent)
         except MeshError as error:
             subject = subject_of(request)
-            self._desk.door.refused_early(subject.model, error.refusal)
+            self._reader.door.refused_early(subject.model, error.refusal)
             self._outbox.put_nowait((error.refusal, subject))
             return
         self._open.add(call)
-        self._desk.door.begin(call)
+        self._reader.door.begin(call)
 
     async def _write(self, outcome: bytes | Refusal, subject: Subject) -> None:
         if isinstance(outcome, bytes):
@@ -162,6 +162,6 @@ def error_message(refusal: Refusal, subject: Subject) -> bytes:
     ).SerializeToString()
 
 
-async def stream_infer(desk: Desk, context: Context) -> None:
+async def stream_infer(reader: RequestReader, context: Context) -> None:
     """Serves one client stream."""
-    await Session(desk, context).run()
+    await Session(reader, context).run()

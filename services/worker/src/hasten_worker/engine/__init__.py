@@ -1,7 +1,7 @@
 """The engine: a folder of models becomes loaded, warm models that run batches.
 
-Start at `store.ModelStore`; `loader` is the way of one version from its folder to a running
-session, `intake` the child process that touches a file first.
+Start at `store.model_store`. `loading.loader` takes one version from its folder to a running
+session; `trial.child` is the process that touches a file first.
 """
 
 import os

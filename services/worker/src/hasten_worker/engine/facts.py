@@ -1,4 +1,4 @@
-"""What the intake found out about a model file."""
+"""What the trial found out about a model file."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

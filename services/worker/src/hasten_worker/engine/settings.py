@@ -39,7 +39,7 @@ class FileLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeLimits:
+class TrialLimits:
     """What the child process that tries a model first may use.
 
     Attributes:
@@ -48,14 +48,14 @@ class IntakeLimits:
         run_s_max: Seconds for one warm-up run, where the model's own limit is not shorter.
         search_s: Processor seconds to search sizes that a model runs with, ten times as many by
             the clock.
-        trial_s: Processor seconds to try whether rows can share a batch, likewise.
+        rows_s: Processor seconds to try whether rows can share a batch, likewise.
     """
 
     timeout_s: float = 120.0
     memory_bytes: int = 0
     run_s_max: float = 10.0
     search_s: float = 2.0
-    trial_s: float = 2.0
+    rows_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class StoreSettings:
             folder when None.
         providers: What may run models, of tensorrt, cuda and cpu; taken where present.
         files: Limits on files.
-        intake: Limits on the child process.
+        trial: Limits on the child process.
     """
 
     models_dir: Path
@@ -100,7 +100,7 @@ class StoreSettings:
     snapshot_dir: Path | None = None
     providers: tuple[str, ...] = ("tensorrt", "cuda", "cpu")
     files: FileLimits = FileLimits()
-    intake: IntakeLimits = IntakeLimits()
+    trial: TrialLimits = TrialLimits()
 
     def __post_init__(self) -> None:
         if self.cores < 1:

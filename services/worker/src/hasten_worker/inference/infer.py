@@ -12,7 +12,7 @@ from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.request_head import parse_parameters, time_left_s
-from hasten_worker.intake import Intake, parse
+from hasten_worker.decoding import RequestDecoder, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
 from hasten_worker.tensors.encode import response_too_large
@@ -76,10 +76,16 @@ class Inference:
     """Runs requests of the public protocol."""
 
     def __init__(
-        self, shell: Shell, intake: Intake, *, clock: Clock, worker_id: str, limit: MessageLimit
+        self,
+        shell: Shell,
+        decoder: RequestDecoder,
+        *,
+        clock: Clock,
+        worker_id: str,
+        limit: MessageLimit,
     ) -> None:
         self._shell = shell
-        self._intake = intake
+        self._decoder = decoder
         self._clock = clock
         self._worker_id = worker_id
         self._limit = limit
@@ -107,19 +113,19 @@ class Inference:
             self._limit.check(payload)
             request = parse(payload)
             head = parse_parameters(request.parameters)
-            call = self._intake.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
+            call = self._decoder.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
             call.payload_bytes = len(payload)
             call.time_left_s = time_left_s(head, rpc_left_s)
             call.priority = head.priority_class
             call.tenant = head.tenant
             span = trace.get_current_span()
             call.span = span if span.is_recording() else None
-            if self._intake.is_heavy(request, len(payload)):
-                await self._intake.fill_aside(call, request)
+            if self._decoder.is_heavy(request, len(payload)):
+                await self._decoder.fill_aside(call, request)
             else:
-                self._intake.fill(call, request)
+                self._decoder.fill(call, request)
         except MeshError as error:
-            self._shell.refused_early(error.refusal, self._intake.known_model(request))
+            self._shell.refused_early(error.refusal, self._decoder.known_model(request))
             raise
         self._shell.take((call,))
         try:

@@ -1,0 +1,87 @@
+"""Every parameter of what may come in, with its unit and default."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from hasten_policy.groups import refuse_negative
+
+STRICT: Final = "strict"
+MAX_GOODPUT: Final = "max_goodput"
+CLASSES: Final = 4
+"""Priority classes; class 0 is the most urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    """Parameters of admission. A value out of range is refused when it is built.
+
+    Attributes:
+        admission: Which calls come in: a name of `GATES`.
+        fixed_limit_factor: Full batches a lane that admission "fixed_limit" lets in.
+        mode: "strict" steers theta so that an admitted request misses with probability
+            epsilon; "max_goodput" keeps theta at 1.
+        theta_start: First theta of each priority class, most urgent first.
+        theta_min: theta is never steered below this share of its start.
+        theta_max: Nor above this.
+        theta_outcomes_min: Outcomes of a model before theta learns from its calls.
+        epsilon: Wanted P(miss | admitted) of each class.
+        gamma: Step of the steering for one outcome, in the long run.
+        gamma_first: The same before the first miss; larger, so that theta is near its place
+            after a few misses, not after hundreds.
+        gamma_settle_misses: After so many misses the step is half way from the first to gamma.
+        tenant_shares: (tenant, service seconds a second) pairs of limited tenants.
+        tenant_burst_s: Service seconds a tenant may save up.
+        net_start_s: First guess of the time on the wire, both ways.
+        net_s_max: The measured one is capped here.
+        net_calls: Newest calls whose time on the wire counts, ...
+        net_quantile: ... at this quantile.
+    """
+
+    admission: str = "plan"
+    fixed_limit_factor: float = 1.5
+    mode: str = STRICT
+    theta_start: tuple[float, ...] = (1.0, 0.95, 0.8, 0.6)
+    theta_min: float = 0.5
+    theta_max: float = 1.1
+    theta_outcomes_min: int = 50
+    epsilon: tuple[float, ...] = (0.01, 0.01, 0.02, 0.05)
+    gamma: float = 0.004
+    gamma_first: float = 0.04
+    gamma_settle_misses: float = 10.0
+    tenant_shares: tuple[tuple[str, float], ...] = ()
+    tenant_burst_s: float = 1.0
+    net_start_s: float = 0.0005
+    net_s_max: float = 0.05
+    net_calls: int = 100
+    net_quantile: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range, naming the field."""
+        if self.mode not in {STRICT, MAX_GOODPUT}:
+            raise ValueError(f"mode must be {STRICT} or {MAX_GOODPUT}, not {self.mode!r}")
+        for name in ("theta_start", "epsilon"):
+            one_a_class(name, getattr(self, name))
+        refuse_negative(self)
+        if not 0 < self.theta_min <= self.theta_max:
+            raise ValueError("theta_min must be positive and at most theta_max")
+        if self.gamma_first < self.gamma or not self.gamma_settle_misses > 0:
+            raise ValueError("gamma_first must be at least gamma, and gamma_settle_misses positive")
+
+    @property
+    def steers(self) -> bool:
+        """Theta learns from outcomes."""
+        return self.mode != MAX_GOODPUT
+
+    def theta_floor(self, priority: int) -> float:
+        """Least theta of a class."""
+        return self.theta_min * self.theta_start[priority]
+
+
+def one_a_class(name: str, values: tuple[float, ...]) -> None:
+    """Refuses a parameter that has not one value for each priority class.
+
+    Raises:
+        ValueError: It has more or fewer.
+    """
+    if len(values) != CLASSES:
+        raise ValueError(f"{name} needs one value for each of the {CLASSES} priority classes")

@@ -1,0 +1,1 @@
+"""Links to workers: one long connection each, who gets one, and what travels over it."""

@@ -1,1 +1,0 @@
-"""Links to workers: one long connection each, and who gets one."""

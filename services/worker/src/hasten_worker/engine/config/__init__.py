@@ -1,0 +1,1 @@
+"""The configuration of a model: read, checked, completed from the model file."""

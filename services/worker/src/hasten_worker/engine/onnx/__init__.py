@@ -1,0 +1,1 @@
+"""A model in onnxruntime: its session, its tensors, its buffers, its runs."""

@@ -1,1 +1,0 @@
-"""The links over which routers send calls."""

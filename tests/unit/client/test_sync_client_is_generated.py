@@ -1,0 +1,36 @@
+"""The tool that writes the synchronous client from the asyncio one."""
+
+import inspect
+
+import pytest
+
+import hasten_client as hc
+from tools import sync_client
+
+
+def methods(client: type) -> dict[str, list[str]]:
+    return {
+        name: list(inspect.signature(method).parameters)
+        for name, method in vars(client).items()
+        if callable(method) and not name.startswith("_")
+    }
+
+
+def test_both_clients_offer_the_same_calls_with_the_same_arguments() -> None:
+    assert methods(hc.Client) == methods(hc.AsyncClient) != {}
+
+
+def test_the_committed_client_is_what_the_tool_writes() -> None:
+    wanted = sync_client.formatted(sync_client.synchronous(sync_client.SOURCE.read_text()))
+    assert sync_client.TARGET.read_text() == wanted
+
+
+@pytest.mark.parametrize("line", ["asyncio.sleep(1)", "class AsyncThing:", "grpc.aio.Channel"])
+def test_a_word_without_a_synchronous_form_stops_the_tool(line: str) -> None:
+    with pytest.raises(ValueError, match="change WORDS"):
+        sync_client.synchronous(f"{sync_client.SOURCE.read_text()}\n{line}\n")
+
+
+def test_a_sentence_that_is_gone_stops_the_tool() -> None:
+    with pytest.raises(ValueError, match="change SENTENCES"):
+        sync_client.synchronous(sync_client.SOURCE.read_text().replace("The asyncio client", ""))

@@ -1,0 +1,96 @@
+"""Generates the synchronous client from the asyncio one, or checks that it is current.
+
+python tools/sync_client.py           write it
+python tools/sync_client.py --check   exit 1, if it would change
+
+What really differs between the two (threads, tasks, gRPC's two libraries) is written by hand, in
+`transport.py` and `transport_aio.py`; in the clients only words differ, and those are below.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+CLIENT = Path(__file__).resolve().parent.parent / "libs/hasten_client/src/hasten_client"
+SOURCE = CLIENT / "aio.py"
+TARGET = CLIENT / "client.py"
+
+HEADER = "# Generated from aio.py by `make client`: change that file.\n"
+
+SENTENCES = {
+    "The asyncio client.": "The synchronous client.",
+    "in `async with`, or `await close()` it. One client\n"
+    "    serves any number of tasks of one event loop at once; its calls": "in `with`, or"
+    " `close()` it. One client serves any\n    number of threads at once; its calls",
+}
+"""Text for readers; each has to be in the source, so that none becomes stale."""
+
+WORDS = {
+    r"async def ": "def ",
+    r"async with ": "with ",
+    r"async for ": "for ",
+    r"await ": "",
+    r"__aenter__": "__enter__",
+    r"__aexit__": "__exit__",
+    r"aclosing\b": "closing",
+    r"AsyncIterator\b": "Iterator",
+    r"AsyncClient\b": "Client",
+    r"AsyncTransport\b": "Transport",
+    r"transport_aio\b": "transport",
+}
+
+LEFT_OVER = re.compile(r"\b(async|await|asyncio|a?io|Async\w+|__a\w+__)\b")
+
+
+def synchronous(source: str) -> str:
+    """The synchronous client's source, not yet formatted.
+
+    Raises:
+        ValueError: A sentence is not there, or a word of asyncio is left over.
+    """
+    made = source
+    for old, new in SENTENCES.items():
+        if old not in made:
+            raise ValueError(f"the source no longer has {old!r}: change SENTENCES")
+        made = made.replace(old, new)
+    for pattern, new in WORDS.items():
+        made = re.sub(rf"\b{pattern}", new, made)
+    left = LEFT_OVER.search(made)
+    if left:
+        raise ValueError(f"{left.group()!r} has no synchronous form: change WORDS")
+    return HEADER + made
+
+
+def formatted(source: str) -> str:
+    """As `make format` would leave it: words of another length move lines and imports."""
+    for command in (["check", "--fix", "--quiet", "--select=I"], ["format", "--quiet"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, f"--stdin-filename={TARGET}", "-"],
+            input=source,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        source = ended.stdout
+    return source
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    wanted = formatted(synchronous(SOURCE.read_text()))
+    if not arguments.check:
+        TARGET.write_text(wanted)
+        return 0
+    if TARGET.read_text() != wanted:
+        print(f"not current: {TARGET.name}; run `make client`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
