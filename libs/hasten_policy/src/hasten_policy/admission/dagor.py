@@ -9,8 +9,8 @@ after any other so that 1 % of all offered would have come in more, by a histogr
 from typing import Final
 
 from hasten_policy.admission.gate import Asking, Gate
-from hasten_policy.admission.policy import CLASSES
 from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.priorities import CLASSES
 
 WAIT_S: Final = 0.02
 WINDOW_S: Final = 1.0

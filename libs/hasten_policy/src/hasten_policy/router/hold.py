@@ -26,13 +26,13 @@ class HoldDesk:
         freed: Workers that may have credits for held calls after the present event.
     """
 
-    __slots__ = ("_now_factor", "_policy", "_slack_factors", "bytes", "count", "freed", "views")
+    __slots__ = ("_due_shares", "_place_s", "_policy", "bytes", "count", "freed", "views")
 
     def __init__(self, policy: HoldPolicy) -> None:
         self._policy = policy
-        order = ORDERS.get(policy.order)
-        self._now_factor = order.now_factor
-        self._slack_factors = [order.slack_factor * (1.0 - bias) for bias in policy.order_bias]
+        self._place_s = ORDERS.get(policy.order).place_s
+        # As `due_s` with a negative share has it: a class comes forward.
+        self._due_shares = [1.0 - bias for bias in policy.order_bias]
         self.views: dict[str, AskedView[CallRecord]] = {}
         self.count = 0
         self.bytes = 0
@@ -48,7 +48,7 @@ class HoldDesk:
         """
         if left_s == INFINITY:
             left_s = self._policy.no_deadline_order_s
-        return self._now_factor * now_s + self._slack_factors[priority] * left_s
+        return self._place_s(now_s, now_s + self._due_shares[priority] * left_s)
 
     def push(self, call: "CallRecord") -> None:
         """Puts a call into its view's queue."""
