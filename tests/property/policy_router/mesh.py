@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
+from hasten_policy.fleet.events import WorkerJoined, WorkerReported
 from hasten_policy.router import events as to_router
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
@@ -54,7 +55,7 @@ class Mesh:
             for name in self.names:
                 worker.on(to_worker.ModelOpened(model(name)), now_s=0.0)
             worker.on(to_worker.LinkOpened(1), now_s=0.0)
-            self._tell_router(to_router.WorkerJoined(str(index)))
+            self._tell_router(WorkerJoined(str(index)))
             self._tell_router(self._report(index))
             self._at(REPORT_S, -1, self._report(index))
 
@@ -105,16 +106,16 @@ class Mesh:
             self.now_s, _, target, event = heappop(self._heap)
             if target >= 0:
                 self._tell_worker(target, event)
-            elif isinstance(event, to_router.WorkerReported):
+            elif isinstance(event, WorkerReported):
                 index = int(event.worker_id)
                 self._tell_router(self._report(index))
                 self._at(self.now_s + REPORT_S, -1, event)
             else:
                 self._tell_router(event)
 
-    def _report(self, index: int) -> to_router.WorkerReported:
+    def _report(self, index: int) -> WorkerReported:
         report = self.workers[index].report(1, now_s=self.now_s, incarnation="a")
-        return to_router.WorkerReported(str(index), report)
+        return WorkerReported(str(index), report)
 
     def _tell_router(self, event: object) -> None:
         for effect in self.router.on(event, now_s=self.now_s):  # type: ignore[arg-type]  # from our own heap
