@@ -117,7 +117,7 @@ class Link:
         connection.on_too_long = self._too_long
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load, self._begins)
+        self._link_id = self._shell.link_opened(self)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._received = 0
@@ -193,7 +193,7 @@ class Link:
         for task in self._aside:
             task.cancel()
         self._calls.clear()
-        self._shell.link_closed(self._link_id, self._state_changed)
+        self._shell.link_closed(self._link_id)
         self._on_end()
 
     # --- calls -------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Link:
 
     # --- what runs ---------------------------------------------------------------------
 
-    def _begins(self) -> None:
+    def begins(self) -> None:
         """A batch with calls of this link is about to begin. Should this process die of it, the
         router must know that it was one of them and none that waits: it hears so before.
         """
@@ -357,11 +357,13 @@ class Link:
         self._outbox.put(reply)
         self._flush_soon()
 
-    def _state_changed(self) -> None:
+    def state_changed(self) -> None:
+        """Sends the whole state with the next message, soon."""
         self._state_due = True
         self._flush_soon()
 
-    def _tell_load(self) -> None:
+    def load_changed(self) -> None:
+        """Sends the load, soon."""
         self._flush_soon()
 
     def _state_period(self) -> None:
@@ -376,7 +378,7 @@ class Link:
                 f"nothing was read for {self._limits.write_stall_s} s: the reader is too slow",
             )
             return
-        self._state_changed()
+        self.state_changed()
         self._timer = self._loop.call_later(self._limits.state_period_s, self._state_period)
 
     def _fail(self, reason: Reason, message: str) -> None:
