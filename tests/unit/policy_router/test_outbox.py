@@ -59,9 +59,7 @@ def test_a_call_that_is_kept_counts_as_received_until_the_link_is_new() -> None:
 
 
 @given(st.lists(st.sampled_from(["put", "revoke", "leave"]), max_size=60), st.randoms())
-def test_what_was_put_has_left_waits_or_counts_as_received(
-    steps: list[str], rng: Random
-) -> None:
+def test_what_was_put_has_left_waits_or_counts_as_received(steps: list[str], rng: Random) -> None:
     outbox: Outbox[int] = Outbox()
     sent: list[int] = []
     put = 0
