@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime as ort
 
 from hasten.inference.v2 import inference_pb2
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 
 
 @contextmanager
@@ -71,9 +72,8 @@ async def serve(path: str) -> None:
         request_deserializer=inference_pb2.ModelInferRequest.FromString,
         response_serializer=inference_pb2.ModelInferResponse.SerializeToString,
     )
-    service = "inference.GRPCInferenceService"
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service, {"ModelInfer": handler}),)
+        (grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler}),)
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -19,6 +19,7 @@ import numpy as np
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_client.codec import encode
 from hasten_client.datatypes import NUMPY_OF
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from loadtest import plain
 
 ROWS_MAX: Final = 32
@@ -83,9 +84,8 @@ async def serve(path: Path, wait_s: float) -> None:
         request_deserializer=pb.ModelInferRequest.FromString,
         response_serializer=pb.ModelInferResponse.SerializeToString,
     )
-    service = "inference.GRPCInferenceService"
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service, {"ModelInfer": handler}),)
+        (grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler}),)
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -28,11 +28,11 @@ import psutil
 import uvloop
 
 from hasten.inference.v2 import inference_pb2
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from loadtest.call import OPTIONS, open_infer, serialised
 from loadtest.mesh import running_mesh
 from loadtest.repository import write_mean
 
-SERVICE = "inference.GRPCInferenceService"
 WIDTH = 256
 MODEL = "mean"
 
@@ -81,7 +81,7 @@ async def _bare() -> None:
 
     server = grpc.aio.server()
     handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(refuse)
-    service = grpc.method_handlers_generic_handler(SERVICE, {"ModelInfer": handler})
+    service = grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler})
     server.add_generic_rpc_handlers((service,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

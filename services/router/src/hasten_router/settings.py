@@ -9,6 +9,7 @@ from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_runtime.fleet.link import LinkLimits
 from hasten_runtime.fleet.roster import RosterLimits
+from hasten_runtime.message_limit import content_bytes_max
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,
@@ -24,9 +25,6 @@ from hasten_runtime.settings import (
     policy_group,
     with_bundle,
 )
-
-ENVELOPE_BYTES = 64 * 1024
-"""Room for what the router wraps around a request on its way to a worker."""
 
 
 class FrontGrpcSettings(GrpcSettings):
@@ -312,8 +310,7 @@ class RouterSettings(ServiceSettings):
         """What the calls in one message to a worker may take: room is left for what is beside
         them.
         """
-        largest = self.grpc.message_bytes_max
-        return max(largest - ENVELOPE_BYTES, largest // 2)
+        return content_bytes_max(self.grpc.message_bytes_max)
 
     def front_policy(self) -> FrontPolicy:
         """For the gate in front of admission."""

@@ -12,6 +12,7 @@ from opentelemetry.trace import Span
 from hasten.common.v1.load_pb2 import WorkerState
 from hasten.inference.v2.inference_pb2 import ModelInferRequest, ModelInferResponse
 from hasten.worker.v1 import worker_service_pb2 as pb
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
@@ -19,7 +20,7 @@ from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet import messages
 from hasten_runtime.fleet.worker.outbox import Outbox
 from hasten_runtime.frames import Frames
-from hasten_runtime.message_limit import GRPC_BYTES_MAX, too_large
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, content_bytes_max, too_large
 from hasten_runtime.telemetry import end_span
 from hasten_worker.decoding import RequestDecoder, parse
 from hasten_worker.shell.call import Call, timing_of
@@ -28,9 +29,6 @@ from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
 
 _log = logs.logger(__name__)
 
-PRIORITY_LOWEST: Final = 3
-ENVELOPE_BYTES: Final = 64 * 1024
-"""Room in a message for the load and the state beside the replies."""
 REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
 """Replies that leave before the next batch begins; more would keep it waiting."""
 PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -62,7 +60,7 @@ class LinkLimits:
     @property
     def replies_bytes_max(self) -> int:
         """What the replies in one message may take, so that the rest of it fits beside them."""
-        return max(self.message_bytes_max - ENVELOPE_BYTES, self.message_bytes_max // 2)
+        return content_bytes_max(self.message_bytes_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +224,7 @@ class Link:
             call.wire_id = wire_id
             call.payload_bytes = len(payload)
             call.time_left_s = message.time_left_us / 1e6 if message.time_left_us else math.inf
-            call.priority = min(message.priority, PRIORITY_LOWEST)
+            call.priority = min(message.priority, LOWEST)
             call.tenant = message.tenant
             call.alone = message.alone
             call.span = span = self._start_span(call, message.traceparent)

@@ -19,8 +19,6 @@ LIFO_ABOVE: Final = 64
 """Held calls of a model from which adaptive LIFO turns round: two full batches of 32. The switch
 of HHVM's ServerThreadJobLIFOSwitchThreshold, which is likewise a count.
 """
-CLASS_LAST: Final = 3
-"""The least urgent priority class; class 0 is the most urgent."""
 
 
 @dataclass(frozen=True, slots=True)

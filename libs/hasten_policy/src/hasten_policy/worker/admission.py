@@ -5,7 +5,8 @@ from math import inf, isnan
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import Call
 from hasten_policy.batching.model_state import ModelState
-from hasten_policy.ordering.orders import BATCH_ORDERS, CLASS_LAST, due_s
+from hasten_policy.ordering.orders import BATCH_ORDERS, due_s
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Refusal
 from hasten_policy.worker import refusals
 from hasten_policy.worker.calls import CallBook
@@ -55,7 +56,7 @@ class Admission:
         deadline_s = now_s + slack_s
         if not self._policy.keeps_deadlines:
             slack_s = inf
-        priority = max(0, min(event.priority, CLASS_LAST))
+        priority = max(0, min(event.priority, LOWEST))
         call = Call(
             call_id=event.call_id,
             link_id=event.link_id,
@@ -78,7 +79,7 @@ class Admission:
         policy = self._policy.batching
         if deadline_s == inf:
             deadline_s = now_s + policy.no_deadline_age_s
-        share = policy.priority_bias_fraction * priority / CLASS_LAST
+        share = policy.priority_bias_fraction * priority / LOWEST
         usual_s = model.slack_median_s
         return self._order.place_s(
             now_s, due_s(deadline_s, share, now_s=now_s, usual_slack_s=usual_s)
