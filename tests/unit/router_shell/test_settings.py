@@ -5,7 +5,8 @@ import pytest
 from hasten_policy.groups import parameters
 from hasten_policy.router.policy import RouterPolicy
 from hasten_router.processes import child_flags
-from hasten_router.settings import ENVELOPE_BYTES, PolicySettings, RouterSettings
+from hasten_router.settings import PolicySettings, RouterSettings
+from hasten_runtime.message_limit import ENVELOPE_BYTES
 from hasten_runtime.settings import SettingsFault, read
 
 

@@ -16,6 +16,8 @@ GRPC_BYTES_MAX: Final = 2**31 - 1
 """What gRPC and protobuf can carry, and what the stock clients allow themselves: the default."""
 MESSAGE_BYTES_MIN: Final = 4096
 """Less would leave no room for what the services say to each other."""
+ENVELOPE_BYTES: Final = 64 * 1024
+"""Room in a message of a link for what is beside calls or replies: heads, the load, the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class MessageLimit:
         """Raises MeshError MESSAGE_TOO_LARGE for a message over the limit."""
         if len(message) > self.bytes_max:
             raise MeshError(too_large("a message", len(message), self.bytes_max, self.variable))
+
+
+def payload_bytes_max(message_bytes_max: int) -> int:
+    """What the calls or replies in one message of a link may take."""
+    return max(message_bytes_max - ENVELOPE_BYTES, message_bytes_max // 2)
 
 
 def too_large(what: str, size_bytes: int, bytes_max: int, variable: str) -> Refusal:

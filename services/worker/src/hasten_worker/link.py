@@ -19,7 +19,7 @@ from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet import messages
 from hasten_runtime.fleet.worker.outbox import Outbox
 from hasten_runtime.frames import Frames
-from hasten_runtime.message_limit import GRPC_BYTES_MAX, too_large
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, payload_bytes_max, too_large
 from hasten_runtime.telemetry import end_span
 from hasten_worker.decoding import RequestDecoder, parse
 from hasten_worker.shell.call import Call, timing_of
@@ -29,8 +29,6 @@ from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
 _log = logs.logger(__name__)
 
 PRIORITY_LOWEST: Final = 3
-ENVELOPE_BYTES: Final = 64 * 1024
-"""Room in a message for the load and the state beside the replies."""
 REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
 """Replies that leave before the next batch begins; more would keep it waiting."""
 PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -62,7 +60,7 @@ class LinkLimits:
     @property
     def replies_bytes_max(self) -> int:
         """What the replies in one message may take, so that the rest of it fits beside them."""
-        return max(self.message_bytes_max - ENVELOPE_BYTES, self.message_bytes_max // 2)
+        return payload_bytes_max(self.message_bytes_max)
 
 
 @dataclass(frozen=True, slots=True)

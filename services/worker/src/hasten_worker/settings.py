@@ -221,7 +221,5 @@ class WorkerSettings(ServiceSettings):
         )
 
     def discovery_settings(self) -> DiscoverySettings:
-        """For `open_discovery`: leases live in the same Redis unless another is named."""
-        if self.discovery.kind == "redis" and not self.discovery.address:
-            return self.discovery.model_copy(update={"address": self.redis_url})
-        return self.discovery
+        """Discovery, with the Redis of this service filled in."""
+        return self.discovery.filled_in(self.redis_url)

@@ -25,6 +25,26 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 """An address to listen at or to call."""
 
 
+PendingSoft = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="Calls that may wait to be taken on; beyond it some are cut (CANCELLED), ...",
+    ),
+]
+PendingMax = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="... and with so many all. Higher takes larger crowds and lets calls grow old.",
+    ),
+]
+
+_SERVER = ServerLimits()
+
+
 class GrpcSettings(SettingsGroup):
     """Bounds of servers and channels."""
 
@@ -40,18 +60,8 @@ class GrpcSettings(SettingsGroup):
     calls_max: int | None = Field(
         default=None, ge=1, description="Calls open on the whole server; none: no such limit."
     )
-    pending_soft: int = Field(
-        default=1000,
-        ge=1,
-        le=100_000,
-        description="Calls that may wait to be taken on; beyond it some are cut (CANCELLED), ...",
-    )
-    pending_max: int = Field(
-        default=3000,
-        ge=1,
-        le=100_000,
-        description="... and with so many all. Higher takes larger bursts and lets calls grow old.",
-    )
+    pending_soft: PendingSoft = _SERVER.pending_soft
+    pending_max: PendingMax = _SERVER.pending_max
     handshake_s: float = Field(
         default=3.0, gt=0, le=60, description="Time for a connection's handshake."
     )
@@ -128,6 +138,17 @@ class DiscoverySettings(SettingsGroup):
         default="ttl",
         description="Consul: ttl (a service says that it is well) or grpc (Consul asks it).",
     )
+
+    def filled_in(self, redis_url: str, workers: tuple[str, ...] = ()) -> "DiscoverySettings":
+        """The same, what it leaves open taken from a service's own settings: the Redis of its
+        leases, and static workers.
+        """
+        changes: dict[str, object] = {}
+        if workers and not self.workers:
+            changes["workers"] = workers
+        if self.kind == "redis" and not self.address:
+            changes["address"] = redis_url
+        return self.model_copy(update=changes)
 
 
 class TelemetrySettings(SettingsGroup):
