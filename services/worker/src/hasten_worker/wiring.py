@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import grpc
-from prometheus_client import CollectorRegistry
 
 from hasten.common.v1.load_pb2 import ModelGap, WorkerState
 from hasten_policy.worker.machine import WorkerMachine
-from hasten_runtime import logs, metrics, telemetry, wire
-from hasten_runtime.clock import Clock, SystemClock
-from hasten_runtime.discovery import open_discovery
+from hasten_runtime import logs, wire
 from hasten_runtime.fleet.worker.door import LinkDoor
 from hasten_runtime.fleet.worker.servicer import WorkerServicer
 from hasten_runtime.frames import listening_socket
@@ -29,14 +26,12 @@ from hasten_runtime.grpc_server import (
     make_server,
 )
 from hasten_runtime.health import LIVENESS
-from hasten_runtime.host_counters import HostCounters
-from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
-from hasten_runtime.redis_store.load import RedisLoadStore
+from hasten_runtime.surroundings import Surroundings, open_surroundings
 from hasten_runtime.worker_rpcs import SERVICE_NAME
 from hasten_worker.decoding import RequestDecoder
 from hasten_worker.engine.store.entries import Gap
@@ -112,7 +107,7 @@ class _Core:
     """What both protocols work on."""
 
     worker_id: str
-    clock: Clock
+    around: Surroundings
     shell: Shell
     meter: Meter
     decoder: RequestDecoder
@@ -120,7 +115,6 @@ class _Core:
     store: Store
     vitals: Vitals
     recorder: Recorder | None
-    readiness: Readiness
     front: FrontDoor
 
 
@@ -135,21 +129,16 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
     Raises:
         CannotStart: An address cannot be listened at.
     """
-    async with AsyncExitStack() as stack:
-        traces = telemetry.start("hasten-worker", instance=settings.worker_id())
-        stack.push_async_callback(traces.stop)
-        registry = metrics.registry("worker", settings.worker_id())
-        core = _core(settings, make_store, registry, traces, stack)
-        with _listening(settings.metrics_address, "metrics_address"):
-            endpoint = metrics.serve(settings.metrics_address, registry, core.readiness)
-        stack.callback(endpoint.close)
-        discovery = open_discovery(settings.discovery_settings())
-        stack.push_async_callback(discovery.close)
-        reporter = _reporter(settings, core, stack)
+    async with AsyncExitStack() as opened:
+        around = await _surroundings(settings, opened)
+        stack = around.stack
+        core = _core(settings, make_store, around)
+        discovery = around.discovery(settings.discovery_settings())
+        reporter = _reporter(settings, core)
         presence = Presence(discovery, reporter)
         server = make_server(
             settings.grpc.server_limits(MESSAGE_VARIABLE),
-            interceptors=traces.server_interceptors(),
+            interceptors=around.traces.server_interceptors(),
         )
         health = add_health(server)
         health.set(LIVENESS, serving=True)
@@ -172,14 +161,23 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
             server=server,
             door=door,
             health=health,
-            readiness=core.readiness,
+            readiness=around.readiness,
             presence=presence,
             reporter=reporter,
             leaving=leaving,
             address=address,
-            metrics_address=endpoint.address,
+            metrics_address=around.metrics.address,
             recorder=core.recorder,
         )
+
+
+async def _surroundings(settings: WorkerSettings, opened: AsyncExitStack) -> Surroundings:
+    """What stands around the machine. Raises CannotStart."""
+    surroundings = open_surroundings("worker", settings.worker_id(), settings.metrics_address)
+    try:
+        return await opened.enter_async_context(surroundings)
+    except OSError as error:
+        raise CannotStart(str(error)) from error
 
 
 @contextmanager
@@ -192,21 +190,15 @@ def _listening(address: str, setting: str) -> Iterator[None]:
         raise CannotStart(str(error)) from error
 
 
-def _core(
-    settings: WorkerSettings,
-    make_store: MakeStore,
-    registry: CollectorRegistry,
-    traces: telemetry.Telemetry,
-    stack: AsyncExitStack,
-) -> _Core:
-    clock = SystemClock()
+def _core(settings: WorkerSettings, make_store: MakeStore, around: Surroundings) -> _Core:
+    clock, stack = around.clock, around.stack
     regions = SystemRegions() if settings.shared_memory_on() else None
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
     machine, recorder = _machine(settings, stack)
-    counts = WorkerMetrics(registry, models_max=settings.telemetry.models_max)
-    meter = Meter(counts, traces)
+    counts = WorkerMetrics(around.registry, models_max=settings.telemetry.models_max)
+    meter = Meter(counts, around.traces)
     shell = Shell(
         ShellSettings(
             worker_id=settings.worker_id(),
@@ -228,16 +220,13 @@ def _core(
         running=lambda: machine.running,
         models_ready=lambda: len(shell.models),
     )
-    lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
-    metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
-    stack.callback(lag.close)
-    lag.open()
+    around.measure_host(shell.host_lagged)
     vitals = Vitals(clock)
     stack.callback(vitals.close)
     front = open_front_door(settings.front_policy(), clock, meter.unread_refused)
     return _Core(
         worker_id=settings.worker_id(),
-        clock=clock,
+        around=around,
         shell=shell,
         meter=meter,
         decoder=decoder,
@@ -245,7 +234,6 @@ def _core(
         store=store,
         vitals=vitals,
         recorder=recorder,
-        readiness=Readiness(),
         front=stack.enter_context(front),
     )
 
@@ -268,12 +256,9 @@ def _machine(
     return RecordedWorkerMachine(policy, recorder=recorder), recorder
 
 
-def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> Reporter:
-    store = RedisLoadStore(settings.redis_url) if settings.redis_url else None
-    if store is not None:
-        stack.push_async_callback(store.close)
+def _reporter(settings: WorkerSettings, core: _Core) -> Reporter:
     return Reporter(
-        store,
+        core.around.load_store(settings.redis_url),
         core.worker_id,
         core.shell.report,
         core.vitals,
@@ -285,7 +270,7 @@ def _reporter(settings: WorkerSettings, core: _Core, stack: AsyncExitStack) -> R
 def _leaving(settings: WorkerSettings, core: _Core, health: Health, presence: Presence) -> Leaving:
     async def announce() -> None:
         health.enter_drain()
-        core.readiness.leave()
+        core.around.readiness.leave()
         await presence.withdraw()
 
     return Leaving(
@@ -329,7 +314,7 @@ def _door(
         shell=core.shell,
         decoder=core.decoder,
         limits=settings.link_limits(),
-        clock=core.clock,
+        clock=core.around.clock,
         worker_id=core.worker_id,
         state=state,
         start_span=core.meter.start_span,
@@ -354,13 +339,13 @@ def _serve(
     """Adds both protocols to the server."""
 
     def ready() -> bool:
-        return health.serving(PUBLIC_NAME) and core.readiness.refresh()
+        return health.serving(PUBLIC_NAME) and core.around.readiness.refresh()
 
     parts = Parts(
         inference=Inference(
             core.shell,
             core.decoder,
-            clock=core.clock,
+            clock=core.around.clock,
             worker_id=core.worker_id,
             limit=MessageLimit(settings.grpc.message_bytes_max, MESSAGE_VARIABLE),
         ),
