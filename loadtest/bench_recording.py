@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hasten_policy.eventlog import LoadAsked, Outcome, encode_header
+from hasten_policy.eventlog import Outcome, encode_header
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
 from hasten_policy.router import events as router_events
 from hasten_policy.router.machine import RouterMachine
@@ -150,7 +150,7 @@ def told_to_a_worker(calls: int) -> Told:
                 now_s += took_s
                 tell(worker_events.BatchEnded(effect.batch_id, took_s))
         # One sample of the load goes out with the answers.
-        told.append((now_s, LoadAsked(1), [machine.load(1, now_s=now_s)]))
+        tell(worker_events.LoadAsked(1))
     return told
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from hasten_runtime.clock import SystemClock
+from tests.support.scheduling import Schedule, place
 from tests.support.servers import ConsulAgent, RedisServer
 from tests.support.virtual_time import VirtualLoop, loop_time_s
 from tests.support.waiting import eventually
@@ -20,6 +22,18 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("hasten", PATIENT, derandomize=True)
 settings.register_profile("explore", PATIENT, max_examples=1000)
 settings.load_profile("hasten")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    """How tests are spread over processes."""
+    return Schedule(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The order in which they are spread: long tests at the end would run alone."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=place)
 
 
 def pytest_asyncio_loop_factories(

@@ -1,7 +1,6 @@
 """One mesh for the tests that only ask and leave it as it was."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,7 @@ def asked_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     write_mean(models, "mean", width=WIDTH)
     write_synthetic(models, "slow", alpha_ms=50, beta_ms=0, batch_max=2)
-    with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as variables:
-            for service in ("ROUTER", "WORKER"):
-                variables.setenv(
-                    f"HASTEN_{service}_GRPC__MESSAGE_BYTES_MAX", str(MESSAGE_BYTES_MAX)
-                )
-            running = stack.enter_context(patient_mesh(models))
+    with patient_mesh(models, message_bytes_max=MESSAGE_BYTES_MAX) as running:
         yield running
 
 

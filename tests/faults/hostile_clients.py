@@ -18,8 +18,9 @@ import numpy as np
 import psutil
 
 from hasten.inference.v2 import inference_pb2 as pb
-from loadtest.mesh import Mesh, running_mesh
+from loadtest.mesh import Mesh
 from loadtest.repository import write_synthetic
+from tests.support.services import patient_mesh
 
 SERVICE = "/inference.GRPCInferenceService/"
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,8 @@ MIB = 2**20
 ATTACK_S_MAX = 80.0
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
 NO_LIMIT = ("grpc.max_send_message_length", -1)
+LIMIT_BYTES = 8 * MIB
+"""What router and workers are told to take."""
 
 Attack = Callable[[str], Awaitable[None]]
 
@@ -53,8 +56,8 @@ async def refused(call: Awaitable[bytes]) -> grpc.StatusCode:
 
 
 async def oversized(address: str) -> None:
-    """Messages of 80 MiB."""
-    data = request("quick", 20 * MIB)
+    """Messages of 16 MiB."""
+    data = request("quick", 4 * MIB)
     async with grpc.aio.insecure_channel(address, options=[NO_LIMIT]) as channel:
         for _ in range(3):
             code = await refused(channel.unary_unary(SERVICE + "ModelInfer")(data, timeout=30))
@@ -62,8 +65,8 @@ async def oversized(address: str) -> None:
 
 
 async def gzip_bombs(address: str) -> None:
-    """80 KiB on the wire, 80 MiB when unpacked, on connections of their own."""
-    data = request("quick", 20 * MIB)
+    """16 KiB on the wire, 16 MiB when unpacked, on connections of their own."""
+    data = request("quick", 4 * MIB)
 
     async def bomb() -> None:
         options = [NO_LIMIT, OWN_CONNECTION]
@@ -145,7 +148,10 @@ async def vanish(address: str) -> None:
 
 
 async def cancels(address: str) -> None:
-    """1000 calls of which ten are answered and the rest cancelled: waiting, sent, running."""
+    """800 calls of which eight are answered and the rest cancelled: waiting, sent, running.
+
+    A server that stands still cuts some calls, whoever sent them, once 1000 wait for it.
+    """
     data = request("hog")
 
     async def answer(infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]) -> bytes:
@@ -153,7 +159,7 @@ async def cancels(address: str) -> None:
 
     async with grpc.aio.insecure_channel(address) as channel:
         infer = channel.unary_unary(SERVICE + "ModelInfer")
-        for _ in range(10):
+        for _ in range(8):
             calls = [asyncio.ensure_future(answer(infer)) for _ in range(100)]
             await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
             for call in calls:
@@ -206,7 +212,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         write_models(Path(folder))
-        with running_mesh(Path(folder), workers=2) as running:
+        with patient_mesh(Path(folder), workers=2, message_bytes_max=LIMIT_BYTES) as running:
             asyncio.run(_shown(running))
 
 

@@ -27,8 +27,8 @@ CALLERS = 2
 HONEST_DEADLINE_S = 30.0
 """All share the processors: on two busy ones a call may wait for seconds."""
 SETTLED_S_MAX = 60.0
-HOGS_RUN_MAX = 500
-"""Of the 1000 calls that `cancels` makes and takes back, a few dozen are run."""
+HOGS_RUN_MAX = 400
+"""Of the 800 calls that `cancels` makes and takes back, a few dozen are run."""
 SPARE_FILES_MAX = 20
 """Files that a process may have open for reasons of its own: links, connections being closed."""
 GROWTH_BYTES_MAX = 1024 * hostile_clients.MIB
@@ -41,7 +41,8 @@ GAUGES = re.compile(r"^hasten_router_(?:held|in_flight)_calls(?:{.*})? (\S+)$", 
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     hostile_clients.write_models(models)
-    with patient_mesh(models, workers=2) as running:
+    limit = hostile_clients.LIMIT_BYTES
+    with patient_mesh(models, workers=2, message_bytes_max=limit) as running:
         yield running
 
 

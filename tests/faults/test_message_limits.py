@@ -1,6 +1,7 @@
 """What is too large is refused with the limit and its setting, and costs nobody else anything."""
 
 import http.client
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,10 +68,16 @@ def running(folder: Path, *, worker_bytes: int, router_bytes: int) -> Iterator[R
             yield Running(worker, router, client)
 
 
-@pytest.mark.parametrize("size", [MIB + 1, 5 * MIB])
-def test_a_call_over_the_worker_s_limit_costs_no_link(tmp_path: Path, size: int) -> None:
+@pytest.fixture(scope="module")
+def equal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Router and worker take as much as each other."""
+    with running(tmp_path_factory.mktemp("equal"), worker_bytes=MIB, router_bytes=MIB) as mesh:
+        yield mesh
+
+
+def test_a_call_over_the_worker_s_limit_costs_no_link(tmp_path: Path) -> None:
     with running(tmp_path, worker_bytes=MIB, router_bytes=8 * MIB) as mesh:
-        for _ in range(5):
+        for size in (MIB + 1, 5 * MIB) * 3:
             with pytest.raises(hc.MessageTooLarge) as refused:
                 mesh.infer(of_bytes(size))
             assert f"may have {MIB} bytes" in str(refused.value)
@@ -82,50 +89,55 @@ def test_a_call_over_the_worker_s_limit_costs_no_link(tmp_path: Path, size: int)
 
 @pytest.mark.parametrize("direct", [True, False])
 def test_a_message_over_the_limit_is_told_with_limit_and_setting(
-    tmp_path: Path, *, direct: bool
+    equal: Running, *, direct: bool
 ) -> None:
-    with running(tmp_path, worker_bytes=MIB, router_bytes=MIB) as mesh:
-        service = "WORKER" if direct else "ROUTER"
-        with hc.Client(mesh.worker.address if direct else mesh.router.address) as client:
-            for size in (MIB, 2 * MIB, 10 * MIB):
-                with pytest.raises(hc.MessageTooLarge) as refused:
-                    client.infer("step", {"INPUT": of_bytes(size)}, deadline_s=PATIENCE_S)
-                assert "setting grpc.message_bytes_max" in str(refused.value)
-                assert f"(HASTEN_{service}_GRPC__MESSAGE_BYTES_MAX)" in str(refused.value)
-            # So much is not even read; gRPC says so without the setting, and our client with it.
-            with pytest.raises(hc.MessageTooLarge, match=r"setting grpc\.message_bytes_max"):
-                client.infer("step", {"INPUT": of_bytes(40 * MIB)}, deadline_s=PATIENCE_S)
+    service = "WORKER" if direct else "ROUTER"
+    with hc.Client(equal.worker.address if direct else equal.router.address) as client:
+        for size in (MIB, 2 * MIB, 10 * MIB):
+            with pytest.raises(hc.MessageTooLarge) as refused:
+                client.infer("step", {"INPUT": of_bytes(size)}, deadline_s=PATIENCE_S)
+            assert "setting grpc.message_bytes_max" in str(refused.value)
+            assert f"(HASTEN_{service}_GRPC__MESSAGE_BYTES_MAX)" in str(refused.value)
+        # So much is not even read; gRPC says so without the setting, and our client with it.
+        with pytest.raises(hc.MessageTooLarge, match=r"setting grpc\.message_bytes_max"):
+            client.infer("step", {"INPUT": of_bytes(40 * MIB)}, deadline_s=PATIENCE_S)
 
 
-def test_malformed_calls_count_under_their_model(tmp_path: Path) -> None:
-    with running(tmp_path, worker_bytes=MIB, router_bytes=MIB) as mesh:
-        bad = [
-            pb.ModelInferRequest(model_name="step", model_version="one"),
-            pb.ModelInferRequest(model_name="step"),
-            *(pb.ModelInferRequest(model_name=f"made up {number}") for number in range(50)),
-            *(
-                pb.ModelInferRequest(model_name=f"made up {number}", model_version="x")
-                for number in range(50)
-            ),
-        ]
-        bad[1].parameters["timeout"].string_param = "soon"
-        with grpc.insecure_channel(mesh.router.address) as channel:
-            infer = channel.unary_unary(INFER)
-            for request in bad:
-                with pytest.raises(grpc.RpcError):
-                    infer(request.SerializeToString(), timeout=PATIENCE_S)
+def page_of(router: Service) -> str:
+    connection = http.client.HTTPConnection(router.facts["metrics_address"], timeout=PATIENCE_S)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return text
 
-        def page() -> str:
-            connection = http.client.HTTPConnection(
-                mesh.router.facts["metrics_address"], timeout=PATIENCE_S
-            )
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-            connection.close()
-            return text
 
-        eventually_sync(
-            lambda: 'requests_total{model="other",outcome="refused"} 100.0' in page(), PATIENCE_S
-        )
-        assert 'requests_total{model="step",outcome="refused"} 2.0' in page()
-        assert "made up" not in page()
+def refused_of(model: str, page: str) -> float:
+    said = re.search(rf'requests_total{{model="{model}",outcome="refused"}} (\S+)', page)
+    return float(said[1]) if said else 0.0
+
+
+def test_malformed_calls_count_under_their_model(equal: Running) -> None:
+    bad = [
+        pb.ModelInferRequest(model_name="step", model_version="one"),
+        pb.ModelInferRequest(model_name="step"),
+        *(pb.ModelInferRequest(model_name=f"made up {number}") for number in range(50)),
+        *(
+            pb.ModelInferRequest(model_name=f"made up {number}", model_version="x")
+            for number in range(50)
+        ),
+    ]
+    bad[1].parameters["timeout"].string_param = "soon"
+    before = refused_of("step", page_of(equal.router))
+    with grpc.insecure_channel(equal.router.address) as channel:
+        infer = channel.unary_unary(INFER)
+        for request in bad:
+            with pytest.raises(grpc.RpcError):
+                infer(request.SerializeToString(), timeout=PATIENCE_S)
+
+    def counted() -> bool:
+        page = page_of(equal.router)
+        assert (refused_of("other", page), refused_of("step", page)) == (100, before + 2)
+        assert "made up" not in page
+        return True
+
+    eventually_sync(counted, PATIENCE_S)

@@ -52,7 +52,7 @@ async def test_a_run_that_does_not_stop_is_answered_so_and_not_begun_on_a_third_
 ) -> None:
     write_suppression(tmp_path / "models")
     short = {
-        "HASTEN_WORKER_POLICY__WATCHDOG_MIN_S": "5",
+        "HASTEN_WORKER_POLICY__WATCHDOG_MIN_S": "3",
         "HASTEN_WORKER_POLICY__WATCHDOG_FACTOR": "2",
     }
     with running(tmp_path, 2, **short) as mesh:

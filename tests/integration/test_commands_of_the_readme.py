@@ -16,7 +16,7 @@ from loadtest.bare_server import started
 from loadtest.concurrent_callers import answers_at_once
 from tests.support.services import PATIENT_UNFROZEN
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.apart]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -110,12 +110,21 @@ def worker_environ(
 
 
 @contextmanager
-def patient_mesh(models: Path, *, workers: int = 1, control: str = "none") -> Iterator[Mesh]:
-    """`running_mesh` with a patient router, for tests that freeze no worker."""
+def patient_mesh(
+    models: Path, *, workers: int = 1, control: str = "none", message_bytes_max: int | None = None
+) -> Iterator[Mesh]:
+    """`running_mesh` with a patient router, for tests that freeze no worker.
+
+    Router and workers take messages of up to message_bytes_max; None: as large as by default.
+    """
     with ExitStack() as running:
         with pytest.MonkeyPatch.context() as variables:
             for name, text in PATIENT_UNFROZEN.items():
                 variables.setenv(name, text)
+            if message_bytes_max is not None:
+                for service in ("ROUTER", "WORKER"):
+                    limit = f"HASTEN_{service}_GRPC__MESSAGE_BYTES_MAX"
+                    variables.setenv(limit, str(message_bytes_max))
             mesh = running.enter_context(running_mesh(models, workers=workers, control=control))
         yield mesh
 

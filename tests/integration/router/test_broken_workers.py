@@ -90,7 +90,7 @@ async def test_only_calls_that_ran_when_a_worker_died_run_alone_elsewhere() -> N
         ran = dying.held[0][0]
         dying.say_running(ran.call_id)
         (link,) = [one for one in router.roster.links() if one.worker_id == dying.address]
-        await eventually(lambda: link._running._told is not None)
+        await eventually(lambda: link._running._last is not None)
         before = len(other.calls)
         await dying.stop()
         await eventually(lambda: len(other.held) == 8)

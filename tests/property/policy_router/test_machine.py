@@ -77,6 +77,7 @@ class Router(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.machine = RouterMachine(self.policy, rng=Random(7))
+        self.told = self.machine
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, RouterEvent, list[RouterEffect]]] = []
@@ -247,7 +248,7 @@ class Router(RuleBasedStateMachine):
     def send(self, event: RouterEvent) -> None:
         if isinstance(event, WorkerJoined):
             self.forget(event.worker_id)
-        effects = self.machine.on(event, now_s=self.now_s)
+        effects = self.told.on(event, now_s=self.now_s)
         self.log.append((self.now_s, event, effects))
         if isinstance(event, AttemptAnswered | AttemptRefused):
             running = self.at.get(event.call_id, [])

@@ -42,7 +42,7 @@ from tests.property.policy_worker.draws import (
     specs,
 )
 from tests.unit.policy_worker.harness import call as new_call
-from tests.unit.policy_worker.harness import model
+from tests.unit.policy_worker.harness import load_of, model
 
 WAITING_MAX = 10
 PENDING_PATIENCE_S = 0.3
@@ -62,7 +62,7 @@ class Worker(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = WorkerMachine(self.policy)
+        self.told = self.machine = WorkerMachine(self.policy)
         self.now_s = 100.0
         self.wake_s = inf
         self.log: list[tuple[float, WorkerEvent, list[WorkerEffect]]] = []
@@ -222,7 +222,7 @@ class Worker(RuleBasedStateMachine):
             self.specs[event.spec.key] = event.spec
             self.idle.discard(event.spec.key)
             self.evidence.pop(event.spec.key, None)
-        effects = self.machine.on(event, now_s=self.now_s)
+        effects = self.told.on(event, now_s=self.now_s)
         self.log.append((self.now_s, event, effects))
         for effect in effects:
             self.check(effect)
@@ -358,7 +358,7 @@ class Worker(RuleBasedStateMachine):
 
     @invariant()
     def load_adds_up(self) -> None:
-        load = self.machine.load(1, now_s=self.now_s)
+        load = load_of(self.told, 1, now_s=self.now_s)
         wanted_s = from_scratch_s(self.machine, self.now_s)
         assert abs(load.backlog_s - wanted_s) <= 1e-9 * wanted_s
         assert load.depth == len(self.open)

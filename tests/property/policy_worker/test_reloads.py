@@ -18,7 +18,7 @@ from hasten_policy.worker.events import (
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
 from tests.property.policy_worker.draws import SIZES, from_scratch_s
-from tests.unit.policy_worker.harness import call, model, profile, refusals
+from tests.unit.policy_worker.harness import call, model, profile, refusals, report_of
 
 POLICY = WorkerPolicy(lanes=1)
 NAMES = ("a", "b")
@@ -103,8 +103,8 @@ class Reloads(RuleBasedStateMachine):
         effects = self.machine.on(event, now_s=self.now_s)
         assert other.on(event, now_s=self.now_s) == effects
         forget(other)
-        told = self.machine.report(1, now_s=self.now_s, incarnation="a")
-        assert told == other.report(1, now_s=self.now_s, incarnation="a")
+        told = report_of(self.machine, 1, now_s=self.now_s)
+        assert told == report_of(other, 1, now_s=self.now_s)
         wanted_s = from_scratch_s(self.machine, self.now_s)
         assert abs(told.load.backlog_s - wanted_s) <= 1e-9 * wanted_s
         for effect in effects:

@@ -7,9 +7,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, settings
 
 from hasten_policy.eventlog import encode_header
+from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
-from hasten_runtime.recording import RecordedRouterMachine, RecordedWorkerMachine, Recorder
+from hasten_runtime.recording import Recorded, Recorder
 from hasten_runtime.recording.recorder import RecorderLimits
 from hasten_sim.replay import replay
 from tests.property.policy_router import test_machine as routers
@@ -51,9 +53,8 @@ class RecordedRouter(routers.Router):
     def __init__(self) -> None:
         super().__init__()
         self.recorded = Log(routers.POLICY)
-        self.machine = RecordedRouterMachine(
-            routers.POLICY, rng=Random(SEED), recorder=self.recorded.recorder
-        )
+        self.machine = RouterMachine(routers.POLICY, rng=Random(SEED))
+        self.told = Recorded(self.machine, self.recorded.recorder)
 
     def teardown(self) -> None:
         super().teardown()
@@ -66,7 +67,8 @@ class RecordedWorker(workers.Worker):
     def __init__(self) -> None:
         super().__init__()
         self.recorded = Log(workers.POLICY)
-        self.machine = RecordedWorkerMachine(workers.POLICY, recorder=self.recorded.recorder)
+        self.machine = WorkerMachine(workers.POLICY)
+        self.told = Recorded(self.machine, self.recorded.recorder)
 
     def teardown(self) -> None:
         super().teardown()

@@ -8,6 +8,7 @@ from hasten_policy.admission.calibration import FALL_PER_S, Shared, Theta
 from hasten_policy.admission.policy import MAX_GOODPUT, AdmissionPolicy
 from hasten_policy.admission.tenants import TenantBuckets
 from hasten_policy.reasons import Reason
+from hasten_policy.router.events import CheckpointRestored
 from hasten_policy.router.policy import RouterPolicy
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
@@ -261,10 +262,10 @@ def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
     theta = made.machine._state.registry.theta_of("m")
     theta.learn(0, 1.0, missed=True)
     after = router("w")
-    for bad in (b"", b"[]", b"\xff", b'{"theta": 3}', b'{"theta": {"m": ["x"]}}', b"[" * 10):
-        after.machine.restore(bad)
-    after.machine.restore(b'{"theta": {"m": [1' + b"0" * 400 + b",1,1,1]}}")
-    after.machine.restore(made.machine.checkpoint())
+    for bad in ("", "[]", "\udcff", "\ud800", '{"theta": 3}', '{"theta": {"m": ["x"]}}', "[" * 10):
+        after.tell(CheckpointRestored(bad))
+    after.tell(CheckpointRestored('{"theta": {"m": [1' + "0" * 400 + ",1,1,1]}}"))
+    after.tell(CheckpointRestored(made.machine.checkpoint().decode()))
     assert after.machine.checkpoint() == made.machine.checkpoint()
 
 

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from hasten_policy.reasons import Reason
+from hasten_policy.router.events import CheckpointRestored
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
 SLACK_S = 0.05
@@ -33,7 +34,7 @@ def test_a_slow_wire_of_long_ago_refuses_nothing() -> None:
 
 def test_a_theta_at_its_least_refuses_nothing() -> None:
     made = router("w", theta_min=0.2)
-    made.machine.restore(b'{"theta": {"m": [0.2, 0.2, 0.2, 0.2]}}')
+    made.tell(CheckpointRestored('{"theta": {"m": [0.2, 0.2, 0.2, 0.2]}}'))
     for call_id in range(20):
         assert sends(made.call(call_id, 0.02)) == [(call_id, "w")]
         made.pass_time(0.012)

@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
+from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     Deliver,
+    LoadAsked,
     ModelOpened,
     ModelSpec,
     Refuse,
+    ReportAsked,
+    SendLoad,
+    SendReport,
     StartBatch,
     StopBatch,
     WakeAt,
@@ -84,6 +90,26 @@ def starts(effects: Iterable[WorkerEffect]) -> list[StartBatch]:
 def delivered(effects: Iterable[WorkerEffect]) -> list[int]:
     """Calls delivered among the effects."""
     return [e.call_id for e in effects if isinstance(e, Deliver)]
+
+
+def load_of(
+    machine: Machine[WorkerEvent, WorkerEffect], link_id: int = 0, *, now_s: float = 0.0
+) -> LoadSample:
+    """The load as a link is told it."""
+    (effect,) = machine.on(LoadAsked(link_id), now_s=now_s)
+    assert isinstance(effect, SendLoad)
+    assert effect.link_id == link_id
+    return effect.load
+
+
+def report_of(
+    machine: Machine[WorkerEvent, WorkerEffect], link_id: int = 0, *, now_s: float = 0.0
+) -> WorkerReport:
+    """The whole state as a link is told it, of incarnation "abc"."""
+    (effect,) = machine.on(ReportAsked(link_id, "abc"), now_s=now_s)
+    assert isinstance(effect, SendReport)
+    assert effect.link_id == link_id
+    return effect.report
 
 
 @dataclass

@@ -17,16 +17,24 @@ from hasten_policy.worker.events import (
 )
 from hasten_policy.worker.policy import WorkerPolicy
 from hasten_policy.worker.windows import TELL_S, Links
-from tests.unit.policy_worker.harness import PretendedWorker, call, model, starts, worker
+from tests.unit.policy_worker.harness import (
+    PretendedWorker,
+    call,
+    load_of,
+    model,
+    report_of,
+    starts,
+    worker,
+)
 
 
 def window(pretended: PretendedWorker, link_id: int = 1) -> int:
-    return pretended.machine.load(link_id, now_s=pretended.now_s).window
+    return load_of(pretended.machine, link_id, now_s=pretended.now_s).window
 
 
 def test_an_idle_worker_has_no_load_and_counts_its_reports() -> None:
     machine = worker().machine
-    first, second = machine.load(0, now_s=0.0), machine.load(0, now_s=0.0)
+    first, second = load_of(machine, 0, now_s=0.0), load_of(machine, 0, now_s=0.0)
     assert second.seq == first.seq + 1
     assert (first.depth, first.backlog_s, first.residual_s) == (0, 0.0, 0.0)
 
@@ -35,7 +43,7 @@ def test_depth_and_backlog_count_batches_not_calls() -> None:
     pretended = worker()
     for call_id in range(1, 35):
         pretended.send(call(call_id, 50.0))
-    load = pretended.machine.load(0, now_s=0.0)
+    load = load_of(pretended.machine, 0, now_s=0.0)
     typical_s = pretended.machine.predictor("m/1").typical_s
     assert (load.depth, load.waiting) == (34, 33)
     # One runs; 33 wait: a full batch and one more.
@@ -47,7 +55,7 @@ def test_depth_and_backlog_count_batches_not_calls() -> None:
 def test_lanes_share_the_backlog_and_a_free_lane_is_free_now() -> None:
     pretended = worker(policy=WorkerPolicy(lanes=2))
     pretended.send(call(1, 50.0))
-    load = pretended.machine.load(0, now_s=0.004)
+    load = load_of(pretended.machine, 0, now_s=0.004)
     typical_s = pretended.machine.predictor("m/1").typical_s(1, 1.0)
     assert load.backlog_s == pytest.approx((typical_s - 0.004) / 2)
     assert load.residual_s == 0.0
@@ -56,7 +64,7 @@ def test_lanes_share_the_backlog_and_a_free_lane_is_free_now() -> None:
 def test_a_run_that_takes_longer_than_thought_is_expected_to_go_on_for_a_while() -> None:
     pretended = worker()
     pretended.send(call(1, 50.0))
-    assert pretended.machine.load(0, now_s=4.0).residual_s == pytest.approx(0.4)
+    assert load_of(pretended.machine, 0, now_s=4.0).residual_s == pytest.approx(0.4)
 
 
 def test_calls_are_counted_per_link_refused_ones_too() -> None:
@@ -66,7 +74,7 @@ def test_calls_are_counted_per_link_refused_ones_too() -> None:
     pretended.send(call(1, 5.0, link_id=1))
     pretended.send(call(2, 0.0, link_id=1))
     pretended.send(call(3, 5.0, link_id=2))
-    received = [pretended.machine.load(link, now_s=0.0).received for link in (0, 1, 2, 9)]
+    received = [load_of(pretended.machine, link, now_s=0.0).received for link in (0, 1, 2, 9)]
     assert received == [0, 2, 1, 0]
 
 
@@ -113,28 +121,28 @@ def test_busy_links_share_the_window_and_idle_ones_leave_theirs() -> None:
 
 def test_waiting_calls_are_told_by_the_model_s_place_in_the_report() -> None:
     pretended = worker(model("a"), model("b"), model("c"))
-    assert pretended.machine.load(0, now_s=0.0).waiting_of == ()
+    assert load_of(pretended.machine, 0, now_s=0.0).waiting_of == ()
     pretended.send(call(1, 5.0, model_key="a/1"))
     for call_id, key in ((2, "c/1"), (3, "b/1"), (4, "c/1")):
         pretended.send(call(call_id, 5.0, model_key=key))
-    assert pretended.machine.load(0, now_s=0.0).waiting_of == ((2, 2), (1, 1)), "most first"
+    assert load_of(pretended.machine, 0, now_s=0.0).waiting_of == ((2, 2), (1, 1)), "most first"
     pretended.send(ModelClosed("a/1"))
     pretended.send(BatchEnded(1, 0.011))
-    names = [m.name for m in pretended.machine.report(0, now_s=0.0, incarnation="").models]
+    names = [m.name for m in report_of(pretended.machine, 0, now_s=0.0).models]
     assert names == ["b", "c"]
-    load = pretended.machine.load(0, now_s=0.0)
+    load = load_of(pretended.machine, 0, now_s=0.0)
     assert load.waiting == sum(calls for _, calls in load.waiting_of)
     assert {names[place] for place, _ in load.waiting_of} <= {"b", "c"}
 
 
 def test_each_waiting_model_is_told_when_its_next_batch_begins() -> None:
     pretended = worker(*(model(name) for name in "abc"))
-    assert pretended.machine.load(0, now_s=0.0).starts_s == ()
+    assert load_of(pretended.machine, 0, now_s=0.0).starts_s == ()
     pretended.send(call(1, 5.0, model_key="a/1"))
     pretended.send(call(2, 0.9, model_key="c/1"))
     for call_id in (3, 4):
         pretended.send(call(call_id, 1.0, model_key="b/1"))
-    load = pretended.machine.load(0, now_s=0.004)
+    load = load_of(pretended.machine, 0, now_s=0.004)
     assert [place for place, _ in load.waiting_of] == [1, 2]
     assert load.starts_s == pytest.approx((0.018, 0.007), rel=0.05), "c is due before b"
     [batch] = starts(pretended.send(BatchEnded(1, 0.011)))
@@ -146,7 +154,7 @@ def test_no_more_than_32_models_are_named_with_their_waiting_calls() -> None:
     pretended.send(call(1, 50.0, model_key="m0/1"))
     for number in range(40):
         pretended.send(call(number + 2, 50.0, model_key=f"m{number}/1"))
-    assert len(pretended.machine.load(0, now_s=0.0).waiting_of) == 32
+    assert len(load_of(pretended.machine, 0, now_s=0.0).waiting_of) == 32
 
 
 def test_calls_of_all_links_are_counted_those_of_closed_ones_too() -> None:
@@ -155,7 +163,7 @@ def test_calls_of_all_links_are_counted_those_of_closed_ones_too() -> None:
         pretended.send(LinkOpened(link_id))
         pretended.send(call(link_id, 5.0, link_id=link_id))
     pretended.send(LinkClosed(2))
-    load = pretended.machine.load(1, now_s=0.0)
+    load = load_of(pretended.machine, 1, now_s=0.0)
     assert (load.received, load.arrived) == (1, 2)
 
 
@@ -168,15 +176,15 @@ def test_a_draining_worker_offers_no_window() -> None:
 def test_the_service_time_is_of_the_model_answered_last_per_call() -> None:
     pretended = worker(model(), model("n"))
     pretended.send(call(1, 5.0))
-    assert pretended.machine.load(0, now_s=0.0).service_s == 0.0
+    assert load_of(pretended.machine, 0, now_s=0.0).service_s == 0.0
     for call_id in range(2, 6):
         pretended.send(call(call_id, 5.0))
     pretended.send(BatchEnded(1, 0.011))
-    assert pretended.machine.load(0, now_s=0.0).service_s == pytest.approx(0.011)
+    assert load_of(pretended.machine, 0, now_s=0.0).service_s == pytest.approx(0.011)
     pretended.send(BatchEnded(2, 0.014))
     # Four calls of 3.5 ms each, at a weight of a twentieth per call.
     wanted_s = 0.011 + (1.0 - 0.95**4) * (0.0035 - 0.011)
-    assert pretended.machine.load(0, now_s=0.0).service_s == pytest.approx(wanted_s)
+    assert load_of(pretended.machine, 0, now_s=0.0).service_s == pytest.approx(wanted_s)
 
 
 def test_the_report_describes_each_model() -> None:
@@ -184,7 +192,7 @@ def test_the_report_describes_each_model() -> None:
     pretended.send(call(1, 5.0))
     pretended.send(call(2, inf, model_key="n/1"))
     pretended.send(ModelClosed("n/1"))
-    report = pretended.machine.report(0, now_s=0.0, incarnation="abc")
+    report = report_of(pretended.machine, 0, now_s=0.0)
     assert (report.incarnation, report.draining, report.lanes) == ("abc", False, 1)
     m, n = report.models
     assert (m.name, m.version, m.ready, m.serves_unversioned) == ("m", "1", True, True)
@@ -203,7 +211,7 @@ def test_the_reported_line_goes_through_one_row_and_the_batch_that_the_slack_all
     pretended.send(call(1, 5.0))
     for call_id in range(2, 34):
         pretended.send(call(call_id, 0.051))
-    m = pretended.machine.report(0, now_s=0.0, incarnation="abc").models[0]
+    m = report_of(pretended.machine, 0, now_s=0.0).models[0]
     predictor = pretended.machine.predictor("m/1")
     # Of 50 ms at the margin half is for the batch before it, and a sixth is caution: 21.4 ms.
     assert m.target_s == pytest.approx(0.050 / 2 / (1 + 0.3 * 0.25 / 0.45))
@@ -212,19 +220,19 @@ def test_the_reported_line_goes_through_one_row_and_the_batch_that_the_slack_all
     pretended = worker(policy=WorkerPolicy(lanes=4))
     for call_id in range(1, 40):
         pretended.send(call(call_id, 0.051))
-    m = pretended.machine.report(0, now_s=0.0, incarnation="abc").models[0]
+    m = report_of(pretended.machine, 0, now_s=0.0).models[0]
     assert m.target_s == pytest.approx(0.050 / 1.25 / (1 + 0.3 * 0.25 / 0.45))
 
 
 def test_the_report_tells_the_usual_size_and_how_often_it_changes() -> None:
     pretended = worker(model(profile=((1, 24, 0.01), (4, 96, 0.02))))
-    m = pretended.machine.report(0, now_s=0.0, incarnation="abc").models[0]
+    m = report_of(pretended.machine, 0, now_s=0.0).models[0]
     assert (m.size, m.rows_mean, m.target_s) == (24.0, 0.0, 0.0), "of the profile, as yet"
     for call_id in range(1, 200):
         rows = 1 + call_id % 2
         event = call(call_id, 50.0, rows=rows, elements=64 * rows, shape_key=call_id % 4 == 0)
         pretended.send(event)
-    m = pretended.machine.report(0, now_s=0.0, incarnation="abc").models[0]
+    m = report_of(pretended.machine, 0, now_s=0.0).models[0]
     assert m.size == 64.0
     assert m.rows_mean == pytest.approx(1.5, abs=0.1)
     assert m.unlike == pytest.approx(0.5, abs=0.1)
@@ -233,12 +241,12 @@ def test_the_report_tells_the_usual_size_and_how_often_it_changes() -> None:
 def test_a_line_steeper_than_in_proportion_goes_through_the_origin() -> None:
     steep = ((1, 1, 0.001), (8, 8, 0.08)) * 3
     pretended = worker(model(batch_max=8, profile=steep))
-    m = pretended.machine.report(0, now_s=0.0, incarnation="abc").models[0]
+    m = report_of(pretended.machine, 0, now_s=0.0).models[0]
     seconds = pretended.machine.predictor("m/1").typical_s(8, 1.0)
     assert m.alpha_s == 0.0
     assert m.beta_s == pytest.approx(seconds / 8)
     single = worker(model(batch_max=1, profile=((1, 1, 0.3),) * 3))
-    m = single.machine.report(0, now_s=0.0, incarnation="abc").models[0]
+    m = report_of(single.machine, 0, now_s=0.0).models[0]
     assert m.alpha_s == pytest.approx(0.3)
     assert m.beta_s == 0.0
 
@@ -246,7 +254,7 @@ def test_a_line_steeper_than_in_proportion_goes_through_the_origin() -> None:
 def test_a_draining_worker_has_no_ready_model() -> None:
     pretended = worker()
     pretended.send(DrainBegan())
-    report = pretended.machine.report(0, now_s=0.0, incarnation="abc")
+    report = report_of(pretended.machine, 0, now_s=0.0)
     assert report.draining
     assert not report.models[0].ready
 
@@ -367,6 +375,6 @@ def test_a_worker_that_becomes_idle_tells_nobody() -> None:
 def test_who_is_told_does_not_depend_on_who_asks() -> None:
     pretended = with_links((1, 2), (1, 1), (2, 1))
     pretended.now_s = 5.02
-    pretended.machine.load(2, now_s=5.02)
-    pretended.machine.report(2, now_s=5.02, incarnation="abc")
+    load_of(pretended.machine, 2, now_s=5.02)
+    report_of(pretended.machine, 2, now_s=5.02)
     assert told(pretended.send(BatchEnded(1, 0.02))) == [2]

@@ -12,10 +12,12 @@ from typing import Any, BinaryIO, Self
 from hasten_policy.eventlog import encode_header
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.router import events as to_router
+from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.worker import events as to_worker
+from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
-from hasten_runtime.recording import RecordedRouterMachine, RecordedWorkerMachine, Recorder
+from hasten_runtime.recording import Recorded, Recorder
 from hasten_runtime.recording.recorder import RecorderLimits
 from tests.unit.policy_router.harness import model as loaded
 from tests.unit.policy_worker.harness import call, model
@@ -37,9 +39,8 @@ def router_recorder(
 def record_router(path: Path, calls: int = 200, *, policy: RouterPolicy = ROUTER) -> list[Any]:
     """A log of a router with two workers and more calls than they can take; its events."""
     recorder = router_recorder(path, policy)
-    machine = RecordedRouterMachine(policy, rng=Random(SEED), recorder=recorder)
-    machine.restore(b'{"theta": {"m": [0.9, 0.9, 0.8, 0.5]}}')
-    events: list[Any] = [None]
+    machine = Recorded(RouterMachine(policy, rng=Random(SEED)), recorder)
+    events: list[Any] = []
     rng = Random(11)
     now_s = 5000.0
 
@@ -48,6 +49,7 @@ def record_router(path: Path, calls: int = 200, *, policy: RouterPolicy = ROUTER
         return machine.on(event, now_s=now_s)
 
     sent: list[to_router.Send] = []
+    tell(to_router.CheckpointRestored('{"theta": {"m": [0.9, 0.9, 0.8, 0.5]}}'))
     for name in ("a", "b"):
         load = LoadSample(1, 0, 0.0, 0.0, 0, 8, 0.0)
         report = WorkerReport("x", draining=False, lanes=1, load=load, models=(loaded("m"),))
@@ -72,7 +74,7 @@ def record_worker(path: Path, calls: int = 100) -> None:
     """A log of a worker that is asked for its load, and whose machine raises once."""
     header = encode_header(WORKER, seed=0, about=ABOUT)
     recorder = Recorder(path.open("wb"), str(path), header, LIMITS)
-    machine = RecordedWorkerMachine(WORKER, recorder=recorder)
+    machine = Recorded(WorkerMachine(WORKER), recorder)
     now_s = 9.0
     machine.on(to_worker.ModelOpened(model("m")), now_s=now_s)
     machine.on(to_worker.LinkOpened(1), now_s=now_s)
@@ -81,8 +83,8 @@ def record_worker(path: Path, calls: int = 100) -> None:
         for effect in machine.on(call(call_id, 0.05 if call_id % 3 else inf), now_s=now_s):
             if isinstance(effect, to_worker.StartBatch):
                 machine.on(to_worker.BatchEnded(effect.batch_id, 0.0123), now_s=now_s + 0.0125)
-        machine.load(1, now_s=now_s)
-        machine.report(0, now_s=now_s, incarnation="x")
+        machine.on(to_worker.LoadAsked(1), now_s=now_s)
+        machine.on(to_worker.ReportAsked(0, "x"), now_s=now_s)
     machine.on(call(calls + 1), now_s=now_s)
     machine.on(call(calls + 2, more_follow=True), now_s=now_s)
     try:

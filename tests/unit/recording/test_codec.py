@@ -13,33 +13,35 @@ from hypothesis import given, settings
 from hasten_policy.batching.policy import BatchingPolicy
 from hasten_policy.eventlog import (
     FORMAT,
-    KINDS,
     Decoder,
     decode_header,
     encode,
     encode_header,
     encode_line,
+    fields_of,
     policy_of,
     shown,
+    types_of,
 )
+from hasten_policy.machines import MACHINES
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router import events as router_events
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.worker import events as worker_events
 from hasten_policy.worker.policy import WorkerPolicy
 
-TYPES = [(kind, name) for kind, found in KINDS.items() for name in found.types]
+TYPES = [(kind, name) for kind in MACHINES for name in types_of(kind)]
 
 
 def decoder(kind: str) -> Decoder:
-    return Decoder(KINDS[kind].types, KINDS[kind].fields())
+    return Decoder(types_of(kind), fields_of(kind))
 
 
 @pytest.mark.parametrize(("kind", "name"), TYPES)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_every_value_comes_back_as_it_was(kind: str, name: str, data: st.DataObject) -> None:
-    value = data.draw(st.from_type(KINDS[kind].types[name]))
+    value = data.draw(st.from_type(types_of(kind)[name]))
     line = encode_line(1.5, value, [value, value])
     now_s, told, outcome = decoder(kind).line(line)
     assert now_s == 1.5
@@ -123,7 +125,7 @@ def test_a_field_that_a_type_has_lost_is_named() -> None:
 
 def test_values_are_shown_with_the_names_of_their_fields() -> None:
     effect = worker_events.Refuse(3, Refusal(Reason.OVERLOADED, "wait", 0.5, (("a", "b"),)))
-    assert shown(json.loads(encode(effect)), KINDS["worker"].fields()) == (
+    assert shown(json.loads(encode(effect)), fields_of("worker")) == (
         'Refuse(call_id=3, refusal=Refusal(reason=OVERLOADED, message="wait", retry_after_s=0.5, '
         'metadata=[["a", "b"]], started=false))'
     )
@@ -194,9 +196,9 @@ def test_a_header_that_is_none_is_refused_with_a_sentence(line: str, part: str) 
 
 
 def test_names_of_one_kind_do_not_clash() -> None:
-    for kind in KINDS.values():
-        assert all(is_dataclass(found) for found in kind.types.values())
-    assert KINDS["router"].types["CallArrived"] is router_events.CallArrived
-    assert KINDS["worker"].types["CallArrived"] is worker_events.CallArrived
+    for kind in MACHINES:
+        assert all(is_dataclass(found) for found in types_of(kind).values())
+    assert types_of("router")["CallArrived"] is router_events.CallArrived
+    assert types_of("worker")["CallArrived"] is worker_events.CallArrived
     event = replace(worker_events.BatchEnded(1, 2.0), failed=True)
     assert decoder("worker").line(encode_line(0.0, event, []))[1] == event

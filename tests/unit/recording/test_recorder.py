@@ -154,7 +154,7 @@ def test_what_cannot_be_encoded_ends_the_log_not_the_service(
 
 
 def opened(folder: Path | None, name: str = "r 1/é") -> Recorder | None:
-    return open_recorder(folder, RouterPolicy(), service="router", name=name, seed=5, bytes_max=MIB)
+    return open_recorder(folder, RouterPolicy(), name=name, seed=5, bytes_max=MIB)
 
 
 def test_nothing_is_recorded_unless_asked_for(said: list[Any]) -> None:

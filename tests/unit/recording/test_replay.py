@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from hasten_policy.eventlog import KINDS, encode
+from hasten_policy.eventlog import encode
+from hasten_policy.machines import MACHINES
 from hasten_policy.router.events import RouterEffect, RouterEvent, WakeAt
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.worker.events import LoadAsked, WorkerEffect, WorkerEvent
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_sim.replay import replay
 from tests.unit.recording.harness import (
@@ -22,6 +24,8 @@ from tests.unit.recording.harness import (
     record_worker,
     rewrite,
 )
+
+LOGS = Path(__file__).parent / "logs"
 
 
 @pytest.fixture
@@ -70,6 +74,36 @@ def test_random_choices_hang_on_the_seed_and_the_memory_on_the_checkpoint(log: P
     assert not replay(log).same
 
 
+@pytest.mark.parametrize("kind", ["router", "worker"])
+def test_a_log_of_before_replays(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes((LOGS / f"{kind}_of_november_2026.hlog").read_bytes())
+    outcome = replay(path)
+    assert outcome.same
+    assert outcome.end == "closed"
+    assert outcome.events == len(lines_of(path)) - 2 > 60
+
+
+@pytest.mark.parametrize(("asked", "number"), [("LoadAsked", 0), ("ReportAsked", 1)])
+def test_a_difference_in_a_log_of_before_is_said_in_todays_words(
+    asked: str, number: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes((LOGS / "worker_of_november_2026.hlog").read_bytes())
+
+    def change(lines: list[str]) -> None:
+        index = [at for at, line in enumerate(lines) if at and "Asked" in line][number]
+        lines[index] = lines[index].replace('"LoadSample":[', '"LoadSample":[7')
+
+    rewrite(path, change)
+    found = replay(path).first_difference
+    assert found is not None
+    assert found.told.startswith(f"{asked}(link_id={1 - number}")
+    (then,), (now,) = found.then, found.now
+    assert then == now.replace("LoadSample(seq=", "LoadSample(seq=7")
+    assert now.startswith("Send")
+
+
 # --- differences ----------------------------------------------------------------------
 
 
@@ -78,12 +112,11 @@ def test_a_changed_policy_differs_where_its_first_effect_does(tmp_path: Path) ->
     events = record_router(path)
     changed = ROUTER.but({"theta_max": 0.5, "theta_start": (0.5, 0.5, 0.5, 0.5)})
     machine = RouterMachine(changed, rng=Random(SEED))
-    machine.restore(b'{"theta": {"m": [0.9, 0.9, 0.8, 0.5]}}')
     lines = lines_of(path)[1:]
     expected = 0
     for number, (event, line) in enumerate(zip(events, lines, strict=False), start=1):
         told, _, then = line.rstrip("\n").partition("\t")
-        now = [] if event is None else machine.on(event, now_s=json.loads(told)[0])
+        now = machine.on(event, now_s=json.loads(told)[0])
         if encode(now) != then:
             expected = number
             break
@@ -109,14 +142,13 @@ def test_changed_code_differs_at_the_event_it_changes(
         def on(self, event: RouterEvent, *, now_s: float) -> list[RouterEffect]:
             effects = super().on(event, now_s=now_s)
             handled.append(event)
-            # The first line is a restored checkpoint, no event of `on`.
             return [*effects, WakeAt(0.1 + 0.2)] if len(handled) == number else effects
 
     handled: list[Any] = []
-    monkeypatch.setattr("hasten_sim.replay.RouterMachine", Changed)
+    monkeypatch.setattr("hasten_policy.machines.RouterMachine", Changed)
     found = replay(log).first_difference
     assert found is not None
-    assert found.event == number + 1
+    assert found.event == number
     assert found.now == (*found.then, "WakeAt(at_s=0.30000000000000004)")
 
 
@@ -140,10 +172,12 @@ def test_a_machine_that_raises_now_differs_there(
     record_worker(path)
 
     class Broken(WorkerMachine):
-        def load(self, link_id: int, *, now_s: float) -> Any:
-            raise ZeroDivisionError(f"no link {link_id} at {now_s}")
+        def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
+            if isinstance(event, LoadAsked):
+                raise ZeroDivisionError(f"no link {event.link_id} at {now_s}")
+            return super().on(event, now_s=now_s)
 
-    monkeypatch.setattr("hasten_sim.replay.WorkerMachine", Broken)
+    monkeypatch.setattr("hasten_policy.machines.WorkerMachine", Broken)
     found = replay(path).first_difference
     assert found is not None
     assert found.told == "LoadAsked(link_id=1)"
@@ -274,4 +308,4 @@ def test_progress_is_told_in_bytes_of_the_file(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_machine_can_be_replayed() -> None:
-    assert set(KINDS) == {"router", "worker"}
+    assert set(MACHINES) == {"router", "worker"}

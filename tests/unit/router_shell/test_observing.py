@@ -50,7 +50,7 @@ class Counted:
         self.clock = ManualClock()
         machine = ScriptedMachine(once_lost_once_answered)
         meter = Meter(RouterMetrics(self._registry), Telemetry())
-        self.shell = Shell(machine, self.clock, meter)  # type: ignore[arg-type]  # as it is used
+        self.shell = Shell(machine, self.clock, meter, suspect_sizes=machine.suspect_sizes)
         for worker in "ab":
             self.shell.joined(NotingLink(worker))
 

@@ -7,6 +7,7 @@ from random import Random
 from structlog.testing import capture_logs
 
 from hasten_policy.load import WorkerReport
+from hasten_policy.router.events import CheckpointRestored
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 from hasten_runtime.checkpoints import CheckpointKeeper
@@ -18,10 +19,15 @@ LEARNT = json.dumps({"theta": {"m": [0.9, 0.8, 0.7, 0.6]}}).encode()
 
 
 class Shelf:
-    """Takes reports."""
+    """Takes reports, and checkpoints for a machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: RouterMachine | None = None) -> None:
         self.reports: dict[str, WorkerReport] = {}
+        self._machine = machine
+
+    def restore(self, checkpoint: bytes) -> None:
+        assert self._machine is not None
+        learnt(self._machine, checkpoint)
 
     def remember(self, reports: dict[str, WorkerReport]) -> None:
         self.reports = reports
@@ -29,6 +35,10 @@ class Shelf:
 
 def a_machine() -> RouterMachine:
     return RouterMachine(RouterPolicy(), rng=Random(1))
+
+
+def learnt(machine: RouterMachine, checkpoint: bytes = LEARNT) -> None:
+    machine.on(CheckpointRestored(checkpoint.decode()), now_s=0.0)
 
 
 def keeper_of(
@@ -40,10 +50,10 @@ def keeper_of(
 async def test_a_checkpoint_survives_a_restart() -> None:
     store = MemoryLoadStore()
     former = a_machine()
-    former.restore(LEARNT)
+    learnt(former)
     await keeper_of(store, former).save()
     successor = a_machine()
-    await keeper_of(store, successor).restore(Shelf())
+    await keeper_of(store, successor).restore(Shelf(successor))
     assert successor.checkpoint() == former.checkpoint()
     assert b'"m"' in successor.checkpoint()
 
@@ -81,7 +91,7 @@ async def test_it_saves_again_and_again_and_complains_once() -> None:
         running = asyncio.create_task(keeper_of(store, machine, interval_s=0.001).run())
         await eventually(lambda: logs)
         store.available = True
-        machine.restore(LEARNT)
+        learnt(machine)
 
         async def saved() -> bool:
             return await store.checkpoint("router:r") == machine.checkpoint()

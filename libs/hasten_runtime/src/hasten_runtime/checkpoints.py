@@ -21,13 +21,13 @@ class Learning(Protocol):
         """What it learnt."""
         ...
 
-    def restore(self, value: bytes) -> None:
-        """Takes over a checkpoint; whatever is wrong with it is left out."""
-        ...
-
 
 class Remembering(Protocol):
-    """Takes reports to use until workers speak for themselves."""
+    """Takes over what is known from before the restart."""
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Uses what the machine had learnt."""
+        ...
 
     def remember(self, reports: dict[str, WorkerReport]) -> None:
         """Uses these for workers that join before their own first report."""
@@ -59,7 +59,7 @@ class CheckpointKeeper:
             async with asyncio.timeout(RESTORE_S_MAX):
                 checkpoint = await self._store.checkpoint(self._name)
                 if checkpoint is not None:
-                    self._machine.restore(checkpoint)
+                    shell.restore(checkpoint)
                 shell.remember(await self._store.reports())
         except (StoreUnavailable, TimeoutError) as error:
             _log.warning("checkpoint.not_restored", reason=str(error) or "the store is slow")

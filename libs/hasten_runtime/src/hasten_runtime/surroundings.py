@@ -1,8 +1,10 @@
 """What every service has around its machine: clock, traces, metrics, readiness, discovery."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -15,6 +17,7 @@ from hasten_runtime.host_counters import HostCounters
 from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
+from hasten_runtime.recording import Recorder, open_recorder
 from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.settings import DiscoverySettings
 
@@ -24,6 +27,7 @@ class Surroundings:
     """What stands around one service's machine.
 
     Attributes:
+        instance: Name of this instance of the service.
         clock: Of the process.
         traces: Where spans go.
         registry: Of its metrics.
@@ -32,6 +36,7 @@ class Surroundings:
         stack: Closes, last first, what is opened here or put on it.
     """
 
+    instance: str
     clock: Clock
     traces: telemetry.Telemetry
     registry: CollectorRegistry
@@ -52,6 +57,15 @@ class Surroundings:
         store = RedisLoadStore(redis_url)
         self.stack.push_async_callback(store.close)
         return store
+
+    def recorder(
+        self, folder: Path | None, policy: object, *, seed: int = 0, bytes_max: int
+    ) -> Recorder | None:
+        """Of the machine's events; see `open_recorder`."""
+        recorder = open_recorder(folder, policy, name=self.instance, seed=seed, bytes_max=bytes_max)
+        if recorder is not None:
+            self.stack.push_async_callback(asyncio.to_thread, recorder.close)
+        return recorder
 
     def measure_host(self, tell: Callable[[HostLag], None]) -> None:
         """Begins to measure how the host treats this process: for the machine, and as metrics."""
@@ -84,4 +98,4 @@ async def open_surroundings(
         with listening(metrics_address, setting="metrics_address", variable=variable):
             endpoint = metrics.serve(metrics_address, registry, readiness)
         stack.callback(endpoint.close)
-        yield Surroundings(SystemClock(), traces, registry, readiness, endpoint, stack)
+        yield Surroundings(instance, SystemClock(), traces, registry, readiness, endpoint, stack)

@@ -149,7 +149,7 @@ class Link:
             self._to_router_s = max(self._to_router_s, self._loop.now_s + self._delay_s())
             self._loop.at(self._to_router_s, self._at_router, (self._epoch, message))
 
-    def report(self, report: WorkerReport) -> None:
+    def report(self, report: WorkerReport | None) -> None:
         """Sends a periodic full report, which may be lost."""
         lost = self._network.report_loss
         if not (lost and self._rng.random() < lost):

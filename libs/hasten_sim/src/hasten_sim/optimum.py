@@ -8,15 +8,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     Deliver,
+    Drained,
+    ModelIdle,
     ModelOpened,
     ModelSpec,
+    Refuse,
+    SendLoad,
+    SendReport,
     StartBatch,
+    StopBatch,
+    TellLoad,
     WakeAt,
     Woke,
     WorkerEvent,
@@ -162,6 +169,13 @@ class _Lane:
                 self._loop.at(max(effect.at_s, self._loop.now_s), self._tell, Woke())
             elif isinstance(effect, Deliver):
                 self._kept += self._loop.now_s <= self._jobs[effect.call_id].deadline_s
+            elif isinstance(
+                effect,
+                Refuse | StopBatch | TellLoad | SendLoad | SendReport | ModelIdle | Drained,
+            ):
+                pass  # Such a job is not kept; nobody is told of load or models here.
+            else:
+                assert_never(effect)
 
 
 def _spec(run_s: float) -> ModelSpec:

@@ -9,31 +9,24 @@ from random import Random
 from typing import Any, BinaryIO, Final
 
 from hasten_policy.eventlog import (
-    KINDS,
-    CheckpointRestored,
     Decoder,
     Header,
     Json,
-    LoadAsked,
     Outcome,
     Raised,
-    ReportAsked,
     decode_header,
     encode,
+    fields_of,
+    migration,
     parse,
     policy_of,
     shown,
+    types_of,
 )
-from hasten_policy.router.machine import RouterMachine
-from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.worker.machine import WorkerMachine
-from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.machines import MACHINES, Machine
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Longest line that is read: a report of a worker with very many models is below 1 MB."""
-
-Play = Callable[[Any, float], list[Any]]
-"""Gives an event, with its time, to a machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ class ReplayOutcome:
     """What a replay found.
 
     Attributes:
-        kind: "router" or "worker".
+        kind: Of the machine: a name of `MACHINES`.
         about: Who wrote the log, when, which version.
         policy: The machine's parameters as recorded.
         notes: Where they could not be used as they are.
@@ -112,7 +105,8 @@ def replay(path: Path, on_progress: Callable[[int], None] = lambda _: None) -> R
         header = decode_header(first)
         policy, notes = policy_of(header)
         outcome = ReplayOutcome(header.kind, header.about, header.policy, notes)
-        _compare(lines, header, _player(policy, header.seed), outcome)
+        machine = MACHINES[header.kind].make(policy, Random(header.seed))
+        _compare(lines, header, machine, outcome)
         outcome.truncated = lines.truncated or (outcome.same and not outcome.end)
         return outcome
 
@@ -153,8 +147,11 @@ class _Lines(Iterator[str]):
         return line.decode("ascii", "replace")
 
 
-def _compare(lines: _Lines, header: Header, play: Play, outcome: ReplayOutcome) -> None:
-    decoder = Decoder(KINDS[header.kind].types, header.fields)
+def _compare(
+    lines: _Lines, header: Header, machine: Machine[Any, Any], outcome: ReplayOutcome
+) -> None:
+    reading = migration(header.fields)
+    decoder = Decoder(types_of(header.kind), reading.fields)
     first_s = None
     for line in lines:
         try:
@@ -168,14 +165,15 @@ def _compare(lines: _Lines, header: Header, play: Play, outcome: ReplayOutcome) 
         # A restored checkpoint carries no time.
         first_s = first_s or now_s
         outcome.seconds = now_s - first_s
-        effects = _played(play, event, now_s)
+        then = reading.outcome(event, then)
+        effects = _played(machine, event, now_s)
         now = encode(effects)
         if now != then and not _equal_in_todays_types(then, now, decoder):
             difference = Difference(
                 event=outcome.events,
                 now_s=now_s,
                 told=_shown(encode(event), header.kind)[0],
-                then=_shown(then, header.kind, header.fields),
+                then=_shown(then, header.kind, reading.fields),
                 now=_shown(now, header.kind),
             )
             # A flipped bit looks like a difference, and only the checksum behind it can tell.
@@ -205,7 +203,7 @@ def _equal_in_todays_types(then: str, now: str, decoder: Decoder) -> bool:
 def _shown(
     text: str, kind: str, fields: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[str, ...]:
-    names = fields or KINDS[kind].fields()
+    names = fields or fields_of(kind)
     try:
         raw = parse(text)
     except ValueError:
@@ -214,32 +212,8 @@ def _shown(
     return tuple(shown(effect, names) for effect in effects)
 
 
-def _played(play: Play, event: object, now_s: float) -> Outcome:
+def _played(machine: Machine[Any, Any], event: object, now_s: float) -> Outcome:
     try:
-        return play(event, now_s)
+        return machine.on(event, now_s=now_s)
     except Exception as error:  # noqa: BLE001  (whatever the machine raises is what came of it)
         return Raised(type(error).__name__, str(error))
-
-
-def _player(policy: RouterPolicy | WorkerPolicy, seed: int) -> Play:
-    """A new machine with that policy."""
-    if isinstance(policy, RouterPolicy):
-        router = RouterMachine(policy, rng=Random(seed))
-
-        def play_router(event: Any, now_s: float) -> list[Any]:  # noqa: ANN401  (decoded from the log)
-            if isinstance(event, CheckpointRestored):
-                router.restore(event.value.encode("utf-8", "surrogateescape"))
-                return []
-            return router.on(event, now_s=now_s)
-
-        return play_router
-    worker = WorkerMachine(policy)
-
-    def play_worker(event: Any, now_s: float) -> list[Any]:  # noqa: ANN401  (decoded from the log)
-        if isinstance(event, LoadAsked):
-            return [worker.load(event.link_id, now_s=now_s)]
-        if isinstance(event, ReportAsked):
-            return [worker.report(event.link_id, now_s=now_s, incarnation=event.incarnation)]
-        return worker.on(event, now_s=now_s)
-
-    return play_worker

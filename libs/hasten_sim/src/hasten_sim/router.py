@@ -2,7 +2,7 @@
 
 from math import inf
 from random import Random
-from typing import Any
+from typing import Any, assert_never
 
 from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.reasons import Reason
@@ -12,11 +12,13 @@ from hasten_policy.router.events import (
     CallAbandoned,
     CallArrived,
     Deliver,
+    InputBanned,
     LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
     Send,
+    StandingChanged,
     WakeAt,
     Woke,
     WorkerJoined,
@@ -244,6 +246,10 @@ class SimRouter:
                 self._loop.at(max(effect.at_s, now_s), self._wake)
             elif isinstance(effect, Revoke):
                 self._revoke(effect)
+            elif isinstance(effect, StandingChanged | InputBanned):
+                pass  # For operators alone, and there are none here.
+            else:
+                assert_never(effect)
 
     def _deliver(self, effect: Deliver) -> None:
         reply = self._reply

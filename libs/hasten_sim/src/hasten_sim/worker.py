@@ -3,23 +3,30 @@
 from dataclasses import dataclass, replace
 from math import inf
 from random import Random
-from typing import Any
+from typing import Any, assert_never
 
-from hasten_policy.load import WorkerReport
+from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
     CallCancelled,
     Deliver,
+    Drained,
     LinkClosed,
     LinkOpened,
+    LoadAsked,
+    ModelIdle,
     ModelOpened,
     Refuse,
+    ReportAsked,
+    SendLoad,
+    SendReport,
     StartBatch,
     StopBatch,
     TellLoad,
     WakeAt,
     Woke,
+    WorkerEffect,
     WorkerEvent,
 )
 from hasten_policy.worker.machine import WorkerMachine
@@ -92,6 +99,8 @@ class SimWorker:
         self._wake_s = inf
         self._incarnation += 1
         self._told: dict[int, ToRouter] = {}
+        self._load: LoadSample | None = None
+        self._state: WorkerReport | None = None
 
     # --- its life -------------------------------------------------------------------------
 
@@ -176,7 +185,7 @@ class SimWorker:
     def link_opened(self, link: Link) -> None:
         """A router's stream opened."""
         self._tell(LinkOpened(link.link_id))
-        link.to_router(ToRouter(report=self._state(link)))
+        link.to_router(ToRouter(report=self._state_for(link)))
 
     def link_closed(self, link: Link) -> None:
         """A router's stream closed."""
@@ -238,7 +247,8 @@ class SimWorker:
         for link in self.links:
             message = told.get(link.link_id)
             if message is not None:
-                message.load = self._machine.load(link.link_id, now_s=self._loop.now_s)
+                self._ask(LoadAsked(link.link_id))
+                message.load = self._load
                 link.to_router(message)
 
     # --- reports ----------------------------------------------------------------------------
@@ -255,31 +265,45 @@ class SimWorker:
         if incarnation == self._incarnation and not self._hung:
             for link in self.links:
                 if link.up:
-                    link.report(self._state(link))
+                    link.report(self._state_for(link))
 
-    def _state(self, link: Link) -> WorkerReport:
-        return self._machine.report(
-            link.link_id, now_s=self._loop.now_s, incarnation=str(self._incarnation)
-        )
+    def _state_for(self, link: Link) -> WorkerReport | None:
+        self._ask(ReportAsked(link.link_id, str(self._incarnation)))
+        return self._state
 
     # --- events and effects -------------------------------------------------------------------
 
     def _tell(self, event: WorkerEvent) -> None:
         self.events += 1
+        self._ask(event)
+
+    def _ask(self, event: WorkerEvent) -> None:
+        """As `_tell` for a question, which is no event of the mesh: nothing has happened."""
         for effect in self._machine.on(event, now_s=self._loop.now_s):
-            if isinstance(effect, StartBatch):
-                self.lanes.start(effect, [self._calls[call_id].ask for call_id in effect.call_ids])
-            elif isinstance(effect, Deliver):
-                self._end(effect.call_id, effect.service_s, None)
-            elif isinstance(effect, Refuse):
-                self._end(effect.call_id, 0.0, effect)
-            elif isinstance(effect, WakeAt):
-                self._wake_s = effect.at_s
-                self._loop.at(max(effect.at_s, self._loop.now_s), self._wake, self._incarnation)
-            elif isinstance(effect, TellLoad):
-                self._told.setdefault(effect.link_id, ToRouter())
-            elif isinstance(effect, StopBatch):
-                self.lanes.stop(effect.batch_id)
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: WorkerEffect) -> None:
+        if isinstance(effect, StartBatch):
+            self.lanes.start(effect, [self._calls[call_id].ask for call_id in effect.call_ids])
+        elif isinstance(effect, Deliver):
+            self._end(effect.call_id, effect.service_s, None)
+        elif isinstance(effect, Refuse):
+            self._end(effect.call_id, 0.0, effect)
+        elif isinstance(effect, WakeAt):
+            self._wake_s = effect.at_s
+            self._loop.at(max(effect.at_s, self._loop.now_s), self._wake, self._incarnation)
+        elif isinstance(effect, TellLoad):
+            self._told.setdefault(effect.link_id, ToRouter())
+        elif isinstance(effect, SendLoad):
+            self._load = effect.load
+        elif isinstance(effect, SendReport):
+            self._state = effect.report
+        elif isinstance(effect, StopBatch):
+            self.lanes.stop(effect.batch_id)
+        elif isinstance(effect, ModelIdle | Drained):
+            raise TypeError(f"a simulated worker neither closes models nor drains: {effect}")
+        else:
+            assert_never(effect)
 
     def _wake(self, incarnation: int) -> None:
         if incarnation == self._incarnation and self._loop.now_s >= self._wake_s:

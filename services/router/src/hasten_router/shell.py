@@ -1,10 +1,11 @@
 """The one owner of the router's machine: turns what happens into events, effects into IO."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol, assert_never
 
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.machines import Machine
 from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 from hasten_policy.router.events import (
     Asked,
@@ -12,11 +13,13 @@ from hasten_policy.router.events import (
     AttemptRefused,
     CallAbandoned,
     CallArrived,
+    CheckpointRestored,
     Deliver,
     InputBanned,
     LoadTold,
     Refuse,
     Revoke,
+    RouterEffect,
     RouterEvent,
     Send,
     StandingChanged,
@@ -27,7 +30,6 @@ from hasten_policy.router.events import (
     WorkerQuiesced,
     WorkerReported,
 )
-from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.suspicion import Content
 from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
@@ -84,10 +86,24 @@ class Shell:
     """Feeds one machine and carries out its effects, in order, on one event loop.
 
     It is the LinkListener of all worker links and the CallDoor of the front.
+
+    Args:
+        machine: Decides.
+        clock: The router's.
+        observer: Counts and traces.
+        suspect_sizes: See `RouterMachine.suspect_sizes`.
     """
 
-    def __init__(self, machine: RouterMachine, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        machine: Machine[RouterEvent, RouterEffect],
+        clock: Clock,
+        observer: Observer,
+        *,
+        suspect_sizes: Callable[[str], Collection[int]],
+    ) -> None:
         self._machine = machine
+        self._suspect_sizes = suspect_sizes
         self._clock = clock
         self._observer = observer
         self._calls: dict[int, Call] = {}
@@ -101,15 +117,6 @@ class Shell:
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._carry_out = {
-            Send: self._send,
-            Revoke: self._revoke,
-            Deliver: self._deliver,
-            Refuse: self._refuse,
-            WakeAt: self._wake_at,
-            StandingChanged: self._standing_changed,
-            InputBanned: self._observer.input_banned,
-        }
 
     # --- the front -------------------------------------------------------------------
 
@@ -122,7 +129,7 @@ class Shell:
         call.call_id = call_id
         self._calls[call_id] = call
         self._idle.clear()
-        sizes = self._machine.suspect_sizes(call.model)
+        sizes = self._suspect_sizes(call.model)
         try:
             self._tell(
                 CallArrived(
@@ -180,6 +187,10 @@ class Shell:
         known = self._remembered.pop(link.worker_id, None)
         if known is not None:
             self._tell(WorkerReported(link.worker_id, known))
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Uses what the machine had learnt before the restart."""
+        self._tell(CheckpointRestored(checkpoint.decode("utf-8", "surrogateescape")))
 
     def remember(self, reports: Mapping[str, WorkerReport]) -> None:
         """Uses these reports for workers that join before their own first report."""
@@ -248,7 +259,25 @@ class Shell:
 
     def _tell(self, event: RouterEvent) -> None:
         for effect in self._machine.on(event, now_s=self._clock.now_s()):
-            self._carry_out[type(effect)](effect)  # type: ignore[operator]  # keyed by type
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: RouterEffect) -> None:
+        if isinstance(effect, Send):
+            self._send(effect)
+        elif isinstance(effect, Deliver):
+            self._deliver(effect)
+        elif isinstance(effect, WakeAt):
+            self._wake_at(effect)
+        elif isinstance(effect, Refuse):
+            self._end(effect.call_id, effect.refusal)
+        elif isinstance(effect, Revoke):
+            self._revoke(effect)
+        elif isinstance(effect, StandingChanged):
+            self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
+        elif isinstance(effect, InputBanned):
+            self._observer.input_banned(effect)
+        else:
+            assert_never(effect)
 
     def _send(self, effect: Send) -> None:
         call = self._calls[effect.call_id]
@@ -274,9 +303,6 @@ class Shell:
         call.reply = reply
         self._end(effect.call_id, reply.payload if reply.refusal is None else reply.refusal)
 
-    def _refuse(self, effect: Refuse) -> None:
-        self._end(effect.call_id, effect.refusal)
-
     def _end(self, call_id: int, outcome: bytes | Refusal) -> None:
         call = self._calls.pop(call_id, None)
         if call is None:
@@ -295,9 +321,6 @@ class Shell:
 
     def _count_ended(self, call: Call) -> None:
         self._observer.call_ended(call)
-
-    def _standing_changed(self, effect: StandingChanged) -> None:
-        self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
 
     # --- the timer -------------------------------------------------------------------
 

@@ -1,9 +1,8 @@
 """Puts one router process together and takes it apart in order."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
@@ -30,7 +29,7 @@ from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedRouterMachine, open_recorder
+from hasten_runtime.recording import recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
 
 
@@ -81,9 +80,16 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     async with opened as around:
         counts = RouterMetrics(around.registry, models_max=settings.telemetry.models_max)
         seed = settings.seed if settings.seed is not None else secrets.randbits(63)
-        machine = _machine(settings, seed, around.stack)
+        rng = Random(seed)  # noqa: S311  (spreads load; no secret)
+        policy = settings.router_policy()
+        machine = RouterMachine(policy, rng=rng)
+        recorder = around.recorder(
+            settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
+        )
         meter = Meter(counts, around.traces, knows=lambda name: machine.knows(name, ""))
-        shell = Shell(machine, around.clock, meter)
+        shell = Shell(
+            recorded(machine, recorder), around.clock, meter, suspect_sizes=machine.suspect_sizes
+        )
         around.stack.callback(shell.close)
         discovery = around.discovery(settings.discovery_settings())
         opener = _link_opener(settings, shell, around, seed)
@@ -110,24 +116,6 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
             readiness=around.readiness,
             metrics=around.metrics,
         )
-
-
-def _machine(settings: RouterSettings, seed: int, stack: AsyncExitStack) -> RouterMachine:
-    """The machine; it records, if that is asked for."""
-    policy = settings.router_policy()
-    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
-    recorder = open_recorder(
-        settings.record,
-        policy,
-        service="router",
-        name=settings.id,
-        seed=seed,
-        bytes_max=settings.record_bytes_max,
-    )
-    if recorder is None:
-        return RouterMachine(policy, rng=rng)
-    stack.push_async_callback(asyncio.to_thread, recorder.close)
-    return RecordedRouterMachine(policy, rng=rng, recorder=recorder)
 
 
 def _checkpoints(

@@ -1,6 +1,5 @@
 """Puts one worker together and takes it apart in order."""
 
-import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,7 +29,7 @@ from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import RecordedWorkerMachine, Recorder, open_recorder
+from hasten_runtime.recording import Recorder, recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
 from hasten_runtime.worker_rpcs import SERVICE_NAME
 from hasten_worker.decoding import RequestDecoder
@@ -196,7 +195,9 @@ def _core(settings: WorkerSettings, make_store: MakeStore, around: Surroundings)
     if regions is not None:
         stack.callback(regions.close)
     readable = regions or NoRegions()
-    machine, recorder = _machine(settings, stack)
+    policy = settings.worker_policy()
+    machine = WorkerMachine(policy)
+    recorder = around.recorder(settings.record, policy, bytes_max=settings.record_bytes_max)
     counts = WorkerMetrics(around.registry, models_max=settings.telemetry.models_max)
     meter = Meter(counts, around.traces)
     shell = Shell(
@@ -205,7 +206,7 @@ def _core(settings: WorkerSettings, make_store: MakeStore, around: Surroundings)
             incarnation=uuid.uuid4().hex,
             stop_grace_s=settings.stop_grace_s,
         ),
-        machine,
+        recorded(machine, recorder),
         Lanes(settings.lane_count(), clock=clock, regions=readable),
         clock=clock,
         observer=meter,
@@ -236,24 +237,6 @@ def _core(settings: WorkerSettings, make_store: MakeStore, around: Surroundings)
         recorder=recorder,
         front=stack.enter_context(front),
     )
-
-
-def _machine(
-    settings: WorkerSettings, stack: AsyncExitStack
-) -> tuple[WorkerMachine, Recorder | None]:
-    """The machine, and what records it, if that is asked for."""
-    policy = settings.worker_policy()
-    recorder = open_recorder(
-        settings.record,
-        policy,
-        service="worker",
-        name=settings.worker_id(),
-        bytes_max=settings.record_bytes_max,
-    )
-    if recorder is None:
-        return WorkerMachine(policy), None
-    stack.push_async_callback(asyncio.to_thread, recorder.close)
-    return RecordedWorkerMachine(policy, recorder=recorder), recorder
 
 
 def _reporter(settings: WorkerSettings, core: _Core) -> Reporter:

@@ -12,8 +12,7 @@ from dataclasses import is_dataclass
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from hasten_policy.eventlog.asked import Raised
-from hasten_policy.eventlog.kinds import field_names
+from hasten_policy.eventlog.kinds import Raised, field_names
 from hasten_policy.reasons import Reason
 
 Outcome: TypeAlias = Sequence[object] | Raised

@@ -5,10 +5,9 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
 from hasten_policy.eventlog.codec import Json, encode, parse
-from hasten_policy.eventlog.kinds import KINDS
+from hasten_policy.eventlog.kinds import fields_of
 from hasten_policy.groups import changed, named
-from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.machines import MACHINES, kind_of
 
 FORMAT: Final = 1
 """Raised whenever an older reader would misread a log."""
@@ -21,7 +20,7 @@ class Header:
     """Beginning of a log.
 
     Attributes:
-        kind: "router" or "worker".
+        kind: Of the machine: a name of `MACHINES`.
         policy: The machine's parameters as operators name them, named groups as dictionaries.
         seed: Of the machine's random numbers; 0 for a machine without.
         about: For people: who wrote it, when, which version.
@@ -35,18 +34,20 @@ class Header:
     fields: Mapping[str, tuple[str, ...]]
 
 
-def encode_header(
-    policy: RouterPolicy | WorkerPolicy, *, seed: int, about: Mapping[str, str]
-) -> str:
-    """The first line of a log of a machine with that policy, its end included."""
-    (kind,) = (name for name, kind in KINDS.items() if kind.policy is type(policy))
+def encode_header(policy: object, *, seed: int, about: Mapping[str, str]) -> str:
+    """The first line of a log of a machine with that policy, its end included.
+
+    Raises:
+        TypeError: It is the policy of no machine.
+    """
+    kind = kind_of(policy).name
     said = {
         MARK: FORMAT,
         "kind": kind,
         "about": dict(about),
         "seed": seed,
         "policy": _said(policy),
-        "fields": KINDS[kind].fields(),
+        "fields": fields_of(kind),
     }
     return encode(said) + "\n"
 
@@ -68,8 +69,9 @@ def decode_header(line: str) -> Header:
             f"the log is of format {said[MARK]}, and this version of Hasten reads format {FORMAT}"
         )
     match said:
-        case {"kind": str() as kind} if kind not in KINDS:
-            raise ValueError(f"the log is of a {kind!r}; this version replays {', '.join(KINDS)}")
+        case {"kind": str() as kind} if kind not in MACHINES:
+            known = ", ".join(MACHINES)
+            raise ValueError(f"the log is of a {kind!r}; this version replays {known}")
         case {
             "kind": str() as kind,
             "seed": int() as seed,
@@ -91,15 +93,14 @@ def _names(said: dict[str, Json]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def policy_of(header: Header) -> tuple[RouterPolicy | WorkerPolicy, tuple[str, ...]]:
+def policy_of(header: Header) -> tuple[object, tuple[str, ...]]:
     """The policy to replay with, and sentences on where it cannot be the one of the log.
 
     Raises:
         ValueError: A value of the log is out of the range that this version allows.
     """
     notes: list[str] = []
-    made = _remade(KINDS[header.kind].policy(), header.policy, "", notes)
-    assert isinstance(made, RouterPolicy | WorkerPolicy)  # noqa: S101  (for the type checker)
+    made = _remade(MACHINES[header.kind].policy(), header.policy, "", notes)
     return made, tuple(notes)
 
 

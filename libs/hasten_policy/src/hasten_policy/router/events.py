@@ -164,6 +164,17 @@ class Woke:
     """A time asked for by WakeAt has come."""
 
 
+@dataclass(slots=True)
+class CheckpointRestored:
+    """What `RouterMachine.checkpoint` gave before the restart; one that cannot be read is ignored.
+
+    Attributes:
+        value: The checkpoint, UTF-8 with surrogate escapes for what is none.
+    """
+
+    value: str
+
+
 RouterEvent = (
     CallArrived
     | AttemptAnswered
@@ -176,6 +187,7 @@ RouterEvent = (
     | WorkerQuiesced
     | HostLag
     | Woke
+    | CheckpointRestored
 )
 
 # --- effects --------------------------------------------------------------------------

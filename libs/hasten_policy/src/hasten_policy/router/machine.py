@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from hasten_policy.fleet.changes import (
     check_silence,
@@ -27,6 +27,7 @@ from hasten_policy.router.events import (
     AttemptRefused,
     CallAbandoned,
     CallArrived,
+    CheckpointRestored,
     LoadTold,
     RouterEffect,
     RouterEvent,
@@ -176,40 +177,50 @@ class RouterMachine:
         ]
 
     def checkpoint(self) -> bytes:
-        """What is worth keeping over a restart: the thetas by model."""
+        """What is worth keeping over a restart, for `CheckpointRestored`: the thetas by model."""
         thetas = {name: theta.values for name, theta in self._state.registry.thetas.items()}
         return json.dumps({"theta": thetas}, sort_keys=True).encode()
-
-    def restore(self, value: bytes) -> None:
-        """Takes a checkpoint over; one that cannot be read is ignored."""
-        try:
-            thetas = json.loads(value)["theta"]
-            found = {str(name): [float(v) for v in values] for name, values in thetas.items()}
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            return
-        for name, values in found.items():
-            self._state.registry.theta_of(name).restore(values)
 
     # --- inner ------------------------------------------------------------------------
 
     def _on_worker(
         self,
-        event: LoadTold | WorkerReported | WorkerJoined | WorkerLost | WorkerQuiesced | HostLag,
+        event: LoadTold
+        | WorkerReported
+        | WorkerJoined
+        | WorkerLost
+        | WorkerQuiesced
+        | HostLag
+        | CheckpointRestored,
         now_s: float,
     ) -> None:
         state = self._state
-        if isinstance(event, LoadTold):
-            told(state, event, now_s)
-        elif isinstance(event, WorkerReported):
-            reported(state, event, now_s)
-        elif isinstance(event, WorkerJoined):
-            joined(state, event, now_s)
-        elif isinstance(event, WorkerLost):
-            lost(state, event, now_s)
-        elif isinstance(event, HostLag):
-            state.host.heard(event, now_s)
-        else:
-            quiesced(state, event.worker_id)
+        match event:
+            case LoadTold():
+                told(state, event, now_s)
+            case WorkerReported():
+                reported(state, event, now_s)
+            case WorkerJoined():
+                joined(state, event, now_s)
+            case WorkerLost():
+                lost(state, event, now_s)
+            case HostLag():
+                state.host.heard(event, now_s)
+            case WorkerQuiesced():
+                quiesced(state, event.worker_id)
+            case CheckpointRestored():
+                self._remember(event.value)
+            case _:
+                assert_never(event)
+
+    def _remember(self, checkpoint: str) -> None:
+        try:
+            thetas = json.loads(checkpoint.encode("utf-8", "surrogateescape"))["theta"]
+            found = {str(name): [float(v) for v in values] for name, values in thetas.items()}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            return
+        for name, values in found.items():
+            self._state.registry.theta_of(name).restore(values)
 
     def _abandon(self, call_id: int, now_s: float) -> None:
         state = self._state

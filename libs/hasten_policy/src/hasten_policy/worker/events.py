@@ -6,7 +6,7 @@ None is frozen, as making a frozen one takes several times as long; and none is 
 from dataclasses import dataclass
 from math import inf
 
-from hasten_policy.load import HostLag
+from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.reasons import Refusal
 
 # --- what the machine must know of a model ----------------------------------------------
@@ -151,6 +151,29 @@ class Woke:
     """A time asked for by WakeAt has come."""
 
 
+@dataclass(slots=True)
+class LoadAsked:
+    """A link is about to tell its other end the load (0: callers served directly). SendLoad is
+    all that comes of it.
+    """
+
+    link_id: int
+
+
+@dataclass(slots=True)
+class ReportAsked:
+    """A link is about to tell its other end all that a router needs to know (0: for whoever reads
+    the copy in the store). SendReport is all that comes of it.
+
+    Attributes:
+        link_id: Whose counts the report holds.
+        incarnation: Of the worker's process, for the report.
+    """
+
+    link_id: int
+    incarnation: str
+
+
 WorkerEvent = (
     CallArrived
     | BatchEnded
@@ -162,6 +185,8 @@ WorkerEvent = (
     | DrainBegan
     | HostLag
     | Woke
+    | LoadAsked
+    | ReportAsked
 )
 
 # --- effects --------------------------------------------------------------------------
@@ -242,9 +267,38 @@ class WakeAt:
 
 @dataclass(slots=True)
 class TellLoad:
-    """Tell the other end of this link the load, soon, even if there is nothing to answer."""
+    """Tell the other end of this link the load, soon, even if there is nothing to answer: send
+    LoadAsked when a message is about to leave.
+    """
 
     link_id: int
 
 
-WorkerEffect = StartBatch | StopBatch | Deliver | Refuse | ModelIdle | Drained | WakeAt | TellLoad
+@dataclass(slots=True)
+class SendLoad:
+    """The load now, for the other end of this link."""
+
+    link_id: int
+    load: LoadSample
+
+
+@dataclass(slots=True)
+class SendReport:
+    """The whole state now, for the other end of this link."""
+
+    link_id: int
+    report: WorkerReport
+
+
+WorkerEffect = (
+    StartBatch
+    | StopBatch
+    | Deliver
+    | Refuse
+    | ModelIdle
+    | Drained
+    | WakeAt
+    | TellLoad
+    | SendLoad
+    | SendReport
+)

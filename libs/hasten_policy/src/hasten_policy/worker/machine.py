@@ -1,6 +1,7 @@
 """The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
 
 from math import ceil, inf, isfinite
+from typing import assert_never
 
 from hasten_policy.batching.batcher import FormedBatch
 from hasten_policy.batching.edf_queue import Call
@@ -19,13 +20,18 @@ from hasten_policy.worker.events import (
     DrainBegan,
     LinkClosed,
     LinkOpened,
+    LoadAsked,
     ModelClosed,
     ModelOpened,
     ModelSpec,
+    ReportAsked,
+    SendLoad,
+    SendReport,
     StartBatch,
     StopBatch,
     TellLoad,
     WakeAt,
+    Woke,
     WorkerEffect,
     WorkerEvent,
 )
@@ -103,6 +109,8 @@ class WorkerMachine:
 
     def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
         """Takes one event in and returns what is to be done, in order."""
+        if isinstance(event, LoadAsked | ReportAsked):
+            return [self._asked(event, now_s)]
         effects = self._book.begin(now_s)
         if isinstance(event, CallArrived):
             self._arrived(event, now_s)
@@ -128,22 +136,21 @@ class WorkerMachine:
             effects.append(WakeAt(due_s))
         return effects
 
-    def load(self, link_id: int, *, now_s: float) -> LoadSample:
-        """Load now, as told to the other end of a link (0: callers served directly)."""
-        return self._sample(link_id, now_s)
-
-    def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
-        """All that a router needs to know, as told to the other end of a link."""
+    def _asked(self, event: LoadAsked | ReportAsked, now_s: float) -> SendLoad | SendReport:
+        load = self._sample(event.link_id, now_s)
+        if isinstance(event, LoadAsked):
+            return SendLoad(event.link_id, load)
         draining = self._book.draining
-        return WorkerReport(
-            incarnation=incarnation,
+        report = WorkerReport(
+            incarnation=event.incarnation,
             draining=draining,
             lanes=self._policy.lanes,
-            load=self._sample(link_id, now_s),
+            load=load,
             models=tuple(
                 model_load(model, draining=draining) for model in self._book.models.values()
             ),
         )
+        return SendReport(event.link_id, report)
 
     def _sample(self, link_id: int, now_s: float) -> LoadSample:
         self._seq += 1
@@ -172,29 +179,36 @@ class WorkerMachine:
             starts_s=starts_s,
         )
 
-    def _on_rare(self, event: WorkerEvent, now_s: float) -> None:
+    def _on_rare(
+        self,
+        event: ModelOpened | ModelClosed | HostLag | LinkOpened | LinkClosed | DrainBegan | Woke,
+        now_s: float,
+    ) -> None:
         book = self._book
-        if isinstance(event, ModelOpened):
-            self._opened(event.spec)
-        elif isinstance(event, ModelClosed):
-            model = book.models.get(event.key)
-            if model is not None:
-                model.closing = True
-                book.end_model(model)
-        elif isinstance(event, HostLag):
-            self._batcher.margin.host_lagged(event, now_s)
-        elif isinstance(event, LinkOpened):
-            self._links.open(event.link_id, now_s)
-        elif isinstance(event, LinkClosed):
-            self._links.close(event.link_id)
-            for call in [call for call in book.calls.values() if call.link_id == event.link_id]:
-                self._cancelled(call.call_id, now_s)
-        elif isinstance(event, DrainBegan):
-            book.draining = True
-            self._batcher.eager = True
-            book.end_drain()
-        else:  # Woke
-            self._armed_s = inf
+        match event:
+            case ModelOpened():
+                self._opened(event.spec)
+            case ModelClosed():
+                model = book.models.get(event.key)
+                if model is not None:
+                    model.closing = True
+                    book.end_model(model)
+            case HostLag():
+                self._batcher.margin.host_lagged(event, now_s)
+            case LinkOpened():
+                self._links.open(event.link_id, now_s)
+            case LinkClosed():
+                self._links.close(event.link_id)
+                for call in [call for call in book.calls.values() if call.link_id == event.link_id]:
+                    self._cancelled(call.call_id, now_s)
+            case DrainBegan():
+                book.draining = True
+                self._batcher.eager = True
+                book.end_drain()
+            case Woke():
+                self._armed_s = inf
+            case _:
+                assert_never(event)
 
     # --- calls ------------------------------------------------------------------------
 

@@ -1,88 +1,40 @@
-"""The machines, with everything that they are told and asked going into a log."""
+"""A machine, with everything that it is told and that it asks for going into a log."""
 
-from collections.abc import Callable
-from random import Random
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from hasten_policy.eventlog import CheckpointRestored, LoadAsked, Raised, ReportAsked
-from hasten_policy.load import LoadSample, WorkerReport
-from hasten_policy.router.events import RouterEffect, RouterEvent
-from hasten_policy.router.machine import RouterMachine
-from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.worker.events import WorkerEffect, WorkerEvent
-from hasten_policy.worker.machine import WorkerMachine
-from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.eventlog import Raised
+from hasten_policy.machines import Machine
 from hasten_runtime.recording.recorder import Recorder
 
+Event = TypeVar("Event")
 Effect = TypeVar("Effect")
 
 
-class RecordedRouterMachine(RouterMachine):
-    """A RouterMachine that records.
+class Recorded(Generic[Event, Effect]):
+    """A machine of any kind that records. Whoever only looks at it asks the machine itself.
 
     Args:
-        settings: Parameters.
-        rng: Source of tie-breaks and jitter, with the seed that the log's header names.
+        machine: Made with the policy and the seed that the log's header names, and told nothing.
         recorder: Where to.
     """
 
-    __slots__ = ("_recorder",)
+    __slots__ = ("_machine", "_recorder")
 
-    def __init__(self, settings: RouterPolicy, *, rng: Random, recorder: Recorder) -> None:
-        super().__init__(settings, rng=rng)
+    def __init__(self, machine: Machine[Event, Effect], recorder: Recorder) -> None:
+        self._machine = machine
         self._recorder = recorder
 
-    def on(self, event: RouterEvent, *, now_s: float) -> list[RouterEffect]:
-        """As RouterMachine."""
-        return _recorded(self._recorder, super().on, event, now_s)
-
-    def restore(self, value: bytes) -> None:
-        """As RouterMachine."""
-        super().restore(value)
-        text = value.decode("utf-8", "surrogateescape")
-        # It has no time: a checkpoint is restored before the first event.
-        self._recorder.record(CheckpointRestored(text), [], now_s=0.0)
-
-
-class RecordedWorkerMachine(WorkerMachine):
-    """A WorkerMachine that records.
-
-    Args:
-        settings: Parameters.
-        recorder: Where to.
-    """
-
-    __slots__ = ("_recorder",)
-
-    def __init__(self, settings: WorkerPolicy, *, recorder: Recorder) -> None:
-        super().__init__(settings)
-        self._recorder = recorder
-
-    def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
-        """As WorkerMachine."""
-        return _recorded(self._recorder, super().on, event, now_s)
-
-    def load(self, link_id: int, *, now_s: float) -> LoadSample:
-        """As WorkerMachine."""
-        sample = super().load(link_id, now_s=now_s)
-        self._recorder.record(LoadAsked(link_id), [sample], now_s=now_s)
-        return sample
-
-    def report(self, link_id: int, *, now_s: float, incarnation: str) -> WorkerReport:
-        """As WorkerMachine."""
-        report = super().report(link_id, now_s=now_s, incarnation=incarnation)
-        self._recorder.record(ReportAsked(link_id, incarnation), [report], now_s=now_s)
-        return report
+    def on(self, event: Event, *, now_s: float) -> list[Effect]:
+        """As the machine; what came of the event, be it an exception, is recorded."""
+        try:
+            effects = self._machine.on(event, now_s=now_s)
+        except Exception as error:
+            self._recorder.record(event, Raised(type(error).__name__, str(error)), now_s=now_s)
+            raise
+        self._recorder.record(event, effects, now_s=now_s)
+        return effects
 
 
-def _recorded(
-    recorder: Recorder, on: Callable[..., list[Effect]], event: object, now_s: float
-) -> list[Effect]:
-    """What came of an event, be it an exception, after it was recorded."""
-    try:
-        effects = on(event, now_s=now_s)
-    except Exception as error:
-        recorder.record(event, Raised(type(error).__name__, str(error)), now_s=now_s)
-        raise
-    recorder.record(event, effects, now_s=now_s)
-    return effects
+def recorded(machine: Machine[Event, Effect], recorder: Recorder | None) -> Machine[Event, Effect]:
+    """The machine, recorded if there is a recorder."""
+    return machine if recorder is None else Recorded(machine, recorder)

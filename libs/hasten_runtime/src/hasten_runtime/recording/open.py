@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from hasten_policy.eventlog import encode_header
-from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.worker.policy import WorkerPolicy
+from hasten_policy.machines import kind_of
 from hasten_runtime import logs
 from hasten_runtime.recording.recorder import Recorder, RecorderLimits
 
@@ -23,9 +22,8 @@ _log = logs.logger(__name__)
 
 def open_recorder(
     folder: Path | None,
-    policy: RouterPolicy | WorkerPolicy,
+    policy: object,
     *,
-    service: str,
     name: str,
     seed: int = 0,
     bytes_max: int,
@@ -36,7 +34,6 @@ def open_recorder(
     Args:
         folder: Where to; None for nowhere. Made if it is not there.
         policy: Of the machine.
-        service: "router" or "worker".
         name: Of this instance.
         seed: Of the machine's random numbers.
         bytes_max: Size of the log at which recording ends.
@@ -53,7 +50,7 @@ def open_recorder(
     }
     try:
         header = encode_header(policy, seed=seed, about=about)
-        path, file = _create(folder, service, name, now)
+        path, file = _create(folder, kind_of(policy).name, name, now)
     except (OSError, TypeError, ValueError) as error:
         _log.error("recording.impossible", folder=str(folder), reason=str(error))
         return None
@@ -61,14 +58,14 @@ def open_recorder(
     return Recorder(file, str(path), header, RecorderLimits(bytes_max=bytes_max))
 
 
-def _create(folder: Path, service: str, name: str, now: datetime) -> tuple[Path, BinaryIO]:
+def _create(folder: Path, kind: str, name: str, now: datetime) -> tuple[Path, BinaryIO]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if sum(1 for _ in folder.glob(f"*{SUFFIX}")) >= LOGS_MAX:
         raise OSError(f"the folder holds {LOGS_MAX} logs already; move some away")
     # A name may hold anything; in a container every process id is 1.
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:64]
     began = now.strftime("%Y%m%dT%H%M%S%f")[:-3]
-    path = folder / f"{service}-{safe}-{began}-{os.getpid()}{SUFFIX}"
+    path = folder / f"{kind}-{safe}-{began}-{os.getpid()}{SUFFIX}"
     # Only its owner may read it: it names models and tenants.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     return path, os.fdopen(descriptor, "wb")

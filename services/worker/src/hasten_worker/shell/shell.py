@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.worker.events import (
     BatchEnded,
@@ -16,18 +18,22 @@ from hasten_policy.worker.events import (
     Drained,
     LinkClosed,
     LinkOpened,
+    LoadAsked,
     ModelClosed,
     ModelIdle,
     ModelOpened,
     Refuse,
+    ReportAsked,
+    SendLoad,
+    SendReport,
     StartBatch,
     StopBatch,
     TellLoad,
     WakeAt,
     Woke,
+    WorkerEffect,
     WorkerEvent,
 )
-from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.refusals import unstoppable
 from hasten_runtime import logs
 from hasten_runtime.alarm import Alarm
@@ -71,7 +77,7 @@ class Shell:
     def __init__(
         self,
         settings: ShellSettings,
-        machine: WorkerMachine,
+        machine: Machine[WorkerEvent, WorkerEffect],
         lanes: Lanes,
         *,
         clock: Clock,
@@ -103,16 +109,7 @@ class Shell:
         """Told when that becomes so."""
         self.on_idle: Callable[[str], None] = lambda _: None
         """Told the key of a closed model version whose last call has ended."""
-        self._carry_out: dict[type, Callable[..., None]] = {
-            StartBatch: self._start_batch,
-            StopBatch: self._stop_batch,
-            Deliver: self._deliver,
-            Refuse: self._refuse,
-            ModelIdle: self._model_idle,
-            Drained: self._drained,
-            WakeAt: self._wake_at,
-            TellLoad: self._told_load,
-        }
+        self._asked: SendLoad | SendReport | None = None
 
     def open(self) -> None:
         """Starts the lanes on the running loop."""
@@ -215,13 +212,15 @@ class Shell:
 
     def load(self, link_id: int) -> LoadSample:
         """The load as that link should hear it."""
-        return self._machine.load(link_id, now_s=self._clock.now_s())
+        self._tell(LoadAsked(link_id))
+        assert isinstance(self._asked, SendLoad)  # noqa: S101  (the machine's contract)
+        return self._asked.load
 
     def report(self, link_id: int = 0) -> WorkerReport:
         """The whole state as that link should hear it."""
-        return self._machine.report(
-            link_id, now_s=self._clock.now_s(), incarnation=self._settings.incarnation
-        )
+        self._tell(ReportAsked(link_id, self._settings.incarnation))
+        assert isinstance(self._asked, SendReport)  # noqa: S101  (the machine's contract)
+        return self._asked.report
 
     def begin_drain(self) -> None:
         """Takes no new calls from now on; `drained` returns when the last has ended."""
@@ -264,12 +263,34 @@ class Shell:
     def _tell(self, event: WorkerEvent) -> None:
         try:
             for effect in self._machine.on(event, now_s=self._clock.now_s()):
-                self._carry_out[type(effect)](effect)
+                self._carry_out(effect)
         except Exception:
             # Its picture and ours may differ now: answers would be lost in silence.
             _log.critical("machine.failed", worker_event=type(event).__name__, exc_info=True)
             self._break()
             raise
+
+    def _carry_out(self, effect: WorkerEffect) -> None:
+        if isinstance(effect, Deliver):
+            self._deliver(effect)
+        elif isinstance(effect, StartBatch):
+            self._start_batch(effect)
+        elif isinstance(effect, SendLoad | SendReport):
+            self._asked = effect
+        elif isinstance(effect, WakeAt):
+            self._alarm.set(effect.at_s)
+        elif isinstance(effect, Refuse):
+            self._refuse(effect)
+        elif isinstance(effect, TellLoad):
+            self._tell_load.get(effect.link_id, lambda: None)()
+        elif isinstance(effect, StopBatch):
+            self._stop_batch(effect)
+        elif isinstance(effect, ModelIdle):
+            self.on_idle(effect.key)
+        elif isinstance(effect, Drained):
+            self._all_ended.set()
+        else:
+            assert_never(effect)
 
     def _break(self) -> None:
         self.broken = True
@@ -379,20 +400,6 @@ class Shell:
         call.gone = True
         call.served.statistics.fail.add(self._clock.now_s() - call.arrived_s)
         self._observer.call_refused(call, refusal)
-
-    def _model_idle(self, effect: ModelIdle) -> None:
-        self.on_idle(effect.key)
-
-    def _told_load(self, effect: TellLoad) -> None:
-        tell = self._tell_load.get(effect.link_id)
-        if tell is not None:
-            tell()
-
-    def _drained(self, _: Drained) -> None:
-        self._all_ended.set()
-
-    def _wake_at(self, effect: WakeAt) -> None:
-        self._alarm.set(effect.at_s)
 
     def _woke(self) -> None:
         self._tell(Woke())

@@ -1,0 +1,99 @@
+"""Every kind of machine there is. A new one is one row here.
+
+Whoever must know all machines asks this table: the event log and its replay, the settings and the
+bundles of policies, the metrics, and what `hasten up` starts. By convention a machine "x" runs in
+the service `hasten_x`, whose settings begin with HASTEN_X_.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, get_args
+
+from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_policy.reasons import Refusal
+from hasten_policy.router.events import Asked, RouterEffect, RouterEvent
+from hasten_policy.router.machine import RouterMachine
+from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.router.suspicion import Content
+from hasten_policy.worker.events import ModelSpec, WorkerEffect, WorkerEvent
+from hasten_policy.worker.machine import WorkerMachine
+from hasten_policy.worker.policy import WorkerPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+Event_contra = TypeVar("Event_contra", contravariant=True)
+Effect = TypeVar("Effect")
+
+
+class Machine(Protocol[Event_contra, Effect]):
+    """Decides: events in, effects out. Nothing else changes a machine."""
+
+    def on(self, event: Event_contra, *, now_s: float) -> "list[Effect]":
+        """Handles one event; `now_s` never goes back.
+
+        Returns:
+            What is to be done, in order.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MachineKind:
+    """One kind of machine.
+
+    Attributes:
+        name: What settings, event logs, metrics and processes call it.
+        policy: Class of its parameters; each has a default.
+        events: All that it is told.
+        effects: All that it asks for.
+        parts: Further dataclasses that events and effects hold.
+        make: A new machine, from its parameters and its source of random numbers.
+    """
+
+    name: str
+    policy: type[Any]
+    events: tuple[type, ...]
+    effects: tuple[type, ...]
+    parts: tuple[type, ...]
+    make: "Callable[[Any, Random], Machine[Any, Any]]"
+
+
+def _worker(policy: WorkerPolicy, rng: "Random") -> WorkerMachine:
+    del rng  # It leaves nothing to chance.
+    return WorkerMachine(policy)
+
+
+_LOAD: Final = (LoadSample, ModelLoad, WorkerReport, Refusal)
+_KINDS: Final = (
+    MachineKind(
+        name="router",
+        policy=RouterPolicy,
+        events=get_args(RouterEvent),
+        effects=get_args(RouterEffect),
+        parts=(Asked, Content, *_LOAD),
+        make=lambda policy, rng: RouterMachine(policy, rng=rng),
+    ),
+    MachineKind(
+        name="worker",
+        policy=WorkerPolicy,
+        events=get_args(WorkerEvent),
+        effects=get_args(WorkerEffect),
+        parts=(ModelSpec, *_LOAD),
+        make=_worker,
+    ),
+)
+MACHINES: Final[dict[str, MachineKind]] = {kind.name: kind for kind in _KINDS}
+"""By name. When a mesh is stopped, its services leave in this order."""
+
+
+def kind_of(policy: object) -> MachineKind:
+    """The kind of machine that a policy is of.
+
+    Raises:
+        TypeError: It is of none.
+    """
+    for kind in MACHINES.values():
+        if kind.policy is type(policy):
+            return kind
+    raise TypeError(f"{type(policy).__name__} is the policy of no machine")
