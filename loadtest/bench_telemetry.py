@@ -24,12 +24,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from hasten_runtime import grpc_client, grpc_server, telemetry
+from hasten_runtime.protocol_names import MODEL_INFER
 from hasten_runtime.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from hasten_runtime.handlers import Handler
 
-METHOD = "/inference.GRPCInferenceService/ModelInfer"
 PAYLOAD = b"x" * 64
 
 Stub = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
@@ -84,7 +84,7 @@ def channel_to(address: str, chosen: Telemetry, *, client: bool) -> grpc.aio.Cha
 async def opened(stack: AsyncExitStack, chosen: Telemetry, *, client: bool) -> grpc.aio.Channel:
     """A channel to an echo server of its own; the server is traced, the channel if asked."""
     server = grpc_server.make_server(interceptors=chosen.server_interceptors())
-    service, _, name = METHOD[1:].partition("/")
+    service, _, name = MODEL_INFER[1:].partition("/")
     handler: Handler = grpc.unary_unary_rpc_method_handler(answer)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service, {name: handler}),)
@@ -120,7 +120,7 @@ async def measure(calls: int, rounds: int) -> None:
             for name, (rate, client) in ways.items()
         }
         stubs: dict[str, Stub] = {
-            name: channel.unary_unary(METHOD) for name, channel in channels.items()
+            name: channel.unary_unary(MODEL_INFER) for name, channel in channels.items()
         }
         for number in range(rounds + 1):
             first = number % len(ways)

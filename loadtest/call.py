@@ -10,13 +10,13 @@ import numpy as np
 from google.rpc import error_details_pb2, status_pb2
 
 from hasten_client.request import InferRequest, message
+from hasten_runtime.protocol_names import MODEL_INFER, STATUS_DETAILS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hasten_client.codec import TensorLike
 
-INFER = "/inference.GRPCInferenceService/ModelInfer"
 OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -89,7 +89,7 @@ def serialised(
 
 def open_infer(channel: grpc.aio.Channel) -> Infer:
     """The call, bytes in and bytes out."""
-    call: Infer = channel.unary_unary(INFER)
+    call: Infer = channel.unary_unary(MODEL_INFER)
     return call
 
 
@@ -100,7 +100,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     many calls waiting and cut this one.
     """
     for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin":
+        if key == STATUS_DETAILS:
             info = error_details_pb2.ErrorInfo()
             for detail in status_pb2.Status.FromString(value).details:
                 if detail.Unpack(info):

@@ -10,10 +10,11 @@ import grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from hasten.inference.v2 import inference_pb2
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from hasten_runtime.telemetry_names import METRIC_WORKER_LATE_STARTS
 from loadtest.call import OPTIONS, Infer
 
-STATISTICS = "/inference.GRPCInferenceService/ModelStatistics"
+STATISTICS = f"/{INFERENCE_SERVICE}/ModelStatistics"
 ANSWER_S_MAX = 60.0
 """Of a mesh that has just been overloaded."""
 AGAIN_S = 0.1

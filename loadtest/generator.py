@@ -19,9 +19,10 @@ from math import inf
 from types import TracebackType
 from typing import Final, Self
 
+from hasten_runtime.protocol_names import MODEL_INFER
 from hasten_sim.workload import processes
 from loadtest import frames
-from loadtest.call import INFER, Outcome
+from loadtest.call import Outcome
 from loadtest.connection import Call, Connection
 from loadtest.frames import Ended
 
@@ -100,7 +101,7 @@ class Sender:
     """
 
     def __init__(self, address: str, connections: int = CONNECTIONS) -> None:
-        self._connections = [Connection(address, INFER) for _ in range(connections)]
+        self._connections = [Connection(address, MODEL_INFER) for _ in range(connections)]
         self._by_fd = {connection.fileno(): connection for connection in self._connections}
         self._next = 0
         self._expiries: list[tuple[float, int, Call]] = []

@@ -7,7 +7,7 @@ percentile for a model that does nothing):
 - constant: nothing at all; a mesh that was just started, calls of one size
 - mixed: a dozen large calls, then small ones
 - hiccup: the worker stands still (SIGSTOP) for 300 ms while it has a call
-- overload: four times what it can do, for 2 s
+- overload: four times what it can do, for 2 s or what --seconds says
 
 Between any two of these calls the same is asked of another mesh, to which nothing was done, without
 a deadline: what came back in time there is what an idle worker can do on this machine at this time,
@@ -95,11 +95,13 @@ class Known:
         cost_s: Of onnxruntime alone.
         hop_s: Of a call that does nothing.
         per_s: Calls a second that a mesh does, at most.
+        busy_s: For how long that was measured.
     """
 
     cost_s: float
     hop_s: float
     per_s: float
+    busy_s: float
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def hiccup(mesh: Mesh, case: Case, _known: Known) -> None:
 
 def overload(mesh: Mesh, case: Case, known: Known) -> None:
     """Many more calls than it can do, with short deadlines."""
-    offer = generator.Offer(OVERLOAD * known.per_s, OVERLOAD_S, OVERLOAD_DEADLINE_S)
+    seconds = min(OVERLOAD_S, known.busy_s)
+    offer = generator.Offer(OVERLOAD * known.per_s, seconds, OVERLOAD_DEADLINE_S)
     generator.offer(mesh.router, offer.planned([case.payload()]))
 
 
@@ -179,7 +182,7 @@ def known_of(models: Path, other: Mesh, case: Case, seconds: float) -> Known:
     hops = generator.one_by_one(other.router, [(nothing_to_do, None)] * HOPS).outcomes
     busy = generator.keep_busy(other.router, [case.payload()], callers=CALLERS, seconds=seconds)
     per_s = sum(outcome.answered for outcome in busy.outcomes) / busy.wall_s
-    return Known(cost_s, quantile([outcome.took_s for outcome in hops], 0.95), per_s)
+    return Known(cost_s, quantile([outcome.took_s for outcome in hops], 0.95), per_s, seconds)
 
 
 def ask(
@@ -251,13 +254,13 @@ def main() -> None:
     found: list[Trial] = []
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
-        computing.write(models, MLP, ENCODER)
+        cases = [case for case in CASES if said.model in {None, case.model}]
+        computing.write(models, *dict.fromkeys(case.model for case in cases))
         write_mean(models, HOP, width=16)
         with running_mesh(models) as other:
-            for case in CASES:
-                if said.model in {None, case.model}:
-                    known = known_of(models, other, case, said.seconds)
-                    found += tried(models, other, case, known, said)
+            for case in cases:
+                known = known_of(models, other, case, said.seconds)
+                found += tried(models, other, case, known, said)
     print(file=sys.stderr)
     if said.json:
         print(json.dumps([{**asdict(one), "share": one.share} for one in found]))

@@ -52,6 +52,7 @@ CLOSED_S_MAX: Final = 2.0
 """Length of each."""
 LOAD_AFTER: Final = 0.5
 SECONDS_AFTER: Final = 4.0
+"""Of what follows the last load; less where the loads themselves are short."""
 WARM_UP_S: Final = 1.0
 """Of a load before what counts, or a third of it where it is short."""
 SENT_LATE_MS: Final = 20.0
@@ -157,7 +158,8 @@ def measured(
     calls = plan(demand, capacity, load, 0.0, end_s)
     counted = len(calls)
     if last:
-        calls += plan(demand, capacity, LOAD_AFTER, end_s, end_s + SECONDS_AFTER)
+        after_s = min(SECONDS_AFTER, 2 * demand.seconds)
+        calls += plan(demand, capacity, LOAD_AFTER, end_s, end_s + after_s)
     rows, late = run_so_far(mesh, demand), late_starts(mesh.worker_metrics)
     sent = generator.offer(mesh.router, calls)
     rows, late = run_so_far(mesh, demand) - rows, late_starts(mesh.worker_metrics) - late
@@ -191,20 +193,24 @@ class Sweep:
 def sweep(models: Path, demand: Demand, loads: Sequence[float], said: argparse.Namespace) -> Sweep:
     """Measures the capacity, then offers every load, to one mesh or each to a new one."""
     with ExitStack() as stack:
-        mesh = stack.enter_context(running_mesh(models, workers=said.workers))
-        stack.enter_context(burning(said.burners))
-        capacity = (
-            dict.fromkeys(demand.models, said.capacity)
-            if said.capacity
-            else capacity_of(mesh, demand)
-        )
+
+        def fresh() -> Mesh:
+            stack.close()
+            mesh = stack.enter_context(running_mesh(models, workers=said.workers))
+            stack.enter_context(burning(said.burners))
+            return mesh
+
+        mesh = None
+        if said.capacity:
+            capacity = dict.fromkeys(demand.models, said.capacity)
+        else:
+            mesh = fresh()
+            capacity = capacity_of(mesh, demand)
         steps: dict[float, Step] = {}
         after: list[Outcome] = []
         for load in loads:
-            if said.fresh:
-                stack.close()
-                mesh = stack.enter_context(running_mesh(models, workers=said.workers))
-                stack.enter_context(burning(said.burners))
+            if mesh is None or said.fresh:
+                mesh = fresh()
             steps[load], after = measured(mesh, demand, capacity, load, last=load == loads[-1])
             print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 
 
 async def serve(
@@ -27,7 +27,7 @@ async def serve(
         request_deserializer=None if as_bytes else pb.ModelInferRequest.FromString,
         response_serializer=None if as_bytes else pb.ModelInferResponse.SerializeToString,
     )
-    service = grpc.method_handlers_generic_handler(PUBLIC_NAME, {"ModelInfer": handler})
+    service = grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler})
     server.add_generic_rpc_handlers((service,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

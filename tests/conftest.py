@@ -52,7 +52,8 @@ def pytest_asyncio_loop_factories(
 def _clocks_follow_the_loop(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if request.node.get_closest_marker("virtual_time"):
+    call = getattr(request.node, "callspec", None)
+    if call is not None and VirtualLoop in call.params.values():
         monkeypatch.setattr(SystemClock, "now_s", loop_time_s)
 
 

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from hasten_policy.batching.order import ORDERS
 from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.ordering.orders import BATCH_ORDERS
 from hasten_policy.registry import names
 from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, worker
@@ -27,7 +27,7 @@ drawn_calls: st.SearchStrategy[Drawn] = st.lists(
 )
 
 every_rule = pytest.mark.parametrize("rule", names("batching"))
-every_order = pytest.mark.parametrize("order", ORDERS.names)
+every_order = pytest.mark.parametrize("order", BATCH_ORDERS.names)
 both = pytest.mark.parametrize("keeps_deadlines", [True, False])
 
 

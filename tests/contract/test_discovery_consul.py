@@ -11,7 +11,7 @@ from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from hasten_runtime.grpc_server import ServerLimits, add_health, make_server
-from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from tests.contract.harness import SETTLE_S, Watcher
 from tests.contract.scripted_consul import Script, scripted_consul
 from tests.support.servers import ConsulAgent
@@ -167,15 +167,15 @@ async def test_consul_asks_the_health_service_itself_when_told_to(
     health = add_health(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    health.set(PUBLIC_NAME, serving=True)
+    health.set(INFERENCE_SERVICE, serving=True)
     options = ConsulOptions(consul_agent.address, check="grpc", wait_s=0.5)
     discovery = RegistryDiscovery(ConsulRegistry(options), renew_s=0.2)
     await discovery.register(Instance("worker", "w-1", f"127.0.0.1:{port}"))
     async with Watcher(discovery) as watcher:
         await watcher.sees("w-1")
-        health.set(PUBLIC_NAME, serving=False)
+        health.set(INFERENCE_SERVICE, serving=False)
         await watcher.sees()
-        health.set(PUBLIC_NAME, serving=True)
+        health.set(INFERENCE_SERVICE, serving=True)
         await watcher.sees("w-1")
     await discovery.close()
     await server.stop(None)

@@ -213,7 +213,7 @@ def test_an_empty_mount_point_unloads_nothing(tmp_path: Path) -> None:
         models.rename(tmp_path / "away")
         models.mkdir()
         log = mesh.worker.service.process.log_path
-        eventually_sync(lambda: "repository_emptied" in log.read_text(), PATIENCE_S)
+        eventually_sync(lambda: "repository.emptied" in log.read_text(), PATIENCE_S)
         mesh.router.client.infer("g", {"X": X}, deadline_s=PATIENCE_S)
         mesh.doors_say(ready=True)
         good(models, "new")

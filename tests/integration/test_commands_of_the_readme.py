@@ -97,7 +97,7 @@ def test_the_overload_sweep_covers_every_load() -> None:
 def test_the_overload_sweep_meets_fresh_meshes_with_any_models_beside_neighbours() -> None:
     said = run(
         *("loadtest.overload", "--model", "mix", "--lengths", "4,8", "--deadline", "5000"),
-        *("--multiples", "0.2,0.4", "--seconds", "0.5", "--capacity", "100"),
+        *("--multiples", "0.2,0.4", "--seconds", "0.3", "--capacity", "100"),
         *("--fresh", "--burners", "1", "--json"),
     )
     found = json.loads(said)

@@ -1,4 +1,4 @@
-"""A worker that speaks the real protocol over a real socket and computes nothing.
+"""A worker that speaks the real protocol and computes nothing: over sockets, or in virtual time.
 
 Real workers are too good for some tests: this one answers when the test says so, and shows
 everything that the router sent.
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-import grpc.aio
 
 from hasten.common.v1 import load_pb2, timing_pb2
 from hasten.inference.v2 import inference_pb2
@@ -18,9 +17,9 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
-from hasten_runtime.grpc_server import ServerLimits, bind, make_server
 from hasten_runtime.inference_service import inference_handler
 from tests.support.framed import frame, read_frame
+from tests.support.rpc import Server, served
 
 SERVICE = "hasten.worker.v1.WorkerService"
 REPORT_S = 0.2
@@ -90,7 +89,7 @@ class FakeWorker:
         self._seq = 0
         self._streams: set[asyncio.Queue[pb.ToRouter]] = set()
         self._received: dict[asyncio.Queue[pb.ToRouter], int] = {}
-        self._server: grpc.aio.Server | None = None
+        self._server: Server | None = None
         self._links: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.links_port = 0
@@ -98,13 +97,10 @@ class FakeWorker:
     # --- life ------------------------------------------------------------------------
 
     async def start(self, address: str = "127.0.0.1:0") -> str:
-        server = make_server(ServerLimits())
-        server.add_generic_rpc_handlers((self._worker_handler(), self._inference_handler()))
-        self.address = bind(server, address)
         self._links = await asyncio.start_server(self._link, "127.0.0.1", 0)
         self.links_port = self._links.sockets[0].getsockname()[1]
-        await server.start()
-        self._server = server
+        handlers = (self._worker_handler(), self._inference_handler())
+        self._server, self.address = await served(handlers, address)
         return self.address
 
     async def stop(self) -> None:

@@ -25,6 +25,8 @@ class Network:
         self._ports: dict[int, Listener] = {}
         self._free = itertools.count(20_000)
         self._pairs: list[tuple[PairTransport, PairTransport]] = []
+        self.servers: dict[str, Any] = {}
+        """Servers of RPCs by their address (tests/support/rpc.py)."""
 
     def listen(
         self,

@@ -11,8 +11,8 @@ from hasten_runtime.fakes import Board, memory_discovery
 from hasten_runtime.fleet.link import FrameLink, LinkContext, LinkLimits
 from hasten_runtime.fleet.port import Reply, WorkerLink
 from hasten_runtime.fleet.roster import Roster, RosterLimits
-from hasten_runtime.grpc_client import make_channel
 from tests.support.fake_worker import request
+from tests.support.rpc import channel_to
 from tests.support.sendable import Sent
 
 SILENCE_S = 1.0
@@ -66,7 +66,7 @@ async def roster_of(
     roster = Roster(
         discovery,
         record,
-        lambda name, address: FrameLink(name, address, make_channel(address), shared),
+        lambda name, address: FrameLink(name, address, channel_to(address), shared),
         limits,
     )
     running = asyncio.create_task(roster.run())

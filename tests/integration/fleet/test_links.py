@@ -1,8 +1,8 @@
 """What a link to one worker does, and what becomes of it."""
 
 import asyncio
-import socket
 from collections.abc import Iterable
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,13 +12,16 @@ from hasten_runtime.clock import SystemClock
 from hasten_runtime.fleet import silence
 from hasten_runtime.fleet.port import Reply
 from hasten_runtime.fleet.roster import RosterLimits
-from hasten_runtime.grpc_server import ServerLimits, bind, make_server
 from tests.integration.fleet.rostering import SILENCE_S, Record, a_call, roster_of
 from tests.support.fake_worker import FakeWorker, request
 from tests.support.framed import frame
+from tests.support.rpc import served
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.virtual_time
 
+
+@pytest.mark.every_network
 async def test_calls_of_one_moment_share_a_message_up_to_its_size(worker: FakeWorker) -> None:
     record = Record()
     worker.holds = True
@@ -74,6 +77,7 @@ async def test_cancels_do_not_wait_for_a_pause_between_calls(worker: FakeWorker)
     assert worker.messages == 2
 
 
+@pytest.mark.every_network
 async def test_a_call_that_cannot_be_written_costs_one_link_for_a_moment(
     worker: FakeWorker,
 ) -> None:
@@ -121,6 +125,7 @@ async def test_a_worker_that_stands_still_loses_its_link_and_gets_it_back(
     assert "nothing was heard for 1 s" in record.causes
 
 
+@pytest.mark.every_network
 async def test_a_worker_that_ends_the_link_says_why(worker: FakeWorker) -> None:
     record = Record()
     async with roster_of(record, RosterLimits()) as (_, announcer):
@@ -175,6 +180,7 @@ async def test_a_worker_that_takes_in_a_heavy_call_may_be_silent_for_longer(
     assert f"nothing was heard for {SILENCE_S:g} s" in record.causes
 
 
+@pytest.mark.every_network
 async def test_why_a_link_cannot_be_opened_is_logged_once(worker: FakeWorker) -> None:
     record = Record()
     worker.hide_links()
@@ -188,6 +194,7 @@ async def test_why_a_link_cannot_be_opened_is_logged_once(worker: FakeWorker) ->
     assert not record.heard
 
 
+@pytest.mark.every_network
 async def test_a_worker_that_does_not_take_the_ticket_has_not_joined(worker: FakeWorker) -> None:
     record = Record()
     worker.admits = False
@@ -231,22 +238,33 @@ async def test_a_worker_that_takes_the_ticket_and_says_nothing_has_not_joined(
     assert "nothing was heard for 1 s" in [log.get("cause") for log in logs]
 
 
+@pytest.mark.every_network
 async def test_a_worker_without_an_answer_is_named_in_the_log() -> None:
     record = Record()
-    with socket.create_server(("127.0.0.1", 0)) as mute, capture_logs() as logs:
+    heard: list[asyncio.Transport] = []
+
+    class Mute(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            heard.append(cast("asyncio.Transport", transport))
+
+    mute = await asyncio.get_running_loop().create_server(Mute, "127.0.0.1", 0)
+    port = mute.sockets[0].getsockname()[1]
+    with capture_logs() as logs:
         async with roster_of(record, RosterLimits(), connect_s_max=0.5) as (_, announcer):
-            await announcer.announce("w", f"127.0.0.1:{mute.getsockname()[1]}")
+            await announcer.announce("w", f"127.0.0.1:{port}")
             await eventually(lambda: [log for log in logs if log["event"] == "link.not_opened"])
     assert [log["cause"] for log in logs if log["event"] == "link.not_opened"] == [
         "OpenLink did not answer within 0.5 s"
     ]
+    mute.close()
+    for transport in heard:
+        transport.abort()
 
 
+@pytest.mark.every_network
 async def test_a_worker_older_than_links_is_named_in_the_log() -> None:
     record = Record()
-    server = make_server(ServerLimits())
-    address = bind(server, "127.0.0.1:0")
-    await server.start()
+    server, address = await served(())
     with capture_logs() as logs:
         async with roster_of(record, RosterLimits()) as (_, announcer):
             await announcer.announce("old", address)

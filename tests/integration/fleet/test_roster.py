@@ -1,5 +1,6 @@
 """Who has a link: workers that come, move and leave."""
 
+import pytest
 from structlog.testing import capture_logs
 
 from hasten_runtime.clock import SystemClock
@@ -8,7 +9,10 @@ from tests.integration.fleet.rostering import Record, a_call, roster_of
 from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.virtual_time
 
+
+@pytest.mark.every_network
 async def test_an_announced_worker_is_linked_and_one_that_left_is_let_go(
     worker: FakeWorker,
 ) -> None:
@@ -75,6 +79,7 @@ async def test_a_worker_that_the_registry_does_not_take_keeps_its_link(worker: F
         await eventually(lambda: not roster.links())
 
 
+@pytest.mark.every_network
 async def test_a_worker_at_a_new_address_is_lost_first_and_joined_there(
     worker: FakeWorker,
 ) -> None:

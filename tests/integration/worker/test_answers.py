@@ -148,5 +148,5 @@ def test_the_log_level_can_be_changed_while_it_runs(worker: Service, client: Cli
     client.update_log_settings({"log_info": True})
     client.load_model("echo_int8")
     lines = worker.process.log_path.read_text().splitlines()
-    assert not any("model_closed" in line and "echo_int8" in line for line in lines)
-    assert any("model_ready" in line and "echo_int8" in line for line in lines)
+    assert not any("model.closed" in line and "echo_int8" in line for line in lines)
+    assert any("model.ready" in line and "echo_int8" in line for line in lines)

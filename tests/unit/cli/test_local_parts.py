@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from hasten_cli.failures import CommandError
 from hasten_cli.local import ports, redis, run_folder
 from hasten_cli.local.models import models_folder, without_models, write_sample
 from hasten_cli.local.plan import (
+    Place,
+    ServiceSpec,
     UpOptions,
     host_port,
     pinned,
-    router_spec,
     service_environ,
-    worker_specs,
+    service_specs,
 )
 from hasten_cli.local.process import Child
 from hasten_cli.local.record import Trouble, record_folder, troubles
@@ -39,17 +41,21 @@ ENVIRON = {
 URL = "redis://:secret@127.0.0.1:1/0"
 
 
+def specs(
+    options: UpOptions, folder: Path, environ: Mapping[str, str] | None = None
+) -> list[ServiceSpec]:
+    """The router, then the workers."""
+    return service_specs(options, Place(folder, URL, folder, environ or {}))
+
+
 def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path, workers=2)
-    first, second = worker_specs(
-        options, models=tmp_path, redis_url=URL, folder=tmp_path, environ=ENVIRON
-    )
+    router, first, second = specs(options, tmp_path, ENVIRON)
     assert first.environ["HASTEN_WORKER_ID"] == "worker-1"
     assert second.environ["HASTEN_WORKER_ID"] == "worker-2"
     assert first.environ["HASTEN_WORKER_LANES"] == "3"
     assert "HASTEN_ADDRESS" not in first.environ
     assert "HASTEN_ROUTER_SEED" not in first.environ
-    router = router_spec(options, redis_url=URL, folder=tmp_path, environ=ENVIRON)
     assert router.environ["HASTEN_ROUTER_SEED"] == "1"
     assert "HASTEN_WORKER_LANES" not in router.environ
     assert service_environ(ENVIRON, "", tmp_path).keys() == {"PATH", "PYTHONUNBUFFERED", "TMPDIR"}
@@ -58,10 +64,7 @@ def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) 
 def test_event_logs_are_asked_for_only_when_the_user_does(tmp_path: Path) -> None:
     for record in (None, tmp_path / "logs"):
         options = UpOptions(models=tmp_path, workers=1, record=record)
-        (worker,) = worker_specs(
-            options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={}
-        )
-        router = router_spec(options, redis_url=URL, folder=tmp_path, environ={})
+        router, worker = specs(options, tmp_path)
         asked = str(record) if record else None
         assert worker.environ.get("HASTEN_WORKER_RECORD") == asked
         assert router.environ.get("HASTEN_ROUTER_RECORD") == asked
@@ -74,10 +77,7 @@ def test_the_limit_of_messages_is_one_for_the_whole_mesh(tmp_path: Path) -> None
     }
     for asked, told in ((None, ["5000", "6000"]), (2**20, [str(2**20)] * 2)):
         options = UpOptions(models=tmp_path, workers=1, message_bytes_max=asked)
-        (worker,) = worker_specs(
-            options, models=tmp_path, redis_url=URL, folder=tmp_path, environ=theirs
-        )
-        router = router_spec(options, redis_url=URL, folder=tmp_path, environ=theirs)
+        router, worker = specs(options, tmp_path, theirs)
         environ = {**worker.environ, **router.environ}
         assert [environ[name] for name in theirs] == told
 
@@ -114,14 +114,14 @@ def test_what_was_not_recorded_is_found_in_the_logs_of_the_services(tmp_path: Pa
 
 def test_the_password_of_redis_is_on_no_command_line(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path)
-    specs = worker_specs(options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={})
-    specs.append(router_spec(options, redis_url=URL, folder=tmp_path, environ={}))
-    assert not any("secret" in word for spec in specs for word in spec.argv)
+    planned = specs(options, tmp_path)
+    assert len(planned) == 3
+    assert not any("secret" in word for spec in planned for word in spec.argv)
 
 
 def test_a_restarted_router_asks_for_the_ports_it_had(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path, host="0.0.0.0", port=0, metrics_port=0)  # noqa: S104
-    spec = router_spec(options, redis_url=URL, folder=tmp_path, environ={})
+    spec = specs(options, tmp_path)[0]
     again = pinned(spec, {"address": "0.0.0.0:41", "metrics_address": "0.0.0.0:42"})
     assert again.environ["HASTEN_ROUTER_ADDRESS"] == "0.0.0.0:41"
     assert again.environ["HASTEN_ROUTER_METRICS_ADDRESS"] == "0.0.0.0:42"
@@ -257,11 +257,8 @@ def test_without_one_the_usual_folders_are_tried_then_a_sample(tmp_path: Path) -
 
 def test_the_table_shows_what_the_router_says_of_ready_workers(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path, workers=10)
-    specs = worker_specs(options, models=tmp_path, redis_url=URL, folder=tmp_path, environ={})
-    services = [Service(spec, state="ready") for spec in specs]
-    services.append(
-        Service(router_spec(options, redis_url=URL, folder=tmp_path, environ={}), state="ready")
-    )
+    front, *workers = specs(options, tmp_path)
+    services = [Service(spec, state="ready") for spec in (*workers, front)]
     services[1].state = "restarting"
     services[1].restarts = 3
     seen = {

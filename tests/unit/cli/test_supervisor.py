@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hasten_cli.local import process as process_module
 from hasten_cli.local import supervisor as supervisor_module
-from hasten_cli.local.plan import Kind, ServiceSpec, restart_delay_s
+from hasten_cli.local.plan import ServiceSpec, restart_delay_s
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import StartError, Supervisor
 from tests.support.processes import is_running
@@ -31,7 +31,7 @@ PATIENCE_S = 60.0
 """Of what is not about time: a starved machine takes long to start a process, and to end it."""
 
 
-def script(name: str, source: str, kind: Kind = "worker", **options: Any) -> ServiceSpec:
+def script(name: str, source: str, kind: str = "worker", **options: Any) -> ServiceSpec:
     return ServiceSpec(
         name=name,
         kind=kind,

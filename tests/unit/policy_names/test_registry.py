@@ -8,16 +8,23 @@ import pytest
 
 from hasten_policy.batching.policy import BatchingPolicy
 from hasten_policy.groups import named
-from hasten_policy.registry import CHOICES, KINDS, PolicySet, describe, names, resolve
+from hasten_policy.machines import choices
+from hasten_policy.registry import KINDS, PolicySet, describe, names, resolve
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
 from hasten_policy.worker.policy import WorkerPolicy
 
+CHOICES = choices()
+
 
 def test_the_first_name_of_each_kind_is_what_is_shipped() -> None:
     assert [names(kind)[0] for kind in KINDS] == ["hasten", "hasten", "plan", "edf", "hybrid"]
-    assert resolve("hasten") == PolicySet("hasten", RouterPolicy(), WorkerPolicy()) == PolicySet()
-    assert resolve("hybrid") == PolicySet("hybrid", RouterPolicy(), WorkerPolicy())
+    assert (
+        resolve("hasten")
+        == PolicySet("hasten", router=RouterPolicy(), worker=WorkerPolicy())
+        == PolicySet()
+    )
+    assert resolve("hybrid") == PolicySet("hybrid", router=RouterPolicy(), worker=WorkerPolicy())
 
 
 def test_nothing_stands_in_the_way_of_the_shipped_decisions() -> None:

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from hasten_policy.registry import BUNDLES, CHOICES, names, resolve
+from hasten_policy.machines import choices
+from hasten_policy.registry import BUNDLES, names, resolve
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
@@ -15,6 +16,7 @@ from hasten_runtime.settings import SettingsFault, read
 from hasten_worker.settings import PolicySettings as WorkerPolicySettings
 from hasten_worker.settings import WorkerSettings
 
+CHOICES = choices()
 EVERY_NAME = [(path, name) for path, table in CHOICES.items() for name in table.names]
 FLAT = {"lanes", "waiting_max", "waiting_bytes_max"}
 

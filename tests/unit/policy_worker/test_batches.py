@@ -5,7 +5,8 @@ from math import inf
 import pytest
 
 from hasten_policy.batching import BatchingPolicy
-from hasten_policy.batching.order import order_s
+from hasten_policy.ordering.orders import due_s
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
@@ -184,11 +185,11 @@ def test_a_model_runs_no_more_batches_at_once_than_it_has_instances() -> None:
 
 @pytest.mark.parametrize("priority", [1, 2, 3])
 def test_a_less_urgent_class_stands_back_by_at_most_half_its_slack(priority: int) -> None:
-    policy = BatchingPolicy()
-    place_s = order_s(11.0, priority, median_slack_s=inf, now_s=10.0, policy=policy)
-    assert place_s == pytest.approx(11.0 + priority / 6)
-    near_s = order_s(11.0, priority, median_slack_s=0.3, now_s=10.0, policy=policy)
+    share = BatchingPolicy().priority_bias_fraction * priority / LOWEST
+    assert due_s(11.0, share, now_s=10.0) == pytest.approx(11.0 + priority / 6)
+    near_s = due_s(11.0, share, now_s=10.0, usual_slack_s=0.3)
     assert near_s == pytest.approx(11.0 + 0.3 * priority / 6)
+    assert due_s(11.0, -share, now_s=10.0) == pytest.approx(11.0 - priority / 6), "one sign"
 
 
 def test_of_two_calls_with_one_deadline_the_more_urgent_class_goes_first() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hasten_policy.reasons import DOMAIN, Reason, Refusal
 from hasten_runtime import error_docs, errors, wire
+from hasten_runtime.protocol_names import RETRY_PUSHBACK, STATUS_DETAILS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 REFUSALS = st.builds(
@@ -43,7 +44,7 @@ def sent(refusal: Refusal) -> grpc.aio.AioRpcError:
 
 def unpacked(refusal: Refusal) -> dict[str, Any]:
     """The details as any client of google.rpc sees them."""
-    trailer = dict(errors.trailers(refusal))[errors.DETAILS_KEY]
+    trailer = dict(errors.trailers(refusal))[STATUS_DETAILS]
     assert isinstance(trailer, bytes)
     status = status_pb2.Status.FromString(trailer)
     kinds: tuple[Callable[[], Any], ...] = (
@@ -113,7 +114,7 @@ def test_the_pushback_trailer_says_when_to_come_back(
     reason: Reason, retry_after_s: float | None, pushback: str | None
 ) -> None:
     found = dict(errors.trailers(Refusal(reason, "no", retry_after_s)))
-    assert found.get(errors.PUSHBACK_KEY) == pushback
+    assert found.get(RETRY_PUSHBACK) == pushback
 
 
 def test_a_long_story_stays_below_what_metadata_may_take() -> None:
@@ -171,8 +172,8 @@ def test_nobody_is_told_to_come_back_at_once_or_after_its_deadline(
     reason: Reason, retry_after_s: float, left_s: float | None, pushback: str, *, hinted: bool
 ) -> None:
     found = dict(errors.trailers(Refusal(reason, "no", retry_after_s), left_s))
-    assert found[errors.PUSHBACK_KEY] == pushback
-    details = status_pb2.Status.FromString(bytes(found[errors.DETAILS_KEY])).details
+    assert found[RETRY_PUSHBACK] == pushback
+    details = status_pb2.Status.FromString(bytes(found[STATUS_DETAILS])).details
     assert any("RetryInfo" in detail.type_url for detail in details) == hinted
 
 
@@ -226,7 +227,7 @@ def test_a_reason_of_a_newer_server_is_kept_as_a_fact() -> None:
     detail = AnyMessage()
     detail.Pack(info)
     status = status_pb2.Status(code=14, message="new", details=[detail])
-    trailers = ((errors.DETAILS_KEY, status.SerializeToString()),)
+    trailers = ((STATUS_DETAILS, status.SerializeToString()),)
     refusal = errors.refusal_from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, "new", trailers))
     assert refusal.reason is Reason.WORKER_LOST
     assert refusal.metadata == (("reason", "SOMETHING_NEW"),)
@@ -235,7 +236,7 @@ def test_a_reason_of_a_newer_server_is_kept_as_a_fact() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff\xff", b"\x1a\x02ab"])
 def test_details_that_are_not_ours_are_ignored(data: bytes) -> None:
-    error = rpc_error(grpc.StatusCode.INTERNAL, "x", ((errors.DETAILS_KEY, data),))
+    error = rpc_error(grpc.StatusCode.INTERNAL, "x", ((STATUS_DETAILS, data),))
     assert errors.refusal_from_rpc_error(error).reason is Reason.INTERNAL
 
 

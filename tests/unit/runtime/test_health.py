@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hasten_policy.reasons import Reason
-from hasten_runtime import grpc_client, grpc_server, health
+from hasten_runtime import grpc_client, grpc_server, health, protocol_names
 from hasten_runtime.errors import refusal_from_rpc_error
 from hasten_runtime.health import Health
 from tests.support.waiting import eventually
@@ -78,7 +78,7 @@ async def test_all_services_are_listed() -> None:
         table.set("", serving=True)
         table.set(SERVICE, serving=False)
         answer = await channel.unary_unary(
-            f"/{health.SERVICE_NAME}/List",
+            f"/{protocol_names.HEALTH_SERVICE}/List",
             response_deserializer=health._ListResponse.FromString,
         )(b"")
     assert {name: entry.status for name, entry in answer.statuses.items()} == {

@@ -17,11 +17,12 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from hasten.inference.v2 import inference_pb2
 from hasten.router.v1 import router_service_pb2
 from hasten_runtime import grpc_server
-from hasten_runtime.inference_service import PUBLIC_NAME, Method, inference_handler
+from hasten_runtime.inference_service import Method, inference_handler
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from tests.unit.runtime.conftest import Serving
 
 ROUTER = router_service_pb2.DESCRIPTOR.services_by_name["RouterService"].full_name
-SERVICES = [PUBLIC_NAME, "grpc.health.v1.Health", ROUTER]
+SERVICES = [INFERENCE_SERVICE, "grpc.health.v1.Health", ROUTER]
 
 
 async def live(_: inference_pb2.ServerLiveRequest, __: object) -> inference_pb2.ServerLiveResponse:
@@ -85,7 +86,7 @@ async def test_reflection_describes_the_public_service(serving: Serving) -> None
         def ask() -> tuple[list[str], ServiceDescriptor]:
             with reflected(channel.address) as database:
                 pool = descriptor_pool.DescriptorPool(database)
-                return list(database.get_services()), pool.FindServiceByName(PUBLIC_NAME)
+                return list(database.get_services()), pool.FindServiceByName(INFERENCE_SERVICE)
 
         names, service = await asyncio.to_thread(ask)
     assert set(SERVICES) < set(names)

@@ -115,7 +115,7 @@ async def test_the_index_and_the_log_say_how_a_model_is_served(repository: Repos
     noted = {
         f"{line['model']}/1": f"READY: {line['note']}"
         for line in logged
-        if line["event"] == "model_note"
+        if line["event"] == "model.note"
     }
     assert noted == {key: said for key, said in index.items() if said != "READY"}
 
@@ -164,7 +164,7 @@ async def test_a_bad_model_stops_nothing_and_says_why(repository: Repository) ->
         assert "did not end within 0.3 s" in index["loop/1"]
         assert "names the model 'other', its folder is 'wrong'" in index["wrong/"]
         assert "ensembles are not served" in index["ensemble/"]
-        assert "it has no version" in index["empty/"]
+        assert "the model has no version" in index["empty/"]
         assert all(
             state.startswith("UNAVAILABLE") for key, state in index.items() if "good" not in key
         )

@@ -14,7 +14,7 @@ from tests.unit.worker_engine import zoo
 from tests.unit.worker_engine.shop import answer, lines, open_store, settings_of
 from tests.unit.worker_engine.zoo import Repository
 
-EMPTIED = "repository_emptied"
+EMPTIED = "repository.emptied"
 
 pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
 
@@ -77,7 +77,7 @@ async def test_a_repository_that_goes_away_takes_no_model_with_it(repository: Re
             repository.path.rename(away)
 
             def looks() -> int:
-                return [line["event"] for line in logged].count("repository_unreadable")
+                return [line["event"] for line in logged].count("repository.unreadable")
 
             await eventually(lambda: looks() >= 3)
             assert first(store) == 1

@@ -130,7 +130,7 @@ async def test_the_samples_are_served_as_they_are(triton: Repository) -> None:
             )
             assert result["is_foreign"].tolist() == [[False], [True]]
             assert result["score"].tolist() == [[0.5], [0.5]]
-    notes = {(line["model"], line["note"]) for line in logged if line["event"] == "model_note"}
+    notes = {(line["model"], line["note"]) for line in logged if line["event"] == "model.note"}
     assert notes == {
         ("densenet_onnx", "input data_0: format is ignored: data are passed on as they come"),
         ("text_encoder", "response_cache is ignored: every request is run"),

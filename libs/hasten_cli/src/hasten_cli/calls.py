@@ -9,6 +9,9 @@ from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 if TYPE_CHECKING:
     from hasten_client import Client, HastenError
 
+ANSWER_S_MAX: Final = 10.0
+"""Longest wait for an answer that needs no work."""
+
 _NEXT_STEPS: Final = {
     "DEADLINE_INFEASIBLE": "allow more time: --deadline, or send a smaller input",
     "DEADLINE_PASSED": "allow more time: --deadline",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hasten_cli.calls import client, command_error
+from hasten_cli.calls import ANSWER_S_MAX, client, command_error
 from hasten_cli.durations import format_duration
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.output import print_json
@@ -20,7 +20,6 @@ from hasten_client.request import priority_level
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ANSWER_S_MAX: Final = 10.0
 _QUANTILES: Final = (50, 90, 99)
 _ELEMENTS_SHOWN: Final = 64
 

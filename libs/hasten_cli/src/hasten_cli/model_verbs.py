@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hasten_cli.calls import client
+from hasten_cli.calls import ANSWER_S_MAX, client
 from hasten_cli.durations import format_duration
 from hasten_cli.example import infer_command
 from hasten_cli.output import print_json, print_table
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from hasten.inference.v2.inference_pb2 import ModelStatistics
     from hasten_client import ModelMetadata
-
-ANSWER_S_MAX = 10.0
-"""Longest wait for an answer that needs no work."""
 
 
 def list_models(address: str, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from hasten_cli.calls import client
+from hasten_cli.calls import ANSWER_S_MAX, client
 from hasten_cli.durations import format_duration
 from hasten_cli.failures import CommandError
 from hasten_cli.output import print_json, print_table
@@ -11,7 +11,6 @@ from hasten_cli.output import print_json, print_table
 if TYPE_CHECKING:
     from hasten_client import Worker
 
-ANSWER_S_MAX: Final = 10.0
 _COLUMNS: Final = (
     "worker",
     "address",

@@ -11,10 +11,16 @@ from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten.router.v1 import router_service_pb2 as router_pb
 from hasten_client import views
 
-INFERENCE: Final = "/inference.GRPCInferenceService/"
-"""The service's public name; the stubs' own package is private."""
+_INFERENCE: Final = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+_ROUTER: Final = router_pb.DESCRIPTOR.services_by_name["RouterService"]
 
-ROUTER: Final = "/hasten.router.v1.RouterService/"
+INFERENCE: Final = {
+    each.name: f"/inference.{_INFERENCE.name}/{each.name}" for each in _INFERENCE.methods
+}
+"""Paths by method, under the service's public name: the stubs' own package is private."""
+
+ROUTER: Final = {each.name: f"/{_ROUTER.full_name}/{each.name}" for each in _ROUTER.methods}
+"""Paths by method."""
 
 Pairs = tuple[tuple[str, str | bytes], ...]
 """Metadata as gRPC takes it."""
@@ -48,13 +54,13 @@ def infer(
     request: pb.ModelInferRequest,
 ) -> Operation[pb.ModelInferRequest, pb.ModelInferResponse, pb.ModelInferResponse]:
     """One inference; its answer is decoded by the client, which knows how long it took."""
-    return Operation(INFERENCE + "ModelInfer", request, pb.ModelInferResponse, _unchanged)
+    return Operation(INFERENCE["ModelInfer"], request, pb.ModelInferResponse, _unchanged)
 
 
 def live() -> Operation[pb.ServerLiveRequest, pb.ServerLiveResponse, bool]:
     """Is the server's process alive?"""
     return Operation(
-        INFERENCE + "ServerLive",
+        INFERENCE["ServerLive"],
         pb.ServerLiveRequest(),
         pb.ServerLiveResponse,
         lambda wire: wire.live,
@@ -64,7 +70,7 @@ def live() -> Operation[pb.ServerLiveRequest, pb.ServerLiveResponse, bool]:
 def ready() -> Operation[pb.ServerReadyRequest, pb.ServerReadyResponse, bool]:
     """Can the server take inference requests?"""
     return Operation(
-        INFERENCE + "ServerReady",
+        INFERENCE["ServerReady"],
         pb.ServerReadyRequest(),
         pb.ServerReadyResponse,
         lambda wire: wire.ready,
@@ -76,7 +82,7 @@ def model_ready(
 ) -> Operation[pb.ModelReadyRequest, pb.ModelReadyResponse, bool]:
     """Can the model take inference requests?"""
     return Operation(
-        INFERENCE + "ModelReady",
+        INFERENCE["ModelReady"],
         pb.ModelReadyRequest(name=model, version=version),
         pb.ModelReadyResponse,
         lambda wire: wire.ready,
@@ -88,7 +94,7 @@ def server_metadata() -> Operation[
 ]:
     """Who answers."""
     return Operation(
-        INFERENCE + "ServerMetadata",
+        INFERENCE["ServerMetadata"],
         pb.ServerMetadataRequest(),
         pb.ServerMetadataResponse,
         views.server_metadata,
@@ -100,7 +106,7 @@ def model_metadata(
 ) -> Operation[pb.ModelMetadataRequest, pb.ModelMetadataResponse, views.ModelMetadata]:
     """What a model takes and gives."""
     return Operation(
-        INFERENCE + "ModelMetadata",
+        INFERENCE["ModelMetadata"],
         pb.ModelMetadataRequest(name=model, version=version),
         pb.ModelMetadataResponse,
         views.model_metadata,
@@ -112,7 +118,7 @@ def model_config(
 ) -> Operation[pb.ModelConfigRequest, pb.ModelConfigResponse, ModelConfig]:
     """A model's configuration in Triton's form."""
     return Operation(
-        INFERENCE + "ModelConfig",
+        INFERENCE["ModelConfig"],
         pb.ModelConfigRequest(name=model, version=version),
         pb.ModelConfigResponse,
         lambda wire: wire.config,
@@ -124,7 +130,7 @@ def statistics(
 ) -> Operation[pb.ModelStatisticsRequest, pb.ModelStatisticsResponse, list[pb.ModelStatistics]]:
     """What models did so far; all models for an empty name."""
     return Operation(
-        INFERENCE + "ModelStatistics",
+        INFERENCE["ModelStatistics"],
         pb.ModelStatisticsRequest(name=model, version=version),
         pb.ModelStatisticsResponse,
         lambda wire: list(wire.model_stats),
@@ -136,7 +142,7 @@ def index(
 ) -> Operation[pb.RepositoryIndexRequest, pb.RepositoryIndexResponse, list[views.ModelState]]:
     """The models of the repository and their states."""
     return Operation(
-        INFERENCE + "RepositoryIndex",
+        INFERENCE["RepositoryIndex"],
         pb.RepositoryIndexRequest(ready=ready_only),
         pb.RepositoryIndexResponse,
         views.model_states,
@@ -160,7 +166,7 @@ def load(
     for path, content in (files or {}).items():
         request.parameters[f"file:{path}"].bytes_param = content
     return Operation(
-        INFERENCE + "RepositoryModelLoad", request, pb.RepositoryModelLoadResponse, _nothing
+        INFERENCE["RepositoryModelLoad"], request, pb.RepositoryModelLoadResponse, _nothing
     )
 
 
@@ -171,7 +177,7 @@ def unload(
     request = pb.RepositoryModelUnloadRequest(model_name=model)
     request.parameters["unload_dependents"].bool_param = unload_dependents
     return Operation(
-        INFERENCE + "RepositoryModelUnload", request, pb.RepositoryModelUnloadResponse, _nothing
+        INFERENCE["RepositoryModelUnload"], request, pb.RepositoryModelUnloadResponse, _nothing
     )
 
 
@@ -180,7 +186,7 @@ def workers() -> Operation[
 ]:
     """The workers, as the asked router sees them."""
     return Operation(
-        ROUTER + "ListWorkers",
+        ROUTER["ListWorkers"],
         router_pb.ListWorkersRequest(),
         router_pb.ListWorkersResponse,
         views.workers,
@@ -196,7 +202,7 @@ def drain_worker(
     means the worker's own setting.
     """
     return Operation(
-        ROUTER + "DrainWorker",
+        ROUTER["DrainWorker"],
         router_pb.DrainWorkerRequest(worker_id=worker_id, patience_us=round(patience_s * 1e6)),
         router_pb.DrainWorkerResponse,
         lambda wire: wire.abandoned,

@@ -7,7 +7,7 @@ from hasten_client.errors import HastenError
 from hasten_client.operations import INFERENCE, Pairs
 from hasten_client.result import Result, result
 
-PATH: Final = INFERENCE + "ModelStreamInfer"
+PATH: Final = INFERENCE["ModelStreamInfer"]
 
 # Asks the server to end the stream with a status, reason and all, instead of a sentence
 # inside the stream.

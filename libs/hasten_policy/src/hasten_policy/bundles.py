@@ -1,27 +1,54 @@
 """Whole sets of policies by name: Hasten as shipped, and what it is compared with."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.machines import MACHINES
 from hasten_policy.named import Named
 from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
 from hasten_policy.worker.policy import WorkerPolicy
 
 
-@dataclass(frozen=True, slots=True)
 class PolicySet:
     """The parameters of all machines of a mesh.
 
-    Attributes:
+    Args:
         name: What reports call it.
-        router: Of routers.
-        worker: Of workers.
+        policies: By kind of machine; one that is not given is as shipped.
     """
 
-    name: str = "hasten"
-    router: RouterPolicy = field(default_factory=RouterPolicy)
-    worker: WorkerPolicy = field(default_factory=WorkerPolicy)
+    __slots__ = ("_policies", "name")
+
+    def __init__(self, name: str = "hasten", **policies: object) -> None:
+        self.name = name
+        self._policies = policies
+
+    def of(self, kind: str) -> Any:  # noqa: ANN401  (the policy class of the kind)
+        """The parameters of one kind of machine.
+
+        Raises:
+            KeyError: There is no such kind.
+        """
+        return self._policies[kind] if kind in self._policies else MACHINES[kind].policy()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PolicySet):
+            return NotImplemented
+        return self.name == other.name and all(self.of(k) == other.of(k) for k in MACHINES)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def router(self) -> RouterPolicy:
+        """Of routers."""
+        return cast("RouterPolicy", self.of("router"))
+
+    @property
+    def worker(self) -> WorkerPolicy:
+        """Of workers."""
+        return cast("WorkerPolicy", self.of("worker"))
 
 
 _BLIND_ROUTER: Final = RouterPolicy.of(
@@ -38,12 +65,12 @@ _OPEN_ROUTER: Final = RouterPolicy.of(admission="open")
 
 
 def _blind(name: str, **router: Any) -> PolicySet:  # noqa: ANN401  (parameters of RouterPolicy)
-    return PolicySet(name, _BLIND_ROUTER.but(router), _BLIND_WORKER)
+    return PolicySet(name, router=_BLIND_ROUTER.but(router), worker=_BLIND_WORKER)
 
 
 def _batching(rule: str) -> PolicySet:
     worker = WorkerPolicy(refuse_hopeless=False, batching=BatchingPolicy(rule=rule))
-    return PolicySet(rule, _OPEN_ROUTER, worker)
+    return PolicySet(rule, router=_OPEN_ROUTER, worker=worker)
 
 
 BUNDLES: Final[Named[PolicySet]] = Named(
@@ -52,7 +79,7 @@ BUNDLES: Final[Named[PolicySet]] = Named(
         "hasten": (PolicySet("hasten"), "as shipped"),
         "hybrid": (PolicySet("hybrid"), "as shipped, under the name of its batching rule"),
         "max_goodput": (
-            PolicySet("max_goodput", RouterPolicy.of(mode=MAX_GOODPUT)),
+            PolicySet("max_goodput", router=RouterPolicy.of(mode=MAX_GOODPUT)),
             "as shipped, but theta stays at 1: more answers, more broken promises",
         ),
         "static": (
@@ -91,8 +118,9 @@ BUNDLES: Final[Named[PolicySet]] = Named(
             "EDF, all come in, batches wait as long as they can",
         ),
         "edf_plain": (
-            replace(
-                _blind("edf_plain", order="edf"),
+            PolicySet(
+                "edf_plain",
+                router=_BLIND_ROUTER.but({"order": "edf"}),
                 worker=replace(_BLIND_WORKER, batching=BatchingPolicy(rule="eager")),
             ),
             "earliest deadline first without shedding or admission: it collapses",

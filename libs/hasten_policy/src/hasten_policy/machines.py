@@ -5,10 +5,14 @@ bundles of policies, the metrics, and what `hasten up` starts. By convention a m
 the service `hasten_x`, whose settings begin with HASTEN_X_.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, get_args
 
+from hasten_policy.admission.gates import GATES
+from hasten_policy.batching.rules import RULES
+from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_policy.ordering.orders import BATCH_ORDERS, ORDERS
 from hasten_policy.reasons import Refusal
 from hasten_policy.router.events import Asked, RouterEffect, RouterEvent
 from hasten_policy.router.machine import RouterMachine
@@ -19,8 +23,10 @@ from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from random import Random
+
+    from hasten_policy.named import Named
 
 Event_contra = TypeVar("Event_contra", contravariant=True)
 Effect = TypeVar("Effect")
@@ -49,6 +55,8 @@ class MachineKind:
         effects: All that it asks for.
         parts: Further dataclasses that events and effects hold.
         make: A new machine, from its parameters and its source of random numbers.
+        choices: Parameters that hold a name, "group.parameter" in a named group, and what may
+            stand there.
     """
 
     name: str
@@ -57,6 +65,7 @@ class MachineKind:
     effects: tuple[type, ...]
     parts: tuple[type, ...]
     make: "Callable[[Any, Random], Machine[Any, Any]]"
+    choices: "Mapping[str, Named[Any]]" = field(default_factory=dict[str, "Named[Any]"])
 
 
 def _worker(policy: WorkerPolicy, rng: "Random") -> WorkerMachine:
@@ -73,6 +82,7 @@ _KINDS: Final = (
         effects=get_args(RouterEffect),
         parts=(Asked, Content, *_LOAD),
         make=lambda policy, rng: RouterMachine(policy, rng=rng),
+        choices={"balancer": BALANCERS, "admission": GATES, "order": ORDERS},
     ),
     MachineKind(
         name="worker",
@@ -81,10 +91,22 @@ _KINDS: Final = (
         effects=get_args(WorkerEffect),
         parts=(ModelSpec, *_LOAD),
         make=_worker,
+        choices={"batching.rule": RULES, "batching.order": BATCH_ORDERS},
     ),
 )
 MACHINES: Final[dict[str, MachineKind]] = {kind.name: kind for kind in _KINDS}
 """By name. When a mesh is stopped, its services leave in this order."""
+
+
+def choices() -> "dict[str, Named[Any]]":
+    """The parameters of all machines that hold a name, "kind.parameter", and what may stand
+    there.
+    """
+    return {
+        f"{kind.name}.{path}": table
+        for kind in MACHINES.values()
+        for path, table in kind.choices.items()
+    }
 
 
 def kind_of(policy: object) -> MachineKind:

@@ -24,6 +24,14 @@ class Named(Generic[T]):
         """All names, the shipped default first."""
         return tuple(self._table)
 
+    def only(self, *names: str) -> "Named[T]":
+        """Some of them, under the same kind.
+
+        Raises:
+            ValueError: There is no such name.
+        """
+        return Named(self._kind, {name: self._find(name) for name in names})
+
     def get(self, name: str) -> T:
         """What the name stands for.
 

@@ -1,20 +1,20 @@
 """All policies by name: what a flag, a setting or a workload file may ask for."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
 from hasten_policy.admission.gates import GATES
-from hasten_policy.batching import order as worker_order
 from hasten_policy.batching.rules import RULES
 from hasten_policy.bundles import BUNDLES, PolicySet
 from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.groups import changed, named
+from hasten_policy.machines import MACHINES, choices
 from hasten_policy.named import Named
 from hasten_policy.ordering.orders import ORDERS
 
-__all__ = ["BUNDLES", "CHOICES", "KINDS", "PolicySet", "describe", "names", "resolve"]
+__all__ = ["BUNDLES", "KINDS", "PolicySet", "describe", "names", "resolve"]
 
 _TABLES: Final[Mapping[str, Named[Any]]] = {
     "bundle": BUNDLES,
@@ -26,23 +26,13 @@ _TABLES: Final[Mapping[str, Named[Any]]] = {
 KINDS: Final = tuple(_TABLES)
 """What there is to choose from."""
 
-CHOICES: Final[Mapping[str, Named[Any]]] = {
-    "router.balancer": BALANCERS,
-    "router.admission": GATES,
-    "router.order": ORDERS,
-    "worker.batching.rule": RULES,
-    "worker.batching.order": worker_order.ORDERS,
-}
-"""The fields that hold a name, and what may stand there."""
-
 _PLACES: Final = {
     "balancer": ("router.balancer",),
     "admission": ("router.admission",),
     "order": ("router.order", "worker.batching.order"),
     "batching": ("worker.batching.rule",),
 }
-"""The fields that a kind sets."""
-_OWNERS: Final = ("router", "worker", "worker.batching", "worker.prediction")
+"""The parameters that a kind sets."""
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -76,7 +66,9 @@ def resolve(text: str) -> PolicySet:
     """
     first, *parts = (part.strip() for part in text.split(","))
     found = BUNDLES.get(first)
-    changes: dict[str, dict[str, str]] = {owner: {} for owner in _OWNERS}
+    policies = {kind: found.of(kind) for kind in MACHINES}
+    owners = [owner for kind, policy in policies.items() for owner in _owners(policy, kind)]
+    changes: dict[str, dict[str, str]] = {owner: {} for owner in owners}
     for part in parts:
         key, equals, value = (side.strip() for side in part.partition("="))
         if not equals:
@@ -84,19 +76,18 @@ def resolve(text: str) -> PolicySet:
         for path in _paths(key, value):
             owner, _, name = path.rpartition(".")
             if owner not in changes:
-                raise ValueError(_nothing(key))
+                raise ValueError(_nothing(key, owners))
             changes[owner][name] = value
-    worker = found.worker
-    worker = replace(
-        worker,
-        batching=_changed(worker.batching, "worker.batching", changes),
-        prediction=_changed(worker.prediction, "worker.prediction", changes),
-    )
-    return PolicySet(
-        ",".join((first, *parts)),
-        _changed(found.router, "router", changes),
-        _changed(worker, "worker", changes),
-    )
+    made = {kind: _changed(policy, kind, changes) for kind, policy in policies.items()}
+    return PolicySet(",".join((first, *parts)), **made)
+
+
+def _owners(policy: Any, path: str) -> Iterator[str]:  # noqa: ANN401  (any policy)
+    """The paths of a policy and of its named groups."""
+    yield path
+    for name, value in named(policy).items():
+        if is_dataclass(value):
+            yield from _owners(value, f"{path}.{name}")
 
 
 def _table(kind: str) -> Named[Any]:
@@ -112,26 +103,31 @@ def _paths(key: str, value: str) -> tuple[str, ...]:
     if paths is None:
         return (key,)
     _TABLES[key].get(value)
-    return tuple(path for path in paths if path not in CHOICES or value in CHOICES[path].names)
+    known = choices()
+    return tuple(path for path in paths if path not in known or value in known[path].names)
 
 
-def _nothing(key: str) -> str:
-    owners = ", ".join(f"{owner}.FIELD" for owner in _OWNERS)
-    return f"a policy has {', '.join(_PLACES)} and {owners}, but no {key!r}"
+def _nothing(key: str, owners: Iterable[str]) -> str:
+    fields = ", ".join(f"{owner}.FIELD" for owner in owners)
+    return f"a policy has {', '.join(_PLACES)} and {fields}, but no {key!r}"
 
 
 def _changed(policy: Any, owner: str, changes: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401  (any policy)
     """A copy of a policy with its changes, each text read as what the field holds."""
     known = named(policy)
-    values: dict[str, object] = {}
+    tables = choices()
+    inner = {name: f"{owner}.{name}" for name in known if f"{owner}.{name}" in changes}
+    values: dict[str, object] = {
+        name: _changed(known[name], path, changes) for name, path in inner.items()
+    }
     for name, text in changes[owner].items():
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
             raise ValueError(f"{owner} has no field {name!r}; {hint}")
         path = f"{owner}.{name}"
-        if path in CHOICES:
-            CHOICES[path].get(text)
+        if path in tables:
+            tables[path].get(text)
         values[name] = _read(path, text, known[name])
     return changed(policy, values)
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from hasten_policy.reasons import DOMAIN, Reason
-from hasten_runtime.errors import DETAILS_KEY, PUSHBACK_KEY, STARTED_KEY
+from hasten_runtime.errors import STARTED_KEY
+from hasten_runtime.protocol_names import RETRY_PUSHBACK, STATUS_DETAILS
 
 _HEAD: Final = f"""\
 # Why a request was not answered
 
 <!-- Made by `python -m hasten_runtime.error_docs`; do not edit. -->
 
-Every refusal carries a canonical gRPC status and, in the trailer `{DETAILS_KEY}`, a
+Every refusal carries a canonical gRPC status and, in the trailer `{STATUS_DETAILS}`, a
 `google.rpc.Status` with these details:
 
 - `ErrorInfo`: `reason` from the table below, `domain` = `{DOMAIN}`, `metadata` with the facts of
@@ -26,7 +27,7 @@ Every refusal carries a canonical gRPC status and, in the trailer `{DETAILS_KEY}
 - `RetryInfo`: how long to wait, where a retry can help.
 - `QuotaFailure`: whose share is used up, for `{Reason.TENANT_QUOTA.name}`.
 
-The trailer `{PUSHBACK_KEY}` says the same to clients that retry by service config:
+The trailer `{RETRY_PUSHBACK}` says the same to clients that retry by service config:
 milliseconds to wait, 1 or more, or -1 when a retry cannot help. A wait that the call's own deadline
 does not allow is no help: it is told as -1, without `RetryInfo`.
 

@@ -17,13 +17,10 @@ from google.rpc import error_details_pb2, status_pb2
 from hasten_policy.reasons import DOMAIN, Reason, Refusal
 from hasten_policy.short import short
 from hasten_runtime import fields
+from hasten_runtime.protocol_names import RETRY_PUSHBACK, STATUS_DETAILS
 
-DETAILS_KEY: Final = "grpc-status-details-bin"
-PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 STARTED_KEY: Final = "started"
 """ErrorInfo metadata key, value "true": the model had begun to run the request."""
-REASON_PARAMETER: Final = "hasten_reason"
-"""Response parameter of an error inside of a stream: the refusal's reason."""
 
 RETRY_AFTER_S_MIN: Final = 0.001
 """A stock gRPC client that is told to wait for nothing neither tries again nor ends the call."""
@@ -124,8 +121,8 @@ def _trailers(refusal: Refusal, too_late: bool) -> Trailers:  # noqa: FBT001  (a
     elif too_late or refusal.reason in _NO_RETRY:
         pushback = "-1"
     else:
-        return ((DETAILS_KEY, details),)
-    return ((DETAILS_KEY, details), (PUSHBACK_KEY, pushback))
+        return ((STATUS_DETAILS, details),)
+    return ((STATUS_DETAILS, details), (RETRY_PUSHBACK, pushback))
 
 
 def _status_details(refusal: Refusal, hint_s: float | None) -> bytes:
@@ -192,7 +189,7 @@ def refusal_from_rpc_error(error: grpc.RpcError) -> Refusal:
     code = call.code()
     message = call.details() or f"The call failed with {code.name}."
     for key, value in call.trailing_metadata() or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
+        if key == STATUS_DETAILS and isinstance(value, bytes):
             refusal = _refusal_from_details(value, code, message)
             if refusal is not None:
                 return refusal

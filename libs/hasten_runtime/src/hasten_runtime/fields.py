@@ -1,10 +1,15 @@
-"""Builds length-delimited protobuf fields around bytes that are serialised already.
+"""Protobuf's wire types, and fields around bytes that are serialised already.
 
 Putting a payload into a message object and serialising that would copy it three times; here it
 is copied once.
 """
 
+VARINT = 0
+FIXED64 = 1
 LENGTH_DELIMITED = 2
+GROUP_START = 3
+GROUP_END = 4
+FIXED32 = 5
 
 
 def key(number: int) -> bytes:

@@ -15,8 +15,8 @@ from grpc_health.v1 import health_pb2
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
+from hasten_runtime.protocol_names import HEALTH_SERVICE
 
-SERVICE_NAME: Final = "grpc.health.v1.Health"
 WATCHERS_MAX: Final = 1024
 
 READINESS: Final = "readiness"
@@ -116,7 +116,7 @@ class Health:
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, for `Server.add_generic_rpc_handlers`."""
         return grpc.method_handlers_generic_handler(
-            SERVICE_NAME,
+            HEALTH_SERVICE,
             {
                 "Check": grpc.unary_unary_rpc_method_handler(
                     self._check,

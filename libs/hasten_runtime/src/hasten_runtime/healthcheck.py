@@ -16,8 +16,8 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from hasten_runtime.grpc_client import ChannelLimits, channel_options
+from hasten_runtime.protocol_names import HEALTH_CHECK
 
-METHOD: Final = "/grpc.health.v1.Health/Check"
 TIMEOUT_S_DEFAULT: Final = 3.0
 TIMEOUT_S_MAX: Final = 300.0
 
@@ -35,7 +35,7 @@ def trouble(address: str, *, service: str = "", timeout_s: float = TIMEOUT_S_DEF
     named = f"{address} {service}".rstrip()
     with grpc.insecure_channel(address, options=channel_options(ChannelLimits())) as channel:
         check = channel.unary_unary(
-            METHOD,
+            HEALTH_CHECK,
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )

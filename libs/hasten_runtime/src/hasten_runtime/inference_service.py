@@ -10,8 +10,7 @@ from google.protobuf import descriptor, message_factory
 from hasten.inference.v2 import inference_pb2
 from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.handlers import Handler
-
-PUBLIC_NAME: Final = "inference.GRPCInferenceService"
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 
 _METHODS: Final[Mapping[str, descriptor.MethodDescriptor]] = (
     inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name
@@ -48,7 +47,7 @@ def add_inference(
         for name, method in methods.items()
         if isinstance(method, Method) and method.door is not None
     }
-    server.add_registered_method_handlers(PUBLIC_NAME, behind)
+    server.add_registered_method_handlers(INFERENCE_SERVICE, behind)
 
 
 def inference_handler(methods: Mapping[str, Method | Callable[..., Any]]) -> grpc.GenericRpcHandler:
@@ -65,7 +64,7 @@ def inference_handler(methods: Mapping[str, Method | Callable[..., Any]]) -> grp
     if unknown:
         raise ValueError(f"the inference protocol has no RPC named {', '.join(unknown)}")
     return grpc.method_handlers_generic_handler(
-        PUBLIC_NAME,
+        INFERENCE_SERVICE,
         {
             name: _rpc(name, method if isinstance(method, Method) else Method(method))
             for name, method in methods.items()

@@ -17,7 +17,7 @@ GRPC_BYTES_MAX: Final = 2**31 - 1
 MESSAGE_BYTES_MIN: Final = 4096
 """Less would leave no room for what the services say to each other."""
 ENVELOPE_BYTES: Final = 64 * 1024
-"""Room in a message of a link for what is beside calls or replies: heads, the load, the state."""
+"""Room in a message between router and worker for what is beside the calls, or the replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class MessageLimit:
             raise MeshError(too_large("a message", len(message), self.bytes_max, self.variable))
 
 
-def payload_bytes_max(message_bytes_max: int) -> int:
-    """What the calls or replies in one message of a link may take."""
+def content_bytes_max(message_bytes_max: int) -> int:
+    """What the calls, or the replies, in one message between router and worker may take."""
     return max(message_bytes_max - ENVELOPE_BYTES, message_bytes_max // 2)
 
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from hasten.inference.v2.inference_pb2 import InferParameter
+from hasten_policy.priorities import LOWEST, NORMAL
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
+from hasten_runtime import protocol_names
 from hasten_runtime.errors import MeshError
 
-PRIORITY_NORMAL: Final = 1
-"""Class of requests that name no priority."""
-PRIORITY_LOWEST: Final = 3
-"""Class of every priority number of 4 and more."""
 TEXT_CHARS_MAX: Final = 128
 """Characters of a tenant or a sequence id."""
 PARAMETERS_MAX: Final = 64
@@ -40,7 +38,7 @@ class RequestHead:
         want_empty_final: On a stream, the caller wants an empty last response.
     """
 
-    priority_class: int = PRIORITY_NORMAL
+    priority_class: int = NORMAL
     timeout_s: float | None = None
     sequence_id: str = ""
     want_timing: bool = False
@@ -108,8 +106,8 @@ def _priority_class(name: str, parameter: InferParameter) -> int:
     else:
         _refuse(name, "a whole number, 0 for normal or 1 (first) and up")
     if number == 0:
-        return PRIORITY_NORMAL
-    return min(number - 1, PRIORITY_LOWEST)
+        return NORMAL
+    return min(number - 1, LOWEST)
 
 
 def _timeout_s(name: str, parameter: InferParameter) -> float | None:
@@ -158,12 +156,12 @@ def _refuse(name: str, expected: str) -> NoReturn:
 
 
 _READERS: Final[dict[str, tuple[str, Callable[[str, InferParameter], object]]]] = {
-    "priority": ("priority_class", _priority_class),
-    "timeout": ("timeout_s", _timeout_s),
-    "sequence_id": ("sequence_id", _sequence_id),
-    "tenant": ("tenant", _text),
-    "hasten_timing": ("want_timing", _flag),
-    "triton_enable_empty_final_response": ("want_empty_final", _flag),
+    protocol_names.PRIORITY: ("priority_class", _priority_class),
+    protocol_names.TIMEOUT: ("timeout_s", _timeout_s),
+    protocol_names.SEQUENCE_ID: ("sequence_id", _sequence_id),
+    protocol_names.TENANT: ("tenant", _text),
+    protocol_names.TIMING: ("want_timing", _flag),
+    protocol_names.EMPTY_FINAL: ("want_empty_final", _flag),
 }
 # Workers keep no state between the members of a sequence, so where it starts and ends is
 # checked for form only.

@@ -6,6 +6,7 @@ from math import ceil
 from random import Random
 from typing import Final
 
+from hasten_policy.priorities import NORMAL
 from hasten_sim.figures import Figures
 from hasten_sim.scenario import (
     Arrival,
@@ -25,7 +26,6 @@ MEASURED_S_MAX: Final = 120.0
 WARMUP_S: Final = 2.0
 BEFORE_DEATH_S: Final = 3
 AFTER_DEATH_S: Final = 3
-PRIORITY: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class _Poisson:
         at_s = rng.expovariate(self.rate_per_s)
         while at_s < self.duration_s:
             (model,) = rng.choices(models, self.shares)
-            yield Arrival(at_s, model, self.deadline_s, PRIORITY, 0, 1, 0)
+            yield Arrival(at_s, model, self.deadline_s, NORMAL, 0, 1, 0)
             at_s += rng.expovariate(self.rate_per_s)
 
 

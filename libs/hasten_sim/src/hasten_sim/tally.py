@@ -4,6 +4,7 @@ from collections import Counter
 from math import exp, log
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.priorities import CLASSES
 from hasten_policy.reasons import Reason
 from hasten_sim.figures import Figures
 
@@ -96,7 +97,7 @@ class Tally:
         self._scenario = scenario
         self._models = _Shares(min(NAMED_MAX, len(scenario.models)))
         self._tenants = _Shares(len(scenario.tenants))
-        self._classes = _Shares(4)
+        self._classes = _Shares(CLASSES)
         seconds = min(SECONDS_MAX, int(scenario.duration_s) + 1)
         self._offered_by_s = [0] * seconds
         self._good_by_s = [0] * seconds
@@ -219,7 +220,7 @@ class Tally:
             fairness=jain(list(tenants.values())),
             attainment_by_model=self._models.attainment(m.name for m in scenario.models),
             attainment_by_tenant=tenants,
-            attainment_by_priority=self._classes.attainment("0123"),
+            attainment_by_priority=self._classes.attainment(str(each) for each in range(CLASSES)),
             goodput_by_s=tuple(self._good_by_s),
             offered_by_s=tuple(self._offered_by_s),
             share_by_worker=tuple(

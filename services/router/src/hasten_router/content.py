@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_policy.router.suspicion import Content
 from hasten_router.head import fields_of
 
-_INPUTS: Final = 5
-_RAW_INPUTS: Final = 7
+_INPUTS: Final = ModelInferRequest.INPUTS_FIELD_NUMBER
+_RAW_INPUTS: Final = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _ELSEWHERE: Final = b"shared_memory_region"
 """Key of the parameter with which an input says that its bytes are not in the request."""
 _DIGEST_BYTES: Final = 16

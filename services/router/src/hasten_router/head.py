@@ -11,20 +11,21 @@ from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
 from hasten_router.size import size_of
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fields import (
+    FIXED32,
+    FIXED64,
+    GROUP_END,
+    GROUP_START,
+    LENGTH_DELIMITED,
+    VARINT,
+)
 
-# Keys of the fields read here: field number and wire type 2 (length-delimited).
-_MODEL_NAME: Final = (1 << 3) | 2
-_MODEL_VERSION: Final = (2 << 3) | 2
-_ID: Final = (3 << 3) | 2
-_PARAMETERS: Final = (4 << 3) | 2
-_INPUTS: Final = (5 << 3) | 2
-
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_LENGTH_DELIMITED: Final = 2
-_GROUP_START: Final = 3
-_GROUP_END: Final = 4
-_FIXED32: Final = 5
+# Keys of the fields read here: number and wire type.
+_MODEL_NAME: Final = (ModelInferRequest.MODEL_NAME_FIELD_NUMBER << 3) | LENGTH_DELIMITED
+_MODEL_VERSION: Final = (ModelInferRequest.MODEL_VERSION_FIELD_NUMBER << 3) | LENGTH_DELIMITED
+_ID: Final = (ModelInferRequest.ID_FIELD_NUMBER << 3) | LENGTH_DELIMITED
+_PARAMETERS: Final = (ModelInferRequest.PARAMETERS_FIELD_NUMBER << 3) | LENGTH_DELIMITED
+_INPUTS: Final = (ModelInferRequest.INPUTS_FIELD_NUMBER << 3) | LENGTH_DELIMITED
 
 GROUP_DEPTH_MAX: Final = 32
 """Unknown groups nested deeper than this are refused; no sender of ours makes even one."""
@@ -82,7 +83,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
             at += 1
             if key > 0x7F:
                 key, at = _varint(message, start)
-            if key & 7 != _LENGTH_DELIMITED:
+            if key & 7 != LENGTH_DELIMITED:
                 at = _skip(message, at, key, 0)
                 continue
             size = message[at]
@@ -127,7 +128,7 @@ def fields_of(message: bytes) -> Iterator[tuple[int, int, int]]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
-        if key & 7 == _LENGTH_DELIMITED:
+        if key & 7 == LENGTH_DELIMITED:
             size, at = _varint(message, at)
             yield key >> 3, at, at + size
             at += size
@@ -151,20 +152,20 @@ def _skip(message: bytes, at: int, key: int, depth: int) -> int:
     if not 8 <= key <= KEY_MAX:
         raise _malformed(f"field key {key} before byte {at} is out of range")
     wire_type = key & 7
-    if wire_type == _VARINT:
+    if wire_type == VARINT:
         return _varint(message, at)[1]
-    if wire_type == _FIXED64:
+    if wire_type == FIXED64:
         return at + 8
-    if wire_type == _FIXED32:
+    if wire_type == FIXED32:
         return at + 4
-    if wire_type == _LENGTH_DELIMITED:
+    if wire_type == LENGTH_DELIMITED:
         size, at = _varint(message, at)
         return at + size
-    if wire_type != _GROUP_START or depth == GROUP_DEPTH_MAX:
+    if wire_type != GROUP_START or depth == GROUP_DEPTH_MAX:
         raise _malformed(f"unexpected wire type {wire_type} before byte {at}")
     while True:
         inner, at = _varint(message, at)
-        if inner == key - _GROUP_START + _GROUP_END:
+        if inner == key - GROUP_START + GROUP_END:
             return at
         at = _skip(message, at, inner, depth + 1)
 

@@ -9,7 +9,7 @@ from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_runtime.fleet.link import LinkLimits
 from hasten_runtime.fleet.settings import LinkSettings
-from hasten_runtime.message_limit import payload_bytes_max
+from hasten_runtime.message_limit import content_bytes_max
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,
@@ -160,7 +160,7 @@ class RouterSettings(ServiceSettings):
         """What the calls in one message to a worker may take: room is left for what is beside
         them.
         """
-        return payload_bytes_max(self.grpc.message_bytes_max)
+        return content_bytes_max(self.grpc.message_bytes_max)
 
     def front_policy(self) -> FrontPolicy:
         """For the gate in front of admission."""

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-_SHAPE_PACKED: Final = (3 << 3) | 2
-_SHAPE_LOOSE: Final = 3 << 3
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_LENGTH_DELIMITED: Final = 2
-_FIXED32: Final = 5
+from hasten.inference.v2.inference_pb2 import ModelInferRequest
+from hasten_runtime.fields import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT
+
+_SHAPE: Final = ModelInferRequest.InferInputTensor.SHAPE_FIELD_NUMBER
+_SHAPE_PACKED: Final = (_SHAPE << 3) | LENGTH_DELIMITED
+_SHAPE_LOOSE: Final = (_SHAPE << 3) | VARINT
 
 ELEMENTS_MAX: Final = 1 << 40
 """A tensor of more counts as one of so many; far above any message limit."""
@@ -58,7 +58,7 @@ def _dims(message: bytes, at: int, stop: int) -> list[int]:
         elif key == _SHAPE_LOOSE:
             dim, at = _varint(message, at)
             dims.append(dim)
-        elif key & 7 == _LENGTH_DELIMITED and key < 0x80:
+        elif key & 7 == LENGTH_DELIMITED and key < 0x80:
             size, at = _varint(message, at)
             at += size
         else:
@@ -72,13 +72,13 @@ def _skip(message: bytes, at: int) -> int:
     """Where the field ends that begins at `at`. Raises ValueError for one of no known kind."""
     key, at = _varint(message, at)
     kind = key & 7
-    if kind == _VARINT:
+    if kind == VARINT:
         return _varint(message, at)[1]
-    if kind == _LENGTH_DELIMITED:
+    if kind == LENGTH_DELIMITED:
         size, at = _varint(message, at)
         return at + size
-    if kind in {_FIXED64, _FIXED32}:
-        return at + (8 if kind == _FIXED64 else 4)
+    if kind in {FIXED64, FIXED32}:
+        return at + (8 if kind == FIXED64 else 4)
     raise ValueError("a group")
 
 

@@ -12,6 +12,7 @@ from opentelemetry.trace import Span
 from hasten.common.v1.load_pb2 import WorkerState
 from hasten.inference.v2.inference_pb2 import ModelInferRequest, ModelInferResponse
 from hasten.worker.v1 import worker_service_pb2 as pb
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
@@ -19,7 +20,7 @@ from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet import messages
 from hasten_runtime.fleet.worker.outbox import Outbox
 from hasten_runtime.frames import Frames
-from hasten_runtime.message_limit import GRPC_BYTES_MAX, payload_bytes_max, too_large
+from hasten_runtime.message_limit import GRPC_BYTES_MAX, content_bytes_max, too_large
 from hasten_runtime.telemetry import end_span
 from hasten_worker.decoding import RequestDecoder, parse
 from hasten_worker.shell.call import Call, timing_of
@@ -28,7 +29,6 @@ from hasten_worker.tensors.encode import MESSAGE_VARIABLE, response_too_large
 
 _log = logs.logger(__name__)
 
-PRIORITY_LOWEST: Final = 3
 REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
 """Replies that leave before the next batch begins; more would keep it waiting."""
 PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -60,7 +60,7 @@ class LinkLimits:
     @property
     def replies_bytes_max(self) -> int:
         """What the replies in one message may take, so that the rest of it fits beside them."""
-        return payload_bytes_max(self.message_bytes_max)
+        return content_bytes_max(self.message_bytes_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Link:
         connection.on_too_long = self._too_long
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._link_id = self._shell.link_opened(self._state_changed, self._tell_load, self._begins)
+        self._link_id = self._shell.link_opened(self)
         self._calls: dict[int, Call | asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._received = 0
@@ -193,7 +193,7 @@ class Link:
         for task in self._aside:
             task.cancel()
         self._calls.clear()
-        self._shell.link_closed(self._link_id, self._state_changed)
+        self._shell.link_closed(self._link_id)
         self._on_end()
 
     # --- calls -------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class Link:
             call.wire_id = wire_id
             call.payload_bytes = len(payload)
             call.time_left_s = message.time_left_us / 1e6 if message.time_left_us else math.inf
-            call.priority = min(message.priority, PRIORITY_LOWEST)
+            call.priority = min(message.priority, LOWEST)
             call.tenant = message.tenant
             call.alone = message.alone
             call.span = span = self._start_span(call, message.traceparent)
@@ -264,7 +264,7 @@ class Link:
 
     # --- what runs ---------------------------------------------------------------------
 
-    def _begins(self) -> None:
+    def begins(self) -> None:
         """A batch with calls of this link is about to begin. Should this process die of it, the
         router must know that it was one of them and none that waits: it hears so before.
         """
@@ -357,11 +357,13 @@ class Link:
         self._outbox.put(reply)
         self._flush_soon()
 
-    def _state_changed(self) -> None:
+    def state_changed(self) -> None:
+        """Sends the whole state with the next message, soon."""
         self._state_due = True
         self._flush_soon()
 
-    def _tell_load(self) -> None:
+    def load_changed(self) -> None:
+        """Sends the load, soon."""
         self._flush_soon()
 
     def _state_period(self) -> None:
@@ -376,7 +378,7 @@ class Link:
                 f"nothing was read for {self._limits.write_stall_s} s: the reader is too slow",
             )
             return
-        self._state_changed()
+        self.state_changed()
         self._timer = self._loop.call_later(self._limits.state_period_s, self._state_period)
 
     def _fail(self, reason: Reason, message: str) -> None:

@@ -25,13 +25,13 @@ from hasten_runtime.grpc_server import (
     make_server,
 )
 from hasten_runtime.health import LIVENESS
-from hasten_runtime.inference_service import PUBLIC_NAME, add_inference
+from hasten_runtime.inference_service import add_inference
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.protocol_names import INFERENCE_SERVICE, WORKER_SERVICE
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import Recorder, recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
-from hasten_runtime.worker_rpcs import SERVICE_NAME
 from hasten_worker.decoding import RequestDecoder
 from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.infer import Inference
@@ -51,7 +51,7 @@ from hasten_worker.tensors import NoRegions
 from hasten_worker.tensors.encode import MESSAGE_VARIABLE
 from hasten_worker.vitals import Vitals
 
-SERVICES: Final = (PUBLIC_NAME, SERVICE_NAME)
+SERVICES: Final = (INFERENCE_SERVICE, WORKER_SERVICE)
 """What health speaks of beside the server as a whole: they serve from the first load until the
 worker leaves, whether or not it is ready.
 """
@@ -322,7 +322,7 @@ def _serve(
     """Adds both protocols to the server."""
 
     def ready() -> bool:
-        return health.serving(PUBLIC_NAME) and core.around.readiness.refresh()
+        return health.serving(INFERENCE_SERVICE) and core.around.readiness.refresh()
 
     parts = Parts(
         inference=Inference(

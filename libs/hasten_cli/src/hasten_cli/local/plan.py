@@ -4,14 +4,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from hasten_policy.machines import MACHINES
+
+REDIS: Final = "redis"
 _ROUTER_ADDRESSES: Final = {
     "HASTEN_ROUTER_ADDRESS": "address",
     "HASTEN_ROUTER_METRICS_ADDRESS": "metrics_address",
 }
-
-Kind = Literal["redis", "worker", "router"]
 
 DRAIN_S: Final = 8.0
 """Longest wait for calls in flight when the mesh is stopped."""
@@ -54,7 +55,7 @@ class ServiceSpec:
 
     Attributes:
         name: Unique, for people and for its log file.
-        kind: What it is.
+        kind: What it is: one of `kinds()`.
         argv: Command line.
         environ: Its whole environment.
         stop_s_max: Longest wait after SIGTERM.
@@ -64,7 +65,7 @@ class ServiceSpec:
     """
 
     name: str
-    kind: Kind
+    kind: str
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     stop_s_max: float
@@ -81,7 +82,7 @@ def redis_spec(executable: str, config: Path, environ: Mapping[str, str]) -> Ser
     """The Redis that holds load state and leases."""
     return ServiceSpec(
         name="redis",
-        kind="redis",
+        kind=REDIS,
         argv=(executable, str(config)),
         environ=service_environ(environ, "", config.parent),
         stop_s_max=REDIS_STOP_S,
@@ -90,71 +91,98 @@ def redis_spec(executable: str, config: Path, environ: Mapping[str, str]) -> Ser
     )
 
 
-def worker_specs(
-    options: UpOptions,
-    *,
-    models: Path,
-    redis_url: str,
-    folder: Path,
-    environ: Mapping[str, str],
-) -> list[ServiceSpec]:
-    """The workers, each on a free port of loopback."""
-    return [
-        ServiceSpec(
-            name=f"worker-{number}",
-            kind="worker",
-            argv=(sys.executable, "-m", "hasten_worker.main"),
-            environ={
-                **service_environ(environ, "HASTEN_WORKER_", folder),
-                "HASTEN_WORKER_ID": f"worker-{number}",
-                "HASTEN_WORKER_ADDRESS": "127.0.0.1:0",
-                "HASTEN_WORKER_METRICS_ADDRESS": "127.0.0.1:0",
-                "HASTEN_WORKER_MODELS_DIR": str(models),
-                "HASTEN_WORKER_MODEL_CONTROL": options.control,
-                "HASTEN_WORKER_DISCOVERY__KIND": "redis",
-                "HASTEN_WORKER_DISCOVERY__ADDRESS": redis_url,
-                "HASTEN_WORKER_REDIS_URL": redis_url,
-                **_shared(options, "HASTEN_WORKER_"),
-            },
-            stop_s_max=SERVICE_STOP_S,
-            forgets="models that were loaded by command must be loaded again"
-            if options.control == "explicit"
-            else "",
-        )
-        for number in range(1, options.workers + 1)
-    ]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the services run.
+
+    Attributes:
+        models: Model repository.
+        redis_url: Of the Redis that holds load state and leases.
+        folder: The run folder.
+        environ: The user's environment.
+    """
+
+    models: Path
+    redis_url: str
+    folder: Path
+    environ: Mapping[str, str]
 
 
-def router_spec(
-    options: UpOptions, *, redis_url: str, folder: Path, environ: Mapping[str, str]
+def service_specs(options: UpOptions, place: Place) -> list[ServiceSpec]:
+    """A service for each machine that there is, and as many workers as the user asked for."""
+    specs: list[ServiceSpec] = []
+    for kind in MACHINES:
+        if kind == "worker":
+            numbers = range(1, options.workers + 1)
+            specs += [_worker_spec(options, place, f"worker-{number}") for number in numbers]
+        elif kind == "router":
+            specs.append(_router_spec(options, place))
+        else:
+            specs.append(_spec(kind, kind, options, place, {}))
+    return specs
+
+
+def _spec(
+    kind: str, name: str, options: UpOptions, place: Place, own: Mapping[str, str]
 ) -> ServiceSpec:
-    """The router, the mesh's front door."""
+    """A machine's service, on free ports of loopback unless its `own` variables say otherwise."""
+    prefix = f"HASTEN_{kind.upper()}_"
+    alike = {
+        "ID": name,
+        "ADDRESS": "127.0.0.1:0",
+        "METRICS_ADDRESS": "127.0.0.1:0",
+        "DISCOVERY__KIND": "redis",
+        "DISCOVERY__ADDRESS": place.redis_url,
+        "REDIS_URL": place.redis_url,
+        **_shared(options),
+        **own,
+    }
     return ServiceSpec(
-        name="router",
-        kind="router",
-        argv=(sys.executable, "-m", "hasten_router.main"),
+        name=name,
+        kind=kind,
+        argv=(sys.executable, "-m", f"hasten_{kind}.main"),
         environ={
-            **service_environ(environ, "HASTEN_ROUTER_", folder),
-            "HASTEN_ROUTER_ID": "router",
-            "HASTEN_ROUTER_ADDRESS": host_port(options.host, options.port),
-            "HASTEN_ROUTER_METRICS_ADDRESS": host_port(options.host, options.metrics_port),
-            "HASTEN_ROUTER_PROCESSES": str(options.processes),
-            # Nobody balances over this one router: it need not show that it is leaving.
-            "HASTEN_ROUTER_DRAIN__NOTICE_S": "0",
-            "HASTEN_ROUTER_DRAIN__PATIENCE_S": str(DRAIN_S),
-            "HASTEN_ROUTER_DISCOVERY__KIND": "redis",
-            "HASTEN_ROUTER_DISCOVERY__ADDRESS": redis_url,
-            "HASTEN_ROUTER_REDIS_URL": redis_url,
-            **_shared(options, "HASTEN_ROUTER_"),
+            **service_environ(place.environ, prefix, place.folder),
+            **{prefix + variable: value for variable, value in alike.items()},
         },
         stop_s_max=SERVICE_STOP_S,
     )
 
 
-def _shared(options: UpOptions, prefix: str) -> dict[str, str]:
-    """What router and workers are told alike, where the user said it."""
+def _worker_spec(options: UpOptions, place: Place, name: str) -> ServiceSpec:
+    own = {"MODELS_DIR": str(place.models), "MODEL_CONTROL": options.control}
+    spec = _spec("worker", name, options, place, own)
+    if options.control != "explicit":
+        return spec
+    return replace(spec, forgets="models that were loaded by command must be loaded again")
+
+
+def _router_spec(options: UpOptions, place: Place) -> ServiceSpec:
+    """The mesh's front door."""
+    own = {
+        "ADDRESS": host_port(options.host, options.port),
+        "METRICS_ADDRESS": host_port(options.host, options.metrics_port),
+        "PROCESSES": str(options.processes),
+        # Nobody balances over this one router: it need not show that it is leaving.
+        "DRAIN__NOTICE_S": "0",
+        "DRAIN__PATIENCE_S": str(DRAIN_S),
+    }
+    return _spec("router", "router", options, place, own)
+
+
+def kinds() -> tuple[str, ...]:
+    """All kinds of services, in the order in which they are shown and stopped.
+
+    The front door comes first, so that nothing is sent to workers that are leaving; the Redis that
+    all of them use comes last.
+    """
+    return (*MACHINES, REDIS)
+
+
+def _shared(options: UpOptions) -> dict[str, str]:
+    """What all services are told alike, where the user said it."""
     said = {"RECORD": options.record, "GRPC__MESSAGE_BYTES_MAX": options.message_bytes_max}
-    return {f"{prefix}{name}": str(value) for name, value in said.items() if value is not None}
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def host_port(host: str, port: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from hasten_cli.local.plan import Kind, ServiceSpec, pinned, restart_delay_s
+from hasten_cli.local.plan import ServiceSpec, kinds, pinned, restart_delay_s
 from hasten_cli.local.process import Child, EndedEarlyError
 from hasten_cli.local.run_folder import RunFolder
 
@@ -15,8 +15,6 @@ READY_S_MAX: Final = 60.0
 SETTLED_S: Final = 10.0
 """A service that ran this long starts its count of failures anew."""
 PROBE_S: Final = 0.01
-STOP_ORDER: Final[tuple[Kind, ...]] = ("router", "worker", "redis")
-"""The front door first, so that nothing is sent to workers that are leaving."""
 
 State = Literal["starting", "ready", "restarting", "stopping", "stopped"]
 Facts = Mapping[str, Any]
@@ -131,7 +129,7 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._keepers.clear()
-        for kind in STOP_ORDER:
+        for kind in kinds():
             await asyncio.gather(
                 *(self._stop(service) for service in self.services if service.spec.kind == kind)
             )
@@ -142,7 +140,7 @@ class Supervisor:
             if service.child is not None:
                 service.child.kill()
 
-    def of_kind(self, kind: Kind) -> Sequence[Service]:
+    def of_kind(self, kind: str) -> Sequence[Service]:
         """The services of one kind, in the order of their start."""
         return [service for service in self.services if service.spec.kind == kind]
 

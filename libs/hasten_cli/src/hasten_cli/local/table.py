@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from hasten_cli.local.plan import kinds
 from hasten_cli.local.supervisor import Service
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def table(shown: Sequence[Row]) -> "Table":
 def _order(service: Service) -> tuple[int, int, str]:
     """The front door first; worker-10 after worker-9."""
     name = service.spec.name
-    return ("router", "worker", "redis").index(service.spec.kind), len(name), name
+    return kinds().index(service.spec.kind), len(name), name
 
 
 def _row(service: Service, workers: Mapping[str, "Worker"]) -> Row:

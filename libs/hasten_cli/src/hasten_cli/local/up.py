@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hasten_cli.failures import FAILED, USAGE, CommandError
 from hasten_cli.local import ports, record, redis
 from hasten_cli.local.models import without_models, write_sample
-from hasten_cli.local.plan import UpOptions, redis_spec, router_spec, worker_specs
+from hasten_cli.local.plan import Place, UpOptions, redis_spec, service_specs
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import StartError, Supervisor
 from hasten_cli.local.voice import Summary, Voice
@@ -142,13 +142,10 @@ async def _start_services(
     endpoint: redis.RedisEndpoint,
     folder: RunFolder,
 ) -> None:
-    """Starts router and workers at once; meanwhile loads the client that asks the router."""
-    workers = worker_specs(
-        options, models=models, redis_url=endpoint.url, folder=folder.path, environ=os.environ
-    )
-    router = router_spec(options, redis_url=endpoint.url, folder=folder.path, environ=os.environ)
+    """Starts all services at once; meanwhile loads the client that asks the router."""
+    place = Place(models, endpoint.url, folder.path, os.environ)
     await asyncio.gather(
-        supervisor.begin([router, *workers]),
+        supervisor.begin(service_specs(options, place)),
         asyncio.to_thread(importlib.import_module, "hasten_cli.local.mesh"),
     )
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hasten_cli.local.plan import kinds
 from hasten_cli.local.supervisor import Service
 from hasten_cli.local.table import rows, table
 from hasten_cli.output import can_redraw, console, print_json
@@ -44,7 +45,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        by_kind: dict[str, list[Service]] = {"router": [], "worker": [], "redis": []}
+        by_kind: dict[str, list[Service]] = {kind: [] for kind in kinds()}
         for service in self.services:
             by_kind[service.spec.kind].append(service)
         (router,) = by_kind["router"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from hasten_cli.calls import client
+from hasten_cli.calls import ANSWER_S_MAX, client
 from hasten_cli.failures import FAILED, USAGE, CommandError
 from hasten_cli.local.models import models_folder
 from hasten_cli.local.plan import service_environ
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hasten_client import WorkerModel
     from hasten_sim.question import Profile
 
-ANSWER_S_MAX: Final = 10.0
 STOP_S_MAX: Final = 15.0
 TAIL_LINES: Final = 10
 CV_MAX: Final = 1.0

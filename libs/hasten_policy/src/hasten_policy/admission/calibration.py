@@ -11,7 +11,8 @@ says nothing of the predictions after it. So theta falls by a bounded amount a s
 good half of a fall quickly once the misses have ended.
 """
 
-from hasten_policy.admission.policy import CLASSES, AdmissionPolicy
+from hasten_policy.admission.policy import AdmissionPolicy
+from hasten_policy.priorities import CLASSES
 
 FALL_PER_S = 0.4
 """Theta falls by no more than this in a second, nor at once."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hasten_policy.admission.gate import Gate
 from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.priorities import CLASSES
 
 if TYPE_CHECKING:
     from hasten_policy.router.calls import CallRecord
@@ -20,7 +21,6 @@ WINDOW_CALLS: Final = 2000
 LESS: Final = 0.05
 MORE: Final = 0.01
 USERS: Final = 128
-CLASSES: Final = 4
 HOUR_S: Final = 3600.0
 
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from hasten_policy.groups import refuse_negative
+from hasten_policy.priorities import CLASSES
 
 STRICT: Final = "strict"
 MAX_GOODPUT: Final = "max_goodput"
-CLASSES: Final = 4
-"""Priority classes; class 0 is the most urgent."""
 
 
 @dataclass(frozen=True, slots=True)

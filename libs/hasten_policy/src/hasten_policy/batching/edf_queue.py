@@ -28,7 +28,7 @@ class Call:
         deadline_s: Absolute; math.inf for none.
         slack_s: Seconds it had on arrival; math.inf for none.
         arrived_s: When it was accepted.
-        order_s: Place in the queue: the deadline, biased by class (see `order`).
+        order_s: Place in the queue: the least goes first (see `ordering.orders`).
         latest_start_s: Last moment at which it could start, as seen when it was accepted.
         payload_bytes: Bytes held for it.
         queue: Where it waits; None while it runs.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from hasten_policy.batching.order import ORDERS
 from hasten_policy.batching.rules import RULES
+from hasten_policy.ordering.orders import BATCH_ORDERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,7 @@ class BatchingPolicy:
 
     Attributes:
         rule: By which waiting calls become batches: a name of `RULES`.
-        order: Which waiting call goes first: a name of `order.ORDERS`.
+        order: Which waiting call goes first: a name of `BATCH_ORDERS`.
         start_quantile: A batch is formed so that it ends in time at this quantile of its
             predicted seconds.
         target_quantile: The largest batch worth forming (`ModelState.target_rows`) fits the usual
@@ -50,7 +50,7 @@ class BatchingPolicy:
 
     def __post_init__(self) -> None:
         RULES.get(self.rule)
-        ORDERS.get(self.order)
+        BATCH_ORDERS.get(self.order)
         if not 0.0 < self.chance_quantile <= self.start_quantile < 1.0:
             raise ValueError("quantiles must satisfy 0 < chance_quantile <= start_quantile < 1")
         if not 0.0 < self.target_quantile < 1.0:

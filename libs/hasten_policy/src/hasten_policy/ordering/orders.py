@@ -1,20 +1,19 @@
-"""In which order held calls get the credits of workers.
+"""In which order waiting calls go: one set of orders for the held calls of a router and the waiting
+calls of a worker.
 
-A held call is sorted by `now_factor * arrival + slack_factor * (slack less its class's share)`, so
-that an order costs a decision nothing: earliest deadline is (1, 1), arrival (1, 0), the latest
-arrival (-1, 0).
+A call goes the sooner the less its place is. A place is `arrival_factor` times the time of arrival
+plus `due_factor` times the time when the call is due, so that an order costs a decision nothing:
+earliest deadline is (0, 1), arrival (1, 0), the latest arrival (-1, 0). When a call is due depends
+on its class: a share of its slack makes the call due later, a negative share sooner.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import Any, Final
 
 from hasten_policy.named import Named
 from hasten_policy.ordering.hold_queue import AdaptiveLifoQueue, HoldQueue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hasten_policy.router.calls import CallRecord
 
 LIFO_ABOVE: Final = 64
 """Held calls of a model from which adaptive LIFO turns round: two full batches of 32. The switch
@@ -27,30 +26,52 @@ class Order:
     """One order.
 
     Attributes:
-        now_factor: Of the time of arrival.
-        slack_factor: Of the slack.
-        queue: Makes an empty queue.
+        arrival_factor: Of the time of arrival.
+        due_factor: Of the time when the call is due.
+        queue: Makes an empty queue of held calls.
     """
 
-    now_factor: float
-    slack_factor: float
-    queue: "Callable[[], HoldQueue[CallRecord]]"
+    arrival_factor: float
+    due_factor: float
+    queue: Callable[[], HoldQueue[Any]] = HoldQueue
+
+    def place_s(self, arrived_s: float, due_s: float) -> float:
+        """The place of a call. Both times are absolute, and finite."""
+        return self.arrival_factor * arrived_s + self.due_factor * due_s
 
 
-def _adaptive() -> "HoldQueue[CallRecord]":
-    return AdaptiveLifoQueue(LIFO_ABOVE)
+def due_s(deadline_s: float, share: float, *, now_s: float, usual_slack_s: float = inf) -> float:
+    """When a call is due, as its class has it.
+
+    A class changes the deadline by a share of the slack: the call's own or the usual one, whichever
+    is less. So calls of one class and of usual slack keep their order by deadline; a less urgent
+    call passes a more urgent one only when it is due so much sooner that the shares cannot make up
+    for it; and since the share is fixed on arrival, every call is overtaken by a bounded number of
+    later ones (it ages).
+
+    Args:
+        deadline_s: Absolute; finite.
+        share: Of the slack, between -0.5 and 0.5. Positive: the class stands back.
+        now_s: Time of arrival.
+        usual_slack_s: Slack of most calls; math.inf when unknown.
+    """
+    return deadline_s + share * max(0.0, min(deadline_s - now_s, usual_slack_s))
 
 
 ORDERS: Final[Named[Order]] = Named(
     "order",
     {
-        "edf": (Order(1.0, 1.0, HoldQueue), "earliest deadline first, put forward by priority"),
-        "fifo": (Order(1.0, 0.0, HoldQueue), "first come, first served"),
-        "lifo": (Order(-1.0, 0.0, HoldQueue), "last come, first served"),
+        "edf": (Order(0.0, 1.0), "earliest deadline first, the more urgent class sooner"),
+        "fifo": (Order(1.0, 0.0), "first come, first served"),
+        "lifo": (Order(-1.0, 0.0), "last come, first served"),
         "adaptive_lifo": (
-            Order(1.0, 0.0, _adaptive),
+            Order(1.0, 0.0, lambda: AdaptiveLifoQueue(LIFO_ABOVE)),
             "first come, first served; the other way round while many wait",
         ),
     },
 )
 """Orders by name."""
+BATCH_ORDERS: Final = ORDERS.only("edf", "fifo")
+"""Those in which batches can be formed: what goes first now must not change while calls wait, and
+the newest call alone makes a poor batch.
+"""

@@ -40,7 +40,7 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
         state.homes.renew(state.registry.views, now_s)
     call = CallRecord(event, view, now_s, now_s + known_s)
     ordered_s = left_s if left_s != INFINITY else policy.hold.no_deadline_order_s
-    call.order_s = state.order_now * now_s + state.order_slack[call.priority] * ordered_s
+    call.order_s = state.place_s(now_s, now_s + state.due_share[call.priority] * ordered_s)
     entry = _first_choice(state, call, known_s, now_s)
     if state.gate is not None:
         if turned_away(state, call, now_s, waits=entry is None):

@@ -73,6 +73,7 @@ class RouterState:
         "balancer",
         "blind",
         "calls",
+        "due_share",
         "freed",
         "gate",
         "hedges",
@@ -82,9 +83,8 @@ class RouterState:
         "homes",
         "host",
         "net",
-        "order_now",
-        "order_slack",
         "out",
+        "place_s",
         "policy",
         "refused_at_s",
         "registry",
@@ -104,8 +104,9 @@ class RouterState:
         self.balancer = BALANCERS.get(policy.fleet.balancer)()
         self.gate = GATES.get(policy.plan.admission)(policy.plan)
         order = ORDERS.get(policy.hold.order)
-        self.order_now = order.now_factor
-        self.order_slack = [order.slack_factor * (1.0 - bias) for bias in policy.hold.order_bias]
+        self.place_s = order.place_s
+        # As `due_s` with a negative share has it: a class comes forward.
+        self.due_share = [1.0 - bias for bias in policy.hold.order_bias]
         self.calls: dict[int, CallRecord] = {}
         self.held_views: dict[str, ModelView] = {}
         self.homes = Homes()

@@ -4,7 +4,9 @@ from math import inf, isnan
 
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import Call
-from hasten_policy.batching.order import CLASS_LAST, ORDERS
+from hasten_policy.batching.model_state import ModelState
+from hasten_policy.ordering.orders import BATCH_ORDERS, due_s
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Refusal
 from hasten_policy.worker import refusals
 from hasten_policy.worker.calls import CallBook
@@ -23,7 +25,7 @@ class Admission:
         book: Open calls and models.
     """
 
-    __slots__ = ("_batcher", "_book", "_lanes", "_order_s", "_policy")
+    __slots__ = ("_batcher", "_book", "_lanes", "_order", "_policy")
 
     def __init__(
         self, policy: WorkerPolicy, batcher: Batcher, lanes: Lanes, book: CallBook
@@ -31,7 +33,7 @@ class Admission:
         self._policy = policy
         self._batcher = batcher
         self._lanes = lanes
-        self._order_s = ORDERS.get(policy.batching.order)
+        self._order = BATCH_ORDERS.get(policy.batching.order)
         self._book = book
 
     def judge(self, event: CallArrived, now_s: float) -> Call | Refusal:
@@ -51,10 +53,10 @@ class Admission:
             return refusals.invalid_deadline()
         if slack_s == inf and spec.default_timeout_s > 0.0:
             slack_s = spec.default_timeout_s
-        due_s = now_s + slack_s
+        deadline_s = now_s + slack_s
         if not self._policy.keeps_deadlines:
             slack_s = inf
-        priority = max(0, min(event.priority, CLASS_LAST))
+        priority = max(0, min(event.priority, LOWEST))
         call = Call(
             call_id=event.call_id,
             link_id=event.link_id,
@@ -65,18 +67,23 @@ class Admission:
             deadline_s=now_s + slack_s,
             slack_s=slack_s,
             arrived_s=now_s,
-            order_s=self._order_s(
-                due_s,
-                priority,
-                median_slack_s=model.slack_median_s,
-                now_s=now_s,
-                policy=self._policy.batching,
-            ),
+            order_s=self._place_s(model, deadline_s, priority, now_s),
             latest_start_s=inf,
             payload_bytes=event.payload_bytes,
             priority=priority,
         )
         return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
+
+    def _place_s(self, model: ModelState, deadline_s: float, priority: int, now_s: float) -> float:
+        """Class 0 goes by its deadline alone; the classes below stand back."""
+        policy = self._policy.batching
+        if deadline_s == inf:
+            deadline_s = now_s + policy.no_deadline_age_s
+        share = policy.priority_bias_fraction * priority / LOWEST
+        usual_s = model.slack_median_s
+        return self._order.place_s(
+            now_s, due_s(deadline_s, share, now_s=now_s, usual_slack_s=usual_s)
+        )
 
     @property
     def _idle(self) -> bool:

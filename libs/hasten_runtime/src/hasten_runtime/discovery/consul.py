@@ -17,7 +17,7 @@ from hasten_runtime.discovery import consul_wire
 from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.reading import UNREADABLE
 from hasten_runtime.discovery.registry import RegistryTrouble
-from hasten_runtime.inference_service import PUBLIC_NAME
+from hasten_runtime.protocol_names import INFERENCE_SERVICE
 
 CALL_TIMEOUT_S: Final = 2.0
 """For everything but blocking queries."""
@@ -131,7 +131,9 @@ class ConsulRegistry:
         if self._options.check == "grpc":
             # Not the server as a whole, which one broken model makes unready: the others serve.
             check = consul.Check.grpc(
-                f"{instance.address}/{PUBLIC_NAME}", GRPC_CHECK_INTERVAL, timeout=GRPC_CHECK_TIMEOUT
+                f"{instance.address}/{INFERENCE_SERVICE}",
+                GRPC_CHECK_INTERVAL,
+                timeout=GRPC_CHECK_TIMEOUT,
             )
         else:
             check = consul.Check.ttl(consul_wire.duration(self._options.ttl_s))

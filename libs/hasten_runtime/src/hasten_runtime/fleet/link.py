@@ -18,7 +18,7 @@ from hasten_runtime.fleet.port import LinkListener, Reply, Sendable
 from hasten_runtime.fleet.running import RunningCalls
 from hasten_runtime.fleet.silence import HeavyCalls, end_when_silent
 from hasten_runtime.frames import Frames
-from hasten_runtime.worker_rpcs import OPEN_LINK
+from hasten_runtime.protocol_names import OPEN_LINK
 
 if TYPE_CHECKING:
     from hasten.common.v1 import load_pb2

@@ -4,14 +4,15 @@ import inspect
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, asdict, is_dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import AfterValidator, BaseModel, create_model, model_validator
 from pydantic import Field as Setting
 
 from hasten_policy.groups import changed, classes, named, parameters
+from hasten_policy.machines import choices
 from hasten_policy.named import Named
-from hasten_policy.registry import BUNDLES, CHOICES
+from hasten_policy.registry import BUNDLES
 from hasten_runtime.settings.base import SettingsGroup
 
 
@@ -51,10 +52,11 @@ def policy_group(
     Args:
         name: Of the class.
         policy: A dataclass whose docstring describes its attributes.
-        path: Of the policy among the fields of `registry.CHOICES`, "router" or "worker".
+        path: Of the policy among the fields of `machines.choices`: the kind of machine.
         leave_out: Fields that are set elsewhere; they need defaults.
     """
     described = _described(policy)
+    tables = choices()
     values: dict[str, Any] = {}
     for _, field in parameters(policy).values():
         if field.name in leave_out:
@@ -66,18 +68,16 @@ def policy_group(
             values[field.name] = (inner, Setting(default_factory=inner, description=text))
             continue
         kind: Any = field.type
-        if place in CHOICES:
-            kind = Annotated[str, AfterValidator(_one_of(CHOICES[place]))]
-            text = f"{text.partition(':')[0]}: one of {', '.join(CHOICES[place].names)}."
+        if place in tables:
+            kind = Annotated[str, AfterValidator(_one_of(tables[place]))]
+            text = f"{text.partition(':')[0]}: one of {', '.join(tables[place].names)}."
         values[field.name] = (kind, Setting(default=_default(field), description=text))
     made = create_model(name, __base__=PolicyGroup, __doc__=policy.__doc__, **values)
     made.policy_class = policy
     return made
 
 
-def with_bundle(
-    data: object, side: Literal["router", "worker"], group: type[PolicyGroup]
-) -> object:
+def with_bundle(data: object, kind: str, group: type[PolicyGroup]) -> object:
     """The values of a service's settings, what they leave open in `policy` filled in from the
     bundle that they name. For a validator that runs before all others.
     """
@@ -93,7 +93,7 @@ def with_bundle(
         return data
     policy = {
         key: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for key, value in named(getattr(BUNDLES.get(name), side)).items()
+        for key, value in named(BUNDLES.get(name).of(kind)).items()
     }
     known = {key: value for key, value in policy.items() if key in group.model_fields}
     return {**data, "policy": _over(known, given)}

@@ -1,7 +1,6 @@
 """Traces, set up by OpenTelemetry's standard variables and near free when they ask for none."""
 
 from hasten_runtime.telemetry.propagation import (
-    HEADER,
     context_from,
     current_traceparent,
     is_sampled,
@@ -12,7 +11,6 @@ from hasten_runtime.telemetry.setup import Telemetry, start
 from hasten_runtime.telemetry.spans import end_span
 
 __all__ = [
-    "HEADER",
     "HeadSampling",
     "Telemetry",
     "TracingServerInterceptor",

@@ -6,8 +6,9 @@ import grpc
 from opentelemetry import trace
 
 from hasten_runtime import telemetry_names as names
+from hasten_runtime.protocol_names import TRACEPARENT
 from hasten_runtime.telemetry.onward import below, unsampled
-from hasten_runtime.telemetry.propagation import HEADER, as_unsampled, new_unsampled, text_of
+from hasten_runtime.telemetry.propagation import as_unsampled, new_unsampled, text_of
 from hasten_runtime.telemetry.propagators import Propagators
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.spans import SYSTEM, Attributes, end_rpc
@@ -90,7 +91,7 @@ class ClientTracing:
             return handled.headers()
         if self._sampling.samples(""):
             return None
-        return grpc.aio.Metadata((HEADER, new_unsampled()))
+        return grpc.aio.Metadata((TRACEPARENT, new_unsampled()))
 
 
 def never_begun(span: trace.Span, error: BaseException) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 from grpc.aio import Metadata
 from opentelemetry import trace
 
-from hasten_runtime.telemetry.propagation import HEADER, as_unsampled, new_unsampled, text_of
+from hasten_runtime.protocol_names import TRACEPARENT
+from hasten_runtime.telemetry.propagation import as_unsampled, new_unsampled, text_of
 
 STATE_HEADER: Final = "tracestate"
 BAGGAGE_HEADER: Final = "baggage"
@@ -42,7 +43,7 @@ class Unsampled:
             header, beside = as_unsampled(self._header), self._beside
             if header is None:  # The state is that of a trace which nobody knows.
                 header, beside = new_unsampled(), baggage_of(beside)
-            self._headers = Metadata((HEADER, header), *beside)
+            self._headers = Metadata((TRACEPARENT, header), *beside)
         return self._headers
 
 
@@ -69,7 +70,7 @@ def below(span: trace.SpanContext, *, header: str | None = None) -> Metadata:
         span: Active, sampled or not.
         header: Its traceparent, where it is not to be told as it is.
     """
-    headers = Metadata((HEADER, header or text_of(span)))
+    headers = Metadata((TRACEPARENT, header or text_of(span)))
     if span.trace_state:
         headers.add(STATE_HEADER, span.trace_state.to_header())
     for key, value in baggage.get():

@@ -8,8 +8,6 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-HEADER: Final = "traceparent"
-
 # Version, trace id, parent id, flags. No version is ff and no id zero; a version later than 00
 # may append fields after a dash.
 _FORM: Final = re.compile(

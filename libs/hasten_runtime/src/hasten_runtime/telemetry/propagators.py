@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from hasten_runtime.protocol_names import TRACEPARENT
 from hasten_runtime.telemetry.onward import BAGGAGE_HEADER, STATE_HEADER
-from hasten_runtime.telemetry.propagation import HEADER
 
 PROPAGATORS: Final = "OTEL_PROPAGATORS"
 DEFAULT: Final = "tracecontext,baggage"
 _HEADERS: Final = {
-    "tracecontext": frozenset({HEADER, STATE_HEADER}),
+    "tracecontext": frozenset({TRACEPARENT, STATE_HEADER}),
     "baggage": frozenset({BAGGAGE_HEADER}),
     "none": frozenset[str](),
 }

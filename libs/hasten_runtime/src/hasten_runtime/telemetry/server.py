@@ -11,6 +11,7 @@ from opentelemetry import trace
 
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.handlers import Behaviour, Context, Handler, behaviour_of, with_behaviour
+from hasten_runtime.protocol_names import TRACEPARENT
 from hasten_runtime.telemetry.onward import (
     Pairs,
     Unsampled,
@@ -19,7 +20,7 @@ from hasten_runtime.telemetry.onward import (
     states_of,
     unsampled,
 )
-from hasten_runtime.telemetry.propagation import HEADER, context_from
+from hasten_runtime.telemetry.propagation import context_from
 from hasten_runtime.telemetry.propagators import Propagators
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.spans import SERVER_FAULTS, SYSTEM, UNTRACED, end_rpc
@@ -57,7 +58,7 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
         wanted = self._headers
         for key, value in handler_call_details.invocation_metadata or ():
             if key in wanted:
-                if key == HEADER:
+                if key == TRACEPARENT:
                     header = header or str(value)
                 else:
                     beside = (*beside, (key, str(value)))

@@ -12,10 +12,11 @@ import grpc
 from opentelemetry import trace
 
 from hasten_runtime import logs
+from hasten_runtime.protocol_names import TRACEPARENT
 from hasten_runtime.telemetry.channel import TracedChannel
 from hasten_runtime.telemetry.client import ClientTracing
 from hasten_runtime.telemetry.exporters import exporters, resource
-from hasten_runtime.telemetry.propagation import HEADER, context_from
+from hasten_runtime.telemetry.propagation import context_from
 from hasten_runtime.telemetry.propagators import Propagators
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.server import TracingServerInterceptor
@@ -53,7 +54,7 @@ class Telemetry:
     @property
     def carries_context(self) -> bool:
         """The trace context of a request is read and handed on (OTEL_PROPAGATORS)."""
-        return HEADER in self.propagators.headers
+        return TRACEPARENT in self.propagators.headers
 
     def server_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
         """For `make_server`; none when tracing is off."""

@@ -9,7 +9,7 @@ from opentelemetry.trace import StatusCode
 
 from hasten_policy.reasons import Refusal
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.worker_rpcs import OPEN_LINK
+from hasten_runtime.protocol_names import OPEN_LINK
 
 Attributes = Mapping[str, str | int | float | bool]
 

@@ -5,10 +5,9 @@ from html import escape
 from typing import Final
 
 from hasten_sim.report.axis import Scale
-from hasten_sim.report.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axes, frame, svg
+from hasten_sim.report.plot import BOTTOM, HEIGHT, LEFT, LOOKS, RIGHT, TOP, WIDTH, Axes, frame, svg
 
 WIDE_MAX: Final = 46.0
-LOOKS: Final = 8
 NAMES_MAX: Final = 12
 """Bars whose name is written; of more, every second or third."""
 

@@ -4,6 +4,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from hasten_policy.priorities import CLASSES
+
 LARGEST: Final = 1e9
 """No number of a file is larger: what is drawn from it, and its square, stays finite."""
 COUNT_MAX: Final = 1_000_000
@@ -20,7 +22,7 @@ Whole = Annotated[int, Field(strict=True, le=COUNT_MAX)]
 Count = Annotated[Whole, Field(ge=1)]
 Index = Annotated[Whole, Field(ge=0)]
 Switch = StrictBool
-ClassShares = Annotated[tuple[NotNegative, ...], Field(min_length=1, max_length=4)]
+ClassShares = Annotated[tuple[NotNegative, ...], Field(min_length=1, max_length=CLASSES)]
 """Relative shares of the priority classes, most urgent first."""
 
 

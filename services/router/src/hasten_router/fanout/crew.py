@@ -15,8 +15,7 @@ from hasten_runtime.fleet.ask import Answers, Question, ask
 from hasten_runtime.fleet.link import FrameLink
 from hasten_runtime.fleet.port import LinkListener
 from hasten_runtime.handlers import Context
-from hasten_runtime.inference_service import PUBLIC_NAME
-from hasten_runtime.worker_rpcs import GET_STATE
+from hasten_runtime.protocol_names import GET_STATE, INFERENCE_SERVICE
 
 NO_WORKER_RETRY_S: Final = 1.0
 WORKERS_NAMED_MAX: Final = 8
@@ -163,7 +162,7 @@ class Crew:
         left_s = context.time_remaining()
         if left_s is not None:
             timeout_s = min(timeout_s, left_s)
-        return Question(f"/{PUBLIC_NAME}/{method}", request, response_type, timeout_s)
+        return Question(f"/{INFERENCE_SERVICE}/{method}", request, response_type, timeout_s)
 
 
 def _unanimous(method: str, answers: Answers[ResponseT]) -> Given[ResponseT]:

@@ -8,16 +8,17 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_router.calls import Call
 from hasten_router.front.port import CallDoor
-from hasten_router.front.timing import TIMING_KEY, WISH_KEY, breakdown
+from hasten_router.front.timing import breakdown
 from hasten_router.head import Head, read_head
 from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 from hasten_runtime.message_limit import too_large
+from hasten_runtime.protocol_names import TIMING_TRAILER, TIMING_WISH, TRACEPARENT
 from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
 from hasten_runtime.telemetry import current_traceparent
-from hasten_runtime.telemetry.propagation import HEADER, is_sampled
+from hasten_runtime.telemetry.propagation import is_sampled
 
 MESSAGE_VARIABLE: Final = "HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX"
 """Sets what clients may send."""
@@ -133,7 +134,7 @@ async def infer(reader: RequestReader, request: bytes, context: Context) -> byte
     if isinstance(outcome, Refusal):
         await errors.abort(cast("errors.Aborting", context), outcome)
     if wants_timing or wishes.want_timing:
-        context.set_trailing_metadata(((TIMING_KEY, breakdown(call).SerializeToString()),))
+        context.set_trailing_metadata(((TIMING_TRAILER, breakdown(call).SerializeToString()),))
     return outcome
 
 
@@ -147,8 +148,8 @@ def read_metadata(context: Context, *, hears_traces: bool) -> tuple[str, bool]:
     traceparent = current_traceparent()
     wants_timing = False
     for key, value in context.invocation_metadata() or ():
-        if key == WISH_KEY:
+        if key == TIMING_WISH:
             wants_timing = value == "1"
-        elif key == HEADER and hears_traces and not traceparent and is_sampled(str(value)):
+        elif key == TRACEPARENT and hears_traces and not traceparent and is_sampled(str(value)):
             traceparent = str(value)
     return traceparent, wants_timing

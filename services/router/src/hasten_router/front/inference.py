@@ -1,15 +1,14 @@
 """The inference service except for inference itself: asks the workers and merges."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_router.fanout import merge
 from hasten_router.fanout.crew import Crew
 from hasten_runtime.handlers import Context
+from hasten_runtime.protocol_names import SERVER_NAME
 from hasten_runtime.readiness import Readiness
-
-SERVER_NAME: Final = "hasten"
 
 
 class Serving(Protocol):

@@ -19,9 +19,8 @@ from hasten_runtime.fleet.link import FrameLink
 from hasten_runtime.fleet.port import LinkListener
 from hasten_runtime.fleet.roster import Roster
 from hasten_runtime.handlers import Context
-from hasten_runtime.worker_rpcs import DRAIN
+from hasten_runtime.protocol_names import DRAIN
 
-SERVICE_NAME: Final = "hasten.router.v1.RouterService"
 CONNECTING: Final = "connecting"
 UNKNOWN_AGE_S: Final = 1e9
 """Age of what never was, as a float field can hold it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -10,7 +10,7 @@ import grpc.aio
 from hasten.router.v1 import router_service_pb2_grpc
 from hasten_router.front.infer import RequestReader, infer
 from hasten_router.front.inference import InferenceFanout
-from hasten_router.front.operator import SERVICE_NAME, RouterOperator
+from hasten_router.front.operator import RouterOperator
 from hasten_router.front.stream_infer import stream_infer
 from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.grpc_server import (
@@ -24,9 +24,8 @@ from hasten_runtime.grpc_server import (
 )
 from hasten_runtime.handlers import Context
 from hasten_runtime.health import LIVENESS
-from hasten_runtime.inference_service import PUBLIC_NAME, Method, add_inference
-
-HEALTH_NAME: Final = "grpc.health.v1.Health"
+from hasten_runtime.inference_service import Method, add_inference
+from hasten_runtime.protocol_names import HEALTH_SERVICE, INFERENCE_SERVICE, ROUTER_SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class GrpcFront:
         add_inference(self._server, _inference_methods(services))
         router_service_pb2_grpc.add_RouterServiceServicer_to_server(services.operator, self._server)
         self.health: Health = add_health(self._server)
-        add_reflection(self._server, (PUBLIC_NAME, SERVICE_NAME, HEALTH_NAME))
+        add_reflection(self._server, (INFERENCE_SERVICE, ROUTER_SERVICE, HEALTH_SERVICE))
 
     async def start(self) -> str:
         """Begins to listen; returns "host:port" with the real port.
@@ -75,7 +74,7 @@ class GrpcFront:
             address = bind(self._server, self._address)
         await self._server.start()
         self.health.set(LIVENESS, serving=True)
-        self.health.set(PUBLIC_NAME, serving=True)
+        self.health.set(INFERENCE_SERVICE, serving=True)
         return address
 
     def set_ready(self, ready: bool) -> None:  # noqa: FBT001  (reads as a sentence)

@@ -8,18 +8,14 @@ from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
 from hasten_router.front.infer import RequestReader, Subject, read_metadata, subject_of
-from hasten_runtime import errors, fields
+from hasten_runtime import errors, fields, protocol_names
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
-
-GRPC_ERROR_KEY: Final = "triton_grpc_error"
-GRPC_ERROR_VALUES: Final = frozenset({"true", "True"})
-"""Request metadata: "true" asks for a real status, which ends the stream, on the first error."""
 
 _INFER_RESPONSE_KEY: Final = fields.key(pb.ModelStreamInferResponse.INFER_RESPONSE_FIELD_NUMBER)
 # Serialised messages that are joined are merged: this adds a parameter to an answer.
 _FINAL: Final = pb.ModelInferResponse(
-    parameters={"triton_final_response": pb.InferParameter(bool_param=True)}
+    parameters={protocol_names.FINAL_RESPONSE: pb.InferParameter(bool_param=True)}
 ).SerializeToString()
 
 
@@ -65,10 +61,7 @@ class Session:
         self._outbox: asyncio.Queue[tuple[bytes | Refusal, Subject] | None] = asyncio.Queue()
         self._read_all = False
         self._traceparent, _ = read_metadata(context, hears_traces=reader.hears_traces)
-        self._aborts = any(
-            key == GRPC_ERROR_KEY and value in GRPC_ERROR_VALUES
-            for key, value in context.invocation_metadata() or ()
-        )
+        self._aborts = protocol_names.ends_on_error(context.invocation_metadata())
 
     async def run(self) -> None:
         """Serves the stream until the client has its last answer, or is gone."""
@@ -155,9 +148,7 @@ def error_message(refusal: Refusal, subject: Subject) -> bytes:
         infer_response=pb.ModelInferResponse(
             model_name=subject.model,
             id=subject.request_id,
-            parameters={
-                errors.REASON_PARAMETER: pb.InferParameter(string_param=refusal.reason.name)
-            },
+            parameters={protocol_names.REASON: pb.InferParameter(string_param=refusal.reason.name)},
         ),
     ).SerializeToString()
 

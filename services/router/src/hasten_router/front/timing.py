@@ -1,14 +1,7 @@
 """Where the time of one request went, for callers that ask."""
 
-from typing import Final
-
 from hasten.common.v1.timing_pb2 import Timing
 from hasten_router.calls import Call
-
-TIMING_KEY: Final = "hasten-timing-bin"
-"""Trailing metadata: a serialised hasten.common.v1.Timing."""
-WISH_KEY: Final = "hasten-timing"
-"""Request metadata: "1" asks for the breakdown, as the parameter `hasten_timing` does."""
 
 
 def breakdown(call: Call) -> Timing:

@@ -11,15 +11,14 @@ from hasten_policy.reasons import Refusal
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.protocol_names import TIMING_TRAILER
 from hasten_runtime.request_head import parse_parameters, time_left_s
 from hasten_worker.decoding import RequestDecoder, parse
 from hasten_worker.shell.call import Call, timing_of
 from hasten_worker.shell.shell import Shell
 from hasten_worker.tensors.encode import response_too_large
 
-TIMING_TRAILER: Final = "hasten-timing-bin"
-"""Trailing metadata that carries a Timing, when the request asks for it."""
-ENVELOPE_BYTES: Final = 1024
+STREAM_ENVELOPE_BYTES: Final = 1024
 """Room in a stream's message around a response."""
 
 
@@ -89,7 +88,7 @@ class Inference:
         self._clock = clock
         self._worker_id = worker_id
         self._limit = limit
-        self._response_bytes_max = limit.bytes_max - ENVELOPE_BYTES
+        self._response_bytes_max = limit.bytes_max - STREAM_ENVELOPE_BYTES
 
     async def model_infer(self, payload: bytes, context: Context) -> bytes:
         """Answers one request. Takes and gives serialised messages."""

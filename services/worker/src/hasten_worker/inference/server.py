@@ -7,9 +7,9 @@ from typing import Final
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
 from hasten_policy.short import short
+from hasten_runtime.protocol_names import SERVER_NAME
 from hasten_worker.tensors.refusals import refuse
 
-SERVER_NAME: Final = "hasten"
 EXTENSIONS: Final = (
     "classification",
     "model_repository",

@@ -13,13 +13,12 @@ from hasten.inference.v2.inference_pb2 import (
     ModelStreamInferResponse,
 )
 from hasten_policy.reasons import Refusal
-from hasten_runtime.errors import REASON_PARAMETER, MeshError
+from hasten_runtime.errors import MeshError
+from hasten_runtime.protocol_names import FINAL_RESPONSE, REASON, ends_on_error
 from hasten_worker.inference.infer import Inference
 
 IN_FLIGHT_MAX: Final = 256
 """Requests of one stream inside the worker; further ones wait at the client."""
-GRPC_ERROR_KEY: Final = "triton_grpc_error"
-FINAL_RESPONSE: Final = "triton_final_response"
 
 
 class StreamContext(Protocol):
@@ -47,10 +46,7 @@ class Stream:
         self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
         # gRPC allows one write at a time.
         self._writing = asyncio.Lock()
-        self._ends_on_error = any(
-            key == GRPC_ERROR_KEY and value in {"true", b"true", "True"}
-            for key, value in context.invocation_metadata() or ()
-        )
+        self._ends_on_error = ends_on_error(context.invocation_metadata())
 
     async def run(self, requests: AsyncIterator[bytes]) -> None:
         """Answers until the client has sent its last request and got its last answer.
@@ -99,7 +95,7 @@ class Stream:
 def _failed(payload: bytes, refusal: Refusal) -> ModelInferResponse:
     """Clients match errors with requests by the id."""
     response = ModelInferResponse()
-    response.parameters[REASON_PARAMETER].string_param = refusal.reason.name
+    response.parameters[REASON].string_param = refusal.reason.name
     with suppress(DecodeError):
         request = ModelInferRequest.FromString(payload)
         response.model_name, response.id = request.model_name, request.id

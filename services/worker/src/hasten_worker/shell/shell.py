@@ -44,6 +44,7 @@ from hasten_worker.shell.batch import Batch, no_answer
 from hasten_worker.shell.call import Call
 from hasten_worker.shell.catalogue import Catalogue
 from hasten_worker.shell.lanes import Lanes
+from hasten_worker.shell.link_end import LinkEnd
 from hasten_worker.shell.observer import Observer
 
 CANCELLED = Refusal(Reason.CANCELLED, "nobody waits for the answer any more")
@@ -98,9 +99,7 @@ class Shell:
         self._last_call_id = 0
         self._last_link_id = 0
         self._alarm = Alarm(clock, self._woke)
-        self._on_change: list[Callable[[], None]] = []
-        self._tell_load: dict[int, Callable[[], None]] = {}
-        self._on_begin: dict[int, Callable[[], None]] = {}
+        self._links: dict[int, LinkEnd] = {}
         self._all_ended = asyncio.Event()
         """Draining, and the last call has ended."""
         self.broken = False
@@ -176,26 +175,16 @@ class Shell:
 
     # --- links -------------------------------------------------------------------------
 
-    def link_opened(
-        self,
-        on_change: Callable[[], None],
-        tell_load: Callable[[], None],
-        on_begin: Callable[[], None],
-    ) -> int:
-        """A link opened; `on_change` is called when its state should be told anew, `tell_load`
-        when its load should, `on_begin` before a lane begins a batch with calls of it.
-        """
+    def link_opened(self, end: LinkEnd) -> int:
+        """A link opened; its number here."""
         self._last_link_id += 1
-        self._on_change.append(on_change)
-        self._tell_load[self._last_link_id] = tell_load
-        self._on_begin[self._last_link_id] = on_begin
+        self._links[self._last_link_id] = end
         self._tell(LinkOpened(self._last_link_id))
         return self._last_link_id
 
-    def link_closed(self, link_id: int, on_change: Callable[[], None]) -> None:
+    def link_closed(self, link_id: int) -> None:
         """A link closed; its unanswered calls are cancelled."""
-        self._on_change.remove(on_change)
-        del self._tell_load[link_id], self._on_begin[link_id]
+        del self._links[link_id]
         for call in [call for call in self._calls.values() if call.link_id == link_id]:
             del self._calls[call.call_id]
             self._forget(call, CANCELLED)
@@ -255,8 +244,8 @@ class Shell:
         self._changed()
 
     def _changed(self) -> None:
-        for on_change in self._on_change:
-            on_change()
+        for end in list(self._links.values()):
+            end.state_changed()
 
     # --- events and effects --------------------------------------------------------------
 
@@ -282,7 +271,7 @@ class Shell:
         elif isinstance(effect, Refuse):
             self._refuse(effect)
         elif isinstance(effect, TellLoad):
-            self._tell_load.get(effect.link_id, lambda: None)()
+            self._tell_load(effect.link_id)
         elif isinstance(effect, StopBatch):
             self._stop_batch(effect)
         elif isinstance(effect, ModelIdle):
@@ -291,6 +280,11 @@ class Shell:
             self._all_ended.set()
         else:
             assert_never(effect)
+
+    def _tell_load(self, link_id: int) -> None:
+        end = self._links.get(link_id)
+        if end is not None:
+            end.load_changed()
 
     def _break(self) -> None:
         self.broken = True
@@ -307,9 +301,9 @@ class Shell:
         self._batches[effect.batch_id] = batch
         self._observer.batch_started(batch)
         for link_id in {call.link_id for call in calls}:
-            on_begin = self._on_begin.get(link_id)
-            if on_begin is not None:
-                on_begin()
+            end = self._links.get(link_id)
+            if end is not None:
+                end.begins()
         self._lanes.start(batch)
 
     def _stop_batch(self, effect: StopBatch) -> None:

@@ -10,7 +10,7 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet.worker.door import LinkDoor
-from hasten_runtime.worker_rpcs import SERVICE_NAME
+from hasten_runtime.protocol_names import WORKER_SERVICE
 
 CALLER_ID_CHARS_MAX: Final = 256
 
@@ -37,7 +37,7 @@ class WorkerServicer:
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, for `Server.add_generic_rpc_handlers`."""
         return grpc.method_handlers_generic_handler(
-            SERVICE_NAME,
+            WORKER_SERVICE,
             {
                 "OpenLink": grpc.unary_unary_rpc_method_handler(
                     self.open_link,

@@ -186,7 +186,7 @@ class Loader:
                 blueprint.written.config, blueprint.parameters
             )
             for note in notes:
-                _log.warning("model_note", model=blueprint.name, version=version, note=note)
+                _log.warning("model.note", model=blueprint.name, version=version, note=note)
             facts = self._examine(blueprint, version, folder, plans[0])
             config = complete_config(
                 blueprint.written, facts, batch_max_default=self._settings.batch_max_default
@@ -263,7 +263,7 @@ class Loader:
                 self._opening = None
         missing = {name for name, _ in plan.providers} - set(session.get_providers())
         for provider in sorted(missing):
-            _log.warning("provider_missing", provider=provider, model=str(path.parent.name))
+            _log.warning("model.provider_missing", provider=provider, model=str(path.parent.name))
         return session
 
     def _warm(

@@ -127,7 +127,7 @@ class Profiler:
         if ended_s - self._told_s > PROGRESS_S:
             self._told_s = ended_s
             spent_s = round(ended_s - self._began_s, 1)
-            _log.info("model_warming", model=self._name, rows=rows, spent_s=spent_s)
+            _log.info("model.warming", model=self._name, rows=rows, spent_s=spent_s)
         return results, ended_s - began_s
 
     def first_answers(self, cells: Sequence[Cell]) -> list[dict[str, Array]]:
@@ -169,7 +169,7 @@ class Profiler:
             expected_s = previous_s * elements / max(1, previous_elements)
             # One warm run and one that is timed.
             if index and spent_s + 2 * expected_s > self._limits.budget_s * OVERRUN:
-                _log.info("profile_shortened", model=self._name, measured=index)
+                _log.info("model.profile_shortened", model=self._name, measured=index)
                 break
             share_s = max(0.0, self._limits.budget_s - spent_s) / (len(cells) - index)
             try:
@@ -177,7 +177,7 @@ class Profiler:
             except ModelRefused as error:
                 if not index or error.passing:
                     raise
-                _log.info("profile_cell_failed", model=self._name, reason=str(error))
+                _log.info("model.profile_cell_failed", model=self._name, reason=str(error))
                 continue
             runs.extend((cell.rows, elements, took_s) for took_s in timed)
             previous_elements, previous_s = elements, min(timed)

@@ -108,7 +108,7 @@ def open_session(
             provider_options=settings,
         )
     except Exception as error:  # noqa: BLE001  (a binding: any type may come)
-        raise ModelRefused(f"onnxruntime refused it: {clean_message(error, path)}") from None
+        raise ModelRefused(f"onnxruntime refused the model: {clean_message(error, path)}") from None
     # Falling back to another provider in silence would hide a dead GPU.
     session.disable_fallback()
     return session

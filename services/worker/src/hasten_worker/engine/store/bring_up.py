@@ -131,7 +131,7 @@ class BringUp:
         state = look(source.folder, self._settings.files, source.root)
         blueprint = self._loader.blueprint(name, state.folder, source.config_json, source.root)
         for note in (*state.ignored, *blueprint.notes):
-            _log.warning("model_note", model=name, note=note)
+            _log.warning("model.note", model=name, note=note)
         present = list(state.versions)
         if not present and blueprint.backend == SYNTHETIC:
             # A synthetic model has no file, and git keeps no empty folder.
@@ -140,7 +140,10 @@ class BringUp:
         if not wanted:
             raise ModelRefused(
                 "; ".join(
-                    ("it has no version: expected a folder named by a whole number", *state.ignored)
+                    (
+                        "the model has no version: expected a folder named by a whole number",
+                        *state.ignored,
+                    )
                 )[:REASON_CHARS_MAX]
             )
         marks = {version: _mark(state, version, source) for version in wanted}
@@ -159,7 +162,7 @@ class BringUp:
         # A predecessor under the same key may still answer its last calls.
         await self._shelf.wait_gone(f"{entry.name}/{version}")
         entry.busy[version] = "LOADING"
-        _log.info("model_loading", model=entry.name, version=version)
+        _log.info("model.loading", model=entry.name, version=version)
         began_s = self._clock.now_s()
         try:
             loaded = await self._threads.load(self._loader.load, blueprint, version)
@@ -169,7 +172,7 @@ class BringUp:
             return str(error)
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the store)
             entry.refuse(version, f"a fault in Hasten: {type(error).__name__}", mark)
-            _log.exception("model_load_fault", model=entry.name, version=version)
+            _log.exception("model.load_crashed", model=entry.name, version=version)
             return entry.refused[version]
         finally:
             entry.busy.pop(version, None)
@@ -179,7 +182,7 @@ class BringUp:
         entry.forget(version)
         self._shelf.open(entry, version, Serving(loaded.model, mark, loaded.notes))
         for note in loaded.notes:
-            _log.warning("model_note", model=entry.name, version=version, note=note)
+            _log.warning("model.note", model=entry.name, version=version, note=note)
         _say_ready(loaded.model, self._clock.now_s() - began_s)
         return ""
 
@@ -187,7 +190,7 @@ class BringUp:
         if error.passing:
             entry.retry_at_s = self._clock.now_s() + self._settings.retry_s
         if not self._stopping:
-            _log.error("model_refused", model=entry.name, version=version, reason=str(error))
+            _log.error("model.refused", model=entry.name, version=version, reason=str(error))
 
 
 def _mark(state: FolderState, version: str, source: Source) -> Mark:
@@ -197,7 +200,7 @@ def _mark(state: FolderState, version: str, source: Source) -> Mark:
 def _say_ready(model: Model, load_s: float) -> None:
     spec = model.spec
     _log.info(
-        "model_ready",
+        "model.ready",
         model=spec.name,
         version=spec.version,
         load_s=round(load_s, 3),

@@ -250,7 +250,7 @@ class ModelStore:
                 await self._threads.chore(watch.look)
             except OSError as error:
                 # A repository that is away for a while takes no model with it.
-                _log.warning("repository_unreadable", reason=str(error))
+                _log.warning("repository.unreadable", reason=str(error))
                 continue
             self._note(watch)
             if self._settings.control == "poll":

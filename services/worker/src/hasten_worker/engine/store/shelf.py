@@ -189,10 +189,10 @@ class Shelf:
             async with asyncio.timeout(self._unload_wait_s):
                 await leaving.idle.wait()
             await self._close_model(model)
-            _log.info("model_closed", model=entry.name, version=version)
+            _log.info("model.closed", model=entry.name, version=version)
         except TimeoutError:
             # Its runs hold what they need; the rest goes with them.
-            _log.warning("model_still_running", model=entry.name, version=version)
+            _log.warning("model.still_running", model=entry.name, version=version)
         finally:
             entry.busy.pop(version, None)
             if self._leaving.get(model.spec.key) is leaving:

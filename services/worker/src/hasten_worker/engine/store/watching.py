@@ -66,7 +66,7 @@ class Watch:
         emptied = bool(self.names) and not listing.names and (moved or len(self.names) > 1)
         if emptied and not self._emptied:
             _log.warning(
-                "repository_emptied",
+                "repository.emptied",
                 models=len(self.names),
                 help="what serves goes on serving; is the repository still mounted?",
             )

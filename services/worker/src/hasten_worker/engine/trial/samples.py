@@ -61,7 +61,9 @@ def _sample(config: ModelConfig, warmup: ModelWarmup, folder: Path) -> Sample:
     inputs: dict[str, Array] = {}
     for key, entry in warmup.inputs.items():
         if key not in known:
-            raise ModelRefused(f"model_warmup {name!r} gives input {key!r}, which is none")
+            raise ModelRefused(
+                f"model_warmup {name!r} gives input {key!r}, which the model does not have"
+            )
         if entry.data_type != known[key].data_type:
             raise ModelRefused(f"model_warmup {name!r}: input {key!r} has another data_type")
         inputs[key] = _sample_input(name, key, entry, rows if config.max_batch_size else 0, folder)
