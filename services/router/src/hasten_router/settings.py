@@ -8,7 +8,7 @@ from hasten_policy.router.policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_runtime.fleet.link import LinkLimits
-from hasten_runtime.fleet.roster import RosterLimits
+from hasten_runtime.fleet.settings import LinkSettings
 from hasten_runtime.message_limit import content_bytes_max
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
@@ -18,6 +18,8 @@ from hasten_runtime.settings import (
     FrontSettings,
     GrpcSettings,
     HostPort,
+    PendingMax,
+    PendingSoft,
     PolicyGroup,
     ServiceSettings,
     SettingsGroup,
@@ -30,97 +32,34 @@ from hasten_runtime.settings import (
 class FrontGrpcSettings(GrpcSettings):
     """Bounds of servers and channels, with the short queue of a front: see decision 0028."""
 
-    pending_soft: int = Field(
-        default=104,
-        ge=1,
-        le=100_000,
-        description="Calls that may wait to be taken on; beyond it some are cut (CANCELLED), ...",
-    )
-    pending_max: int = Field(
-        default=112,
-        ge=1,
-        le=100_000,
-        description="... and with so many all. Higher takes larger crowds and lets calls grow old.",
-    )
-
-
-class LinkSettings(SettingsGroup):
-    """Links to workers."""
-
-    connect_s_max: float = Field(
-        default=3.0, gt=0, le=60, description="Longest wait for a connection to a worker."
-    )
-    silence_s_max: float = Field(
-        default=2.0,
-        ge=0.5,
-        le=60,
-        description="A worker that says nothing for this long has its link closed; "
-        "workers speak four times a second.",
-    )
-    backoff_s_min: float = Field(
-        default=0.05, gt=0, le=10, description="Wait before a broken link is opened again."
-    )
-    backoff_s_max: float = Field(
-        default=2.0, gt=0, le=60, description="Longest such wait; it doubles with each failure."
-    )
-    coalesce_bytes_max: int = Field(
-        default=4 * 1024 * 1024,
-        ge=1024,
-        description="Calls share a message to a worker up to this size.",
-    )
-    workers_max: int = Field(default=1024, ge=1, le=10_000, description="Most workers linked.")
-    acquaint_s_max: float = Field(
-        default=3.0,
-        ge=0,
-        le=60,
-        description="A router that starts waits this long for the workers that are there before "
-        "it listens.",
-    )
-    leave_grace_s: float = Field(
-        default=10.0,
-        ge=0,
-        le=600,
-        description="A worker that left the registry but still answers is kept this long.",
-    )
-    leave_patience_s: float = Field(
-        default=60.0, ge=0, le=3600, description="Longest wait for its last answers after that."
-    )
-
-    def link_limits(self, payload_bytes_max: int, reply_bytes_max: int) -> LinkLimits:
-        """For each link, over which messages may carry payload_bytes_max down."""
-        return LinkLimits(
-            connect_s_max=self.connect_s_max,
-            silence_s_max=self.silence_s_max,
-            backoff_s_min=self.backoff_s_min,
-            backoff_s_max=self.backoff_s_max,
-            message_bytes_max=min(self.coalesce_bytes_max, payload_bytes_max),
-            reply_bytes_max=reply_bytes_max,
-        )
-
-    def roster_limits(self) -> RosterLimits:
-        """For the roster."""
-        return RosterLimits(
-            workers_max=self.workers_max,
-            leave_grace_s=self.leave_grace_s,
-            leave_patience_s=self.leave_patience_s,
-        )
+    pending_soft: PendingSoft = 104
+    pending_max: PendingMax = 112
 
 
 class FanoutSettings(SettingsGroup):
     """Calls that go to every worker."""
 
     answer_s_max: float = Field(
-        default=2.0, gt=0, le=60, description="Longest wait for one worker's answer."
+        default=2.0,
+        gt=0,
+        le=60,
+        description="The router waits at most so many seconds for one worker's answer to a "
+        "question that goes to every worker.",
     )
     change_s_max: float = Field(
-        default=300.0, gt=0, le=3600, description="The same for loading and unloading a model."
+        default=300.0,
+        gt=0,
+        le=3600,
+        description="The router waits at most so many seconds for one worker to load or "
+        "unload a model.",
     )
     connect_s_max: float = Field(
         default=5.0,
         ge=0,
         le=60,
-        description="A change of models, shared memory or settings waits this long for a worker "
-        "whose link is being opened, at most half of its deadline.",
+        description="A change of models, shared memory or settings waits at most so many "
+        "seconds, and half of its deadline, for a worker whose link is being "
+        "opened.",
     )
 
     def crew_limits(self) -> CrewLimits:
@@ -139,10 +78,15 @@ class DrainSettings(SettingsGroup):
         default=1.0,
         ge=0,
         le=300,
-        description="Health says NOT_SERVING for this long while calls are still taken.",
+        description="A router that leaves says NOT_SERVING for so many seconds while it still"
+        " takes calls.",
     )
     patience_s: float = Field(
-        default=15.0, ge=0, le=3600, description="Longest wait after that for calls in flight."
+        default=15.0,
+        ge=0,
+        le=3600,
+        description="A router that leaves then waits at most so many seconds for the calls in"
+        " flight.",
     )
 
 
@@ -154,62 +98,109 @@ class RouterSettings(ServiceSettings):
     """Hasten's router: takes inference calls and gives them to workers so that deadlines hold."""
 
     model_config = SettingsConfigDict(env_prefix="HASTEN_ROUTER_")
+    everyday = frozenset(
+        {
+            "id",
+            "address",
+            "metrics_address",
+            "processes",
+            "workers",
+            "strict_readiness",
+            "redis_url",
+            "bundle",
+            "policy.mode",
+            "policy.tenant_shares",
+            "policy.hold_calls_max",
+            "discovery.kind",
+            "discovery.address",
+            "discovery.namespace",
+            "grpc.message_bytes_max",
+            "drain.notice_s",
+            "drain.patience_s",
+            "telemetry.log_level",
+            "telemetry.log_format",
+            "record",
+        }
+    )
 
     id: str = Field(
-        default="router", min_length=1, max_length=128, description="Name of this router."
+        default="router", min_length=1, max_length=128, description="The router has this name."
     )
-    address: HostPort = Field(default="0.0.0.0:8001", description="Where clients come in.")
+    address: HostPort = Field(
+        default="0.0.0.0:8001", description="The router listens for clients at this host:port."
+    )
     metrics_address: HostPort = Field(
-        default="0.0.0.0:8002", description="Where Prometheus comes in."
+        default="0.0.0.0:8002",
+        description="The router serves metrics and health at this host:port.",
     )
     processes: int = Field(
-        default=1, ge=1, le=64, description="Processes that share the address and the clients."
+        default=1, ge=1, le=64, description="So many processes share the address and the clients."
     )
     shared_port: bool = Field(
         default=False,
-        description="Others may listen at the address too. Set by the parent of many processes.",
+        description="True lets other processes listen at the address too. The parent of many "
+        "processes sets it.",
     )
     workers: CommaSeparated = Field(
-        default=(), description="Addresses of the workers, when discovery.kind is static."
+        default=(),
+        description="The router uses the workers at these addresses (host:port,host:port) "
+        "when discovery.kind is static.",
     )
     strict_readiness: bool = Field(
         default=True,
-        description="Ready only if every model and version that the workers should serve is "
-        "served by one of them; false: as soon as some worker takes calls.",
+        description="True makes the router ready only when a worker serves every model and "
+        "version that the workers should serve. False makes the router ready as "
+        "soon as some worker takes calls.",
     )
     redis_url: str = Field(
-        default="", description="Redis for load reports and checkpoints; empty: none."
+        default="",
+        description="The router keeps load reports and checkpoints in the Redis at this URL. "
+        "An empty URL keeps none.",
     )
     checkpoint_s: float = Field(
-        default=10.0, gt=0, le=3600, description="Time between checkpoints of what was learnt."
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="The router saves a checkpoint of what it learnt every so many seconds.",
     )
-    seed: int | None = Field(default=None, description="Makes random choices repeatable.")
+    seed: int | None = Field(default=None, description="A seed makes random choices repeatable.")
     stream_in_flight_max: int = Field(
-        default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
+        default=256,
+        ge=1,
+        le=100_000,
+        description="One client stream may have so many requests in flight.",
     )
     bundle: BundleName = Field(
         default="hasten",
-        description="Policies whose parameters are the defaults of policy.*; see docs/policies.",
+        description="The bundle gives the defaults of policy.*: a name from docs/policies.",
     )
     policy: PolicySettings = Field(  # type: ignore[valid-type]  # made above, field by field
-        default_factory=PolicySettings, description="Parameters of the router's decisions."
+        default_factory=PolicySettings,
+        description="These are the parameters of the router's decisions.",
     )
     discovery: DiscoverySettings = Field(
-        default_factory=DiscoverySettings, description="How workers are found."
+        default_factory=DiscoverySettings,
+        description="These settings say how the router finds workers.",
     )
     grpc: FrontGrpcSettings = Field(
-        default_factory=FrontGrpcSettings, description="Bounds of gRPC."
+        default_factory=FrontGrpcSettings, description="These settings bound gRPC."
     )
     front: FrontSettings = Field(  # type: ignore[valid-type]  # made field by field
-        default_factory=FrontSettings, description="What is refused before it is read."
+        default_factory=FrontSettings,
+        description="These settings say what is refused before it is read.",
     )
-    link: LinkSettings = Field(default_factory=LinkSettings, description="Links to workers.")
+    link: LinkSettings = Field(
+        default_factory=LinkSettings, description="These settings are about the links to workers."
+    )
     fanout: FanoutSettings = Field(
-        default_factory=FanoutSettings, description="Calls that go to every worker."
+        default_factory=FanoutSettings,
+        description="These settings are about calls that go to every worker.",
     )
-    drain: DrainSettings = Field(default_factory=DrainSettings, description="Leaving in order.")
+    drain: DrainSettings = Field(
+        default_factory=DrainSettings, description="These settings say how the router leaves."
+    )
     telemetry: TelemetrySettings = Field(
-        default_factory=TelemetrySettings, description="Logs and metrics."
+        default_factory=TelemetrySettings, description="These settings are about logs and metrics."
     )
     record: RecordFolder = None
     record_bytes_max: RecordBytes = RECORD_BYTES_MAX
@@ -252,10 +243,4 @@ class RouterSettings(ServiceSettings):
 
     def discovery_settings(self) -> DiscoverySettings:
         """Discovery, with the static workers and the Redis of this service filled in."""
-        found = self.discovery
-        changes: dict[str, object] = {}
-        if self.workers and not found.workers:
-            changes["workers"] = self.workers
-        if found.kind == "redis" and not found.address:
-            changes["address"] = self.redis_url
-        return found.model_copy(update=changes)
+        return self.discovery.filled_in(self.redis_url, self.workers)
