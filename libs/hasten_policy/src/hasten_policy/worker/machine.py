@@ -1,6 +1,6 @@
 """The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
 
-from math import ceil, inf, isfinite
+from math import inf, isfinite
 from typing import assert_never
 
 from hasten_policy.batching.batcher import FormedBatch
@@ -8,7 +8,7 @@ from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
-from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.load import HostLag
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.worker import refusals
 from hasten_policy.worker.admission import Admission
@@ -25,8 +25,6 @@ from hasten_policy.worker.events import (
     ModelOpened,
     ModelSpec,
     ReportAsked,
-    SendLoad,
-    SendReport,
     StartBatch,
     StopBatch,
     TellLoad,
@@ -37,11 +35,8 @@ from hasten_policy.worker.events import (
 )
 from hasten_policy.worker.lanes import Lanes, RunningBatch, Stop
 from hasten_policy.worker.policy import WorkerPolicy
-from hasten_policy.worker.report import model_load, waiting_of
+from hasten_policy.worker.telling import Telling
 from hasten_policy.worker.windows import LinkWindows
-
-WINDOW_WEIGHT = 0.2
-"""Weight of one started batch in the average that the window is made of."""
 
 
 class WorkerMachine:
@@ -64,10 +59,8 @@ class WorkerMachine:
         "_lanes",
         "_links",
         "_policy",
-        "_seq",
-        "_service_s",
+        "_telling",
         "_wait_s",
-        "_window_calls",
     )
 
     def __init__(self, settings: WorkerPolicy) -> None:
@@ -85,9 +78,7 @@ class WorkerMachine:
         self._armed_s = inf
         self._wait_s = inf
         self._batch_id = 0
-        self._seq = 0
-        self._service_s = 0.0
-        self._window_calls = 0.0
+        self._telling = Telling(settings, self._batcher, self._lanes, self._book, self._links)
 
     @property
     def waiting(self) -> int:
@@ -110,7 +101,7 @@ class WorkerMachine:
     def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
         """Takes one event in and returns what is to be done, in order."""
         if isinstance(event, LoadAsked | ReportAsked):
-            return [self._asked(event, now_s)]
+            return [self._telling.asked(event, now_s)]
         effects = self._book.begin(now_s)
         if isinstance(event, CallArrived):
             self._arrived(event, now_s)
@@ -135,49 +126,6 @@ class WorkerMachine:
             self._armed_s = due_s
             effects.append(WakeAt(due_s))
         return effects
-
-    def _asked(self, event: LoadAsked | ReportAsked, now_s: float) -> SendLoad | SendReport:
-        load = self._sample(event.link_id, now_s)
-        if isinstance(event, LoadAsked):
-            return SendLoad(event.link_id, load)
-        draining = self._book.draining
-        report = WorkerReport(
-            incarnation=event.incarnation,
-            draining=draining,
-            lanes=self._policy.lanes,
-            load=load,
-            models=tuple(
-                model_load(model, draining=draining) for model in self._book.models.values()
-            ),
-        )
-        return SendReport(event.link_id, report)
-
-    def _sample(self, link_id: int, now_s: float) -> LoadSample:
-        self._seq += 1
-        lanes = self._lanes
-        work_s = self._batcher.clear_s() + lanes.residuals_s(now_s)
-        policy = self._policy
-        waiting: tuple[tuple[int, int], ...] = ()
-        starts_s: tuple[float, ...] = ()
-        if self._book.waiting:
-            waiting = waiting_of(self._batcher.waiting_models())
-            starts = self._batcher.starts_s(lanes.residual_s(now_s))
-            starts_s = tuple([starts[place] for place, _ in waiting])
-        total = max(2, ceil(policy.lanes * policy.window_batches * self._window_calls))
-        total = min(total, policy.waiting_max)
-        return LoadSample(
-            seq=self._seq,
-            depth=len(self._book.calls),
-            backlog_s=work_s / lanes.count,
-            residual_s=lanes.residual_s(now_s),
-            received=self._links.received(link_id),
-            window=0 if self._book.draining else self._links.share(link_id, total, now_s),
-            service_s=self._service_s,
-            waiting=self._book.waiting,
-            arrived=self._links.arrived,
-            waiting_of=waiting,
-            starts_s=starts_s,
-        )
 
     def _on_rare(
         self,
@@ -255,7 +203,7 @@ class WorkerMachine:
                     book.withdraw(call)
                     book.refuse(call, refusals.batch_too_large(spec, call.rows))
         if not self._batch_id:
-            self._window_calls = max(self._window_calls, model.window_calls())
+            self._telling.opened(model)
 
     # --- batches ----------------------------------------------------------------------
 
@@ -304,8 +252,7 @@ class WorkerMachine:
             )
         )
         model.began(formed.rows)
-        weight = WINDOW_WEIGHT if batch_id > 1 else 1.0
-        self._window_calls += weight * (model.window_calls() - self._window_calls)
+        self._telling.started(model, first=batch_id == 1)
         self._book.effects.append(
             StartBatch(
                 batch_id=batch_id,
@@ -356,7 +303,7 @@ class WorkerMachine:
             model.service_s += weight * (per_call_s - model.service_s)
         else:
             model.service_s = per_call_s
-        self._service_s = model.service_s
+        self._telling.service_s = model.service_s
         per_row_s = took_s / batch.rows
         for call in batch.live_calls():
             self._book.deliver(call, per_row_s * call.rows)
