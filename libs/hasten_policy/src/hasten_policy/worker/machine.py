@@ -1,5 +1,6 @@
 """The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
 
+from collections.abc import Iterable
 from math import inf, isfinite
 from typing import assert_never
 
@@ -103,12 +104,13 @@ class WorkerMachine:
         if isinstance(event, LoadAsked | ReportAsked):
             return [self._telling.asked(event, now_s)]
         effects = self._book.begin(now_s)
+        whom: Iterable[int] = ()
         if isinstance(event, CallArrived):
             self._arrived(event, now_s)
             if event.more_follow:
                 return effects
         elif isinstance(event, BatchEnded):
-            self._ended(event, now_s)
+            whom = self._ended(event, now_s)
         elif isinstance(event, CallCancelled):
             self._cancelled(event.call_id, now_s)
         else:
@@ -118,9 +120,10 @@ class WorkerMachine:
         self._start_batches(now_s)
         if not self._lanes.free and isinstance(event, BatchEnded | CallArrived):
             # Batch follows batch, and calls of many routers gather for the next.
-            for link_id in self._links.to_tell(now_s):
-                self._links.load_leaves(link_id, now_s)
-                effects.append(TellLoad(link_id))
+            whom = self._links.to_tell(now_s)
+        for link_id in whom:
+            self._links.load_leaves(link_id, now_s)
+            effects.append(TellLoad(link_id))
         due_s = min(self._book.expiry.next_s, self._lanes.check_s, self._wait_s)
         if due_s < self._armed_s:
             self._armed_s = due_s
@@ -265,10 +268,14 @@ class WorkerMachine:
             )
         )
 
-    def _ended(self, event: BatchEnded, now_s: float) -> None:
+    def _ended(self, event: BatchEnded, now_s: float) -> Iterable[int]:
+        """Links to be told the load if the lane stays free."""
         batch = self._lanes.end(event.batch_id)
         if batch is None:
-            return
+            return ()
+        # An answer tells its router that the run is over. When nobody waits for the run any more,
+        # as when it was stopped, all of them would refuse calls behind it until the next report.
+        unheard = self._links.ids() if not batch.live and not self._book.waiting else ()
         model = batch.model
         model.charged_s += event.took_s
         self._book.overran = now_s - batch.started_s > batch.cautious_s
@@ -293,6 +300,7 @@ class WorkerMachine:
         else:
             self._after_failure(batch, event.took_s)
         self._book.end_model(model)
+        return unheard
 
     def _deliver(self, batch: RunningBatch, took_s: float) -> None:
         model = batch.model
