@@ -87,10 +87,10 @@ class Announcer:
         self._processes: dict[str, Discovery] = {}
         self._ended: list[Discovery] = []
 
-    async def announce(self, name: str, address: str) -> None:
+    async def announce(self, name: str, address: str, **facts: str) -> None:
         """The worker is at this address now; a former process of that name says nothing more."""
         process = memory_discovery(self._board, ttl_s=60.0, renew_s=30.0, settle_s=0.0)
-        await process.register(Instance("worker", name, address))
+        await process.register(Instance("worker", name, address, facts))
         if name in self._processes:
             self._ended.append(self._processes[name])
         self._processes[name] = process

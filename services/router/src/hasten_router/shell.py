@@ -183,7 +183,7 @@ class Shell:
     def joined(self, link: WorkerLink) -> None:
         """A link is open and can take calls."""
         self._links[link.worker_id] = link
-        self._tell(WorkerJoined(link.worker_id))
+        self._tell(WorkerJoined(link.worker_id, link.weight))
         known = self._remembered.pop(link.worker_id, None)
         if known is not None:
             self._tell(WorkerReported(link.worker_id, known))

@@ -106,6 +106,13 @@ class WorkerSettings(ServiceSettings):
     cores: int = Field(
         default=0, ge=0, le=4096, description="Cores shared among the lanes; 0: all there are."
     )
+    weight: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="Share of calls beside other workers, told to routers by discovery: 2 for "
+        "twice as many.",
+    )
     waiting_max: int = Field(default=4096, ge=1, description="Calls waiting, over all models.")
     waiting_bytes_max: int = Field(
         default=256 * 1024 * 1024, ge=1, description="Bytes of their payloads."
