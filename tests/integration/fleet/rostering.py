@@ -24,6 +24,7 @@ class Record:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []
         self.causes: list[str] = []
+        self.received = 0
 
     def joined(self, link: WorkerLink) -> None:
         self.heard.append(("joined", link.address))
@@ -32,7 +33,7 @@ class Record:
         self.heard.extend(("replied", worker_id) for _ in replies)
 
     def reported(self, worker_id: str, report: WorkerReport) -> None:
-        del report
+        self.received = report.load.received
         if ("reported", worker_id) not in self.heard[-1:]:
             self.heard.append(("reported", worker_id))
 

@@ -16,7 +16,7 @@ from hasten_policy.worker.events import (
     WorkerEffect,
 )
 from hasten_policy.worker.policy import WorkerPolicy
-from hasten_policy.worker.windows import TELL_S, Links
+from hasten_policy.worker.windows import TELL_S, LinkWindows
 from tests.unit.policy_worker.harness import (
     PretendedWorker,
     call,
@@ -268,7 +268,7 @@ def test_an_unknown_model_has_no_predictor() -> None:
 
 
 def test_busy_links_are_to_be_told_and_quiet_ones_are_not() -> None:
-    links = Links(idle_s=1.0)
+    links = LinkWindows(idle_s=1.0)
     for link_id in (1, 2, 3):
         links.open(link_id, 0.0)
     assert links.to_tell(0.5) == [1, 2, 3]
@@ -279,13 +279,13 @@ def test_busy_links_are_to_be_told_and_quiet_ones_are_not() -> None:
 
 
 def test_a_link_is_told_at_most_once_in_a_while() -> None:
-    links = Links(idle_s=1.0)
+    links = LinkWindows(idle_s=1.0)
     for link_id in (1, 2):
         links.open(link_id, 0.0)
-    links.told(1, 0.0)
-    links.told(9, 0.0)
+    links.load_leaves(1, 0.0)
+    links.load_leaves(9, 0.0)
     assert links.to_tell(0.5 * TELL_S) == [2]
-    links.told(2, 0.5 * TELL_S)
+    links.load_leaves(2, 0.5 * TELL_S)
     assert links.to_tell(TELL_S) == [1]
     assert links.to_tell(2.0 * TELL_S) == [1, 2]
 
@@ -294,24 +294,24 @@ def test_a_link_is_told_at_most_once_in_a_while() -> None:
 def test_no_busy_link_goes_without_the_load_for_longer_than_one_while_and_the_next_arrival(
     arrivals: list[tuple[int, float]],
 ) -> None:
-    links = Links(idle_s=1.0)
+    links = LinkWindows(idle_s=1.0)
     heard_s = dict.fromkeys((1, 2, 3), 0.0)
     for link_id in heard_s:
         links.open(link_id, 0.0)
-        links.told(link_id, 0.0)
+        links.load_leaves(link_id, 0.0)
     now_s = 0.0
     for link_id, gap_s in arrivals:
         now_s += gap_s
         links.count(link_id, now_s)
         for told_id in links.to_tell(now_s):
             assert now_s - heard_s[told_id] >= 0.999 * TELL_S
-            links.told(told_id, now_s)
+            links.load_leaves(told_id, now_s)
             heard_s[told_id] = now_s
         assert all(now_s - at_s <= 1.001 * TELL_S for at_s in heard_s.values())
 
 
 def test_a_single_link_is_never_to_be_told() -> None:
-    links = Links(idle_s=1.0)
+    links = LinkWindows(idle_s=1.0)
     links.open(1, 0.0)
     links.count(1, 0.0)
     assert links.to_tell(0.5) == []

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten_policy.batching.candidate import Candidate, first_kept
-from hasten_policy.batching.edf_queue import Call, EdfQueue
+from hasten_policy.batching.edf_queue import EdfQueue, WaitingCall
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.policy import BatchingPolicy
@@ -100,7 +100,7 @@ def candidates(found: list[tuple[float, float]], ages: list[bool]) -> list[Candi
         spec = model(f"m{number}", batch_max=1, profile=((1, 1, run_s),) * 10)
         state = ModelState(spec, PredictionPolicy(), BatchingPolicy(), lanes=1, margin=Margin())
         due_s = slack * run_s
-        waits = Call(
+        waits = WaitingCall(
             number, 0, state, 1, 1.0, 0, inf if aged else due_s, due_s, 0.0, due_s, due_s, 0
         )
         queue = EdfQueue(state, number, solo=False)

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, assert_never
 
 from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.fleet.outbox import Outbox
 from hasten_policy.reasons import Reason
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -75,7 +76,8 @@ class SimRouter:
         self._asks: dict[int, Ask] = {}
         self._last_call_id = 0
         self._wake_s = inf
-        self._out: dict[str, ToWorker] = {}
+        self._out: dict[str, Outbox[tuple[Ask, float]]] = {}
+        self._due: dict[str, Outbox[tuple[Ask, float]]] = {}
         self._reply: Reply | None = None
         self._arriving = 0
 
@@ -172,6 +174,7 @@ class SimRouter:
         self._do(self._joined, link)
 
     def _joined(self, link: Link) -> None:
+        self._outbox(link.worker.worker_id).clear()
         weight = self._weights[link.worker.index % len(self._weights)]
         self._tell(WorkerJoined(link.worker.worker_id, weight))
         self._flush()
@@ -181,6 +184,7 @@ class SimRouter:
         self._do(self._lost, link)
 
     def _lost(self, link: Link) -> None:
+        self._outbox(link.worker.worker_id).clear()
         self._tell(WorkerLost(link.worker.worker_id))
         self._flush()
 
@@ -201,6 +205,11 @@ class SimRouter:
     def _read(self, read: tuple[Link, ToRouter]) -> None:
         link, message = read
         worker_id = link.worker.worker_id
+        outbox = self._outbox(worker_id)
+        if message.load is not None:
+            outbox.counted(message.load)
+        if message.report is not None:
+            outbox.counted(message.report.load)
         for reply in message.replies:
             self._reply = reply
             event = (
@@ -219,11 +228,23 @@ class SimRouter:
 
     def _flush(self) -> None:
         """Sends what was decided together in one message a worker, as the real links do."""
-        if not self._out:
-            return
-        out, self._out = self._out, {}
-        for worker_id, message in out.items():
-            self.links[worker_id].to_worker(message)
+        due, self._due = self._due, {}
+        for worker_id, outbox in due.items():
+            if outbox:
+                message = ToWorker(list(outbox), outbox.take_cancels())
+                outbox.leave([ask.call_id for ask, _ in message.calls])
+                self.links[worker_id].to_worker(message)
+
+    def _outbox(self, worker_id: str) -> Outbox[tuple[Ask, float]]:
+        found = self._out.get(worker_id)
+        if found is None:
+            found = self._out[worker_id] = Outbox()
+        return found
+
+    def _due_to(self, worker_id: str) -> Outbox[tuple[Ask, float]]:
+        """The outbox of a worker, to be emptied when all has been decided."""
+        found = self._due[worker_id] = self._outbox(worker_id)
+        return found
 
     # --- events and effects -------------------------------------------------------------------
 
@@ -232,11 +253,9 @@ class SimRouter:
         now_s = self._loop.now_s
         for effect in self._machine.on(event, now_s=now_s):
             if isinstance(effect, Send):
-                message = self._out.get(effect.worker_id)
-                if message is None:
-                    message = self._out[effect.worker_id] = ToWorker()
                 left_s = max(0.0, effect.deadline_s - now_s)
-                message.calls.append((self._asks[effect.call_id], left_s))
+                ask = self._asks[effect.call_id]
+                self._due_to(effect.worker_id).put(ask.call_id, (ask, left_s))
             elif isinstance(effect, Deliver):
                 self._deliver(effect)
             elif isinstance(effect, Refuse):
@@ -245,7 +264,8 @@ class SimRouter:
                 self._wake_s = effect.at_s
                 self._loop.at(max(effect.at_s, now_s), self._wake)
             elif isinstance(effect, Revoke):
-                self._revoke(effect)
+                if self.links[effect.worker_id].up:
+                    self._due_to(effect.worker_id).revoke(effect.call_id)
             elif isinstance(effect, StandingChanged | InputBanned):
                 pass  # For operators alone, and there are none here.
             else:
@@ -278,17 +298,6 @@ class SimRouter:
         if self._forget(ask.call_id) is not None and not ask.left:
             now_s = self._loop.now_s
             self._tally.refused(ask, now_s, label, at_the_door=at_the_door, idle=idle)
-
-    def _revoke(self, effect: Revoke) -> None:
-        link = self.links[effect.worker_id]
-        if not link.up:
-            return
-        message = self._out.setdefault(effect.worker_id, ToWorker())
-        # A cancel must not overtake its call: one that has not left is taken back instead.
-        unsent = [sent for sent in message.calls if sent[0].call_id != effect.call_id]
-        if len(unsent) == len(message.calls):
-            message.cancels.append(effect.call_id)
-        message.calls = unsent
 
     def _wake(self, _: object) -> None:
         if self._loop.now_s >= self._wake_s:

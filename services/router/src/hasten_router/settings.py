@@ -40,17 +40,26 @@ class FanoutSettings(SettingsGroup):
     """Calls that go to every worker."""
 
     answer_s_max: float = Field(
-        default=2.0, gt=0, le=60, description="Longest wait for one worker's answer."
+        default=2.0,
+        gt=0,
+        le=60,
+        description="The router waits at most so many seconds for one worker's answer to a "
+        "question that goes to every worker.",
     )
     change_s_max: float = Field(
-        default=300.0, gt=0, le=3600, description="The same for loading and unloading a model."
+        default=300.0,
+        gt=0,
+        le=3600,
+        description="The router waits at most so many seconds for one worker to load or "
+        "unload a model.",
     )
     connect_s_max: float = Field(
         default=5.0,
         ge=0,
         le=60,
-        description="A change of models, shared memory or settings waits this long for a worker "
-        "whose link is being opened, at most half of its deadline.",
+        description="A change of models, shared memory or settings waits at most so many "
+        "seconds, and half of its deadline, for a worker whose link is being "
+        "opened.",
     )
 
     def crew_limits(self) -> CrewLimits:
@@ -69,10 +78,15 @@ class DrainSettings(SettingsGroup):
         default=1.0,
         ge=0,
         le=300,
-        description="Health says NOT_SERVING for this long while calls are still taken.",
+        description="A router that leaves says NOT_SERVING for so many seconds while it still"
+        " takes calls.",
     )
     patience_s: float = Field(
-        default=15.0, ge=0, le=3600, description="Longest wait after that for calls in flight."
+        default=15.0,
+        ge=0,
+        le=3600,
+        description="A router that leaves then waits at most so many seconds for the calls in"
+        " flight.",
     )
 
 
@@ -84,62 +98,109 @@ class RouterSettings(ServiceSettings):
     """Hasten's router: takes inference calls and gives them to workers so that deadlines hold."""
 
     model_config = SettingsConfigDict(env_prefix="HASTEN_ROUTER_")
+    everyday = frozenset(
+        {
+            "id",
+            "address",
+            "metrics_address",
+            "processes",
+            "workers",
+            "strict_readiness",
+            "redis_url",
+            "bundle",
+            "policy.mode",
+            "policy.tenant_shares",
+            "policy.hold_calls_max",
+            "discovery.kind",
+            "discovery.address",
+            "discovery.namespace",
+            "grpc.message_bytes_max",
+            "drain.notice_s",
+            "drain.patience_s",
+            "telemetry.log_level",
+            "telemetry.log_format",
+            "record",
+        }
+    )
 
     id: str = Field(
-        default="router", min_length=1, max_length=128, description="Name of this router."
+        default="router", min_length=1, max_length=128, description="The router has this name."
     )
-    address: HostPort = Field(default="0.0.0.0:8001", description="Where clients come in.")
+    address: HostPort = Field(
+        default="0.0.0.0:8001", description="The router listens for clients at this host:port."
+    )
     metrics_address: HostPort = Field(
-        default="0.0.0.0:8002", description="Where Prometheus comes in."
+        default="0.0.0.0:8002",
+        description="The router serves metrics and health at this host:port.",
     )
     processes: int = Field(
-        default=1, ge=1, le=64, description="Processes that share the address and the clients."
+        default=1, ge=1, le=64, description="So many processes share the address and the clients."
     )
     shared_port: bool = Field(
         default=False,
-        description="Others may listen at the address too. Set by the parent of many processes.",
+        description="True lets other processes listen at the address too. The parent of many "
+        "processes sets it.",
     )
     workers: CommaSeparated = Field(
-        default=(), description="Addresses of the workers, when discovery.kind is static."
+        default=(),
+        description="The router uses the workers at these addresses (host:port,host:port) "
+        "when discovery.kind is static.",
     )
     strict_readiness: bool = Field(
         default=True,
-        description="Ready only if every model and version that the workers should serve is "
-        "served by one of them; false: as soon as some worker takes calls.",
+        description="True makes the router ready only when a worker serves every model and "
+        "version that the workers should serve. False makes the router ready as "
+        "soon as some worker takes calls.",
     )
     redis_url: str = Field(
-        default="", description="Redis for load reports and checkpoints; empty: none."
+        default="",
+        description="The router keeps load reports and checkpoints in the Redis at this URL. "
+        "An empty URL keeps none.",
     )
     checkpoint_s: float = Field(
-        default=10.0, gt=0, le=3600, description="Time between checkpoints of what was learnt."
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="The router saves a checkpoint of what it learnt every so many seconds.",
     )
-    seed: int | None = Field(default=None, description="Makes random choices repeatable.")
+    seed: int | None = Field(default=None, description="A seed makes random choices repeatable.")
     stream_in_flight_max: int = Field(
-        default=256, ge=1, le=100_000, description="Requests of one client stream in flight."
+        default=256,
+        ge=1,
+        le=100_000,
+        description="One client stream may have so many requests in flight.",
     )
     bundle: BundleName = Field(
         default="hasten",
-        description="Policies whose parameters are the defaults of policy.*; see docs/policies.",
+        description="The bundle gives the defaults of policy.*: a name from docs/policies.",
     )
     policy: PolicySettings = Field(  # type: ignore[valid-type]  # made above, field by field
-        default_factory=PolicySettings, description="Parameters of the router's decisions."
+        default_factory=PolicySettings,
+        description="These are the parameters of the router's decisions.",
     )
     discovery: DiscoverySettings = Field(
-        default_factory=DiscoverySettings, description="How workers are found."
+        default_factory=DiscoverySettings,
+        description="These settings say how the router finds workers.",
     )
     grpc: FrontGrpcSettings = Field(
-        default_factory=FrontGrpcSettings, description="Bounds of gRPC."
+        default_factory=FrontGrpcSettings, description="These settings bound gRPC."
     )
     front: FrontSettings = Field(  # type: ignore[valid-type]  # made field by field
-        default_factory=FrontSettings, description="What is refused before it is read."
+        default_factory=FrontSettings,
+        description="These settings say what is refused before it is read.",
     )
-    link: LinkSettings = Field(default_factory=LinkSettings, description="Links to workers.")
+    link: LinkSettings = Field(
+        default_factory=LinkSettings, description="These settings are about the links to workers."
+    )
     fanout: FanoutSettings = Field(
-        default_factory=FanoutSettings, description="Calls that go to every worker."
+        default_factory=FanoutSettings,
+        description="These settings are about calls that go to every worker.",
     )
-    drain: DrainSettings = Field(default_factory=DrainSettings, description="Leaving in order.")
+    drain: DrainSettings = Field(
+        default_factory=DrainSettings, description="These settings say how the router leaves."
+    )
     telemetry: TelemetrySettings = Field(
-        default_factory=TelemetrySettings, description="Logs and metrics."
+        default_factory=TelemetrySettings, description="These settings are about logs and metrics."
     )
     record: RecordFolder = None
     record_bytes_max: RecordBytes = RECORD_BYTES_MAX

@@ -54,10 +54,15 @@ class LeaveSettings(SettingsGroup):
         default=1.0,
         ge=0,
         le=60,
-        description="Calls are still taken for this long, until every router has heard.",
+        description="A worker that leaves still takes calls for so many seconds, until every "
+        "router has heard.",
     )
     patience_s: float = Field(
-        default=30.0, ge=0, le=3600, description="Longest wait for the accepted calls."
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="A worker that leaves then waits at most so many seconds for the accepted"
+        " calls.",
     )
 
 
@@ -65,94 +70,160 @@ class WorkerSettings(ServiceSettings):
     """Hasten's worker: runs the models of one folder."""
 
     model_config = SettingsConfigDict(env_prefix="HASTEN_WORKER_")
+    everyday = frozenset(
+        {
+            "id",
+            "address",
+            "link_port",
+            "advertise_host",
+            "metrics_address",
+            "models_dir",
+            "model_control",
+            "load_models",
+            "strict_readiness",
+            "lanes",
+            "cores",
+            "redis_url",
+            "shared_memory",
+            "bundle",
+            "discovery.kind",
+            "discovery.address",
+            "discovery.namespace",
+            "grpc.message_bytes_max",
+            "leave.patience_s",
+            "telemetry.log_level",
+            "telemetry.log_format",
+            "record",
+        }
+    )
 
     id: str = Field(
         default="",
         max_length=128,
-        description="Name of this worker, unique in the mesh; empty: host name and process id.",
+        description="The worker has this name, which no other worker of the mesh has. An "
+        "empty name stands for host name and process id.",
     )
-    address: HostPort = Field(default="0.0.0.0:8001", description="Where gRPC is served.")
+    address: HostPort = Field(
+        default="0.0.0.0:8001", description="The worker serves gRPC at this host:port."
+    )
     link_port: int = Field(
         default=0,
         ge=0,
         le=65535,
-        description="Port of the routers' links, on the same host; 0: any that is free.",
+        description="Routers open their links at this port of the same host. 0 takes any free"
+        " port.",
     )
     advertise_host: str = Field(
-        default="", description="Host that routers call; empty: the address's, or the host name."
+        default="",
+        description="Routers call the worker at this host. An empty host stands for the host "
+        "of the address, or for the host name.",
     )
     metrics_address: HostPort = Field(
-        default="0.0.0.0:8002", description="Where metrics are served."
+        default="0.0.0.0:8002",
+        description="The worker serves metrics and health at this host:port.",
     )
-    models_dir: Path = Field(description="The model repository.")
+    models_dir: Path = Field(
+        description="The worker serves the models of this folder, its model repository."
+    )
     model_control: Literal["none", "poll", "explicit"] = Field(
         default="none",
-        description="none: load all at start; poll: follow the folder; explicit: on request.",
+        description="none loads all models at the start; poll follows the folder; explicit "
+        "loads and unloads on request.",
     )
     load_models: CommaSeparated = Field(
-        default=(), description="With explicit control: models to load at start; * for all."
+        default=(),
+        description="A worker with explicit control loads these models at the start. * loads "
+        "all models.",
     )
     strict_readiness: bool = Field(
         default=True,
-        description="Ready only if every model and version that should be served is; false: as "
-        "soon as the models of the start were tried.",
+        description="True makes the worker ready only when it serves every model and version "
+        "that it should serve. False makes the worker ready as soon as it has "
+        "tried the models of the start.",
     )
     poll_interval_s: float = Field(
-        default=2.0, ge=0.1, le=3600, description="With poll: seconds between two looks."
+        default=2.0,
+        ge=0.1,
+        le=3600,
+        description="A worker that polls looks at the folder every so many seconds.",
     )
     lanes: int = Field(
-        default=0, ge=0, le=256, description="Batches run at once; 0: one for two cores."
+        default=0,
+        ge=0,
+        le=256,
+        description="The worker runs so many batches at once. 0 stands for one batch for two "
+        "cores.",
     )
     cores: int = Field(
-        default=0, ge=0, le=4096, description="Cores shared among the lanes; 0: all there are."
+        default=0,
+        ge=0,
+        le=4096,
+        description="The lanes share so many cores. 0 stands for all cores.",
+    )
+    waiting_max: int = Field(
+        default=4096, ge=1, description="At most so many calls wait, over all models."
     )
     weight: float = Field(
         default=1.0,
         gt=0,
         le=1000,
-        description="Share of calls beside other workers, told to routers by discovery: 2 for "
-        "twice as many.",
+        description="Routers give the worker so many times the calls of a worker with weight 1.",
     )
-    waiting_max: int = Field(default=4096, ge=1, description="Calls waiting, over all models.")
     waiting_bytes_max: int = Field(
-        default=256 * 1024 * 1024, ge=1, description="Bytes of their payloads."
+        default=256 * 1024 * 1024,
+        ge=1,
+        description="The payloads of the waiting calls have at most so many bytes.",
     )
     redis_url: str = Field(
-        default="", description="Where the load report is copied to; empty: nowhere."
+        default="",
+        description="The worker copies its load report to the Redis at this URL. An empty URL"
+        " copies nothing.",
     )
     report_period_s: float = Field(
-        default=1.0, ge=0.1, le=60, description="Seconds between two copies."
+        default=1.0,
+        ge=0.1,
+        le=60,
+        description="The worker copies its load report every so many seconds.",
     )
     report_ttl_s: float = Field(
-        default=3.0, ge=0.5, le=600, description="A copy that is not renewed vanishes after this."
+        default=3.0,
+        ge=0.5,
+        le=600,
+        description="A copy of the load report vanishes when it was not renewed for so many "
+        "seconds.",
     )
     shared_memory: bool | None = Field(
         default=None,
-        description="Tensors in system shared memory; unset: only when bound to loopback.",
+        description="True lets clients use tensors in system shared memory. Unset lets them "
+        "only when the worker is bound to loopback.",
     )
     stop_grace_s: float = Field(
         default=2.0,
         ge=0.1,
         le=600,
-        description="A run that ignores its termination for this long ends the worker.",
+        description="A run that ignores its termination for so many seconds ends the worker.",
     )
     bundle: BundleName = Field(
         default="hasten",
-        description="Policies whose parameters are the defaults of policy.*; see docs/policies.",
+        description="The bundle gives the defaults of policy.*: a name from docs/policies.",
     )
     policy: PolicySettings = Field(  # type: ignore[valid-type]  # made above, field by field
-        default_factory=PolicySettings, description="Parameters of the worker's decisions."
+        default_factory=PolicySettings,
+        description="These are the parameters of the worker's decisions.",
     )
-    leave: LeaveSettings = Field(default=LeaveSettings(), description="Leaving.")
-    grpc: GrpcSettings = Field(default=GrpcSettings(), description="gRPC bounds.")
+    leave: LeaveSettings = Field(
+        default=LeaveSettings(), description="These settings say how the worker leaves."
+    )
+    grpc: GrpcSettings = Field(default=GrpcSettings(), description="These settings bound gRPC.")
     front: FrontSettings = Field(  # type: ignore[valid-type]  # made field by field
-        default_factory=FrontSettings, description="What is refused before it is read."
+        default_factory=FrontSettings,
+        description="These settings say what is refused before it is read.",
     )
     discovery: DiscoverySettings = Field(
-        default=DiscoverySettings(), description="How routers find this worker."
+        default=DiscoverySettings(), description="These settings say how routers find this worker."
     )
     telemetry: TelemetrySettings = Field(
-        default=TelemetrySettings(), description="Logs and metrics."
+        default=TelemetrySettings(), description="These settings are about logs and metrics."
     )
     record: RecordFolder = None
     record_bytes_max: RecordBytes = RECORD_BYTES_MAX

@@ -23,7 +23,7 @@ Record = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Record event logs of router and workers there, for `hasten simulate --replay`.",
+        help="Router and workers record their event logs there, for `hasten simulate --replay`.",
         show_default=False,
     ),
 ]
@@ -33,38 +33,53 @@ MessageLimit = Annotated[
         "--message-limit",
         parser=message_bytes_max,
         metavar="SIZE",
-        help="Largest message that router and workers take, as 64MiB. [default: 2147483647 bytes, "
-        "what Triton's clients allow]",
+        help="Router and workers take messages up to this size, as 64MiB. [default: 2147483647 "
+        "bytes, what Triton's clients allow]",
         show_default=False,
     ),
 ]
 
 
+Models = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HASTEN_MODELS",
+        readable=False,  # Checked later, with a next step.
+        help="The workers serve the models of this folder. [default: ./models, "
+        "./examples/models, or a sample]",
+    ),
+]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="So many workers run.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Clients reach the router at this port; 0 takes any.")
+]
+MetricsPort = Annotated[
+    int,
+    typer.Option(min=0, max=65535, help="The router serves its metrics at this port; 0 takes any."),
+]
+Host = Annotated[
+    str, typer.Option(help="The router listens on this interface; 0.0.0.0 lets other machines in.")
+]
+Processes = Annotated[
+    int, typer.Option(min=1, max=64, help="So many processes share the router's port.")
+]
+HowControlled = Annotated[
+    Control,
+    typer.Option(
+        help="poll follows changes of the models; explicit loads and unloads by command; none "
+        "loads all models once."
+    ),
+]
+
+
 def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
-    models: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="HASTEN_MODELS",
-            readable=False,  # Checked later, with a next step.
-            help="Model repository. [default: ./models, ./examples/models, or a sample]",
-        ),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of workers.")] = 2,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Router's port; 0 for any.")] = 8001,
-    metrics_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the router's metrics; 0 for any.")
-    ] = 8002,
-    host: Annotated[
-        str, typer.Option(help="Interface to listen on; 0.0.0.0 lets other machines in.")
-    ] = "127.0.0.1",
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes of the router.")] = 1,
-    control: Annotated[
-        Control,
-        typer.Option(
-            help="poll: follow changes of the repository; explicit: load and unload by "
-            "command; none: load all once."
-        ),
-    ] = Control.POLL,
+    models: Models = None,
+    workers: Workers = 2,
+    port: Port = 8001,
+    metrics_port: MetricsPort = 8002,
+    host: Host = "127.0.0.1",
+    processes: Processes = 1,
+    control: HowControlled = Control.POLL,
     record: Record = None,
     message_limit: MessageLimit = None,
     as_json: AsJson = False,
@@ -72,7 +87,8 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     """Run the whole mesh on this machine until Ctrl-C.
 
     Router, workers and Redis, as processes that are watched over and started again. Nothing is
-    left behind at the end. With --json it prints one line when all is ready.
+    left behind at the end. With --json it prints one line when all is ready. Every setting of
+    `hasten-router --help-all` and `hasten-worker --help-all` can be set as a variable.
     """
     import asyncio
 

@@ -32,10 +32,11 @@ class FrontPolicy:
     """Parameters of FrontGate.
 
     Attributes:
-        patience_s: The gate refuses nothing until the server has had no idle moment for so long.
-        evidence_s: Answers of so long say what a call must have time for; after so long without
-            any, the gate lets all pass.
-        quantile: Share of them that took less than a call must have left.
+        patience_s: The gate refuses nothing until the server has had no idle moment for so many
+            seconds.
+        evidence_s: The answers of so many seconds say what a call must have time for. The gate lets
+            all calls pass after so many seconds without an answer.
+        quantile: A call must have more time left than this share of those answers took.
     """
 
     patience_s: float = 0.01

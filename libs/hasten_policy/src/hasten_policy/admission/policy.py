@@ -15,25 +15,30 @@ class AdmissionPolicy:
     """Parameters of admission. A value out of range is refused when it is built.
 
     Attributes:
-        admission: Which calls come in: a name of `GATES`.
-        fixed_limit_factor: Full batches a lane that admission "fixed_limit" lets in.
-        mode: "strict" steers theta so that an admitted request misses with probability
-            epsilon; "max_goodput" keeps theta at 1.
-        theta_start: First theta of each priority class, most urgent first.
-        theta_min: theta is never steered below this share of its start.
-        theta_max: Nor above this.
-        theta_outcomes_min: Outcomes of a model before theta learns from its calls.
-        epsilon: Wanted P(miss | admitted) of each class.
-        gamma: Step of the steering for one outcome, in the long run.
-        gamma_first: The same before the first miss; larger, so that theta is near its place
-            after a few misses, not after hundreds.
-        gamma_settle_misses: After so many misses the step is half way from the first to gamma.
-        tenant_shares: (tenant, service seconds a second) pairs of limited tenants.
-        tenant_burst_s: Service seconds a tenant may save up.
-        net_start_s: First guess of the time on the wire, both ways.
-        net_s_max: The measured one is capped here.
-        net_calls: Newest calls whose time on the wire counts, ...
-        net_quantile: ... at this quantile.
+        admission: The gate decides which calls come in: a name of `GATES`.
+        fixed_limit_factor: Admission "fixed_limit" lets in so many full batches for each lane.
+        mode: "strict" steers theta so that an admitted request misses its deadline with the
+            probability `epsilon`. "max_goodput" keeps theta at 1.
+        theta_start: Each priority class begins with its theta of this list, the most urgent class
+            first.
+        theta_min: Steering keeps theta above this share of its start.
+        theta_max: Steering keeps theta below this.
+        theta_outcomes_min: Theta learns from a model's calls after so many outcomes of the model.
+        epsilon: An admitted request of each class may miss its deadline with this probability, the
+            most urgent class first.
+        gamma: One outcome moves theta by this step in the long run.
+        gamma_first: One outcome moves theta by this step before the first miss. A large step brings
+            theta near its place after a few misses and not after hundreds.
+        gamma_settle_misses: After so many misses the step lies half way between `gamma_first` and
+            `gamma`.
+        tenant_shares: A tenant that is named here gets so many service seconds in each second:
+            pairs of (tenant, seconds).
+        tenant_burst_s: A tenant may save up so many service seconds.
+        net_start_s: The router takes the way to a worker and back for so many seconds until it has
+            measured the way.
+        net_s_max: The router believes no measured way longer than so many seconds.
+        net_calls: The router measures the way on so many of the newest calls.
+        net_quantile: The router plans with this quantile of the measured ways.
     """
 
     admission: str = "plan"

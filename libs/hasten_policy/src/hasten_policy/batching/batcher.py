@@ -5,7 +5,7 @@ from math import floor, inf
 from typing import TYPE_CHECKING
 
 from hasten_policy.batching.candidate import Candidate, first_kept
-from hasten_policy.batching.edf_queue import Call, EdfQueue
+from hasten_policy.batching.edf_queue import EdfQueue, WaitingCall
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 
@@ -18,7 +18,7 @@ class FormedBatch:
     """Calls taken out of their queue to run together."""
 
     model: ModelState
-    calls: list[Call]
+    calls: list[WaitingCall]
     rows: int
 
 
@@ -64,7 +64,7 @@ class Batcher:
         self._queues: dict[tuple[str, int, bool], EdfQueue] = {}
         self._serial = 0
         self._chances = False
-        self.shed: list[Call] = []
+        self.shed: list[WaitingCall] = []
         """Calls given up since the owner last emptied this list; already out of their queue."""
         self.wait_until_s = inf
         """When a batch that waits for a preferred size must go; set by `next_batch`."""
@@ -73,7 +73,7 @@ class Batcher:
         self.eager = False
         """Wait for no preferred size: nothing more will come."""
 
-    def add(self, call: Call) -> None:
+    def add(self, call: WaitingCall) -> None:
         """Lets a call wait."""
         queue = self._queue_for(call)
         if not queue.calls:
@@ -82,14 +82,14 @@ class Batcher:
         queue.push(call)
         call.model.waiting += 1
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: WaitingCall) -> None:
         """Takes a waiting call out."""
         queue = call.queue
         if queue is not None:
             queue.remove(call)
             self._left(queue, 1)
 
-    def queue_of(self, call: Call) -> EdfQueue | None:
+    def queue_of(self, call: WaitingCall) -> EdfQueue | None:
         """The queue that the call waits in or would join; None when there is none yet."""
         queue = self._queues.get((call.model.spec.key, call.shape_key, call.solo))
         # A version that was unloaded and came back is another model under the same key.
@@ -99,7 +99,7 @@ class Batcher:
         """Models of which calls wait."""
         return {queue.model for queue in self._active.values()}
 
-    def latest_start_s(self, call: Call) -> float:
+    def latest_start_s(self, call: WaitingCall) -> float:
         """Last moment at which the call may start; math.inf without a deadline."""
         if call.deadline_s == inf:
             return inf
@@ -222,7 +222,7 @@ class Batcher:
                 self._give_up(call)
         return -1
 
-    def _too_small(self, queue: EdfQueue, head: Call, rows_max: int, now_s: float) -> bool:
+    def _too_small(self, queue: EdfQueue, head: WaitingCall, rows_max: int, now_s: float) -> bool:
         """Overload asks to shed this head, as it would force too small a batch."""
         model = queue.model
         target = min(queue.rows, model.target_rows(queue.size))
@@ -235,7 +235,7 @@ class Batcher:
             return False
         return self._overloaded(queue, head, now_s)
 
-    def _overloaded(self, queue: EdfQueue, head: Call, now_s: float) -> bool:
+    def _overloaded(self, queue: EdfQueue, head: WaitingCall, now_s: float) -> bool:
         """The work due before a fresh call of the head's kind needs too much of its slack."""
         model = queue.model
         bar_s = self._policy.over_fraction * head.slack_s
@@ -249,7 +249,7 @@ class Batcher:
         clear_s = own_s + self.clear_due_s(horizon_s, queue)
         return clear_s > bar_s * self._lanes or own_s > bar_s * lanes
 
-    def _cut_to_preferred(self, queue: EdfQueue, head: Call, rows: int, now_s: float) -> int:
+    def _cut_to_preferred(self, queue: EdfQueue, head: WaitingCall, rows: int, now_s: float) -> int:
         """Rows to start with: `rows`, a preferred size below it, or 0 to wait for one."""
         spec = queue.model.spec
         delay_s = spec.queue_delay_max_s
@@ -314,7 +314,7 @@ class Batcher:
         self._left(queue, len(taken))
         return FormedBatch(queue.model, taken, rows)
 
-    def _bearable_rows(self, call: Call, now_s: float) -> int:
+    def _bearable_rows(self, call: WaitingCall, now_s: float) -> int:
         """Rows of the largest batch that ends in time for a call due before the head.
 
         Such a call (their classes differ) must not shrink the batch.
@@ -322,11 +322,11 @@ class Batcher:
         budget_s = call.deadline_s - now_s - self.margin.seconds
         return call.model.predictor.rows_within(budget_s, call.size, self._policy.start_quantile)
 
-    def _give_up(self, call: Call) -> None:
+    def _give_up(self, call: WaitingCall) -> None:
         self.remove(call)
         self.shed.append(call)
 
-    def _queue_for(self, call: Call) -> EdfQueue:
+    def _queue_for(self, call: WaitingCall) -> EdfQueue:
         queue = self.queue_of(call)
         if queue is None:
             if len(self._queues) - len(self._active) >= self._policy.shapes_kept_max:

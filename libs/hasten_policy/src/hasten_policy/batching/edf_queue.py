@@ -15,7 +15,7 @@ CALL_ID_MAX: Final = 2**63
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class WaitingCall:
     """One accepted call, from arrival to its end.
 
     Attributes:
@@ -97,14 +97,14 @@ class EdfQueue:
         self.solo = solo
         self.size = size
         self.keys: list[tuple[float, int]] = []
-        self.calls: list[Call] = []
+        self.calls: list[WaitingCall] = []
         self.rows = 0
         self._clear_s = 0.0
         self._clear_rows = 0
         self._clear_curve: Curve | None = None
         self._clear_target = 0
 
-    def push(self, call: Call) -> None:
+    def push(self, call: WaitingCall) -> None:
         """Puts the call in its place."""
         key = (call.order_s, call.call_id)
         keys = self.keys
@@ -116,7 +116,7 @@ class EdfQueue:
         self.rows += call.rows
         call.queue = self
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: WaitingCall) -> None:
         """Takes out a call that waits here."""
         index = bisect_left(self.keys, (call.order_s, call.call_id))
         del self.keys[index]
@@ -124,7 +124,7 @@ class EdfQueue:
         self.rows -= call.rows
         call.queue = None
 
-    def take(self, indices: list[int]) -> list[Call]:
+    def take(self, indices: list[int]) -> list[WaitingCall]:
         """Takes out the calls at ascending `indices` (at least one), in that order."""
         first, last = indices[0], indices[-1]
         if last - first + 1 == len(indices):

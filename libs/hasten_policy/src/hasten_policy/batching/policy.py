@@ -12,26 +12,29 @@ class BatchingPolicy:
     """How waiting calls become batches.
 
     Attributes:
-        rule: By which waiting calls become batches: a name of `RULES`.
-        order: Which waiting call goes first: a name of `BATCH_ORDERS`.
-        start_quantile: A batch is formed so that it ends in time at this quantile of its
-            predicted seconds.
+        rule: The rule decides which waiting calls become a batch: a name of `RULES`.
+        order: The order decides which waiting call goes first: a name of `BATCH_ORDERS`.
+        start_quantile: A batch is formed so that this quantile of its predicted seconds ends in
+            time.
         target_quantile: The largest batch worth forming (`ModelState.target_rows`) fits the usual
-            slack at this quantile.
-        chance_quantile: A call that fits no more at `start_quantile` but does at this one
-            still runs when a lane would otherwise stand idle; beyond it, it is shed.
-        over_fraction: Overloaded for a call when the work due before a fresh call of its
-            kind needs more than this share of its slack to clear.
-        priority_bias_fraction: Share of the slack by which the least urgent class stands
-            back; classes between in proportion. At most 0.5, so that deadlines dominate.
-        no_deadline_age_s: A call without deadline is ordered as if due this long after its
-            arrival: last among the hurried, but never starved.
-        laxity_tick_s: Two models that are due within one tick are a tie, settled by the
-            share of the lanes each has had.
-        company_slack_share: Share of its slack that no call spends on waiting for a preferred size.
-        look_ahead_max: Calls passed over, per batch, in search of some that still fit.
-        slack_window: Calls per model over which the median slack is taken.
-        shapes_kept_max: Empty queues kept for models and shapes seen before.
+            slack at this quantile of its predicted seconds.
+        chance_quantile: A call that is too late for `start_quantile` still runs on a lane that
+            would stand idle, if the call fits at this quantile. A call that does not fit is shed.
+        over_fraction: A call meets overload when the work due before a fresh call of its kind needs
+            more than this share of the call's slack.
+        priority_bias_fraction: The least urgent class stands back by this share of its slack, and
+            the classes between stand back in proportion. The share is at most 0.5, so that
+            deadlines dominate.
+        no_deadline_age_s: A call without a deadline is ordered as if the call were due so many
+            seconds after its arrival. Such a call is last among the hurried and is never starved.
+        laxity_tick_s: Two models that are due within so many seconds are a tie, and the model that
+            has had less of the lanes goes first.
+        company_slack_share: A call that waits for a preferred size keeps this share of its slack in
+            hand.
+        look_ahead_max: A batch passes over at most so many calls in search of calls that still fit.
+        slack_window: The median slack of a model is taken over so many calls.
+        shapes_kept_max: The worker keeps so many empty queues of models and shapes that it has
+            seen.
     """
 
     rule: str = "hybrid"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.candidate import Candidate
-from hasten_policy.batching.edf_queue import Call, EdfQueue
+from hasten_policy.batching.edf_queue import EdfQueue, WaitingCall
 from hasten_policy.named import Named
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ShrinkBatcher(Batcher):
 
     __slots__ = ()
 
-    def _too_small(self, queue: EdfQueue, head: Call, rows_max: int, now_s: float) -> bool:
+    def _too_small(self, queue: EdfQueue, head: WaitingCall, rows_max: int, now_s: float) -> bool:
         del queue, head, rows_max, now_s
         return False
 
@@ -37,7 +37,7 @@ class WindowBatcher(Batcher):
 
     __slots__ = ()
 
-    def _overloaded(self, queue: EdfQueue, head: Call, now_s: float) -> bool:
+    def _overloaded(self, queue: EdfQueue, head: WaitingCall, now_s: float) -> bool:
         del queue, head, now_s
         return True
 
@@ -51,7 +51,7 @@ class DeferralBatcher(WindowBatcher):
 
     __slots__ = ()
 
-    def _cut_to_preferred(self, queue: EdfQueue, head: Call, rows: int, now_s: float) -> int:
+    def _cut_to_preferred(self, queue: EdfQueue, head: WaitingCall, rows: int, now_s: float) -> int:
         cut = super()._cut_to_preferred(queue, head, rows, now_s)
         model = queue.model
         if not cut or self.eager or model.closing or queue.solo or rows >= model.spec.batch_max:
@@ -87,7 +87,7 @@ class EagerBatcher(Batcher):
         del now_s, quantile
         return min(found, key=lambda candidate: candidate.rank)
 
-    def _bearable_rows(self, call: Call, now_s: float) -> int:
+    def _bearable_rows(self, call: WaitingCall, now_s: float) -> int:
         del now_s
         return call.model.spec.batch_max
 

@@ -14,28 +14,35 @@ class FleetPolicy:
     """Parameters of a fleet of workers. A value out of range is refused when it is built.
 
     Attributes:
-        balancer: Which worker gets a call: a name of `BALANCERS`.
-        late_binding: False for a plain proxy: calls go to workers at once, whatever credits these
-            grant; up to hold_calls_max at each.
-        partition_share: Share of a model's workers that balancer "partition" gives it.
-        report_age_max_s: A worker that is silent for longer is suspect.
-        cost_alpha: Weight of a new sample in the service time of a model on a worker.
-        slow_start_s: Length of the ramp of a new worker; 0 for none.
-        slow_start_min: Share it begins with.
-        eject_failures: Consecutive infrastructure failures that eject a worker.
-        eject_window_s: Length of one observation window.
-        eject_calls_min: Calls in a window without which it says nothing.
-        eject_deviations: Success rates below mean - this * standard deviation eject.
-        eject_hosts_min: Fewest workers for the comparison of success rates.
-        eject_slow_factor: A worker slower than this times the pool's median, ...
-        eject_slow_windows: ... this many windows in a row, is ejected.
-        eject_base_s: First ejection lasts this long, the n-th n times as long, ...
-        eject_s_max: ... but at most this.
-        eject_share: Most workers ejected at once, at least one.
-        eject_share_small: The same in pools of fewer than six.
-        subset_above: With more workers than this, a router uses a subset.
-        subset_size: Size of that subset.
-        router_id: Seeds the subset.
+        balancer: The balancer chooses the worker of each call: a name of `BALANCERS`.
+        late_binding: True holds a call until a worker grants a credit. False sends calls to workers
+            at once, as a plain proxy does, up to `hold_calls_max` at each.
+        partition_share: The balancer "partition" gives a model this share of its workers.
+        report_age_max_s: A worker becomes suspect when it has been silent for so many seconds.
+        cost_alpha: A new sample has this weight in the mean service time of a model on a worker.
+        slow_start_s: A new worker gets its full share of the calls after so many seconds. 0 gives a
+            new worker the full share at once.
+        slow_start_min: A new worker begins with this share of its calls.
+        eject_failures: So many failures of a worker in a row eject the worker.
+        eject_window_s: The router compares workers in windows of so many seconds.
+        eject_calls_min: A window counts for a worker only if the worker had so many calls in the
+            window.
+        eject_deviations: A worker is ejected when its success rate lies so many standard deviations
+            below the mean of all workers.
+        eject_hosts_min: The router compares success rates only when so many workers can be
+            compared.
+        eject_slow_factor: A worker counts as slow when it takes so many times the median of all
+            workers.
+        eject_slow_windows: A worker is ejected when it was slow in so many windows in a row.
+        eject_base_s: The first ejection of a worker lasts so many seconds, and the n-th lasts n
+            times as many.
+        eject_s_max: No ejection lasts longer than so many seconds.
+        eject_share: At most this share of the workers, and at least one worker, is ejected at once.
+        eject_share_small: At most this share of the workers is ejected at once where there are
+            fewer than six workers.
+        subset_above: A router that knows more workers than this uses a subset of them.
+        subset_size: The subset of a router has so many workers.
+        router_id: The router's name chooses the subset.
     """
 
     balancer: str = "hasten"

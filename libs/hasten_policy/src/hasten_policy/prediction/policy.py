@@ -9,30 +9,35 @@ class PredictionPolicy:
     """How runs become predictions.
 
     Attributes:
-        band_runs_max: Runs remembered for each band of work (half an octave of elements).
-        band_runs_sure: Runs in a band from which its own median counts alone; below, the fit over
-            all bands has a say.
-        profile_runs: Runs in service that a measurement of the load-time profile is worth.
-        profile_near_runs: Real runs within an octave of work after which a measurement of the
-            profile is forgotten.
-        drift_runs: Newest runs, of any size, that say whether the model has become faster or
-            slower as a whole.
+        band_runs_max: The predictor remembers so many runs for each band of work (half an octave of
+            elements).
+        band_runs_sure: The median of a band counts alone when the band has so many runs. With fewer
+            runs the fit over all bands has a say.
+        profile_runs: A measurement of the load-time profile is worth so many runs in service.
+        profile_near_runs: A measurement of the profile is forgotten after so many real runs within
+            an octave of its work.
+        drift_runs: So many of the newest runs, of any size, say whether the model has become faster
+            or slower as a whole.
         drift_factor: A change of speed below this factor is taken for noise.
-        shift_runs: When most of so many runs in a row were off by ...
-        shift_factor: ... this factor or more, the model has become another: what was measured
-            before counts at the new speed, or no more when they have no speed in common.
-        spread_runs_max: Newest runs whose deviation from the fit makes the margin.
-        cold_runs: Runs in service below which `cold_factor` is the margin.
-        cold_factor: Factor on the typical seconds at and above `high_quantile` while cold.
-        factor_max: Most that such a factor can be.
-        high_quantile: Quantile that `cold_factor` stands for.
-        forget_s: Runs older than this leave the margin, and their band once it has newer ones.
-        evidence_s: For so long a run is evidence of what cannot be done in time.
-        growth: Work beyond the largest run is charged this share of what proportion would say, ...
-        growth_max: ... and no batch is formed of more than so many times the largest run.
-        rebuild_runs: Runs after which the fit is renewed.
-        rebuild_s: Least time between two fits, once there were `cold_runs`.
-        unknown_s: Seconds assumed of a model that has neither profile nor runs.
+        shift_runs: So many runs in a row show whether the model has become another one.
+        shift_factor: The model has become another one when most of `shift_runs` runs were off by
+            this factor. What was measured before then counts at the new speed, or no more when the
+            old runs and the new have no speed in common.
+        spread_runs_max: The deviations of so many of the newest runs from the fit make the margin.
+        cold_runs: A model is cold, and `cold_factor` is its margin, until it has had so many runs
+            in service.
+        cold_factor: A cold model's typical seconds are multiplied by this factor at and above
+            `high_quantile`.
+        factor_max: The margin multiplies the typical seconds by at most this factor.
+        high_quantile: The factor `cold_factor` stands for this quantile.
+        forget_s: A run leaves the margin after so many seconds, and leaves its band once the band
+            has newer runs.
+        evidence_s: A run is evidence of what cannot be done in time for so many seconds.
+        growth: Work beyond the largest run is charged this share of what proportion would say.
+        growth_max: No batch is formed of more than so many times the work of the largest run.
+        rebuild_runs: The fit is renewed after so many runs.
+        rebuild_s: Two fits lie at least so many seconds apart once there were `cold_runs` runs.
+        unknown_s: A model that has neither profile nor runs is taken to need so many seconds.
     """
 
     band_runs_max: int = 16

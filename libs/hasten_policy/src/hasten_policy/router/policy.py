@@ -23,13 +23,16 @@ class HoldPolicy:
     """Parameters of the hold queue. A value out of range is refused when it is built.
 
     Attributes:
-        order: Which held call goes first: a name of `ORDERS`.
-        order_bias: Share of its slack by which a call of each class is put forward in the
-            hold queue; at most 0.5, so that the deadline dominates.
-        no_deadline_order_s: A call without a deadline is ordered as if it had this one.
-        hold_calls_max: Most calls in the hold queue.
-        hold_bytes_max: Most payload bytes in the hold queue; one call alone may have more.
-        hold_s_max: Most predicted seconds of work in the hold queue, for one lane.
+        order: The order decides which held call goes first: a name of `ORDERS`.
+        order_bias: The hold queue brings a call of each class forward by this share of the call's
+            slack, the most urgent class first. A share is at most 0.5, so that the deadline
+            dominates.
+        no_deadline_order_s: The hold queue orders a call without a deadline as if the call were due
+            after so many seconds.
+        hold_calls_max: The hold queue takes at most so many calls.
+        hold_bytes_max: The hold queue takes at most so many bytes of payload. One call alone may
+            have more.
+        hold_s_max: The hold queue takes at most so many predicted seconds of work for one lane.
     """
 
     order: str = "edf"
@@ -54,13 +57,13 @@ class RetryPolicy:
     """Parameters of further attempts. A value out of range is refused when it is built.
 
     Attributes:
-        retry_share: Retries allowed per call, over the budget's life.
-        retry_per_s: Retries allowed anyway, a second.
-        retry_life_s: How long earned retries last.
-        attempts_max: Most attempts of one call after refusals.
-        attempts_max_lost: Most attempts of one call when workers are lost.
-        hedge_share: Hedges allowed per call; 0 switches hedging off.
-        hedge_delay_min_s: Never hedge earlier than this.
+        retry_share: Each call earns this share of a retry.
+        retry_per_s: The router may retry so many calls in each second without earning.
+        retry_life_s: An earned retry is lost after so many seconds.
+        attempts_max: The router tries one call at most so many times when workers refuse the call.
+        attempts_max_lost: The router tries one call at most so many times when workers are lost.
+        hedge_share: Each call earns this share of a hedge. 0 switches hedging off.
+        hedge_delay_min_s: The router hedges no call before so many seconds.
     """
 
     retry_share: float = 0.2
@@ -83,9 +86,10 @@ class PoisonPolicy:
     """Parameters of the memory of inputs that end workers.
 
     Attributes:
-        poison_inputs_max: Inputs remembered that ran when workers died; after two deaths of one it
-            is refused. 0 remembers none: every call with it may then end two workers.
-        poison_s: An input is forgotten this long after its last death.
+        poison_inputs_max: The router remembers so many inputs that ran when workers died, and
+            refuses an input after two deaths. 0 remembers none, and each call with such an input
+            may end two workers.
+        poison_s: The router forgets an input so many seconds after the input's last death.
     """
 
     poison_inputs_max: int = 1000
@@ -106,8 +110,8 @@ class RouterPolicy:
         hold: What waits, and in which order.
         retry: Attempts after the first.
         poison: Inputs that end workers.
-        keeps_deadlines: False for a router that knows no deadlines: it refuses and sheds
-            nothing for them and passes none on; only `order` looks at them.
+        keeps_deadlines: True refuses and sheds calls for their deadlines. False makes a router that
+            knows no deadlines and passes none on; only `order` looks at deadlines then.
     """
 
     fleet: FleetPolicy = field(default_factory=FleetPolicy, metadata=UNNAMED)

@@ -3,13 +3,13 @@
 from math import inf, isnan
 
 from hasten_policy.batching.batcher import Batcher
-from hasten_policy.batching.edf_queue import Call
+from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.ordering.orders import BATCH_ORDERS, due_s
 from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Refusal
 from hasten_policy.worker import refusals
-from hasten_policy.worker.calls import CallBook
+from hasten_policy.worker.calls import OpenCalls
 from hasten_policy.worker.events import CallArrived
 from hasten_policy.worker.lanes import Lanes
 from hasten_policy.worker.policy import WorkerPolicy
@@ -28,7 +28,7 @@ class Admission:
     __slots__ = ("_batcher", "_book", "_lanes", "_order", "_policy")
 
     def __init__(
-        self, policy: WorkerPolicy, batcher: Batcher, lanes: Lanes, book: CallBook
+        self, policy: WorkerPolicy, batcher: Batcher, lanes: Lanes, book: OpenCalls
     ) -> None:
         self._policy = policy
         self._batcher = batcher
@@ -36,7 +36,7 @@ class Admission:
         self._order = BATCH_ORDERS.get(policy.batching.order)
         self._book = book
 
-    def judge(self, event: CallArrived, now_s: float) -> Call | Refusal:
+    def judge(self, event: CallArrived, now_s: float) -> WaitingCall | Refusal:
         """The call, to be accepted, or why it is refused."""
         if self._book.draining:
             return refusals.draining()
@@ -57,7 +57,7 @@ class Admission:
         if not self._policy.keeps_deadlines:
             slack_s = inf
         priority = max(0, min(event.priority, LOWEST))
-        call = Call(
+        call = WaitingCall(
             call_id=event.call_id,
             link_id=event.link_id,
             model=model,
@@ -90,7 +90,7 @@ class Admission:
         """Nothing runs and nothing waits."""
         return not (self._book.waiting or len(self._lanes))
 
-    def _infeasible(self, call: Call, now_s: float) -> Refusal | None:
+    def _infeasible(self, call: WaitingCall, now_s: float) -> Refusal | None:
         """Its own run takes too long. An idle worker says so on evidence alone."""
         if self._idle:
             call.trial = True
@@ -114,7 +114,7 @@ class Admission:
             run_s += self._batcher.margin.seconds
         return refusals.infeasible(call.model.spec, run_s=run_s, slack_s=call.slack_s)
 
-    def _full(self, call: Call) -> Refusal | None:
+    def _full(self, call: WaitingCall) -> Refusal | None:
         """A bound is reached; a retry may find room when a full batch has gone."""
         policy = self._policy
         model = call.model
@@ -135,7 +135,7 @@ class Admission:
         clear_s = model.predictor.typical_s(target, call.size) / policy.lanes
         return refusals.queue_full(limit, limit_value, retry_after_s=clear_s)
 
-    def _hopeless(self, call: Call) -> Refusal | None:
+    def _hopeless(self, call: WaitingCall) -> Refusal | None:
         """Even at typical speed, what is due before the call leaves it no time.
 
         The plan counts batches as they will be formed. One that a call cannot join any more is

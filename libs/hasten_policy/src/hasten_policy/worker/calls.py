@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hasten_policy.batching.batcher import Batcher
-from hasten_policy.batching.edf_queue import Call
+from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.reasons import Refusal
 from hasten_policy.worker import refusals
@@ -15,10 +15,10 @@ from hasten_policy.worker.events import (
     WorkerEffect,
 )
 from hasten_policy.worker.expiry import Expiry
-from hasten_policy.worker.windows import Links
+from hasten_policy.worker.windows import LinkWindows
 
 
-class CallBook:
+class OpenCalls:
     """Accepted calls from acceptance to end, and what their ends set free.
 
     Args:
@@ -54,20 +54,20 @@ class CallBook:
         "waiting_bytes",
     )
 
-    def __init__(self, batcher: Batcher, links: Links) -> None:
+    def __init__(self, batcher: Batcher, links: LinkWindows) -> None:
         self._batcher = batcher
         self._links = links
         self._now_s = 0.0
         self._drained = False
         self.effects: list[WorkerEffect] = []
-        self.calls: dict[int, Call] = {}
+        self.calls: dict[int, WaitingCall] = {}
         self.models: dict[str, ModelState] = {}
         self.waiting = 0
         self.waiting_bytes = 0
         self.draining = False
         self.expiry = Expiry()
         self.overran = False
-        self.fresh: list[Call] = []
+        self.fresh: list[WaitingCall] = []
 
     def begin(self, now_s: float) -> list[WorkerEffect]:
         """Begins an event; refuses the calls whose last moment to start has gone by.
@@ -89,21 +89,21 @@ class CallBook:
                 self.refuse(call, refusals.shed(started=call.solo, overran=self.overran))
         return self.effects
 
-    def accept(self, call: Call) -> None:
+    def accept(self, call: WaitingCall) -> None:
         """Opens a call and lets it wait."""
         self.calls[call.call_id] = call
         call.model.open_calls += 1
         call.model.admitted(call.slack_s, call.rows, call.size, call.shape_key)
         self.wait(call)
 
-    def wait(self, call: Call) -> None:
+    def wait(self, call: WaitingCall) -> None:
         """Lets an open call wait."""
         self._batcher.add(call)
         self.waiting += 1
         self.waiting_bytes += call.payload_bytes
         self.fresh.append(call)
 
-    def run_again(self, call: Call, *, alone: bool = False) -> None:
+    def run_again(self, call: WaitingCall, *, alone: bool = False) -> None:
         """Lets a call of an ended batch wait once more, or refuses it if time is up.
 
         Args:
@@ -118,13 +118,13 @@ class CallBook:
         else:
             self.wait(call)
 
-    def taken(self, calls: Sequence[Call]) -> None:
+    def taken(self, calls: Sequence[WaitingCall]) -> None:
         """Books out of the waiting what the batcher has let go."""
         for call in calls:
             self.waiting_bytes -= call.payload_bytes
         self.waiting -= len(calls)
 
-    def withdraw(self, call: Call) -> None:
+    def withdraw(self, call: WaitingCall) -> None:
         """Takes a waiting call out of its queue."""
         self._batcher.remove(call)
         self.taken((call,))
@@ -132,20 +132,20 @@ class CallBook:
     def turn_away(self, call_id: int, link_id: int, refusal: Refusal) -> None:
         """Refuses a call; `refuse` also ends one that was accepted."""
         self.effects.append(Refuse(call_id, refusal))
-        self._links.told(link_id, self._now_s)
+        self._links.load_leaves(link_id, self._now_s)
 
-    def refuse(self, call: Call, refusal: Refusal) -> None:
+    def refuse(self, call: WaitingCall, refusal: Refusal) -> None:
         """Ends a call without an answer."""
         self.turn_away(call.call_id, call.link_id, refusal)
         self.close(call)
 
-    def deliver(self, call: Call, service_s: float, *, failed: bool = False) -> None:
+    def deliver(self, call: WaitingCall, service_s: float, *, failed: bool = False) -> None:
         """Ends a call with what its batch brought."""
         self.effects.append(Deliver(call.call_id, service_s, failed))
-        self._links.told(call.link_id, self._now_s)
+        self._links.load_leaves(call.link_id, self._now_s)
         self.close(call)
 
-    def close(self, call: Call) -> None:
+    def close(self, call: WaitingCall) -> None:
         """Forgets a call that has ended."""
         call.batch_id = 0
         call.model.open_calls -= 1

@@ -3,7 +3,7 @@
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from hasten_policy.batching.edf_queue import Call
+from hasten_policy.batching.edf_queue import WaitingCall
 
 SLOP_S = 0.0001
 """A call is shed this long after its last moment to start, so that a timer that fires at
@@ -23,7 +23,7 @@ class Expiry:
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Call]] = []
+        self._heap: list[tuple[float, int, WaitingCall]] = []
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -33,12 +33,12 @@ class Expiry:
         """Absolute time of the next entry; math.inf for none."""
         return self._heap[0][0] if self._heap else inf
 
-    def add(self, call: Call, latest_start_s: float) -> None:
+    def add(self, call: WaitingCall, latest_start_s: float) -> None:
         """Sets the timer of a waiting call; none when it may start at any time."""
         if latest_start_s != inf:
             heappush(self._heap, (latest_start_s + SLOP_S, call.call_id, call))
 
-    def due(self, now_s: float) -> Call | None:
+    def due(self, now_s: float) -> WaitingCall | None:
         """Takes out the next waiting call whose time has come."""
         heap = self._heap
         while heap and heap[0][0] <= now_s:

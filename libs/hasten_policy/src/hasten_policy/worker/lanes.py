@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
 
-from hasten_policy.batching.edf_queue import Call
+from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.prediction.predictor import ServicePredictor
 
@@ -45,7 +45,7 @@ class RunningBatch:
     batch_id: int
     model: ModelState
     predictor: ServicePredictor
-    calls: list[Call]
+    calls: list[WaitingCall]
     rows: int
     padded_rows: int
     size: float
@@ -57,7 +57,7 @@ class RunningBatch:
     check_s: float = inf
     stop: Stop = Stop.NOT
 
-    def live_calls(self) -> list[Call]:
+    def live_calls(self) -> list[WaitingCall]:
         """Members that still wait for an answer, in batch order."""
         return [call for call in self.calls if call.batch_id == self.batch_id]
 
@@ -108,7 +108,7 @@ class Lanes:
             self._set_next()
         return batch
 
-    def leave(self, call: Call) -> RunningBatch | None:
+    def leave(self, call: WaitingCall) -> RunningBatch | None:
         """Takes a call out of its batch; the batch, if nobody waits for it any more."""
         batch = self._running[call.batch_id]
         call.batch_id = 0
@@ -124,7 +124,7 @@ class Lanes:
         batch.check_s = now_s + self._patience_s if batch.live else inf
         self._set_next()
 
-    def abandon(self, batch: RunningBatch) -> list[Call]:
+    def abandon(self, batch: RunningBatch) -> list[WaitingCall]:
         """Frees the calls of a batch that does not end; it goes on holding its lane."""
         calls = batch.live_calls()
         for call in calls:

@@ -4,7 +4,7 @@ from math import ceil, inf, isfinite
 from typing import assert_never
 
 from hasten_policy.batching.batcher import FormedBatch
-from hasten_policy.batching.edf_queue import Call
+from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
@@ -12,7 +12,7 @@ from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.worker import refusals
 from hasten_policy.worker.admission import Admission
-from hasten_policy.worker.calls import CallBook
+from hasten_policy.worker.calls import OpenCalls
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -38,7 +38,7 @@ from hasten_policy.worker.events import (
 from hasten_policy.worker.lanes import Lanes, RunningBatch, Stop
 from hasten_policy.worker.policy import WorkerPolicy
 from hasten_policy.worker.report import model_load, waiting_of
-from hasten_policy.worker.windows import Links
+from hasten_policy.worker.windows import LinkWindows
 
 WINDOW_WEIGHT = 0.2
 """Weight of one started batch in the average that the window is made of."""
@@ -74,8 +74,8 @@ class WorkerMachine:
         self._policy = settings
         self._batcher = RULES.get(settings.batching.rule)(settings.batching, lanes=settings.lanes)
         self._batcher.margin = Margin(settings.finish_margin_s, settings.lag_max_s)
-        self._links = Links(settings.link_idle_s)
-        self._book = CallBook(self._batcher, self._links)
+        self._links = LinkWindows(settings.link_idle_s)
+        self._book = OpenCalls(self._batcher, self._links)
         self._lanes = Lanes(
             settings.lanes,
             overdue_grace_s=settings.overdue_grace_s,
@@ -128,7 +128,7 @@ class WorkerMachine:
         if not self._lanes.free and isinstance(event, BatchEnded | CallArrived):
             # Batch follows batch, and calls of many routers gather for the next.
             for link_id in self._links.to_tell(now_s):
-                self._links.told(link_id, now_s)
+                self._links.load_leaves(link_id, now_s)
                 effects.append(TellLoad(link_id))
         due_s = min(self._book.expiry.next_s, self._lanes.check_s, self._wait_s)
         if due_s < self._armed_s:
@@ -217,7 +217,7 @@ class WorkerMachine:
             raise ValueError(f"call id {event.call_id} is in use")
         self._links.count(event.link_id, now_s)
         verdict = self._admission.judge(event, now_s)
-        if isinstance(verdict, Call):
+        if isinstance(verdict, WaitingCall):
             verdict.solo = event.alone
             self._book.accept(verdict)
         else:

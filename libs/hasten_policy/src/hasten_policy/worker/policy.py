@@ -12,24 +12,30 @@ class WorkerPolicy:
     """How a worker admits, orders, runs and reports.
 
     Attributes:
-        keeps_deadlines: False for a worker that knows no deadlines: it refuses, sheds and stops
-            nothing for them; only `batching.order` looks at them.
-        lanes: Batches that may run at once.
-        waiting_max: Calls waiting, over all models.
-        waiting_bytes_max: Bytes of their payloads.
-        refuse_hopeless: Refuse a call on arrival when the work due before it leaves no time,
-            even if all runs take their typical time; False lets it wait and be shed.
-        finish_margin_s: Seconds before a deadline by which a batch must have ended, for the
-            answer's way out; the measured lag between a lane and the machine is added.
-        lag_max_s: Most of that lag that is believed.
-        window_batches: Batches per lane that routers together may have here at once.
-        link_idle_s: A link without calls for this long leaves its share to the others.
-        service_weight: Weight of one call in the average busy seconds per call.
-        watchdog_factor: A run of a model without limit of its own is stopped after this many
-            times its predicted seconds.
-        watchdog_min_s: Least such limit.
-        overdue_grace_s: A run is stopped this long after the deadlines of all its calls.
-        stop_patience_s: Calls of a stopped run are refused when it has not ended after this.
+        keeps_deadlines: True refuses, sheds and stops calls for their deadlines. False makes a
+            worker that knows no deadlines; only `batching.order` looks at deadlines then.
+        lanes: So many batches may run at once.
+        waiting_max: At most so many calls wait, over all models.
+        waiting_bytes_max: The payloads of the waiting calls have at most so many bytes.
+        refuse_hopeless: True refuses a call on arrival when the work that is due before the call
+            leaves no time for the call, even if all runs take their typical time. False lets such a
+            call wait until it is shed.
+        finish_margin_s: A batch must end so many seconds before a deadline, so that the answer has
+            time for its way out. The worker adds the lag that it measures between a lane and its
+            decisions.
+        lag_max_s: The worker believes no measured lag longer than so many seconds.
+        window_batches: All routers together may have so many batches for each lane at this worker
+            at once.
+        link_idle_s: A link without calls leaves its share of the window to other links after so
+            many seconds.
+        service_weight: One call has this weight in the mean of busy seconds for one call.
+        watchdog_factor: The watchdog stops a run after so many times the predicted seconds, where
+            the model has no limit of its own.
+        watchdog_min_s: The watchdog stops no run before so many seconds.
+        overdue_grace_s: The watchdog stops a run so many seconds after the deadlines of all calls
+            in the run.
+        stop_patience_s: The worker refuses the calls of a stopped run that has not ended after so
+            many seconds.
         batching: Formation of batches.
         prediction: Prediction of service times.
     """

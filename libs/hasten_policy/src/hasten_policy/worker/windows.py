@@ -8,15 +8,15 @@ TELL_S: Final = 0.01
 
 
 class _Link:
-    __slots__ = ("last_s", "received", "told_s")
+    __slots__ = ("last_s", "load_left_s", "received")
 
     def __init__(self, now_s: float) -> None:
         self.received = 0
-        self.told_s = -inf
+        self.load_left_s = -inf
         self.last_s = now_s
 
 
-class Links:
+class LinkWindows:
     """Open links, their counts and their shares of the window.
 
     Args:
@@ -53,11 +53,11 @@ class Links:
             self.arrived += 1
             link.last_s = now_s
 
-    def told(self, link_id: int, now_s: float) -> None:
+    def load_leaves(self, link_id: int, now_s: float) -> None:
         """The link hears the load now, alone or with an answer."""
         link = self._links.get(link_id)
         if link is not None:
-            link.told_s = now_s
+            link.load_left_s = now_s
 
     def to_tell(self, now_s: float) -> list[int]:
         """Busy links that have not heard the load of late; none where there is but one link.
@@ -72,7 +72,7 @@ class Links:
         # Asked with every arrival: until one of them is due again nobody is looked at.
         self._look_s = now_s + TELL_S
         for link_id, link in self._links.items():
-            due_s = link.told_s + TELL_S
+            due_s = link.load_left_s + TELL_S
             if now_s < due_s:
                 self._look_s = min(self._look_s, due_s)
             elif now_s - link.last_s < self._idle_s:

@@ -1,8 +1,7 @@
-"""The longest frame that a worker takes, and the calls that are kept from it."""
+"""The longest frame that a worker takes."""
 
 from typing import Final
 
-from hasten_policy.load import LoadSample
 from hasten_policy.reasons import Refusal
 from hasten_runtime.message_limit import too_large
 
@@ -20,24 +19,13 @@ class FrameBound:
 
     def __init__(self) -> None:
         self.bytes_max = NO_LIMIT
-        self._withheld = 0
 
     def opened(self, bytes_max: int) -> None:
         """A link was opened to a worker that takes this much; 0: it did not tell."""
         self.bytes_max = bytes_max or NO_LIMIT
-        self._withheld = 0
 
-    def withhold(self, worker_id: str, size_bytes: int) -> Refusal:
-        """Counts a call that stays here; what its caller hears."""
-        self._withheld += 1
+    def refusal(self, worker_id: str, size_bytes: int) -> Refusal:
+        """What the caller of a call hears that is longer."""
         return too_large(
             f"a call to worker {worker_id}", size_bytes, self.bytes_max, WORKER_MESSAGE_VARIABLE
         )
-
-    def count(self, load: LoadSample) -> LoadSample:
-        """The worker's load, with what stayed here: whoever compares what was sent with what came
-        must not wait for it.
-        """
-        load.received += self._withheld
-        load.arrived += self._withheld
-        return load

@@ -10,6 +10,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from hasten.worker.v1 import worker_service_pb2 as pb
+from hasten_policy.fleet.outbox import Outbox
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.fleet import messages
@@ -107,8 +108,7 @@ class FrameLink:
         self._caller_id = shared.caller_id
         self._connection = Frames(self, frame_bytes_max=shared.limits.reply_bytes_max)
         self._over: asyncio.Future[None] | None = None
-        self._outbox: list[tuple[Sendable, float]] = []
-        self._cancels: list[int] = []
+        self._outbox: Outbox[tuple[Sendable, float]] = Outbox()
         self._sent_s: dict[int, float] = {}
         self._bound = FrameBound()
         self._heavy = HeavyCalls()
@@ -127,16 +127,13 @@ class FrameLink:
 
     def send(self, call: Sendable, deadline_s: float) -> None:
         """Sends the call, soon, with what is then left until deadline_s."""
-        self._outbox.append((call, deadline_s))
+        self._outbox.put(call.call_id, (call, deadline_s))
         self._flush_soon()
 
     def revoke(self, call_id: int) -> None:
-        """Tells the worker, soon, that nobody waits for this call.
-
-        A call that is still in the outbox is sent all the same, and cancelled by the next
-        message: the worker's count of received calls must match what was sent.
-        """
-        self._cancels.append(call_id)
+        """Takes the call back, or tells the worker, soon, that nobody waits for it."""
+        self._outbox.revoke(call_id)
+        self._look_quiet()
         self._flush_soon()
 
     async def acquainted(self) -> None:
@@ -145,7 +142,7 @@ class FrameLink:
 
     async def quiet(self) -> None:
         """Waits until every call sent has its reply, or the link is down."""
-        if self._sent_s or self._outbox:
+        if self._sent_s or self._outbox.calls:
             self._quiet = asyncio.get_running_loop().create_future()
             await self._quiet
 
@@ -247,7 +244,6 @@ class FrameLink:
             self._acquainted.clear()
         self.state = None
         self._outbox.clear()
-        self._cancels.clear()
         self._sent_s.clear()
         self._heavy.clear()
         self._tell_quiet()
@@ -277,11 +273,11 @@ class FrameLink:
             self.state = message.state
             self.unannounced = message.state.unannounced
             report = wire.report_from_wire(message.state)
-            self._bound.count(report.load)
+            self._outbox.counted(report.load)
             self._listener.reported(self.worker_id, report)
             self._acquainted.set()
         elif not message.replies and message.HasField("load"):
-            load = self._bound.count(wire.load_from_wire(message.load))
+            load = self._outbox.counted(wire.load_from_wire(message.load))
             self._listener.load_told(self.worker_id, load)
         _raise_fault(message)
 
@@ -308,7 +304,7 @@ class FrameLink:
 
     def _take_replies(self, message: pb.ToRouter) -> None:
         load = (
-            self._bound.count(wire.load_from_wire(message.load))
+            self._outbox.counted(wire.load_from_wire(message.load))
             if message.HasField("load")
             else None
         )
@@ -320,14 +316,16 @@ class FrameLink:
             self._heavy.ended(reply.call_id)
             replies.append(reply)
         self._listener.replied(self.worker_id, replies)
-        if self._quiet is not None and not self._sent_s and not self._outbox:
+        self._look_quiet()
+
+    def _look_quiet(self) -> None:
+        if self._quiet is not None and not self._sent_s and not self._outbox.calls:
             self._tell_quiet()
 
     def _withhold(self, call: Sendable, size_bytes: int) -> None:
-        refusal = self._bound.withhold(self.worker_id, size_bytes)
+        refusal = self._bound.refusal(self.worker_id, size_bytes)
         self._listener.replied(self.worker_id, [Reply(call.call_id, refusal=refusal)])
-        if not self._sent_s and not self._outbox:
-            self._tell_quiet()
+        self._look_quiet()
 
     def _flush_soon(self) -> None:
         """At the end of the loop's round, so that what is sent together travels together."""
@@ -339,7 +337,7 @@ class FrameLink:
         self._flush_due = False
         connection = self._connection
         try:
-            while (self._outbox or self._cancels) and self.connected and not connection.clogged:
+            while self._outbox and self.connected and not connection.clogged:
                 if parts := self._next_message():
                     connection.send(parts)
         except Exception as error:  # noqa: BLE001  (a call that cannot be written ends this link)
@@ -347,12 +345,10 @@ class FrameLink:
 
     def _next_message(self) -> list[bytes]:
         now_s = self._clock.now_s()
-        parts: list[bytes] = []
-        if self._cancels:
-            self._add_cancels(parts)
+        parts = self._cancelling()
         size = sum(map(len, parts))
         most = min(self._limits.message_bytes_max, self._bound.bytes_max)
-        taken = 0
+        leaving: list[int] = []
         too_long: list[tuple[Sendable, int]] = []
         for call, deadline_s in self._outbox:
             call_parts = messages.encode_call(call, deadline_s, now_s)
@@ -366,24 +362,21 @@ class FrameLink:
                 size += call_size
                 self._sent_s[call.call_id] = now_s
                 self._heavy.sent(call.call_id, call_size)
-            taken += 1
-        del self._outbox[:taken]
+                leaving.append(call.call_id)
+        self._outbox.leave(leaving)
+        for call, _ in too_long:
+            self._outbox.keep(call.call_id)
         for call, call_size in too_long:
             self._withhold(call, call_size)
         return parts
 
-    def _add_cancels(self, parts: list[bytes]) -> None:
-        """Cancels what was sent before; a cancel must not overtake its call, and workers look
-        at a message's cancels before its calls.
-        """
-        unsent = {call.call_id for call, _ in self._outbox}
-        now = [call_id for call_id in self._cancels if call_id not in unsent]
-        self._cancels = [call_id for call_id in self._cancels if call_id in unsent]
-        if now:
-            parts.append(messages.encode_cancels(now))
-            for call_id in now:
-                self._sent_s.pop(call_id, None)
-                self._heavy.ended(call_id)
+    def _cancelling(self) -> list[bytes]:
+        """The cancels of the next message; workers look at them before its calls."""
+        cancels = self._outbox.take_cancels()
+        for call_id in cancels:
+            self._sent_s.pop(call_id, None)
+            self._heavy.ended(call_id)
+        return [messages.encode_cancels(cancels)] if cancels else []
 
 
 def _raise_fault(message: pb.ToRouter) -> None:

@@ -11,42 +11,59 @@ class LinkSettings(SettingsGroup):
     """Links to workers."""
 
     connect_s_max: float = Field(
-        default=3.0, gt=0, le=60, description="Longest wait for a connection to a worker."
+        default=3.0,
+        gt=0,
+        le=60,
+        description="The service waits at most so many seconds for a connection to a worker.",
     )
     silence_s_max: float = Field(
         default=2.0,
         ge=0.5,
         le=60,
-        description="A worker that says nothing for this long has its link closed; "
-        "workers speak four times a second.",
+        description="The service closes the link to a worker that says nothing for so many "
+        "seconds. Workers speak four times a second.",
     )
     backoff_s_min: float = Field(
-        default=0.05, gt=0, le=10, description="Wait before a broken link is opened again."
+        default=0.05,
+        gt=0,
+        le=10,
+        description="The service waits so many seconds before it opens a broken link again.",
     )
     backoff_s_max: float = Field(
-        default=2.0, gt=0, le=60, description="Longest such wait; it doubles with each failure."
+        default=2.0,
+        gt=0,
+        le=60,
+        description="The service waits at most so many seconds before it opens a broken link "
+        "again. The wait doubles with each failure.",
     )
     coalesce_bytes_max: int = Field(
         default=4 * 1024 * 1024,
         ge=1024,
-        description="Calls share a message to a worker up to this size.",
+        description="Calls share a message to a worker up to so many bytes.",
     )
-    workers_max: int = Field(default=1024, ge=1, le=10_000, description="Most workers linked.")
+    workers_max: int = Field(
+        default=1024, ge=1, le=10_000, description="The service links at most so many workers."
+    )
     acquaint_s_max: float = Field(
         default=3.0,
         ge=0,
         le=60,
-        description="A router that starts waits this long for the workers that are there before "
-        "it listens.",
+        description="A service that starts waits at most so many seconds for the workers that "
+        "are there before it listens.",
     )
     leave_grace_s: float = Field(
         default=10.0,
         ge=0,
         le=600,
-        description="A worker that left the registry but still answers is kept this long.",
+        description="The service keeps a worker that left the registry and still answers for "
+        "so many seconds.",
     )
     leave_patience_s: float = Field(
-        default=60.0, ge=0, le=3600, description="Longest wait for its last answers after that."
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="The service then waits at most so many seconds for the last answers of "
+        "such a worker.",
     )
 
     def link_limits(self, payload_bytes_max: int, reply_bytes_max: int) -> LinkLimits:

@@ -13,6 +13,8 @@ RecordFolder = Annotated[
     Path | None,
     # An empty variable, as compose files make them, is none; without this it would be ".".
     BeforeValidator(lambda value: value or None),
-    Field(description="Folder for the log of the machine's events; none: no log."),
+    Field(
+        description="The service records its machine's events in this folder. Unset records none."
+    ),
 ]
-RecordBytes = Annotated[int, Field(ge=MIB, description="Size at which such a log ends.")]
+RecordBytes = Annotated[int, Field(ge=MIB, description="A log of events ends at so many bytes.")]

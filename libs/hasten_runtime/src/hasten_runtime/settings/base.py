@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.fields import FieldInfo
@@ -38,6 +38,9 @@ class ServiceSettings(BaseSettings):
 
     The constructor reads nothing but its arguments; `load` reads file, environment and flags.
     """
+
+    everyday: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the settings that operators set, for `--help`; none: all settings."""
 
     model_config = SettingsConfigDict(
         frozen=True,

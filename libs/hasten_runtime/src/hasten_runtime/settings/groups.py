@@ -30,7 +30,8 @@ PendingSoft = Annotated[
     Field(
         ge=1,
         le=100_000,
-        description="Calls that may wait to be taken on; beyond it some are cut (CANCELLED), ...",
+        description="At most so many calls wait to be taken on. Some of the calls beyond are "
+        "cut with CANCELLED.",
     ),
 ]
 PendingMax = Annotated[
@@ -38,7 +39,8 @@ PendingMax = Annotated[
     Field(
         ge=1,
         le=100_000,
-        description="... and with so many all. Higher takes larger crowds and lets calls grow old.",
+        description="All calls beyond so many that wait are cut with CANCELLED. A higher number "
+        "takes larger crowds and lets calls grow old.",
     ),
 ]
 
@@ -52,30 +54,45 @@ class GrpcSettings(SettingsGroup):
         default=GRPC_BYTES_MAX,
         ge=MESSAGE_BYTES_MIN,
         le=GRPC_BYTES_MAX,
-        description="Largest message, in bytes; by default what the stock clients allow.",
+        description="A message has at most so many bytes. The default is what the stock "
+        "clients allow.",
     )
     streams_max: int = Field(
-        default=1000, ge=1, le=100_000, description="Calls that one connection may have open."
+        default=1000, ge=1, le=100_000, description="One connection may have so many calls open."
     )
     calls_max: int | None = Field(
-        default=None, ge=1, description="Calls open on the whole server; none: no such limit."
+        default=None,
+        ge=1,
+        description="The whole server may have so many calls open. Unset sets no such limit.",
     )
     pending_soft: PendingSoft = _SERVER.pending_soft
     pending_max: PendingMax = _SERVER.pending_max
     handshake_s: float = Field(
-        default=3.0, gt=0, le=60, description="Time for a connection's handshake."
+        default=3.0, gt=0, le=60, description="A connection has so many seconds for its handshake."
     )
     metadata_bytes_max: int = Field(
-        default=16 * 1024, ge=1024, le=MIB, description="Metadata of one call, in bytes."
+        default=16 * 1024,
+        ge=1024,
+        le=MIB,
+        description="The metadata of one call has at most so many bytes.",
     )
     connection_age_s: float | None = Field(
-        default=None, gt=0, description="Close connections in order at this age; none: never."
+        default=None,
+        gt=0,
+        description="The server closes a connection in order when it is so many seconds old. "
+        "Unset closes none.",
     )
     ping_s: float = Field(
-        default=1.0, ge=1.0, le=600, description="Ping a silent peer of the mesh after this long."
+        default=1.0,
+        ge=1.0,
+        le=600,
+        description="The service pings a peer of the mesh that was silent for so many seconds.",
     )
     ping_timeout_s: float = Field(
-        default=1.0, ge=0.1, le=60, description="A peer that does not answer a ping is lost."
+        default=1.0,
+        ge=0.1,
+        le=60,
+        description="A peer that does not answer a ping within so many seconds is lost.",
     )
 
     def server_limits(self, message_variable: str = "") -> ServerLimits:
@@ -115,28 +132,41 @@ class DiscoverySettings(SettingsGroup):
 
     kind: Literal["consul", "redis", "static", "memory"] = Field(
         default="static",
-        description="consul; redis (leases); static (a fixed list); memory (one process, tests).",
+        description="Services find each other through consul, through redis (leases), through"
+        " a static list, or in the memory of one process (for tests).",
     )
     address: str = Field(
         default="",
-        description="Consul as host:port, or a Redis URL; empty: 127.0.0.1:8500, or redis_url.",
+        description="The registry is at this address: host:port of Consul, or a Redis URL. An"
+        " empty address stands for 127.0.0.1:8500, or for redis_url.",
     )
-    token: SecretStr = Field(default=SecretStr(""), description="Consul's access token.")
-    datacenter: str = Field(default="", description="Consul's datacenter; empty: the agent's own.")
+    token: SecretStr = Field(
+        default=SecretStr(""), description="Consul asks for this access token."
+    )
+    datacenter: str = Field(
+        default="",
+        description="Consul looks in this datacenter. An empty name stands for the agent's own.",
+    )
     lease_s: float = Field(
-        default=3.0, ge=0.5, le=600, description="A service unheard of for this long is gone."
+        default=3.0,
+        ge=0.5,
+        le=600,
+        description="A service that was not heard of for so many seconds is gone.",
     )
     workers: CommaSeparated = Field(
-        default=(), description="kind static: addresses of the workers, host:port,host:port."
+        default=(),
+        description="The kind static finds the workers at these addresses (host:port,host:port).",
     )
     namespace: str = Field(
         default="hasten",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$",
-        description="Meshes that share a registry and differ in this do not see each other.",
+        description="Meshes that share a registry and have different namespaces do not see "
+        "each other.",
     )
     check: Literal["ttl", "grpc"] = Field(
         default="ttl",
-        description="Consul: ttl (a service says that it is well) or grpc (Consul asks it).",
+        description="Consul learns that a service is well from the service (ttl) or asks the "
+        "service (grpc).",
     )
 
     def filled_in(self, redis_url: str, workers: tuple[str, ...] = ()) -> "DiscoverySettings":
@@ -155,14 +185,16 @@ class TelemetrySettings(SettingsGroup):
     """Logs and metrics. Traces are set by the standard OTEL_* variables."""
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
-        default="info", description="Least severity that is logged."
+        default="info", description="The service logs what is at least so severe."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: for people on a terminal, JSON elsewhere."
+        default="auto",
+        description="auto writes for people on a terminal and JSON elsewhere; json and "
+        "console write what they say.",
     )
     models_max: int = Field(
         default=32,
         ge=1,
         le=1000,
-        description='Models with metrics of their own; further ones count as "other".',
+        description='So many models have metrics of their own. Further models count as "other".',
     )

@@ -46,9 +46,9 @@ class SettingsFault(Exception):  # noqa: N818  (the operator's mistake, not a bu
 def load(cls: type[S], argv: Sequence[str] | None = None) -> S:
     """The settings of this start, for a service's `main`.
 
-    Ends the process where there is nothing to run: after `--help` and `--check-config` with
-    code 0 (1 when there is no room for what is to be printed), on faults with code 2 and a
-    line on standard error for each.
+    Ends the process where there is nothing to run: after `--help`, `--help-all` and
+    `--check-config` with code 0 (1 when there is no room for what is to be printed), on faults
+    with code 2 and a line on standard error for each.
 
     Args:
         cls: What to read.
@@ -120,29 +120,61 @@ class _Environment(EnvSettingsSource):
             return value
 
 
-def _parser(cls: type[ServiceSettings], prefix: str) -> argparse.ArgumentParser:
+def _parser(
+    cls: type[ServiceSettings], prefix: str, *, everything: bool = False
+) -> argparse.ArgumentParser:
+    """The flags of all settings; its help shows those that operators set, or everything."""
+    found = list(leaves(cls))
+    shown = {
+        leaf.key for leaf in found if everything or not cls.everyday or leaf.key in cls.everyday
+    }
+    epilog = "Flags win over the environment, and the environment wins over the file."
+    if len(shown) < len(found):
+        epilog += f" These are {len(shown)} of {len(found)} settings; --help-all shows all of them."
     parser = argparse.ArgumentParser(
         usage="%(prog)s [--config FILE] [--check-config] [--SETTING VALUE ...]",
         description=(cls.__doc__ or "").partition("\n\n")[0],
         allow_abbrev=False,
-        epilog="Flags win over the environment, the environment wins over the file.",
+        add_help=False,
+        epilog=epilog,
     )
-    parser.add_argument("--config", metavar="FILE", help="settings file (TOML)")
+    parser.add_argument("-h", "--help", action="help", help="Show the everyday settings and exit.")
+    parser.add_argument(
+        "--help-all", action=_HelpAll, nargs=0, help="Show all settings and exit.", const=cls
+    )
+    parser.add_argument("--config", metavar="FILE", help="Read the settings from this TOML file.")
     parser.add_argument(
         "--check-config",
         action="store_true",
-        help="check the settings, print those in effect (secrets hidden), and exit",
+        help="Check the settings, print those in effect (secrets hidden), and exit.",
     )
-    for leaf in leaves(cls):
+    for leaf in found:
         default = "required" if leaf.field.is_required() else f"default {_default(leaf)}"
         text = f"{leaf.field.description or leaf.key} [{default}; {leaf.variable(prefix)}]"
         parser.add_argument(
             leaf.flag,
             dest=leaf.key,
             metavar=leaf.path[-1].upper(),
-            help=text.replace("%", "%%"),
+            help=text.replace("%", "%%") if leaf.key in shown else argparse.SUPPRESS,
         )
     return parser
+
+
+class _HelpAll(argparse.Action):
+    """Shows the help of all settings; its const is their class."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Prints and exits."""
+        del namespace, values, option_string
+        cls: type[ServiceSettings] = self.const
+        _parser(cls, str(cls.model_config.get("env_prefix", "")), everything=True).print_help()
+        parser.exit()
 
 
 def _default(leaf: Leaf) -> str:
