@@ -29,6 +29,9 @@ class Record:
     def joined(self, link: WorkerLink) -> None:
         self.heard.append(("joined", link.address))
 
+    def weighed(self, worker_id: str, weight: float) -> None:
+        self.heard.append((f"weighed {weight:g}", worker_id))
+
     def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:
         self.heard.extend(("replied", worker_id) for _ in replies)
 

@@ -8,6 +8,7 @@ from hasten_policy.content import Asked, Content
 from hasten_policy.fleet.events import (
     LoadTold,
     StandingChanged,
+    WeightSet,
     WorkerJoined,
     WorkerLost,
     WorkerQuiesced,
@@ -192,6 +193,10 @@ class Shell:
     def restore(self, checkpoint: bytes) -> None:
         """Uses what the machine had learnt before the restart."""
         self._tell(CheckpointRestored(checkpoint.decode("utf-8", "surrogateescape")))
+
+    def weighed(self, worker_id: str, weight: float) -> None:
+        """Discovery gave a worker whose link is open another weight."""
+        self._tell(WeightSet(worker_id, weight))
 
     def remember(self, reports: Mapping[str, WorkerReport]) -> None:
         """Uses these reports for workers that join before their own first report."""

@@ -167,7 +167,8 @@ class WorkerSettings(ServiceSettings):
         default=1.0,
         gt=0,
         le=1000,
-        description="Routers give the worker so many times the calls of a worker with weight 1.",
+        description="Routers give the worker about so many times the calls of an equally fast "
+        "worker with weight 1.",
     )
     waiting_bytes_max: int = Field(
         default=256 * 1024 * 1024,

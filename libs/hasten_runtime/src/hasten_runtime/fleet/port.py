@@ -114,6 +114,10 @@ class LinkListener(Protocol):
         """The link is open and can take calls."""
         ...
 
+    def weighed(self, worker_id: str, weight: float) -> None:
+        """Discovery gave a worker whose link is open another weight."""
+        ...
+
     def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:
         """Attempts ended there."""
         ...

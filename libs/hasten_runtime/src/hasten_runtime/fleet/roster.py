@@ -112,8 +112,15 @@ class Roster:
                 link = None
             if link is None:
                 self._take(instance, group)
-            else:
-                link.weight = instance.weight
+            elif link.weight != instance.weight:
+                self._weigh(link, instance.weight)
+
+    def _weigh(self, link: FrameLink, weight: float) -> None:
+        """The worker stays with another weight; a link that is down says it when it opens again."""
+        link.weight = weight
+        _log.info("roster.weighed", worker_id=link.worker_id, weight=weight)
+        if link.connected:
+            self._listener.weighed(link.worker_id, weight)
 
     def _take(self, instance: Instance, group: asyncio.TaskGroup) -> None:
         worker_id, address = instance.instance_id, instance.address
