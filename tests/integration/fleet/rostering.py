@@ -29,6 +29,9 @@ class Record:
     def joined(self, link: WorkerLink) -> None:
         self.heard.append(("joined", link.address))
 
+    def weighed(self, worker_id: str, weight: float) -> None:
+        self.heard.append((f"weighed {weight:g}", worker_id))
+
     def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:
         self.heard.extend(("replied", worker_id) for _ in replies)
 
@@ -88,10 +91,10 @@ class Announcer:
         self._processes: dict[str, Discovery] = {}
         self._ended: list[Discovery] = []
 
-    async def announce(self, name: str, address: str) -> None:
+    async def announce(self, name: str, address: str, **facts: str) -> None:
         """The worker is at this address now; a former process of that name says nothing more."""
         process = memory_discovery(self._board, ttl_s=60.0, renew_s=30.0, settle_s=0.0)
-        await process.register(Instance("worker", name, address))
+        await process.register(Instance("worker", name, address, facts))
         if name in self._processes:
             self._ended.append(self._processes[name])
         self._processes[name] = process

@@ -98,6 +98,39 @@ async def test_a_worker_at_a_new_address_is_lost_first_and_joined_there(
         await moved.stop()
 
 
+async def test_a_worker_that_stays_may_have_another_weight(worker: FakeWorker) -> None:
+    record = Record()
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address, weight="2.5")
+        await eventually(lambda: ("reported", "w") in record.heard)
+        (link,) = roster.links()
+        assert link.weight == 2.5
+        await announcer.announce("w", worker.address, weight="0.5")
+        await eventually(lambda: ("weighed 0.5", "w") in record.heard)
+        assert roster.links() == [link]
+        assert link.weight == 0.5
+    heard = [what for what, _ in record.heard if what != "reported"]
+    assert heard == ["joined", "weighed 0.5", "lost"]
+    assert worker.hellos == ["router"]
+
+
+async def test_a_weight_that_changes_while_a_worker_is_down_counts_when_it_joins(
+    worker: FakeWorker,
+) -> None:
+    record = Record()
+    async with roster_of(record, RosterLimits()) as (roster, announcer):
+        await announcer.announce("w", worker.address)
+        await eventually(lambda: ("reported", "w") in record.heard)
+        await worker.stop()
+        await eventually(lambda: ("lost", "w") in record.heard)
+        (link,) = roster.links()
+        await announcer.announce("w", worker.address, weight="3")
+        await eventually(lambda: link.weight == 3.0)
+        await worker.start(worker.address)
+        await eventually(lambda: record.heard.count(("joined", worker.address)) == 2)
+    assert not [what for what, _ in record.heard if what.startswith("weighed")]
+
+
 async def test_a_leaving_worker_may_finish_its_calls(worker: FakeWorker) -> None:
     record = Record()
     worker.holds = True

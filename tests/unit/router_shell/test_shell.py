@@ -7,7 +7,13 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from hasten_policy.fleet.events import StandingChanged, WorkerJoined, WorkerLost, WorkerReported
+from hasten_policy.fleet.events import (
+    StandingChanged,
+    WeightSet,
+    WorkerJoined,
+    WorkerLost,
+    WorkerReported,
+)
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -91,6 +97,7 @@ class NotingLink:
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
         self.address = "nowhere"
+        self.weight = 1.0
         self.did: list[str] = []
 
     def send(self, call: Call, deadline_s: float) -> None:
@@ -212,6 +219,15 @@ async def test_a_fault_in_counting_costs_the_count_of_one_call(
         await asyncio.sleep(0)
     assert watcher.seen == ["ended OVERLOADED"] * 2
     assert [line["event"] for line in logged] == ["counting.failed"]
+
+
+async def test_a_workers_weight_goes_to_the_machine_when_it_joins_and_when_it_changes() -> None:
+    shell, machine, _ = shell_with()
+    link = NotingLink("a")
+    link.weight = 2.0
+    shell.joined(link)
+    shell.weighed("a", 0.5)
+    assert machine.events == [WorkerJoined("a", 2.0), WeightSet("a", 0.5)]
 
 
 async def test_a_workers_failure_is_delivered_unchanged() -> None:

@@ -243,3 +243,20 @@ MUCH = ({"a": "x" * 2000}, {str(number): "" for number in range(100)})
 def test_an_entry_that_nothing_could_carry_is_none(part: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"its|a fact|surrogates"):
         instance_of("worker", **(GOOD | {part: value}))
+
+
+@pytest.mark.parametrize(
+    ("fact", "weight"),
+    [
+        ("2", 2.0),
+        ("0.25", 0.25),
+        ("0", 1.0),
+        ("-1", 1.0),
+        ("nan", 1.0),
+        ("inf", 1.0),
+        ("much", 1.0),
+    ],
+)
+def test_a_weight_that_is_no_positive_number_counts_as_none(fact: str, weight: float) -> None:
+    assert Instance("worker", "w", "h:1", {"weight": fact}).weight == weight
+    assert WORKER.weight == 1.0

@@ -8,6 +8,7 @@ from hasten_policy.content import Asked, Content
 from hasten_policy.fleet.events import (
     LoadTold,
     StandingChanged,
+    WeightSet,
     WorkerJoined,
     WorkerLost,
     WorkerQuiesced,
@@ -184,7 +185,7 @@ class Shell:
     def joined(self, link: WorkerLink) -> None:
         """A link is open and can take calls."""
         self._links[link.worker_id] = link
-        self._tell(WorkerJoined(link.worker_id))
+        self._tell(WorkerJoined(link.worker_id, link.weight))
         known = self._remembered.pop(link.worker_id, None)
         if known is not None:
             self._tell(WorkerReported(link.worker_id, known))
@@ -192,6 +193,10 @@ class Shell:
     def restore(self, checkpoint: bytes) -> None:
         """Uses what the machine had learnt before the restart."""
         self._tell(CheckpointRestored(checkpoint.decode("utf-8", "surrogateescape")))
+
+    def weighed(self, worker_id: str, weight: float) -> None:
+        """Discovery gave a worker whose link is open another weight."""
+        self._tell(WeightSet(worker_id, weight))
 
     def remember(self, reports: Mapping[str, WorkerReport]) -> None:
         """Uses these reports for workers that join before their own first report."""

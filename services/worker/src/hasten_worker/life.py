@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from hasten_runtime import logs, process
 from hasten_runtime.discovery import Instance
+from hasten_runtime.discovery.port import WEIGHT_FACT
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.readiness import faults_of
 from hasten_worker.settings import WorkerSettings
@@ -86,6 +87,7 @@ async def _announce(worker: Worker) -> None:
             meta={
                 "metrics": worker.settings.advertised(worker.metrics_address),
                 "pid": str(os.getpid()),
+                WEIGHT_FACT: f"{worker.settings.weight:g}",
             },
         )
     )

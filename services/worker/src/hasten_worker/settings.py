@@ -163,6 +163,13 @@ class WorkerSettings(ServiceSettings):
     waiting_max: int = Field(
         default=4096, ge=1, description="At most so many calls wait, over all models."
     )
+    weight: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="Routers give the worker about so many times the calls of an equally fast "
+        "worker with weight 1.",
+    )
     waiting_bytes_max: int = Field(
         default=256 * 1024 * 1024,
         ge=1,

@@ -1,9 +1,13 @@
 """The discovery port: what the services need to know of each other's addresses."""
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Final, Protocol
+
+WEIGHT_FACT: Final = "weight"
+"""Name of the fact that carries an instance's weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +18,24 @@ class Instance:
         service: "worker", "router", …
         instance_id: Unique within the service, stable over the process's life.
         address: "host:port" of its gRPC server.
-        meta: Small facts: metrics address, pid, pool. Values are text.
+        meta: Small facts: metrics address, pid, weight. Values are text.
     """
 
     service: str
     instance_id: str
     address: str
     meta: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def weight(self) -> float:
+        """Its share of calls beside others of the service: 2 for twice as many. 1 where nobody
+        has set one, and where the fact is no positive number.
+        """
+        try:
+            weight = float(self.meta.get(WEIGHT_FACT, "1"))
+        except ValueError:
+            return 1.0
+        return weight if 0.0 < weight < math.inf else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,8 @@ class FrameLink:
         self.worker_id = worker_id
         self.address = address
         self.channel = channel
+        self.weight = 1.0
+        """What discovery says; set by whoever owns the link."""
         self.state: load_pb2.WorkerState | None = None
         """The worker's last full report, as it came."""
         self.unannounced = False

@@ -86,10 +86,17 @@ class Reply:
 
 
 class WorkerLink(Protocol):
-    """The way to one worker, over which many calls are in flight at once."""
+    """The way to one worker, over which many calls are in flight at once.
+
+    Attributes:
+        worker_id: The worker's name.
+        address: "host:port" of its gRPC server.
+        weight: Its share of calls beside other workers, as discovery says; 1 is normal.
+    """
 
     worker_id: str
     address: str
+    weight: float
 
     def send(self, call: Sendable, deadline_s: float) -> None:
         """Sends the call, soon, with what is then left until deadline_s. Never blocks."""
@@ -105,6 +112,10 @@ class LinkListener(Protocol):
 
     def joined(self, link: WorkerLink) -> None:
         """The link is open and can take calls."""
+        ...
+
+    def weighed(self, worker_id: str, weight: float) -> None:
+        """Discovery gave a worker whose link is open another weight."""
         ...
 
     def replied(self, worker_id: str, replies: Iterable[Reply]) -> None:

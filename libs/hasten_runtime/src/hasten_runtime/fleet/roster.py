@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hasten_runtime import logs
-from hasten_runtime.discovery.port import Discovery, View
+from hasten_runtime.discovery.port import Discovery, Instance, View
 from hasten_runtime.fleet.link import FrameLink
 from hasten_runtime.fleet.port import LinkListener
 
@@ -99,21 +99,31 @@ class Roster:
         return self._links.get(worker_id)
 
     def _apply(self, view: View, group: asyncio.TaskGroup) -> None:
-        present = {instance.instance_id: instance.address for instance in view.instances}
+        present = {instance.instance_id: instance for instance in view.instances}
         for worker_id in sorted(self._links.keys() - present.keys()):
             self._missing(worker_id, group)
-        for worker_id, address in present.items():
+        for worker_id, instance in present.items():
             leaving = self._leaving.pop(worker_id, None)
             if leaving is not None:
                 leaving.cancel()
             link = self._links.get(worker_id)
-            if link is not None and (link.address != address or link.quiesced):
-                self._drop(worker_id, f"it is now at {address}")
+            if link is not None and (link.address != instance.address or link.quiesced):
+                self._drop(worker_id, f"it is now at {instance.address}")
                 link = None
             if link is None:
-                self._take(worker_id, address, group)
+                self._take(instance, group)
+            elif link.weight != instance.weight:
+                self._weigh(link, instance.weight)
 
-    def _take(self, worker_id: str, address: str, group: asyncio.TaskGroup) -> None:
+    def _weigh(self, link: FrameLink, weight: float) -> None:
+        """The worker stays with another weight; a link that is down says it when it opens again."""
+        link.weight = weight
+        _log.info("roster.weighed", worker_id=link.worker_id, weight=weight)
+        if link.connected:
+            self._listener.weighed(link.worker_id, weight)
+
+    def _take(self, instance: Instance, group: asyncio.TaskGroup) -> None:
+        worker_id, address = instance.instance_id, instance.address
         if len(self._links) >= self._limits.workers_max:
             _log.error("roster.full", worker_id=worker_id, workers_max=self._limits.workers_max)
             return
@@ -123,6 +133,7 @@ class Roster:
             # One that cannot be called must not keep the others from being linked.
             _log.error("roster.not_linked", worker_id=worker_id, address=address, reason=str(error))
             return
+        link.weight = instance.weight
         self._links[worker_id] = link
         self._runs[worker_id] = group.create_task(_keep(link), name=f"link-{worker_id}")
         _log.info("roster.joined", worker_id=worker_id, address=address)

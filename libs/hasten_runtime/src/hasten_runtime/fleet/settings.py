@@ -14,26 +14,26 @@ class LinkSettings(SettingsGroup):
         default=3.0,
         gt=0,
         le=60,
-        description="The router waits at most so many seconds for a connection to a worker.",
+        description="The service waits at most so many seconds for a connection to a worker.",
     )
     silence_s_max: float = Field(
         default=2.0,
         ge=0.5,
         le=60,
-        description="The router closes the link to a worker that says nothing for so many "
+        description="The service closes the link to a worker that says nothing for so many "
         "seconds. Workers speak four times a second.",
     )
     backoff_s_min: float = Field(
         default=0.05,
         gt=0,
         le=10,
-        description="The router waits so many seconds before it opens a broken link again.",
+        description="The service waits so many seconds before it opens a broken link again.",
     )
     backoff_s_max: float = Field(
         default=2.0,
         gt=0,
         le=60,
-        description="The router waits at most so many seconds before it opens a broken link "
+        description="The service waits at most so many seconds before it opens a broken link "
         "again. The wait doubles with each failure.",
     )
     coalesce_bytes_max: int = Field(
@@ -42,27 +42,27 @@ class LinkSettings(SettingsGroup):
         description="Calls share a message to a worker up to so many bytes.",
     )
     workers_max: int = Field(
-        default=1024, ge=1, le=10_000, description="The router links at most so many workers."
+        default=1024, ge=1, le=10_000, description="The service links at most so many workers."
     )
     acquaint_s_max: float = Field(
         default=3.0,
         ge=0,
         le=60,
-        description="A router that starts waits at most so many seconds for the workers that "
+        description="A service that starts waits at most so many seconds for the workers that "
         "are there before it listens.",
     )
     leave_grace_s: float = Field(
         default=10.0,
         ge=0,
         le=600,
-        description="The router keeps a worker that left the registry and still answers for "
+        description="The service keeps a worker that left the registry and still answers for "
         "so many seconds.",
     )
     leave_patience_s: float = Field(
         default=60.0,
         ge=0,
         le=3600,
-        description="The router then waits at most so many seconds for the last answers of "
+        description="The service then waits at most so many seconds for the last answers of "
         "such a worker.",
     )
 

@@ -39,8 +39,8 @@ PendingMax = Annotated[
     Field(
         ge=1,
         le=100_000,
-        description="All calls beyond so many that wait are cut with CANCELLED. A higher "
-        "number takes larger crowds and lets calls grow old.",
+        description="All calls beyond so many that wait are cut with CANCELLED. A higher number "
+        "takes larger crowds and lets calls grow old.",
     ),
 ]
 
