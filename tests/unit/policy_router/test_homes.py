@@ -152,3 +152,13 @@ def test_freed_credits_go_to_those_at_home_there_and_to_others_only_when_it_is_i
     assert sends(effects) == [(1002, other)], "m is due first, but not at home there"
     effects = made.report(other, *both, window=4)
     assert sends(effects) == [(1001, other)], "idle hands take what there is"
+
+
+def test_a_home_on_a_worker_that_the_last_layout_left_empty_brings_no_calls_of_others() -> None:
+    forgotten, asked = views_on(2, [1.0, 1.0], placed=[[0], [0, 1]])
+    lay_out([forgotten, asked])
+    (entry,) = forgotten.homes
+    worker = entry.worker
+    worker.others_per_s = 1000.0
+    worker.homes, worker.home_lanes = [], 0.0
+    assert worker.come(entry, 1.0) == 0
