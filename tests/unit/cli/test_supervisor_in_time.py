@@ -43,7 +43,7 @@ class Pretended:
         self._lives = asyncio.create_task(self._live())
 
     async def _live(self) -> None:
-        await asyncio.sleep(self._lives_s)
+        await elapse(self._lives_s)
         self._end(7)
 
     def _end(self, status: int) -> None:
@@ -51,7 +51,7 @@ class Pretended:
         self._ended.set()
 
     async def announced(self) -> Mapping[str, Any]:
-        await asyncio.sleep(self._ready_s)
+        await elapse(self._ready_s)
         return {"address": "127.0.0.1:1"}
 
     async def wait(self) -> int:
