@@ -54,7 +54,7 @@ class Surroundings:
         if not redis_url:
             return None
         # Its client takes a sixth of a start: only where there is a Redis.
-        from hasten_runtime.redis_store.load import RedisLoadStore  # noqa: PLC0415
+        from hasten_runtime.redis_store.load import RedisLoadStore
 
         store = RedisLoadStore(redis_url)
         self.stack.push_async_callback(store.close)

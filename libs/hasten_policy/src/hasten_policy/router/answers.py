@@ -57,7 +57,8 @@ def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
         state.out.append(Deliver(call.call_id, event.worker_id))
         state.end(call, now_s, missed=now_s > call.deadline_s)
-    state.hold.frees(worker)
+    if state.hold.views:
+        state.hold.freed.append(worker)
 
 
 def _learn(
@@ -120,4 +121,5 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
                 state.tenants.charge(call.tenant, -call.cost_s)
             late = reason in TOO_LATE and OVERRAN not in event.refusal.metadata
             state.end(call, now_s, missed=True if late else None)
-    state.hold.frees(worker)
+    if state.hold.views:
+        state.hold.freed.append(worker)

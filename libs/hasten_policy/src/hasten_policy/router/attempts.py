@@ -52,7 +52,8 @@ class Attempts:
         """Ends an attempt; a hedge that is left becomes the first."""
         worker = entry.worker
         worker.ends(call.call_id)
-        self._hold.frees(worker)
+        if self._hold.views:
+            self._hold.freed.append(worker)
         if call.on_trial:
             self.trials.end(call, worker)
             # Others waited for this to end, whichever worker they go to.
