@@ -19,11 +19,11 @@ from tests.support.waiting import PATIENCE_S, eventually
 RENEW_S = 0.2
 TTL_S = 60.0
 """Of who lives and renews: longer than a busy machine may have this process stand still."""
-SHORT_TTL_S = 2.0
+SHORT_TTL_S = 1.0
 """Of who is to be missed."""
 PATIENT_SETTLE_S = 60.0
 """The same for who is back after an outage."""
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 """Where a loss is to be believed in the end."""
 
 

@@ -21,11 +21,11 @@ def ran(setting: Setting, policy: str, load: float, routers: int | None = None) 
 
 
 def overload(policy: str, load: float) -> Figures:
-    return ran(Setting("overload.toml", STAY, 5, 2), policy, load)
+    return ran(Setting("overload.toml", STAY, 3, 1), policy, load)
 
 
 def combined(change: str = "") -> Figures:
-    return ran(Setting("combined.toml", change, 8, 3), "hasten", 1.5)
+    return ran(Setting("combined.toml", change, 4, 1.5), "hasten", 1.5)
 
 
 def test_goodput_holds_at_twice_the_capacity() -> None:
@@ -48,7 +48,7 @@ def test_an_admitted_request_is_rarely_late(change: str) -> None:
 
 
 def test_bursts_do_not_break_the_promise() -> None:
-    found = ran(Setting("promise_cv4.toml", "", 6, 3), "hasten", 2.0)
+    found = ran(Setting("promise_cv4.toml", "", 4, 2), "hasten", 2.0)
     assert found.miss_given_admitted <= 0.03
 
 
@@ -61,7 +61,7 @@ def test_a_silently_slow_worker_is_found_out_within_five_seconds() -> None:
 
     def calls(file: str, run_s: float) -> float:
         """Of worker 1, of those that came five seconds after it became slow."""
-        found = ran(Setting(file, blind, 9, 5), "hasten", 0.85, 4)
+        found = ran(Setting(file, blind, 7, 5), "hasten", 0.85, 4)
         return found.share_by_worker[1] * found.busy_s / run_s
 
     assert calls("balancing_silent_slow.toml", 0.04) < calls("balancing.toml", 0.01) / 3

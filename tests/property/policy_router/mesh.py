@@ -6,6 +6,8 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
+from hasten_policy.fleet import events as of_fleet
+from hasten_policy.load import LoadSample
 from hasten_policy.router import events as to_router
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
@@ -54,7 +56,7 @@ class Mesh:
             for name in self.names:
                 worker.on(to_worker.ModelOpened(model(name)), now_s=0.0)
             worker.on(to_worker.LinkOpened(1), now_s=0.0)
-            self._tell_router(to_router.WorkerJoined(str(index)))
+            self._tell_router(of_fleet.WorkerJoined(str(index)))
             self._tell_router(self._report(index))
             self._at(REPORT_S, -1, self._report(index))
 
@@ -105,16 +107,22 @@ class Mesh:
             self.now_s, _, target, event = heappop(self._heap)
             if target >= 0:
                 self._tell_worker(target, event)
-            elif isinstance(event, to_router.WorkerReported):
+            elif isinstance(event, of_fleet.WorkerReported):
                 index = int(event.worker_id)
                 self._tell_router(self._report(index))
                 self._at(self.now_s + REPORT_S, -1, event)
             else:
                 self._tell_router(event)
 
-    def _report(self, index: int) -> to_router.WorkerReported:
-        report = self.workers[index].report(1, now_s=self.now_s, incarnation="a")
-        return to_router.WorkerReported(str(index), report)
+    def _report(self, index: int) -> of_fleet.WorkerReported:
+        (told,) = self.workers[index].on(to_worker.ReportAsked(1, "a"), now_s=self.now_s)
+        assert isinstance(told, to_worker.SendReport)
+        return of_fleet.WorkerReported(str(index), told.report)
+
+    def _load(self, index: int) -> LoadSample:
+        (told,) = self.workers[index].on(to_worker.LoadAsked(1), now_s=self.now_s)
+        assert isinstance(told, to_worker.SendLoad)
+        return told.load
 
     def _tell_router(self, event: object) -> None:
         for effect in self.router.on(event, now_s=self.now_s):  # type: ignore[arg-type]  # from our own heap
@@ -150,14 +158,14 @@ class Mesh:
                 ended = to_worker.BatchEnded(effect.batch_id, took_s)
                 self._at(self.now_s + took_s, index, ended)
             elif isinstance(effect, to_worker.Deliver):
-                load = worker.load(1, now_s=self.now_s)
+                load = self._load(index)
                 inside_s = self.now_s - self._got_s[index, effect.call_id]
                 answer = to_router.AttemptAnswered(
                     effect.call_id, str(index), load, effect.service_s, inside_s
                 )
                 self._at(self.now_s + NET_S, -1, answer)
             elif isinstance(effect, to_worker.Refuse):
-                load = worker.load(1, now_s=self.now_s)
+                load = self._load(index)
                 answer = to_router.AttemptRefused(effect.call_id, str(index), load, effect.refusal)
                 self._at(self.now_s + NET_S, -1, answer)
             elif isinstance(effect, to_worker.WakeAt):

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten_cli.local import process as process_module
-from hasten_cli.local import supervisor as supervisor_module
 from hasten_cli.local.plan import ServiceSpec, restart_delay_s
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import StartError, Supervisor
@@ -122,21 +121,6 @@ async def test_a_program_that_does_not_exist_is_a_sentence() -> None:
     async with supervisor() as (running, _):
         with pytest.raises(StartError, match="ghost cannot be started"):
             await running.begin([spec])
-
-
-async def test_a_crash_after_a_crash_is_waited_for_longer_and_each_is_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # However long the machine lets it stand between its ready line and its end.
-    monkeypatch.setattr(supervisor_module, "SETTLED_S", 3600.0)
-    said: list[str] = []
-    async with supervisor(said.append) as (running, _):
-        await running.begin([script("a", READY + "import time; time.sleep(0.05); exit(7)")])
-        await eventually(lambda: sum("starting it again" in line for line in said) >= 3)
-        assert running.services[0].restarts >= 2
-    delays = [line.split("again in ")[1] for line in said if "starting it again" in line]
-    assert delays[:3] == ["0.2 s", "0.4 s", "0.8 s"]
-    assert "a ended with status 7" in said[0]
 
 
 async def test_a_restart_that_fails_says_why_and_is_tried_again(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from hasten_policy.fleet.events import StandingChanged, WorkerJoined, WorkerLost, WorkerReported
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -20,19 +21,17 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerReported,
 )
 from hasten_router.calls import Call
 from hasten_router.shell import Shell
 from hasten_runtime.clock import ManualClock, SystemClock
 from hasten_runtime.fleet.port import Reply
-from tests.support.waiting import eventually
+from tests.support.virtual_time import elapse
 from tests.unit.router_shell.reports import REPORT
+
+pytestmark = pytest.mark.virtual_time
 
 BUSY = Refusal(Reason.OVERLOADED, "busy")
 
@@ -293,7 +292,7 @@ async def test_standings_are_observed() -> None:
 
 async def test_it_wakes_the_machine_at_the_earliest_time_asked_for() -> None:
     clock = SystemClock()
-    wakes = [0.05, 0.01, 60.0]
+    wakes = [50.0, 10.0, 60.0]
 
     def script(event: RouterEvent) -> list[RouterEffect]:
         return [WakeAt(clock.now_s() + wakes.pop(0))] if isinstance(event, CallArrived) else []
@@ -302,10 +301,12 @@ async def test_it_wakes_the_machine_at_the_earliest_time_asked_for() -> None:
     began_s = clock.now_s()
     shell.begin(a_call())
     shell.begin(a_call())
-    await eventually(lambda: Woke() in machine.events)
-    assert clock.now_s() - began_s >= 0.01
+    await elapse(9.999)
+    assert Woke() not in machine.events
+    await elapse(0.002)
     assert machine.events.count(Woke()) == 1
     shell.begin(a_call())
+    await elapse(69.0 - (clock.now_s() - began_s))
     assert machine.events.count(Woke()) == 1
     shell.close()
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from random import Random
 
+import pytest
 from structlog.testing import capture_logs
 
 from hasten_policy.load import WorkerReport
@@ -14,6 +15,8 @@ from hasten_runtime.checkpoints import CheckpointKeeper
 from hasten_runtime.fakes import MemoryLoadStore
 from tests.support.waiting import eventually
 from tests.unit.router_shell.reports import REPORT
+
+pytestmark = pytest.mark.virtual_time
 
 LEARNT = json.dumps({"theta": {"m": [0.9, 0.8, 0.7, 0.6]}}).encode()
 

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
 from hasten_runtime.deferred import DeferredCounts
+
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_kinds_are_counted_in_order_after_what_the_loop_had_to_do() -> None:

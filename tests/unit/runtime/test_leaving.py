@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
+from hasten_runtime.clock import SystemClock
 from hasten_runtime.leaving import Leaving
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Busy:
@@ -61,9 +65,12 @@ async def test_patience_that_is_over_is_logged_with_what_is_left() -> None:
     async def announce() -> None:
         pass
 
-    leaving = Leaving(Busy(calls=2), announce, notice_s=0.0, patience_s=60.0)
+    clock = SystemClock()
+    began_s = clock.now_s()
+    leaving = Leaving(Busy(calls=2), announce, notice_s=3.0, patience_s=60.0)
     with capture_logs() as logs:
-        assert await leaving.drain(patience_s=0.001) == 2
+        assert await leaving.drain(patience_s=30.0) == 2
+    assert clock.now_s() == began_s + 33.0
     assert [(log["event"], log["unanswered"]) for log in logs] == [
         ("drain.began", 2),
         ("drain.patience_over", 2),

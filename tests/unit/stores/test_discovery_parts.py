@@ -19,7 +19,7 @@ from hasten_runtime.redis_store.breaker import Breaker
 from hasten_runtime.settings import DiscoverySettings
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
+pytestmark = [pytest.mark.virtual_time, pytest.mark.usefixtures("no_leaked_tasks")]
 
 WORKER = Instance("worker", "w-1", "127.0.0.1:1")
 

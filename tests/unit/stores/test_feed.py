@@ -9,6 +9,8 @@ from hasten_runtime.clock import ManualClock
 from hasten_runtime.discovery.feed import INSTANCES_MAX, Feed
 from hasten_runtime.discovery.port import Instance, View
 
+pytestmark = pytest.mark.virtual_time
+
 SETTLE_S = 5.0
 
 

@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.reasons import Refusal
 from hasten_sim.ask import Ask
 from hasten_sim.loop import Loop
 from hasten_sim.scenario import Network
-
-if TYPE_CHECKING:
-    from hasten_sim.router import SimRouter
-    from hasten_sim.worker import SimWorker
 
 BREAKS_S: Final = 2.0
 """A stream over which nothing comes through for this long is given up, as keepalive does."""
@@ -89,6 +85,44 @@ class Discovery:
                 link.open()
 
 
+class RouterEnd(Protocol):
+    """What a link asks of its router: `SimRouter` in a simulation."""
+
+    index: int
+
+    def joined(self, link: "Link") -> None:
+        """The stream is open."""
+        ...
+
+    def receive(self, link: "Link", message: ToRouter) -> None:
+        """A message came through."""
+        ...
+
+    def lost(self, link: "Link") -> None:
+        """The stream is closed or broke."""
+        ...
+
+
+class WorkerEnd(Protocol):
+    """What a link asks of its worker, and what the router asks by way of it."""
+
+    index: int
+    worker_id: str
+    serving: bool
+
+    def link_opened(self, link: "Link") -> None:
+        """The stream is open."""
+        ...
+
+    def receive(self, link: "Link", message: ToWorker) -> None:
+        """A message came through."""
+        ...
+
+    def link_closed(self, link: "Link") -> None:
+        """The stream is closed or broke."""
+        ...
+
+
 class Link:
     """One stream. Messages of a stream that broke are lost.
 
@@ -116,7 +150,7 @@ class Link:
         "worker",
     )
 
-    def __init__(self, air: "Air", rng: Random, router: "SimRouter", worker: "SimWorker") -> None:
+    def __init__(self, air: "Air", rng: Random, router: RouterEnd, worker: WorkerEnd) -> None:
         self._loop = air.loop
         self._network = air.network
         self._discovery = air.discovery

@@ -1,7 +1,6 @@
 """Starts services in parallel, keeps them running, stops them in order."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -152,7 +151,7 @@ class Supervisor:
 
     async def _start(self, service: Service) -> None:
         """Starts one service and waits until it is ready. Raises StartError."""
-        begin_s = time.monotonic()
+        begin_s = _now_s()
         child = service.child = Child(service.spec, self._folder)
         service.state = "starting"
         service.ready_at_s = None
@@ -171,7 +170,7 @@ class Supervisor:
         except OSError as error:  # After TimeoutError, which is one.
             raise StartError(f"{service.spec.name} cannot be started: {error}", "") from error
         service.spec = pinned(service.spec, service.facts)
-        service.ready_at_s = time.monotonic()
+        service.ready_at_s = _now_s()
         service.ready_after_s = service.ready_at_s - begin_s
         service.state = "ready"
 
@@ -194,7 +193,7 @@ class Supervisor:
             await service.child.wait()
             await service.child.stop()
             ready_at_s = service.ready_at_s
-            settled = ready_at_s is not None and time.monotonic() - ready_at_s > SETTLED_S
+            settled = ready_at_s is not None and _now_s() - ready_at_s > SETTLED_S
             failures = 1 if settled else failures + 1
             delay_s = restart_delay_s(failures)
             why = said or f"{service.spec.name} ended with {service.child.how_it_ended}"
@@ -222,6 +221,11 @@ class Supervisor:
         service.state = "stopping"
         await service.child.stop()
         service.state = "stopped"
+
+
+def _now_s() -> float:
+    """By the clock that the waits go by."""
+    return asyncio.get_running_loop().time()
 
 
 def _first(failures: ExceptionGroup[StartError]) -> StartError:

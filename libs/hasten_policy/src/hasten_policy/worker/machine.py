@@ -9,7 +9,7 @@ from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
-from hasten_policy.load import HostLag
+from hasten_policy.load import HostLag, ModelSpec
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.worker import refusals
 from hasten_policy.worker.admission import Admission
@@ -24,7 +24,6 @@ from hasten_policy.worker.events import (
     LoadAsked,
     ModelClosed,
     ModelOpened,
-    ModelSpec,
     ReportAsked,
     StartBatch,
     StopBatch,

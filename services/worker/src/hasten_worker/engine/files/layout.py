@@ -25,7 +25,7 @@ _NEARLY_A_VERSION: Final = re.compile(r"\A[vV]?-?[0-9][0-9.]*\Z")
 
 VERSION_RULE: Final = "a version is a whole number from 1 without leading zeros"
 FALLBACKS_MAX: Final = 3
-"""Versions below the latest that are tried when those are refused."""
+"""Older versions that are tried when the latest ones are refused."""
 
 Mark = tuple[str, int, int, int]
 Fingerprint = tuple[Mark, ...]

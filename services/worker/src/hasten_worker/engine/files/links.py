@@ -1,8 +1,8 @@
 """Symbolic links of a model repository: followed while they stay inside of it.
 
-Whoever may write a link could otherwise make a model's file of any file of this host. A link is
-resolved first, and what it leads to is then opened step by step from the top of the repository
-without following any further link: one that is changed meanwhile leads nowhere.
+Otherwise a person who may write a link could make a model's file of any file of this host. A link
+is resolved first; its target is then opened step by step from the top of the repository without
+following any further link, so that a link that is changed meanwhile leads nowhere.
 """
 
 import errno

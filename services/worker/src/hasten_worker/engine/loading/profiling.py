@@ -13,7 +13,7 @@ from hasten_worker.model import Array, ModelError, Run
 WARM_RUNS: Final = 3
 TIMED_RUNS_MAX: Final = 10
 TIMED_RUNS_MIN: Final = 2
-"""Of the smallest size, whatever they take."""
+"""Runs of the smallest size that are made even if they are slow."""
 OVERRUN: Final = 2.0
 """The largest sizes may take the profile to this many times its budget."""
 PROGRESS_S: Final = 5.0

@@ -55,7 +55,7 @@ class Bound:
         inputs: Buffers to fill, in the clients' shape.
         uploads: Device buffer and the host buffer it is filled from, before the run.
         outputs: Every output, in order; None where onnxruntime allocates it anew each time.
-        free: Names of those.
+        free: Names of the outputs that onnxruntime allocates.
     """
 
     binding: ort.IOBinding

@@ -15,7 +15,7 @@ class Watchdog:
     It costs a guarded run nothing but two assignments, so that timing one stays honest.
 
     Args:
-        stop: When it is set, whatever runs is terminated.
+        stop: When it is set, the present run is terminated.
     """
 
     def __init__(self, stop: threading.Event) -> None:

@@ -81,13 +81,13 @@ class Entry:
         lock: Held while the model changes: one load or unload of it at a time.
         serving: Versions that serve.
         refused: Why a version is not served, or not in its newest form.
-        refused_marks: From what it was refused, so that it is not tried again in vain.
+        refused_marks: The files that were refused, so that they are not tried again in vain.
         busy: Versions that are loading or unloading.
         odd: Folders that look like versions and are none, with the reason.
         reason: Why the model as a whole cannot be loaded; "" if it can.
         retry_at_s: When to try again what failed for a passing reason; None for never.
-        awaited: It will be loaded as soon as those before it are.
-        changers: Those that change it or wait to.
+        awaited: The model will be loaded as soon as the models before it are.
+        changers: Requests that change the model, or wait to.
         wanted: It should serve: at the start or by the folder's doing, or by a load request that
             succeeded.
     """

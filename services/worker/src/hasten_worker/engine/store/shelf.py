@@ -40,7 +40,7 @@ class _Leaving:
 
 
 class Shelf:
-    """Entries, and routes to those of them that serve.
+    """Entries, and routes to the serving ones.
 
     Args:
         listener: Told of models that come and go.
@@ -102,8 +102,9 @@ class Shelf:
         return (name, version) in self._routes
 
     def index(self) -> list[IndexEntry]:
-        """Every known model and version; those only `present` on disk have no state. What cannot
-        be a model is listed too, so that nobody misses it in vain.
+        """Every known model and version; models that are only `present` on disk have no state.
+
+        A folder that cannot be a model is listed too, so that nobody misses it in vain.
         """
         lines = [IndexEntry(name, "", "", "") for name in self.present if name not in self.entries]
         lines += [

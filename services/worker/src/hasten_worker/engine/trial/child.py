@@ -26,7 +26,7 @@ from hasten_worker.engine.trial.task import Task
 ANSWER_BYTES_MAX: Final = 4 * 2**20
 OPEN_FILES_MAX: Final = 1024
 NICENESS: Final = 10
-"""Trying a model must not take the cores from those that serve."""
+"""Trying a model must not take the cores from the models that serve."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _supervise(request: Mapping[str, Any], requests: BinaryIO) -> dict[str, Any]:
-    """Runs the task in a fork and makes its end, whatever it is, an answer."""
+    """Runs the task in a fork and turns every end of it into an answer."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -74,7 +74,7 @@ def session_facts(session: ort.InferenceSession, shapeless: frozenset[str]) -> M
 
     Args:
         session: Open.
-        shapeless: Those without a shape in the file, which onnxruntime cannot tell from
+        shapeless: Tensors without a shape in the file, which onnxruntime cannot tell from
             scalars unless it has inferred their shape.
     """
 

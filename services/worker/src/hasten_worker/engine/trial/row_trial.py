@@ -41,7 +41,7 @@ BESIDE: Final = (2, 3, 7)
 NEIGHBOUR_SCALES: Final = (1e4, 1e9, float("nan"))
 """A row of such numbers shows in the answers beside it even if its influence is small."""
 LARGEST_S_MAX: Final = 5.0
-"""Seconds that the largest batch may take for it to be tried whatever time is left."""
+"""The largest batch is tried even without time left if a run of it takes at most these seconds."""
 REVERSED_MAX: Final = 8
 """Rows of the largest batch that is tried in two orders."""
 EXCUSED_SHARE: Final = 0.34

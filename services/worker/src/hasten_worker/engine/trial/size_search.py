@@ -28,7 +28,7 @@ NAMES_MAX: Final = 6
 """Of more free dimensions than this, subsets are not tried one by one."""
 PROFILE_SIZES: Final = (1, 16, 64, 256)
 TRIAL_SIZES: Final = (3, 5, 7)
-"""Beside those of the profile: no multiples of anything, so that nothing fits by accident."""
+"""Sizes beside the profile's: no multiples of anything, so that nothing fits by accident."""
 
 
 def search(
