@@ -28,7 +28,7 @@ up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n ARGS='--port 9
 	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS) $(ARGS)
 
 test: servers ## Every test, against real Redis and real Consul (TESTS=path for some)
-	@$(PY) -m pytest -q -n 2 $(TESTS)
+	@$(PY) -m pytest -q -n 3 $(TESTS)
 
 bench: setup ## Measure the router's hop, next to bare gRPC and bare onnxruntime
 	@$(PY) -m loadtest.hop
@@ -79,10 +79,12 @@ client-check: setup ## The synchronous client is current
 docs: setup ## Write the generated pages of docs/ again
 	@$(PY) -m hasten_runtime.error_docs > docs/errors.md
 	@$(PY) -m hasten_sim.workload.document > docs/workloads.md
+	@$(PY) tools/house_map.py --write docs/architecture.md
 
 docs-check: setup ## Generated pages of docs/ are current
 	@$(PY) -m hasten_runtime.error_docs --check docs/errors.md
 	@$(PY) -m hasten_sim.workload.document --check docs/workloads.md
+	@$(PY) tools/house_map.py --check docs/architecture.md
 
 tidy: setup ## No file and no function is too long to read, no test sleeps, no strays
 	@$(PY) -m pytest -q tests/test_tidy.py

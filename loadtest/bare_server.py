@@ -6,40 +6,13 @@ The yardstick for the worker and the router: no batching, no deadlines, no check
 """
 
 import asyncio
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import grpc
 import numpy as np
 import onnxruntime as ort
 
 from hasten.inference.v2 import inference_pb2
-from hasten_runtime.protocol_names import INFERENCE_SERVICE
-
-
-@contextmanager
-def started(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
-    """A yardstick server in a process of its own, until the block ends: its address and pid.
-
-    Args:
-        module: Prints its port when it serves.
-        arguments: Of the module.
-
-    Raises:
-        RuntimeError: It did not start.
-    """
-    command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None  # noqa: S101 (asked for above)
-            port = process.stdout.readline().strip()
-            if not port:
-                raise RuntimeError(f"{module} did not start")
-            yield f"127.0.0.1:{port}", process.pid
-        finally:
-            process.terminate()
+from loadtest.yardstick_server import serve
 
 
 class Bare:
@@ -64,22 +37,11 @@ class Bare:
         return response
 
 
-async def serve(path: str) -> None:
+async def main(path: str) -> None:
     """Serves until the process ends."""
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
-    handler = grpc.unary_unary_rpc_method_handler(
-        Bare(path).infer,
-        request_deserializer=inference_pb2.ModelInferRequest.FromString,
-        response_serializer=inference_pb2.ModelInferResponse.SerializeToString,
-    )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler}),)
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
+    server = await serve(Bare(path).infer)
     await server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    asyncio.run(main(sys.argv[1]))

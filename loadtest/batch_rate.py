@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Final
 
 from loadtest import computing, generator
-from loadtest.bare_server import started
 from loadtest.computing import ENCODER
 from loadtest.executed import executed_of
 from loadtest.mesh import running_mesh
+from loadtest.yardstick_server import started
 
 WAIT_MS: Final = "2"
 MESH, AT_ONCE, WAITING = "mesh", "all at once", "after 2 ms"

@@ -13,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
 import numpy as np
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_client.codec import encode
 from hasten_client.datatypes import NUMPY_OF
-from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from loadtest import plain
+from loadtest.yardstick_server import serve
 
 ROWS_MAX: Final = 32
 
@@ -75,26 +74,15 @@ class Batching:
                     at += len(value)
 
 
-async def serve(path: Path, wait_s: float) -> None:
+async def main(path: Path, wait_s: float) -> None:
     """Serves until the process ends."""
     batching = Batching(path, wait_s)
-    server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(
-        batching.infer,
-        request_deserializer=pb.ModelInferRequest.FromString,
-        response_serializer=pb.ModelInferResponse.SerializeToString,
-    )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler}),)
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
-    await batching.run()
+    server = await serve(batching.infer)
+    await asyncio.gather(batching.run(), server.wait_for_termination())
 
 
 if __name__ == "__main__":
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(Path(sys.argv[1]), float((sys.argv[2:] or ["0"])[0]) / 1e3))
+        runner.run(main(Path(sys.argv[1]), float((sys.argv[2:] or ["0"])[0]) / 1e3))

@@ -8,14 +8,9 @@ import json
 import time
 from random import Random
 
+from hasten_policy.fleet.events import WorkerJoined, WorkerReported
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
-from hasten_policy.router.events import (
-    AttemptAnswered,
-    CallArrived,
-    Send,
-    WorkerJoined,
-    WorkerReported,
-)
+from hasten_policy.router.events import AttemptAnswered, CallArrived, Send
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 

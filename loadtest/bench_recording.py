@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hasten_policy.eventlog import Outcome, encode_header
-from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_policy.fleet.events import WorkerJoined, WorkerReported
+from hasten_policy.load import LoadSample, ModelLoad, ModelSpec, WorkerReport
 from hasten_policy.router import events as router_events
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
@@ -75,9 +76,9 @@ def told_to_a_router(calls: int) -> Told:
         for name in ("digits", "risk", "tickets")
     )
     for name in names:
-        tell(router_events.WorkerJoined(name))
+        tell(WorkerJoined(name))
         report = WorkerReport("a", False, 1, LoadSample(1, 0, 0.0, 0.0, 0, 64, 0.001), models)  # noqa: FBT003 (a record)
-        tell(router_events.WorkerReported(name, report))
+        tell(WorkerReported(name, report))
     sent: list[router_events.Send] = []
     received = dict.fromkeys(names, 1)
     for call_id in range(1, calls + 1):
@@ -115,7 +116,7 @@ def told_to_a_worker(calls: int) -> Told:
     profile = tuple(
         (rows, rows, 0.001 + 0.0002 * rows) for rows in (1, 2, 4, 8, 16) for _ in range(3)
     )
-    spec = worker_events.ModelSpec(
+    spec = ModelSpec(
         "digits/1",
         "digits",
         "1",

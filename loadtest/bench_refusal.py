@@ -12,12 +12,8 @@ the same cores only ever adds to it.
 import argparse
 import asyncio
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -28,10 +24,10 @@ import psutil
 import uvloop
 
 from hasten.inference.v2 import inference_pb2
-from hasten_runtime.protocol_names import INFERENCE_SERVICE
 from loadtest.call import OPTIONS, open_infer, serialised
 from loadtest.mesh import running_mesh
 from loadtest.repository import write_mean
+from loadtest.yardstick_server import serve, started
 
 WIDTH = 256
 MODEL = "mean"
@@ -79,28 +75,8 @@ async def _bare() -> None:
     async def refuse(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
         await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much to do")
 
-    server = grpc.aio.server()
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(refuse)
-    service = grpc.method_handlers_generic_handler(INFERENCE_SERVICE, {"ModelInfer": handler})
-    server.add_generic_rpc_handlers((service,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
+    server = await serve(refuse, as_bytes=True)
     await server.wait_for_termination()
-
-
-@contextmanager
-def bare_server(payload: bytes) -> Iterator[Target]:
-    """The yardstick in a process of its own."""
-    command = [sys.executable, "-m", "loadtest.bench_refusal", "--serve"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None  # noqa: S101 (asked for above)
-        port = process.stdout.readline().strip()
-        yield Target("bare, refused", f"127.0.0.1:{port}", process.pid, payload)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 async def _closed_loop(target: Target, callers: int, seconds: float) -> tuple[int, str]:
@@ -144,7 +120,9 @@ def run_all(models: Path, *, rounds: int, seconds: float, callers: int) -> list[
     request = inference_pb2.ModelInferRequest.FromString(answered)
     request.parameters["timeout"].int64_param = 1
     refused = request.SerializeToString()
-    with running_mesh(models) as mesh, bare_server(refused) as bare:
+    yardstick = started("loadtest.bench_refusal", "--serve")
+    with running_mesh(models) as mesh, yardstick as (bare_address, bare_pid):
+        bare = Target("bare, refused", bare_address, bare_pid, refused)
         worker, worker_pid = mesh.workers[0], mesh.worker_pids[0]
         targets = [
             bare,

@@ -24,11 +24,11 @@ import onnxruntime as ort
 import psutil
 
 from loadtest import closed_loop
-from loadtest.bare_server import started
 from loadtest.call import serialised
 from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_mean
 from loadtest.wake import wake_us
+from loadtest.yardstick_server import started
 
 CALLERS = (1, 8, 64)
 WIDTHS = {"tiny": 16, "600kB": 150_528}

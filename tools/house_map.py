@@ -44,7 +44,10 @@ class House:
 def read(folders: Iterable[Path]) -> House:
     """Reads the packages in these `src` folders."""
     modules = {
-        name: path for folder in folders for path, name in _modules(folder) if path.read_text()
+        name: path
+        for folder in folders
+        for path, name in _modules(folder)
+        if path.name != "__init__.py" or "import " in path.read_text()
     }
     packages: Arrows = {}
     rooms: dict[str, Arrows] = {}

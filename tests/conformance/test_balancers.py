@@ -7,11 +7,10 @@ from random import Random
 import pytest
 
 from hasten_policy.fleet.balancers import BALANCERS
-from hasten_policy.fleet.models import ModelEntry
-from hasten_policy.fleet.pick import pick
+from hasten_policy.fleet.events import WorkerQuiesced
+from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.reasons import Reason
 from hasten_policy.registry import names
-from hasten_policy.router.events import WorkerQuiesced
 from tests.unit.policy_router.harness import Router, router, sends
 
 WORKERS = ("a", "b", "c", "d", "e")
@@ -56,15 +55,18 @@ def silence(made: Router, worker_id: str) -> None:
 
 
 def eject(made: Router, worker_id: str) -> None:
-    """Its first call fails; with one failure allowed, that is all."""
-    call_id = 1000
-    while made.standing(worker_id) == "ready":
+    """Its first call fails; with one failure allowed, that is all. The others have theirs until
+    then: some balancers give it none while they are idle.
+    """
+    others: list[tuple[int, str]] = []
+    for call_id in range(1000, 1200):
         ((_, chosen),) = sends(made.call(call_id, 5.0))
         if chosen == worker_id:
             made.turn_down(call_id, chosen, Reason.INTERNAL)
-        else:
-            made.answer(call_id, chosen)
-        call_id += 1
+            break
+        others.append((call_id, chosen))
+    for call_id, chosen in others:
+        made.answer(call_id, chosen)
     assert made.standing(worker_id) == "ejected"
 
 
@@ -152,14 +154,11 @@ def test_the_order_in_which_workers_are_listed_changes_no_share(name: str) -> No
     """In a static case: nothing is sent, so that every draw sees the same."""
 
     def shares(turn: int) -> Counter[str]:
-        entries: list[ModelEntry] = pool(name).machine._state.registry.views["m"].open
+        entries: list[ModelEntry] = pool(name).machine._state.fleet.registry.views["m"].open
         turned = entries[turn:] + entries[:turn]
         rng = Random(3)
         balancer = BALANCERS.get(name)()
-        drawn = [
-            pick(turned, rng) if balancer is None else balancer.pick("m", turned, rng, 100.0)
-            for _ in range(DRAWS)
-        ]
+        drawn = [balancer.pick("m", turned, rng, 100.0) for _ in range(DRAWS)]
         assert None not in drawn
         return Counter(entry.worker.worker_id for entry in drawn if entry is not None)
 

@@ -30,7 +30,7 @@ held_calls = st.lists(
 
 
 def filled(name: str, values: list[tuple[float, float]]) -> tuple["HoldQueue[Held]", list[Held]]:
-    queue: HoldQueue[Held] = ORDERS.get(name).queue()  # type: ignore[assignment]  # a stand-in for calls
+    queue: HoldQueue[Held] = ORDERS.get(name).queue()
     calls = [Held(order_s, at, cost_s) for at, (order_s, cost_s) in enumerate(values)]
     for call in calls:
         queue.push(call)

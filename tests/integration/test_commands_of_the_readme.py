@@ -12,8 +12,8 @@ import pytest
 
 from loadtest import computing, plain
 from loadtest.alike import differs
-from loadtest.bare_server import started
 from loadtest.concurrent_callers import answers_at_once
+from loadtest.yardstick_server import started
 from tests.support.services import PATIENT_UNFROZEN
 
 pytestmark = [pytest.mark.integration, pytest.mark.apart]

@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
+from hasten_policy.fleet import events as of_fleet
 from hasten_policy.load import LoadSample
 from hasten_policy.router import events as to_router
 from hasten_policy.router.machine import RouterMachine
@@ -55,7 +56,7 @@ class Mesh:
             for name in self.names:
                 worker.on(to_worker.ModelOpened(model(name)), now_s=0.0)
             worker.on(to_worker.LinkOpened(1), now_s=0.0)
-            self._tell_router(to_router.WorkerJoined(str(index)))
+            self._tell_router(of_fleet.WorkerJoined(str(index)))
             self._tell_router(self._report(index))
             self._at(REPORT_S, -1, self._report(index))
 
@@ -106,17 +107,17 @@ class Mesh:
             self.now_s, _, target, event = heappop(self._heap)
             if target >= 0:
                 self._tell_worker(target, event)
-            elif isinstance(event, to_router.WorkerReported):
+            elif isinstance(event, of_fleet.WorkerReported):
                 index = int(event.worker_id)
                 self._tell_router(self._report(index))
                 self._at(self.now_s + REPORT_S, -1, event)
             else:
                 self._tell_router(event)
 
-    def _report(self, index: int) -> to_router.WorkerReported:
+    def _report(self, index: int) -> of_fleet.WorkerReported:
         (told,) = self.workers[index].on(to_worker.ReportAsked(1, "a"), now_s=self.now_s)
         assert isinstance(told, to_worker.SendReport)
-        return to_router.WorkerReported(str(index), told.report)
+        return of_fleet.WorkerReported(str(index), told.report)
 
     def _load(self, index: int) -> LoadSample:
         (told,) = self.workers[index].on(to_worker.LoadAsked(1), now_s=self.now_s)

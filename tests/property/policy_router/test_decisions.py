@@ -43,7 +43,7 @@ def router_in(states: list[dict[str, float]], cost_s: list[float], sent: int) ->
 def test_the_chosen_worker_has_the_least_score_of_those_with_credits(
     states: list[dict[str, float]], cost_s: list[float], sent: int, seed: int
 ) -> None:
-    entries = router_in(states, cost_s, sent).machine._state.registry.views["m"].open
+    entries = router_in(states, cost_s, sent).machine._state.fleet.registry.views["m"].open
     scores = {
         entry.worker.worker_id: (entry.worker.queue + 1) * entry.cost_s
         for entry in entries
@@ -93,7 +93,7 @@ def test_the_hold_queue_is_in_order_and_its_cost_is_the_sum(
     queue: HoldQueue[CallRecord] = HoldQueue()
     router = Router()
     router.join("w")
-    view = router.machine._state.registry.views["m"]
+    view = router.machine._state.fleet.registry.views["m"]
     calls = []
     for call_id, (order_s, cost_s) in enumerate(drawn):
         router.call(call_id)

@@ -8,10 +8,17 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hasten_policy.content import Asked, Content
+from hasten_policy.fleet.events import (
+    StandingChanged,
+    WorkerJoined,
+    WorkerLost,
+    WorkerQuiesced,
+    WorkerReported,
+)
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
-    Asked,
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
@@ -23,17 +30,11 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerQuiesced,
-    WorkerReported,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.router.suspicion import Content
 from tests.unit.policy_router.harness import model
 
 WORKERS = ("a", "b", "c")
@@ -330,27 +331,34 @@ class Router(RuleBasedStateMachine):
     def counts_agree_with_what_they_count(self) -> None:
         state = self.machine._state
         held = [call for call in state.calls.values() if call.held]
-        assert state.held_count == len(held) <= self.policy.hold.hold_calls_max
-        assert state.held_bytes == sum(call.bytes for call in held) <= 1800
-        assert {call.view.key for call in held} == set(state.held_views)
-        for worker in state.registry.workers.values():
-            for call in worker.calls.values():
-                assert call.entry_on(worker.worker_id) is not None
+        assert state.hold.count == len(held) <= self.policy.hold.hold_calls_max
+        assert state.hold.bytes == sum(call.bytes for call in held) <= 1800
+        assert {call.view.key for call in held} == set(state.hold.views)
+        for worker in state.fleet.registry.workers.values():
+            for call_id, entry in worker.calls.items():
+                assert entry in {state.calls[call_id].first, state.calls[call_id].second}
+                assert entry.worker is worker
             for entry in worker.entries:
-                with_it = sum(c.entry_on(worker.worker_id) is entry for c in worker.calls.values())
+                with_it = sum(each is entry for each in worker.calls.values())
                 assert entry.in_flight == with_it
+        with_workers = sum(len(w.calls) for w in state.fleet.workers.values())
+        assert with_workers == sum(
+            (call.first is not None) + (call.second is not None) for call in state.calls.values()
+        )
 
     @invariant()
     def trials_are_what_is_on_trial(self) -> None:
         state = self.machine._state
         on_trial = [call for call in state.calls.values() if call.on_trial]
-        for worker in state.registry.workers.values():
-            assert worker.doubted == sum(call.on_trial for call in worker.calls.values())
-            there = {call.content for call in worker.calls.values() if call.on_trial}
+        for worker in state.fleet.registry.workers.values():
+            doubted = [call for call_id in worker.calls if (call := state.calls[call_id]).on_trial]
+            assert state.attempts.trials.at(worker) == len(doubted)
+            there = {call.content for call in doubted}
             assert worker.lanes == 1 or len(there) <= 1, "two suspects side by side"
         found = {call.content for call in on_trial if call.content is not None}
-        assert set(state.trials) == found
-        for content, trial in state.trials.items():
+        trials = state.attempts.trials.by_content
+        assert set(trials) == found
+        for content, trial in trials.items():
             equal = [call for call in on_trial if call.content == content]
             assert trial.calls == len(equal)
             assert {id(c.first and c.first.worker) for c in equal} == {id(trial.worker)}
@@ -369,14 +377,14 @@ class Router(RuleBasedStateMachine):
             del self.open[call_id]
             self.send(CallAbandoned(call_id))
         state = self.machine._state
-        assert (state.held_count, state.held_bytes, self.machine.in_flight) == (0, 0, 0)
+        assert (state.hold.count, state.hold.bytes, self.machine.in_flight) == (0, 0, 0)
         assert not state.calls
-        assert not state.trials
-        assert not state.held_views
-        assert not state.registry.workers
-        assert not state.registry.views
+        assert not state.attempts.trials
+        assert not state.hold.views
+        assert not state.fleet.registry.workers
+        assert not state.fleet.registry.views
         self.pass_time(5.0)
-        assert state.timers.next_s() is None or not state.window_open
+        assert state.timers.next_s() is None or not state.fleet.window_open
         again = RouterMachine(self.policy, rng=Random(7))
         for at_s, event, effects in self.log:
             assert again.on(event, now_s=at_s) == effects

@@ -6,18 +6,10 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
+from hasten_policy.content import Asked, Content
+from hasten_policy.fleet.events import WorkerLost
 from hasten_policy.reasons import Reason
-from hasten_policy.router.events import (
-    Asked,
-    Deliver,
-    InputBanned,
-    Refuse,
-    Revoke,
-    RouterEffect,
-    Send,
-    WorkerLost,
-)
-from hasten_policy.router.suspicion import Content
+from hasten_policy.router.events import Deliver, InputBanned, Refuse, Revoke, RouterEffect, Send
 from tests.unit.policy_router.harness import Router
 
 BATCH_MAX = 4

@@ -4,7 +4,7 @@ from math import inf
 
 import hypothesis.strategies as st
 
-from hasten_policy.worker.events import ModelSpec
+from hasten_policy.load import ModelSpec
 from hasten_policy.worker.machine import WorkerMachine
 from tests.unit.policy_worker.harness import call as new_call
 from tests.unit.policy_worker.harness import model, profile

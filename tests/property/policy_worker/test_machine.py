@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hasten_policy.load import ModelSpec
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
@@ -21,7 +22,6 @@ from hasten_policy.worker.events import (
     ModelClosed,
     ModelIdle,
     ModelOpened,
-    ModelSpec,
     Refuse,
     StartBatch,
     StopBatch,

@@ -6,11 +6,11 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from hasten_policy.load import ModelSpec
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
     ModelOpened,
-    ModelSpec,
     StartBatch,
     WorkerEffect,
     WorkerEvent,

@@ -6,7 +6,9 @@ from random import Random
 
 import pytest
 
+from hasten_policy.admission.plan import Plan
 from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.fleet.hasten import Hasten
 from hasten_policy.groups import named
 from hasten_policy.machines import choices
 from hasten_policy.registry import KINDS, PolicySet, describe, names, resolve
@@ -27,9 +29,9 @@ def test_the_first_name_of_each_kind_is_what_is_shipped() -> None:
     assert resolve("hybrid") == PolicySet("hybrid", router=RouterPolicy(), worker=WorkerPolicy())
 
 
-def test_nothing_stands_in_the_way_of_the_shipped_decisions() -> None:
+def test_the_shipped_decisions_are_objects_like_all_others() -> None:
     state = RouterMachine(RouterPolicy(), rng=Random(1))._state
-    assert (state.balancer, state.gate) == (None, None)
+    assert (type(state.fleet.balancer), type(state.gate)) == (Hasten, Plan)
 
 
 @pytest.mark.parametrize("kind", KINDS)

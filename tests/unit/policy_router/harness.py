@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from random import Random
 
+from hasten_policy.fleet.events import StandingChanged, WorkerJoined, WorkerReported
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
@@ -16,11 +17,8 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerReported,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy

@@ -208,7 +208,7 @@ def test_models_share_their_thetas() -> None:
 
 def test_a_model_that_takes_another_time_begins_with_theta_anew() -> None:
     made = router("w")
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     theta.restore([0.7] * 4)
     made.report("w", model(alpha_s=0.011))
     assert theta.values == [0.7] * 4, "about as before"
@@ -259,7 +259,7 @@ def test_a_bucket_saves_up_no_more_than_its_burst() -> None:
 
 def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
     made = router("w")
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     theta.learn(0, 1.0, missed=True)
     after = router("w")
     for bad in ("", "[]", "\udcff", "\ud800", '{"theta": 3}', '{"theta": {"m": ["x"]}}', "[" * 10):
@@ -287,4 +287,4 @@ def test_a_checkpoint_carries_theta_over_and_bad_ones_are_ignored() -> None:
 )
 def test_a_parameter_out_of_range_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
-        RouterPolicy.of(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
+        RouterPolicy.of(**{field: value})

@@ -2,9 +2,10 @@
 
 import pytest
 
+from hasten_policy.fleet.events import WorkerLost
 from hasten_policy.fleet.retry_budget import RetryBudget
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.router.events import AttemptRefused, Send, WorkerLost
+from hasten_policy.router.events import AttemptRefused, Send
 from tests.unit.policy_router.harness import (
     Router,
     delivers,

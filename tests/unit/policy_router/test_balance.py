@@ -4,8 +4,8 @@ from collections import Counter
 from itertools import permutations
 from random import Random
 
+from hasten_policy.fleet.events import WorkerJoined, WorkerLost, WorkerQuiesced
 from hasten_policy.fleet.pick import pick_blind
-from hasten_policy.router.events import WorkerJoined, WorkerLost, WorkerQuiesced
 from tests.unit.policy_router.harness import Router, model, names, router, sends
 
 
@@ -158,7 +158,7 @@ def test_a_model_that_few_of_many_workers_have_is_served_by_all_of_these() -> No
 
 def test_blind_choice_keeps_to_credits_and_prefers_the_less_loaded() -> None:
     made = router("a", "b")
-    entries = made.machine._state.registry.views["m"].open
+    entries = made.machine._state.fleet.registry.views["m"].open
     for call_id in range(6):
         made.call(call_id)
     made.report("a", window=3)

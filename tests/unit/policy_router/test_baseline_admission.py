@@ -15,7 +15,7 @@ from tests.unit.policy_router.harness import Router, router, sends
 
 def some_call(made: Router, call_id: int = 1, *, priority: int = 1, tenant: str = "") -> CallRecord:
     event = CallArrived(call_id, "m", "", 1.0, priority, tenant, 100)
-    return CallRecord(event, made.machine._state.registry.views["m"], 0.0, 1.0)
+    return CallRecord(event, made.machine._state.fleet.registry.views["m"], 0.0, 1.0)
 
 
 # --- a fixed limit --------------------------------------------------------------------
@@ -28,7 +28,7 @@ def test_a_fixed_limit_is_so_many_full_batches_a_lane() -> None:
         assert sends(made.call(call_id, 0.2))
     made.call(17, 0.2)
     assert made.reason(17) is Reason.OVERLOADED
-    made.answer(1, "a" if 1 in made.machine._state.registry.workers["a"].calls else "b")
+    made.answer(1, "a" if 1 in made.machine._state.fleet.registry.workers["a"].calls else "b")
     assert sends(made.call(18, 0.2))
 
 
@@ -46,7 +46,7 @@ def test_calls_that_wait_count_against_the_limit() -> None:
 
 def loaded(gate: Gradient2, made: Router, per_lane: float) -> bool:
     """Tells the gate how much is in flight; whether it would admit one more."""
-    return not gate.judge(some_call(made), int(per_lane), 0.0)
+    return not gate.refuses(some_call(made), int(per_lane), 0.0)
 
 
 def test_the_gradient_lets_more_in_while_latency_is_as_ever() -> None:
@@ -138,7 +138,9 @@ class Stream:
             self.now_s += 0.002
             priority = self.rng.randrange(4)
             offered[priority] += 1
-            if not self.gate.judge(some_call(self.made, call_id, priority=priority), 0, self.now_s):
+            if not self.gate.refuses(
+                some_call(self.made, call_id, priority=priority), 0, self.now_s
+            ):
                 admitted[priority] += 1
                 self.gate.drops(waits_s, self.now_s)
         return admitted, offered
@@ -164,10 +166,10 @@ def test_dagor_treats_all_calls_of_a_tenant_alike() -> None:
     calls = [some_call(made, tenant=tenant) for tenant in ("one", "two", "three", "four")]
     for turn in range(400):
         for call in calls:
-            if not gate.judge(call, 0, turn * 0.01):
+            if not gate.refuses(call, 0, turn * 0.01):
                 gate.drops(0.05, turn * 0.01)
-    refused = [bool(gate.judge(call, 0, 4.0)) for call in calls]
-    assert refused == [bool(gate.judge(call, 0, 4.0)) for call in calls]
+    refused = [bool(gate.refuses(call, 0, 4.0)) for call in calls]
+    assert refused == [bool(gate.refuses(call, 0, 4.0)) for call in calls]
     assert True in refused
 
 

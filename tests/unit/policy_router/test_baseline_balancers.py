@@ -60,10 +60,9 @@ def test_static_weights_know_the_depth_and_no_measured_time() -> None:
 @pytest.mark.parametrize("name", ["weighted_random", "p2c"])
 def test_random_choices_follow_the_weights(name: str) -> None:
     made = router("a", "b", balancer=name)
-    entries = made.machine._state.registry.views["m"].open
+    entries = made.machine._state.fleet.registry.views["m"].open
     entries[0].worker.inverse_share = 1 / 3.0
     balancer = BALANCERS.get(name)()
-    assert balancer is not None
     rng = Random(1)
     drawn = [balancer.pick("m", entries, rng, 0.0) for _ in range(4000)]
     share = sum(entry is entries[0] for entry in drawn) / 4000
@@ -85,13 +84,13 @@ def test_a_peak_counts_at_once_and_fades_slowly() -> None:
 
 def test_a_worker_that_has_calls_and_never_answered_is_avoided() -> None:
     made = router("a", "b", balancer="peak_ewma")
-    balancer = made.machine._state.balancer
-    assert balancer is not None
+    balancer = made.machine._state.fleet.balancer
+    assert isinstance(balancer, PeakEwma)
     for call_id in range(1, 60):
         ((_, worker_id),) = sends(made.call(call_id))
         if worker_id == "a":
             made.answer(call_id, "a")
-    workers = made.machine._state.registry.workers
+    workers = made.machine._state.fleet.registry.workers
     # b is drawn twice in a quarter of the cases, else a wins once b has a call.
     assert len(workers["b"].calls) < 30
     assert balancer.load(workers["b"], made.now_s) > balancer.load(workers["a"], made.now_s)
@@ -119,7 +118,7 @@ def test_models_are_spread_over_the_partitions() -> None:
     models = [model(f"m{number}") for number in range(40)]
     for worker_id in names(8):
         made.join(worker_id, *models)
-    views = made.machine._state.registry.views
+    views = made.machine._state.fleet.registry.views
     held = Counter(entry.worker.worker_id for m in models for entry in views[m.name].open)
     assert len(held) == 8
     assert max(held.values()) < 3 * min(held.values())

@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_policy.admission.calibration import Theta
-from hasten_policy.admission.policy import AdmissionPolicy
 from hasten_policy.fleet.homes import (
     FIRST_PERIOD_S,
     KEPT_SHARE,
@@ -13,13 +11,10 @@ from hasten_policy.fleet.homes import (
     Homes,
     lay_out,
 )
-from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.subset import affinity_score
-from hasten_policy.fleet.workers import WorkerRecord
-from hasten_policy.ordering.hold_queue import HoldQueue
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from tests.unit.policy_router.harness import Router, model, sends
-
-POLICY = AdmissionPolicy()
 
 
 def views_on(
@@ -29,7 +24,7 @@ def views_on(
     records = [WorkerRecord(f"w{at:02d}", 1.0, 0.0) for at in range(workers)]
     made = []
     for number, demand in enumerate(demands):
-        view = ModelView(f"m{number}", Theta(POLICY), HoldQueue())
+        view = ModelView(f"m{number}")
         view.entries = [
             ModelEntry(records[at], model(view.key))
             for at in (placed[number] if placed else range(workers))
@@ -100,15 +95,15 @@ def test_a_model_that_only_full_workers_hold_is_at_home_on_all_of_them() -> None
 def test_the_layout_is_renewed_in_growing_periods_and_forgets_who_is_gone() -> None:
     homes = Homes()
     views = {view.key: view for view in views_on(2, [0.0, 0.0])}
-    homes.renew(views, 10.0)
+    homes.renew(views.values(), 10.0)
     assert homes.due_s == 10.0 + FIRST_PERIOD_S
     views["m0"].arrivals = 100
-    homes.renew(views, homes.due_s)
+    homes.renew(views.values(), homes.due_s)
     assert views["m0"].demand_per_s == pytest.approx(100 / FIRST_PERIOD_S)
     assert views["m0"].homes
     assert not views["m1"].homes
     for _ in range(200):
-        homes.renew(views, homes.due_s)
+        homes.renew(views.values(), homes.due_s)
     assert views["m0"].demand_per_s == 0.0
     assert not views["m0"].homes
 
@@ -127,8 +122,8 @@ def busy_router() -> tuple[Router, str, str]:
             made.answer(number, where)
         made.pass_time(1.0)
     state = made.machine._state
-    state.homes.renew(state.registry.views, made.now_s)
-    (of_m,), (of_n,) = state.registry.views["m"].homes, state.registry.views["n"].homes
+    state.fleet.balancer.renew(state.fleet.registry.views.values(), made.now_s)
+    (of_m,), (of_n,) = state.fleet.registry.views["m"].homes, state.fleet.registry.views["n"].homes
     assert {of_m.worker.worker_id, of_n.worker.worker_id} == {"a", "b"}
     return made, of_m.worker.worker_id, of_n.worker.worker_id
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_policy.admission.host_lag import MARGIN_S_MAX, MEMORY_S, HostMargin
+from hasten_policy.host_lag import MARGIN_S_MAX, MEMORY_S, HostMargin
 from hasten_policy.load import HostLag
 from tests.unit.policy_router.harness import Router
 
@@ -77,13 +77,13 @@ def test_a_measurement_takes_the_place_of_all_that_count_less() -> None:
 def test_a_trip_during_which_the_router_stood_still_says_nothing_of_the_wire() -> None:
     router = Router()
     router.join("w")
-    net_s = router.machine._state.net.value
+    net_s = router.machine._state.way.net.value
     router.call(1)
     router.pass_time(0.030)
     router.tell(HostLag(0.030, 0.0, 0.030))
     router.answer(1, "w")
-    assert router.machine._state.net.value == net_s
+    assert router.machine._state.way.net.value == net_s
     router.call(2)
     router.pass_time(0.015)
     router.answer(2, "w")
-    assert router.machine._state.net.value != net_s
+    assert router.machine._state.way.net.value != net_s

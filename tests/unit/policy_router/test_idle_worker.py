@@ -25,11 +25,11 @@ def after_a_bad_minute(**policy: object) -> Router:
 
 def test_a_slow_wire_of_long_ago_refuses_nothing() -> None:
     made = after_a_bad_minute()
-    assert made.machine._state.net.value > SLACK_S / 2
+    assert made.machine._state.way.net.value > SLACK_S / 2
     assert sends(made.call(1000, SLACK_S)) == [(1000, "w")]
     made.pass_time(0.012)
     assert delivers(made.answer(1000, "w")) == [1000]
-    assert made.machine._state.net.value < SLACK_S / 2, "what was learned has been disproved"
+    assert made.machine._state.way.net.value < SLACK_S / 2, "what was learned has been disproved"
 
 
 def test_a_theta_at_its_least_refuses_nothing() -> None:
@@ -116,7 +116,7 @@ def test_any_idle_worker_will_do_when_the_chosen_one_is_too_slow() -> None:
 def test_outcomes_of_such_calls_teach_theta_nothing() -> None:
     made = Router(theta_outcomes_min=0)
     made.join("w", model(alpha_s=10.0, best_s=10.0))
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     before = list(theta.values)
     rng = Random(1)
     for call_id in range(10):

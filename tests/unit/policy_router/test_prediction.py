@@ -2,14 +2,15 @@
 
 import pytest
 
+from hasten_policy.fleet.events import LoadTold
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.router.events import AttemptRefused, CallAbandoned, LoadTold
+from hasten_policy.router.events import AttemptRefused, CallAbandoned
 from tests.unit.policy_router.harness import Router, model, refusals, router, sends
 
 
 def finish_s(made: Router, worker_id: str, name: str = "m") -> float:
     """Predicted seconds until a call sent there now would be done."""
-    view = made.machine._state.registry.views[name]
+    view = made.machine._state.fleet.registry.views[name]
     return view.by_worker[worker_id].finish_in_s(made.now_s)
 
 
@@ -76,7 +77,7 @@ def test_a_longer_call_takes_longer_and_brings_its_rows() -> None:
     made = router("w")
     sized = model(size=24.0, gamma_s=0.0001)
     made.report("w", sized)
-    entry = made.machine._state.registry.views["m"].open[0]
+    entry = made.machine._state.fleet.registry.views["m"].open[0]
     assert entry.finish_in_s(made.now_s, 1, 24.0) == pytest.approx(0.011)
     assert entry.finish_in_s(made.now_s, 1, 124.0) == pytest.approx(0.021)
     assert entry.finish_in_s(made.now_s, 3, 124.0) == pytest.approx(0.01 + 3 * 0.011)
@@ -86,7 +87,7 @@ def test_a_longer_call_takes_longer_and_brings_its_rows() -> None:
 def test_beyond_what_ever_ran_nothing_is_known_and_nothing_is_charged() -> None:
     made = router("w")
     made.report("w", model(size=24.0, gamma_s=0.0001, work_max=224.0))
-    entry = made.machine._state.registry.views["m"].open[0]
+    entry = made.machine._state.fleet.registry.views["m"].open[0]
     assert entry.finish_in_s(made.now_s, 1, 1e6) == pytest.approx(0.011 + 0.02)
 
 
@@ -123,10 +124,10 @@ def test_what_was_sent_since_the_report_is_ahead() -> None:
 def test_other_routers_are_expected_to_go_on_as_they_did() -> None:
     made = router("w")
     state = made.machine._state
-    state.registry.views["m"].demand_per_s = 100.0
+    state.fleet.registry.views["m"].demand_per_s = 100.0
     from hasten_policy.fleet.homes import lay_out
 
-    lay_out([state.registry.views["m"]])
+    lay_out([state.fleet.registry.views["m"]])
     alone_s = 0.0
     for tick in range(100):
         made.pass_time(0.05)
@@ -177,7 +178,7 @@ def test_places_beyond_the_models_known_are_ignored() -> None:
 
 def test_a_worker_that_refuses_an_admitted_call_teaches_theta() -> None:
     made = router("w", theta_outcomes_min=0)
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     before = theta.values[1]
     made.call(1, 1.0)
     made.turn_down(1, "w", Reason.OVERLOADED)
@@ -186,7 +187,7 @@ def test_a_worker_that_refuses_an_admitted_call_teaches_theta() -> None:
 
 def test_a_call_that_was_shed_as_another_run_overran_teaches_theta_nothing() -> None:
     made = router("w", theta_outcomes_min=0)
-    theta = made.machine._state.registry.theta_of("m")
+    theta = made.machine._state.thetas.of("m")
     before = list(theta.values)
     made.call(1, 1.0)
     refusal = Refusal(Reason.SHED_BEFORE_START, "", metadata=(("overran", "1"),))

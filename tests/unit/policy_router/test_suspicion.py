@@ -1,14 +1,10 @@
 """What is remembered of inputs that workers died of, and for how long."""
 
+from hasten_policy.content import Asked, Content
+from hasten_policy.fleet.events import WorkerLost
 from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
-from hasten_policy.router.events import (
-    Asked,
-    AttemptRefused,
-    InputBanned,
-    Send,
-    WorkerLost,
-)
-from hasten_policy.router.suspicion import Content, Input, Suspicions
+from hasten_policy.router.events import AttemptRefused, InputBanned, Send
+from hasten_policy.router.suspicion import Input, Suspicions
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
 
 X = Content(5, "x")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
-from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.load import LoadSample, ModelSpec, WorkerReport
 from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
@@ -14,7 +14,6 @@ from hasten_policy.worker.events import (
     Deliver,
     LoadAsked,
     ModelOpened,
-    ModelSpec,
     Refuse,
     ReportAsked,
     SendLoad,

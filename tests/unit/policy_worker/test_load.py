@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hasten_policy.worker.events import (
     BatchEnded,
+    CallCancelled,
     DrainBegan,
     LinkClosed,
     LinkOpened,
@@ -370,6 +371,25 @@ def test_a_worker_that_becomes_idle_tells_nobody() -> None:
     pretended = with_links((1, 2), (1, 1))
     pretended.now_s = 5.02
     assert told(pretended.send(BatchEnded(1, 0.02))) == []
+
+
+def test_a_run_that_ends_and_nobody_waits_for_tells_every_link_that_it_is_over() -> None:
+    pretended = with_links((1, 2), (1, 1))
+    pretended.now_s = 5.01
+    pretended.send(CallCancelled(1))
+    pretended.now_s = 5.02
+    assert told(pretended.send(BatchEnded(1, 0.02, failed=True, terminated=True))) == [9, 1, 2]
+    assert load_of(pretended.machine, 2, now_s=5.02).residual_s == 0.0
+
+
+def test_a_run_that_nobody_waits_for_tells_nobody_more_when_the_next_one_begins() -> None:
+    pretended = with_links((1, 2), (1, 1), (2, 1))
+    pretended.now_s = 5.001
+    pretended.send(CallCancelled(1))
+    pretended.now_s = 5.0 + 0.5 * TELL_S
+    effects = pretended.send(BatchEnded(1, 0.02, failed=True, terminated=True))
+    assert starts(effects)
+    assert told(effects) == [], "they heard of the calls that gather"
 
 
 def test_who_is_told_does_not_depend_on_who_asks() -> None:

@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any, BinaryIO, Self
 
 from hasten_policy.eventlog import encode_header
+from hasten_policy.fleet import events as of_fleet
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.router import events as to_router
 from hasten_policy.router.machine import RouterMachine
@@ -53,8 +54,8 @@ def record_router(path: Path, calls: int = 200, *, policy: RouterPolicy = ROUTER
     for name in ("a", "b"):
         load = LoadSample(1, 0, 0.0, 0.0, 0, 8, 0.0)
         report = WorkerReport("x", draining=False, lanes=1, load=load, models=(loaded("m"),))
-        tell(to_router.WorkerJoined(name))
-        tell(to_router.WorkerReported(name, report))
+        tell(of_fleet.WorkerJoined(name))
+        tell(of_fleet.WorkerReported(name, report))
     for call_id in range(1, calls + 1):
         now_s += rng.expovariate(1 / 0.005)
         tenant = rng.choice(["", "poor"])

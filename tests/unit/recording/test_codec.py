@@ -23,6 +23,7 @@ from hasten_policy.eventlog import (
     shown,
     types_of,
 )
+from hasten_policy.fleet.events import WorkerLost
 from hasten_policy.machines import MACHINES
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router import events as router_events
@@ -63,15 +64,15 @@ def test_a_time_keeps_every_bit(bits: bytes) -> None:
 
 @given(text=st.text(st.characters(codec=None)))
 def test_any_text_stays_on_its_line(text: str) -> None:
-    line = encode_line(0.0, router_events.WorkerLost(text), [])
+    line = encode_line(0.0, WorkerLost(text), [])
     assert line.count("\n") == line.count("\t") == 1
     assert line.isascii()
-    assert decoder("router").line(line)[1] == router_events.WorkerLost(text)
+    assert decoder("router").line(line)[1] == WorkerLost(text)
 
 
 @pytest.mark.parametrize("now_s", [1e12, -1e300, math.inf, math.nan])
 def test_a_time_that_no_clock_shows_is_damage(now_s: float) -> None:
-    line = encode_line(now_s, router_events.WorkerLost("w"), [])
+    line = encode_line(now_s, WorkerLost("w"), [])
     with pytest.raises(ValueError, match="does not begin with a time"):
         decoder("router").line(line)
 

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from hasten_policy.eventlog import encode_header
-from hasten_policy.router.events import WakeAt, WorkerLost
+from hasten_policy.fleet.events import WorkerLost
+from hasten_policy.router.events import WakeAt
 from hasten_policy.router.policy import RouterPolicy
 from hasten_router.settings import RouterSettings
 from hasten_runtime.recording import Recorder, open_recorder

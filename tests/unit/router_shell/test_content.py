@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_policy.router.suspicion import Content
+from hasten_policy.content import Content
 from hasten_router.content import content_of, look_of
 
 Change = Callable[[pb.ModelInferRequest], object]

@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from hasten_policy.fleet.events import WorkerLost
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -12,7 +13,6 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    WorkerLost,
 )
 from hasten_router.calls import Call
 from hasten_router.metrics import RouterMetrics

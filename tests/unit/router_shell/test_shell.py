@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from hasten_policy.fleet.events import StandingChanged, WorkerJoined, WorkerLost, WorkerReported
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -20,12 +21,8 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerReported,
 )
 from hasten_router.calls import Call
 from hasten_router.shell import Shell

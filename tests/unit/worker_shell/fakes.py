@@ -8,7 +8,7 @@ import numpy as np
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_policy.worker.events import ModelSpec
+from hasten_policy.load import ModelSpec
 from hasten_worker.model import Array, ModelError, TensorSpec
 from hasten_worker.tensors.datatypes import BYTES, DATATYPES
 from hasten_worker.tensors.strings import raw_from_elements

@@ -13,9 +13,9 @@ from hasten.inference.v2.inference_pb2_grpc import GRPCInferenceServiceStub
 from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fleet.worker.sender import EndLimits
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.store.model_store import Gap, IndexEntry
-from hasten_worker.link import LinkLimits
 from hasten_worker.model import Model
 from hasten_worker.readiness import faults_of
 from hasten_worker.settings import LeaveSettings, WorkerSettings
@@ -184,4 +184,4 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     return info.reason
 
 
-SMALL_BUFFER = LinkLimits(pending_bytes_max=100_000, write_stall_s=0.2, state_period_s=0.05)
+SMALL_BUFFER = EndLimits(pending_bytes_max=100_000, write_stall_s=0.2, state_period_s=0.05)

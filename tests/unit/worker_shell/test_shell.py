@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from hasten.inference.v2.inference_pb2 import ModelStatisticsRequest
 from hasten.worker.v1 import worker_service_pb2 as wpb
-from hasten_policy.worker.events import ModelSpec
+from hasten_policy.load import ModelSpec
 from hasten_runtime import telemetry
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.clock import SystemClock

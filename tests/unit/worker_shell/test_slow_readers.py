@@ -51,16 +51,16 @@ async def test_a_reader_that_reads_slowly_is_not_cut_off_until_it_stops() -> Non
         slow = SlowConnection()
         link = Link(setup, cast("Frames", slow), lambda: None)
         for _ in range(20):
-            link._flush()
-            link._state_period()
+            link._sender._flush()
+            link._sender._state_period()
             clock.advance(setup.limits.write_stall_s * 0.9)
             slow.bytes_unsent -= 1000
         assert link.fault is None
         for _ in range(3):
-            link._flush()
-            link._state_period()
+            link._sender._flush()
+            link._sender._state_period()
             clock.advance(setup.limits.write_stall_s * 0.9)
-        link._state_period()
+        link._sender._state_period()
         assert link.fault is not None
         assert link.fault.reason is Reason.QUEUE_FULL
         link.disconnected(None)

@@ -1,4 +1,6 @@
-"""What a worker says of itself, as the policies see it (wire form: hasten.common.v1)."""
+"""What a worker says of itself, as the policies see it (wire form: hasten.common.v1), and what it
+must know of a model.
+"""
 
 from dataclasses import dataclass
 
@@ -119,3 +121,40 @@ class HostLag:
     lag_s: float
     stolen: float
     stall_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One loaded model version.
+
+    Attributes:
+        key: "name/version".
+        name: Model name.
+        version: Integer in text.
+        serves_unversioned: Answers requests that name no version.
+        batch_max: Most rows in one batch, >= 1.
+        batch_sizes: Row counts that a batch is padded up to, ascending, last == batch_max;
+            empty when any count runs as it is.
+        preferred_sizes: Sizes worth waiting for, ascending; empty for none.
+        queue_delay_max_s: Longest wait for a preferred size.
+        instances: Batches of this model that may run at once, >= 1.
+        queue_max: Most calls waiting.
+        default_timeout_s: Deadline of calls that bring none; 0 for none.
+        run_s_max: A run is terminated when it has taken this long.
+        profile: Measured (rows, elements, seconds) of the load-time profile; elements are those of
+            all inputs of that run together.
+    """
+
+    key: str
+    name: str
+    version: str
+    serves_unversioned: bool
+    batch_max: int
+    batch_sizes: tuple[int, ...]
+    preferred_sizes: tuple[int, ...]
+    queue_delay_max_s: float
+    instances: int
+    queue_max: int
+    default_timeout_s: float
+    run_s_max: float
+    profile: tuple[tuple[int, int, float], ...]

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, get_args
 
 from hasten_policy.admission.gates import GATES
 from hasten_policy.batching.rules import RULES
+from hasten_policy.chance import Chance
+from hasten_policy.content import Asked, Content
 from hasten_policy.fleet.balancers import BALANCERS
-from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_policy.load import LoadSample, ModelLoad, ModelSpec, WorkerReport
 from hasten_policy.ordering.orders import BATCH_ORDERS, ORDERS
 from hasten_policy.reasons import Refusal
-from hasten_policy.router.events import Asked, RouterEffect, RouterEvent
+from hasten_policy.router.events import RouterEffect, RouterEvent
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.router.suspicion import Content
-from hasten_policy.worker.events import ModelSpec, WorkerEffect, WorkerEvent
+from hasten_policy.worker.events import WorkerEffect, WorkerEvent
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
 
     from hasten_policy.named import Named
 
@@ -64,11 +64,11 @@ class MachineKind:
     events: tuple[type, ...]
     effects: tuple[type, ...]
     parts: tuple[type, ...]
-    make: "Callable[[Any, Random], Machine[Any, Any]]"
+    make: "Callable[[Any, Chance], Machine[Any, Any]]"
     choices: "Mapping[str, Named[Any]]" = field(default_factory=dict[str, "Named[Any]"])
 
 
-def _worker(policy: WorkerPolicy, rng: "Random") -> WorkerMachine:
+def _worker(policy: WorkerPolicy, rng: Chance) -> WorkerMachine:
     del rng  # It leaves nothing to chance.
     return WorkerMachine(policy)
 

@@ -4,6 +4,7 @@
 the service's business; see docs/decisions/0024.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -47,6 +48,12 @@ class Readiness:
         if self._look is not None:
             self._take(bounded(self._look()))
         return not self.faults
+
+    async def follow(self, tell: Callable[[bool], None]) -> None:
+        """Tells again and again whether it is ready, until cancelled."""
+        while True:
+            tell(self.refresh())
+            await asyncio.sleep(REFRESH_S)
 
     def _take(self, faults: tuple[str, ...]) -> None:
         before, self.faults = self.faults, faults

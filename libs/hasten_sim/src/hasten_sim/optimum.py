@@ -10,6 +10,7 @@ from math import inf
 from random import Random
 from typing import Final, NamedTuple, assert_never
 
+from hasten_policy.load import ModelSpec
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -17,7 +18,6 @@ from hasten_policy.worker.events import (
     Drained,
     ModelIdle,
     ModelOpened,
-    ModelSpec,
     Refuse,
     SendLoad,
     SendReport,

@@ -5,6 +5,13 @@ from random import Random
 from typing import Any, assert_never
 
 from hasten_policy.fleet.balancers import BALANCERS
+from hasten_policy.fleet.events import (
+    LoadTold,
+    StandingChanged,
+    WorkerJoined,
+    WorkerLost,
+    WorkerReported,
+)
 from hasten_policy.fleet.outbox import Outbox
 from hasten_policy.reasons import Reason
 from hasten_policy.router.events import (
@@ -14,17 +21,12 @@ from hasten_policy.router.events import (
     CallArrived,
     Deliver,
     InputBanned,
-    LoadTold,
     Refuse,
     Revoke,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerReported,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
@@ -316,5 +318,5 @@ def _weights(mesh: MeshShape, policy: RouterPolicy) -> tuple[float, ...]:
     """
     if not mesh.weights_known:
         return (1.0,)
-    measures = BALANCERS.get(policy.fleet.balancer)() is None
+    measures = BALANCERS.get(policy.fleet.balancer)().measures
     return mesh.weights or ((1.0,) if measures else mesh.speeds)

@@ -4,7 +4,7 @@ from math import exp, inf, log1p, sqrt
 from random import Random
 from typing import Final
 
-from hasten_policy.worker.events import ModelSpec
+from hasten_policy.load import ModelSpec
 from hasten_sim.scenario import MeshShape, ModelShape, Noise
 
 PROFILE_RUNS: Final = 10

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
-from hasten_policy.router.suspicion import Content
+from hasten_policy.content import Content
 from hasten_router.head import fields_of
 
 _INPUTS: Final = ModelInferRequest.INPUTS_FIELD_NUMBER

@@ -10,7 +10,6 @@ from hasten_router.processes import parent_gone
 from hasten_router.settings import RouterSettings
 from hasten_router.wiring import Router, open_router
 from hasten_runtime import logs, process
-from hasten_runtime.readiness import REFRESH_S
 
 FAREWELL_S: Final = 0.2
 """Between the last call's end and the closing of connections: whoever comes is told why, and
@@ -68,7 +67,8 @@ async def started(
             address = await router.front.start()
             router.readiness.begin(router.mesh.faults)
             router.front.set_ready(router.readiness.refresh())
-            jobs.append(group.create_task(_watch_readiness(router), name="readiness"))
+            following = router.readiness.follow(router.front.set_ready)
+            jobs.append(group.create_task(following, name="readiness"))
             jobs.append(group.create_task(router.checkpoints.run(), name="checkpoints"))
             yield router, address
             await router.leaving.drain()
@@ -104,12 +104,6 @@ async def _unless(stop: asyncio.Event | None, action: Coroutine[None, None, None
         acting.cancel()
         stopping.cancel()
         await asyncio.wait({acting, stopping})
-
-
-async def _watch_readiness(router: Router) -> None:
-    while True:
-        router.front.set_ready(router.readiness.refresh())
-        await asyncio.sleep(REFRESH_S)
 
 
 async def _leave_with_parent(settings: RouterSettings, stop: asyncio.Event) -> None:

@@ -8,7 +8,7 @@ from hasten_policy.router.policy import RouterPolicy
 from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
 from hasten_runtime.fleet.link import LinkLimits
-from hasten_runtime.fleet.roster import RosterLimits
+from hasten_runtime.fleet.settings import LinkSettings
 from hasten_runtime.message_limit import content_bytes_max
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
@@ -18,6 +18,8 @@ from hasten_runtime.settings import (
     FrontSettings,
     GrpcSettings,
     HostPort,
+    PendingMax,
+    PendingSoft,
     PolicyGroup,
     ServiceSettings,
     SettingsGroup,
@@ -30,99 +32,8 @@ from hasten_runtime.settings import (
 class FrontGrpcSettings(GrpcSettings):
     """Bounds of servers and channels, with the short queue of a front: see decision 0028."""
 
-    pending_soft: int = Field(
-        default=104,
-        ge=1,
-        le=100_000,
-        description="At most so many calls wait to be taken on. Some of the calls beyond are "
-        "cut with CANCELLED.",
-    )
-    pending_max: int = Field(
-        default=112,
-        ge=1,
-        le=100_000,
-        description="All calls beyond so many that wait are cut with CANCELLED. A higher "
-        "number takes larger crowds and lets calls grow old.",
-    )
-
-
-class LinkSettings(SettingsGroup):
-    """Links to workers."""
-
-    connect_s_max: float = Field(
-        default=3.0,
-        gt=0,
-        le=60,
-        description="The router waits at most so many seconds for a connection to a worker.",
-    )
-    silence_s_max: float = Field(
-        default=2.0,
-        ge=0.5,
-        le=60,
-        description="The router closes the link to a worker that says nothing for so many "
-        "seconds. Workers speak four times a second.",
-    )
-    backoff_s_min: float = Field(
-        default=0.05,
-        gt=0,
-        le=10,
-        description="The router waits so many seconds before it opens a broken link again.",
-    )
-    backoff_s_max: float = Field(
-        default=2.0,
-        gt=0,
-        le=60,
-        description="The router waits at most so many seconds before it opens a broken link "
-        "again. The wait doubles with each failure.",
-    )
-    coalesce_bytes_max: int = Field(
-        default=4 * 1024 * 1024,
-        ge=1024,
-        description="Calls share a message to a worker up to so many bytes.",
-    )
-    workers_max: int = Field(
-        default=1024, ge=1, le=10_000, description="The router links at most so many workers."
-    )
-    acquaint_s_max: float = Field(
-        default=3.0,
-        ge=0,
-        le=60,
-        description="A router that starts waits at most so many seconds for the workers that "
-        "are there before it listens.",
-    )
-    leave_grace_s: float = Field(
-        default=10.0,
-        ge=0,
-        le=600,
-        description="The router keeps a worker that left the registry and still answers for "
-        "so many seconds.",
-    )
-    leave_patience_s: float = Field(
-        default=60.0,
-        ge=0,
-        le=3600,
-        description="The router then waits at most so many seconds for the last answers of "
-        "such a worker.",
-    )
-
-    def link_limits(self, payload_bytes_max: int, reply_bytes_max: int) -> LinkLimits:
-        """For each link, over which messages may carry payload_bytes_max down."""
-        return LinkLimits(
-            connect_s_max=self.connect_s_max,
-            silence_s_max=self.silence_s_max,
-            backoff_s_min=self.backoff_s_min,
-            backoff_s_max=self.backoff_s_max,
-            message_bytes_max=min(self.coalesce_bytes_max, payload_bytes_max),
-            reply_bytes_max=reply_bytes_max,
-        )
-
-    def roster_limits(self) -> RosterLimits:
-        """For the roster."""
-        return RosterLimits(
-            workers_max=self.workers_max,
-            leave_grace_s=self.leave_grace_s,
-            leave_patience_s=self.leave_patience_s,
-        )
+    pending_soft: PendingSoft = 104
+    pending_max: PendingMax = 112
 
 
 class FanoutSettings(SettingsGroup):
@@ -332,10 +243,4 @@ class RouterSettings(ServiceSettings):
 
     def discovery_settings(self) -> DiscoverySettings:
         """Discovery, with the static workers and the Redis of this service filled in."""
-        found = self.discovery
-        changes: dict[str, object] = {}
-        if self.workers and not found.workers:
-            changes["workers"] = self.workers
-        if found.kind == "redis" and not found.address:
-            changes["address"] = self.redis_url
-        return found.model_copy(update=changes)
+        return self.discovery.filled_in(self.redis_url, self.workers)

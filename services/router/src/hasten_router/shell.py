@@ -4,11 +4,19 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, assert_never
 
+from hasten_policy.content import Asked, Content
+from hasten_policy.fleet.events import (
+    LoadTold,
+    StandingChanged,
+    WorkerJoined,
+    WorkerLost,
+    WorkerQuiesced,
+    WorkerReported,
+)
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines import Machine
 from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 from hasten_policy.router.events import (
-    Asked,
     AttemptAnswered,
     AttemptRefused,
     CallAbandoned,
@@ -16,21 +24,14 @@ from hasten_policy.router.events import (
     CheckpointRestored,
     Deliver,
     InputBanned,
-    LoadTold,
     Refuse,
     Revoke,
     RouterEffect,
     RouterEvent,
     Send,
-    StandingChanged,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerQuiesced,
-    WorkerReported,
 )
-from hasten_policy.router.suspicion import Content
 from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
 from hasten_runtime.alarm import Alarm

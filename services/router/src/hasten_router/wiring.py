@@ -1,14 +1,11 @@
 """Puts one router process together and takes it apart in order."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
-
-from prometheus_client import CollectorRegistry
 
 from hasten_policy.router.machine import RouterMachine
 from hasten_router.fanout.crew import Crew
@@ -22,22 +19,18 @@ from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
-from hasten_runtime import metrics, telemetry
 from hasten_runtime.checkpoints import CheckpointKeeper
-from hasten_runtime.clock import Clock, SystemClock
-from hasten_runtime.discovery import open_discovery
 from hasten_runtime.fakes import MemoryLoadStore
 from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
-from hasten_runtime.grpc_server import listening
-from hasten_runtime.host_counters import HostCounters
-from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
+from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import Recorder, open_recorder, recorded
+from hasten_runtime.recording import recorded
+from hasten_runtime.surroundings import Surroundings, open_surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ class Router:
     leaving: Leaving
     mesh: MeshView
     readiness: Readiness
-    metrics: metrics.MetricsEndpoint
+    metrics: MetricsEndpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +63,10 @@ class _Core:
     """What the front is made of."""
 
     settings: RouterSettings
-    clock: Clock
+    around: Surroundings
     shell: Shell
     roster: Roster
     mesh: MeshView
-    readiness: Readiness
-    traces: telemetry.Telemetry
 
 
 @asynccontextmanager
@@ -85,65 +76,46 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
     Raises:
         OSError: The metrics address cannot be listened at.
     """
-    clock = SystemClock()
-    traces = telemetry.start("hasten-router", instance=settings.id)
-    registry = metrics.registry("router", settings.id)
-    counts = RouterMetrics(registry, models_max=settings.telemetry.models_max)
-    readiness = Readiness()
-    endpoint = _serve_metrics(settings.metrics_address, registry, readiness)
-    seed = settings.seed if settings.seed is not None else secrets.randbits(63)
-    recorder = _recorder(settings, seed)
-    rng = Random(seed)  # noqa: S311  (spreads load; no secret)
-    machine = RouterMachine(settings.router_policy(), rng=rng)
-    meter = Meter(counts, traces, knows=lambda name: machine.knows(name, ""))
-    told = recorded(machine, recorder)
-    shell = Shell(told, clock, meter, suspect_sizes=machine.suspect_sizes)
-    discovery = open_discovery(settings.discovery_settings())
-    opener = _link_opener(settings, shell, clock, seed, traces)
-    roster = Roster(discovery, shell, opener, settings.link.roster_limits())
-    mesh = MeshView(machine, clock, roster.states, strict=settings.strict_readiness)
-    counts.watch(
-        held=lambda: machine.held,
-        in_flight=lambda: machine.in_flight,
-        discovery_age_s=roster.age_s,
-    )
-    lag = HostLagMeter(clock, HostCounters(), shell.host_lagged)
-    metrics.watch_host(registry, lag_s=lambda: lag.lag_s, stolen=lambda: lag.stolen)
-    core = _Core(settings, clock, shell, roster, mesh, readiness, traces)
-    try:
-        lag.open()
-        opened = open_front_door(settings.front_policy(), clock, meter.unread_refused)
-        with opened as door:
-            async with _open_store(settings) as store:
-                front = _front(core, door)
-                yield Router(
-                    shell=shell,
-                    front=front,
-                    roster=roster,
-                    checkpoints=_checkpoints(settings, store, machine),
-                    leaving=_leaving(core, front),
-                    mesh=mesh,
-                    readiness=readiness,
-                    metrics=endpoint,
-                )
-    finally:
-        lag.close()
-        shell.close()
-        await discovery.close()
-        await traces.stop()
-        endpoint.close()
-        if recorder is not None:
-            await asyncio.to_thread(recorder.close)
-
-
-def _recorder(settings: RouterSettings, seed: int) -> Recorder | None:
-    return open_recorder(
-        settings.record,
-        settings.router_policy(),
-        name=settings.id,
-        seed=seed,
-        bytes_max=settings.record_bytes_max,
-    )
+    opened = open_surroundings("router", settings.id, settings.metrics_address)
+    async with opened as around:
+        counts = RouterMetrics(around.registry, models_max=settings.telemetry.models_max)
+        seed = settings.seed if settings.seed is not None else secrets.randbits(63)
+        rng = Random(seed)  # noqa: S311  (spreads load; no secret)
+        policy = settings.router_policy()
+        machine = RouterMachine(policy, rng=rng)
+        recorder = around.recorder(
+            settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
+        )
+        meter = Meter(counts, around.traces, knows=lambda name: machine.knows(name, ""))
+        shell = Shell(
+            recorded(machine, recorder), around.clock, meter, suspect_sizes=machine.suspect_sizes
+        )
+        around.stack.callback(shell.close)
+        discovery = around.discovery(settings.discovery_settings())
+        opener = _link_opener(settings, shell, around, seed)
+        roster = Roster(discovery, shell, opener, settings.link.roster_limits())
+        counts.watch(
+            held=lambda: machine.held,
+            in_flight=lambda: machine.in_flight,
+            discovery_age_s=roster.age_s,
+        )
+        around.measure_host(shell.host_lagged)
+        front_door = open_front_door(settings.front_policy(), around.clock, meter.unread_refused)
+        door = around.stack.enter_context(front_door)
+        store = around.load_store(settings.redis_url) or MemoryLoadStore()
+        mesh = MeshView(machine, around.clock, roster.states, strict=settings.strict_readiness)
+        core = _Core(settings, around, shell, roster, mesh)
+        front = _front(core, door)
+        yield Router(
+            shell=shell,
+            front=front,
+            roster=roster,
+            checkpoints=_checkpoints(settings, store, machine),
+            leaving=_leaving(core, front),
+            mesh=mesh,
+            readiness=around.readiness,
+            metrics=around.metrics,
+        )
 
 
 def _checkpoints(
@@ -156,44 +128,23 @@ def _checkpoints(
 
 def _leaving(core: _Core, front: FrontServer) -> Leaving:
     async def announce() -> None:
-        core.readiness.leave()
+        core.around.readiness.leave()
         front.announce_leaving()
 
     drain = core.settings.drain
     return Leaving(core.shell, announce, notice_s=drain.notice_s, patience_s=drain.patience_s)
 
 
-def _serve_metrics(
-    address: str, registry: CollectorRegistry, readiness: Readiness
-) -> metrics.MetricsEndpoint:
-    with listening(address, setting="metrics_address", variable="HASTEN_ROUTER_METRICS_ADDRESS"):
-        return metrics.serve(address, registry, readiness)
-
-
-@asynccontextmanager
-async def _open_store(settings: RouterSettings) -> AsyncIterator[LoadStore]:
-    store: LoadStore = MemoryLoadStore()
-    if settings.redis_url:
-        # Its client takes a sixth of a start: only where there is a Redis.
-        from hasten_runtime.redis_store.load import RedisLoadStore
-
-        store = RedisLoadStore(settings.redis_url)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
 def _link_opener(
-    settings: RouterSettings, shell: Shell, clock: Clock, seed: int, traces: telemetry.Telemetry
+    settings: RouterSettings, shell: Shell, around: Surroundings, seed: int
 ) -> OpenLink:
     channel_limits = settings.grpc.channel_limits()
     # Of its own: only what the machine draws can be replayed from its log.
     rng = Random(f"{seed}/links")  # noqa: S311  (spreads reconnects; no secret)
-    shared = LinkContext(shell, clock, settings.id, settings.link_limits(), rng)
+    shared = LinkContext(shell, around.clock, settings.id, settings.link_limits(), rng)
 
     def open_link(worker_id: str, address: str) -> FrameLink:
-        channel = make_channel(address, limits=channel_limits, traces=traces)
+        channel = make_channel(address, limits=channel_limits, traces=around.traces)
         return FrameLink(worker_id, address, channel, shared)
 
     return open_link
@@ -203,9 +154,9 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
     settings = core.settings
     reader = RequestReader(
         door=core.shell,
-        clock=core.clock,
+        clock=core.around.clock,
         limits=settings.front_limits(),
-        hears_traces=core.traces.carries_context,
+        hears_traces=core.around.traces.carries_context,
     )
     crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
     return GrpcFront(
@@ -214,11 +165,11 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
             reader=reader,
             door=door,
             fanout=InferenceFanout(
-                crew, core.mesh, core.readiness, version=version("hasten-router")
+                crew, core.mesh, core.around.readiness, version=version("hasten-router")
             ),
             operator=RouterOperator(core.roster, core.mesh, core.shell),
         ),
         settings.grpc.server_limits(MESSAGE_VARIABLE),
-        interceptors=core.traces.server_interceptors(),
+        interceptors=core.around.traces.server_interceptors(),
         reuse_port=settings.shared_port,
     )

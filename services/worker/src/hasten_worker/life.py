@@ -7,7 +7,6 @@ from typing import Final, NoReturn
 
 from hasten_runtime import logs, process
 from hasten_runtime.discovery import Instance
-from hasten_runtime.readiness import REFRESH_S
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.readiness import faults_of
 from hasten_worker.settings import WorkerSettings
@@ -37,9 +36,10 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
         if await _loaded(worker, stop):
             group.create_task(worker.reporter.run(), name="reporting")
             await _announce(worker)
-            watching = group.create_task(_watch_readiness(worker), name="readiness")
+            following = worker.readiness.follow(worker.health.set_ready)
+            readiness = group.create_task(following, name="readiness")
             await stop.wait()
-            watching.cancel()
+            readiness.cancel()
         if worker.shell.broken:
             await _break_off(worker)
         await worker.leaving.drain()
@@ -95,12 +95,6 @@ async def _announce(worker: Worker) -> None:
         metrics_address=worker.metrics_address,
         id=worker.worker_id,
     )
-
-
-async def _watch_readiness(worker: Worker) -> None:
-    while True:
-        await asyncio.sleep(REFRESH_S)
-        worker.health.set_ready(worker.readiness.refresh())
 
 
 async def _break_off(worker: Worker) -> NoReturn:

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_policy.load import ModelSpec
 from hasten_policy.reasons import Reason
-from hasten_policy.worker.events import ModelSpec
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 

@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.worker.policy import WorkerPolicy
+from hasten_runtime.fleet.worker.sender import PENDING_BYTES_MAX, EndLimits
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,
@@ -26,7 +27,6 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 from hasten_worker.engine.settings import StoreSettings, cores_available
-from hasten_worker.link import PENDING_BYTES_MAX, LinkLimits
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2
@@ -282,9 +282,9 @@ class WorkerSettings(ServiceSettings):
         policy: FrontPolicy = group.build()
         return policy
 
-    def link_limits(self) -> LinkLimits:
+    def link_limits(self) -> EndLimits:
         """For the routers' links."""
-        return LinkLimits(
+        return EndLimits(
             message_bytes_max=self.grpc.message_bytes_max,
             pending_bytes_max=min(
                 PENDING_MESSAGES * self.grpc.message_bytes_max,
@@ -293,7 +293,5 @@ class WorkerSettings(ServiceSettings):
         )
 
     def discovery_settings(self) -> DiscoverySettings:
-        """For `open_discovery`: leases live in the same Redis unless another is named."""
-        if self.discovery.kind == "redis" and not self.discovery.address:
-            return self.discovery.model_copy(update={"address": self.redis_url})
-        return self.discovery
+        """Discovery, with the Redis of this service filled in."""
+        return self.discovery.filled_in(self.redis_url)

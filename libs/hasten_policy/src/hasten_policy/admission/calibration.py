@@ -154,3 +154,29 @@ class Theta:
         shared.moved_s = now_s
         if passed_s > 0.0:
             shared.may_fall = min(FALL_PER_S, shared.may_fall + FALL_PER_S * passed_s)
+
+
+class Thetas:
+    """The thetas of all models of a router, kept even while no worker has the model.
+
+    Args:
+        policy: Parameters.
+    """
+
+    __slots__ = ("_policy", "_shared", "_thetas")
+
+    def __init__(self, policy: AdmissionPolicy) -> None:
+        self._policy = policy
+        self._shared = Shared(policy)
+        self._thetas: dict[str, Theta] = {}
+
+    def of(self, model: str) -> Theta:
+        """The model's calibration."""
+        found = self._thetas.get(model)
+        if found is None:
+            found = self._thetas[model] = Theta(self._policy, self._shared)
+        return found
+
+    def values(self) -> dict[str, list[float]]:
+        """The values of each class by model."""
+        return {model: theta.values for model, theta in self._thetas.items()}

@@ -6,14 +6,11 @@ refused. After an overloaded window the cut is set so that 5 % fewer would have 
 after any other so that 1 % of all offered would have come in more, by a histogram of the levels.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from hasten_policy.admission.gate import Gate
+from hasten_policy.admission.gate import Asking, Gate
 from hasten_policy.fleet.subset import affinity_score
 from hasten_policy.priorities import CLASSES
-
-if TYPE_CHECKING:
-    from hasten_policy.router.calls import CallRecord
 
 WAIT_S: Final = 0.02
 WINDOW_S: Final = 1.0
@@ -39,8 +36,8 @@ class Dagor(Gate):
         """The last level that is admitted."""
         return self._cut
 
-    def judge(self, call: "CallRecord", held: int, now_s: float) -> str:
-        """As `Gate.judge`."""
+    def refuses(self, call: Asking, held: int, now_s: float) -> str:
+        """As `Gate.refuses`."""
         del held
         if now_s >= self._until_s or self._offered >= WINDOW_CALLS:
             self._turn()

@@ -1,14 +1,71 @@
-"""What a baseline of admission decides, and the two simplest.
+"""What a gate decides, and the two simplest of those to compare with.
 
-A gate takes the place of the plan (`router.plan`): it knows no deadline, it counts or
-measures. The hard bounds of the hold queue hold under each of them.
+The shipped one is the plan (`hasten_policy.admission.plan`). The others know no deadline: they
+count or measure. The hard bounds of the hold queue hold under each of them.
 """
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-if TYPE_CHECKING:
-    from hasten_policy.fleet.models import ModelView
-    from hasten_policy.router.calls import CallRecord
+from hasten_policy.admission.policy import AdmissionPolicy
+from hasten_policy.admission.views import AskedView
+from hasten_policy.admission.way import Way
+from hasten_policy.chance import Chance
+from hasten_policy.fleet.balancer import Balancer
+from hasten_policy.fleet.models import ModelView
+from hasten_policy.fleet.workers import ModelEntry
+from hasten_policy.reasons import Reason, Refusal
+
+RETRY_S: Final = 0.1
+"""A gate that counts cannot say when there will be room."""
+
+
+class Asking(Protocol):
+    """What a gate needs to know of a call that is new.
+
+    Attributes:
+        call_id: Its number.
+        tenant: Who pays.
+        priority: Class, 0 is the most urgent.
+        rows: First dimension of its first input.
+        elements: Of all its inputs together; 0 when not known.
+        affinity: Not empty: only one worker may have it.
+        alone: It must share no batch, and not every worker may have it.
+        order_s: Its place in the hold queue.
+        probe: Set by a gate that lets it through although it should be late.
+    """
+
+    call_id: int
+    tenant: str
+    priority: int
+    rows: int
+    elements: int
+    affinity: str
+    alone: bool
+    order_s: float
+    probe: bool
+
+    @property
+    def view(self) -> AskedView[Any]:
+        """What it asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a gate may look at.
+
+    Attributes:
+        policy: Parameters.
+        way: Time that is no worker's.
+        balancer: Which worker gets a call.
+        rng: Source of random choices.
+    """
+
+    policy: AdmissionPolicy
+    way: Way
+    balancer: Balancer
+    rng: Chance
 
 
 class Gate:
@@ -16,14 +73,28 @@ class Gate:
 
     __slots__ = ()
 
-    def judge(self, call: "CallRecord", held: int, now_s: float) -> str:
-        """Why the new call is refused; empty to admit it.
+    def judge(
+        self, call: Asking, entry: ModelEntry | None, left_s: float, held: int, now_s: float
+    ) -> ModelEntry | Refusal | None:
+        """Where a new call goes: the worker, None to hold it, or why it is refused.
 
         Args:
             call: The call.
+            entry: The balancer's choice; None when all are full.
+            left_s: Seconds until its deadline; math.inf for none.
             held: Calls that wait in the hold queue, of all models.
             now_s: Now.
         """
+        del left_s
+        why = self.refuses(call, held, now_s)
+        if why:
+            return Refusal(Reason.OVERLOADED, why, RETRY_S)
+        if entry is not None:
+            self.drops(0.0, now_s)
+        return entry
+
+    def refuses(self, call: Asking, held: int, now_s: float) -> str:
+        """Why a gate that counts or measures refuses the call; empty to admit it."""
         del call, held, now_s
         return ""
 
@@ -53,8 +124,8 @@ class FixedLimit(Gate):
     def __init__(self, factor: float) -> None:
         self._factor = factor
 
-    def judge(self, call: "CallRecord", held: int, now_s: float) -> str:
-        """As `Gate.judge`."""
+    def refuses(self, call: Asking, held: int, now_s: float) -> str:
+        """As `Gate.refuses`."""
         del now_s
         view = call.view
         limit = self._factor * view.lanes * view.open[0].batch_max
@@ -62,6 +133,6 @@ class FixedLimit(Gate):
         return f"{there} calls are in flight, {limit:.0f} may be" if there >= limit else ""
 
 
-def in_flight(view: "ModelView", held: int) -> int:
+def in_flight(view: ModelView, held: int) -> int:
     """Calls of this router at the model's open workers, and those that wait."""
     return held + sum(len(entry.worker.calls) for entry in view.open)

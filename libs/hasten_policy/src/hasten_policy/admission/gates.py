@@ -5,21 +5,21 @@ from typing import Final
 
 from hasten_policy.admission.codel import CoDel
 from hasten_policy.admission.dagor import Dagor
-from hasten_policy.admission.gate import FixedLimit, Gate
+from hasten_policy.admission.gate import FixedLimit, Gate, Surroundings
 from hasten_policy.admission.gradient import Gradient2
-from hasten_policy.admission.policy import AdmissionPolicy
+from hasten_policy.admission.plan import Plan
 from hasten_policy.named import Named
 
 
-def _fixed_limit(policy: AdmissionPolicy) -> Gate:
-    return FixedLimit(policy.fixed_limit_factor)
+def _fixed_limit(around: Surroundings) -> Gate:
+    return FixedLimit(around.policy.fixed_limit_factor)
 
 
-GATES: Final[Named[Callable[[AdmissionPolicy], Gate | None]]] = Named(
+GATES: Final[Named[Callable[[Surroundings], Gate]]] = Named(
     "admission",
     {
         "plan": (
-            lambda _: None,
+            Plan,
             "predicted finish <= theta x slack, theta steered to the promised share of misses",
         ),
         "open": (lambda _: Gate(), "admits all, within the bounds of the queue"),
@@ -29,4 +29,4 @@ GATES: Final[Named[Callable[[AdmissionPolicy], Gate | None]]] = Named(
         "dagor": (lambda _: Dagor(), "cuts by class and user when waits exceed 20 ms (WeChat)"),
     },
 )
-"""Gates by name; None stands for the plan, which the router's admission knows by itself."""
+"""Gates by name, the shipped one first."""

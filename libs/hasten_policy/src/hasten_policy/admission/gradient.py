@@ -4,12 +4,9 @@ concurrency-limits, Gradient2Limit with its defaults, one sample at a time. The 
 server; here a router limits a pool, so everything it counts in calls is counted per lane.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from hasten_policy.admission.gate import Gate, in_flight
-
-if TYPE_CHECKING:
-    from hasten_policy.router.calls import CallRecord
+from hasten_policy.admission.gate import Asking, Gate, in_flight
 
 LIMIT_FIRST: Final = 20.0
 LIMIT_MIN: Final = 20.0
@@ -40,8 +37,8 @@ class Gradient2(Gate):
         """Calls a lane may have in flight."""
         return self._limit
 
-    def judge(self, call: "CallRecord", held: int, now_s: float) -> str:
-        """As `Gate.judge`."""
+    def refuses(self, call: Asking, held: int, now_s: float) -> str:
+        """As `Gate.refuses`."""
         del now_s
         self._per_lane = in_flight(call.view, held) / call.view.lanes
         if self._per_lane < self._limit:

@@ -3,7 +3,7 @@
 from math import hypot
 from typing import Final
 
-from hasten_policy.admission.host_lag import HostMargin
+from hasten_policy.host_lag import HostMargin
 from hasten_policy.load import HostLag
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
 

@@ -9,8 +9,8 @@ from hasten_policy.prediction.sorted_ring import SortedRing
 
 if TYPE_CHECKING:
     from hasten_policy.batching.policy import BatchingPolicy
+    from hasten_policy.load import ModelSpec
     from hasten_policy.prediction.policy import PredictionPolicy
-    from hasten_policy.worker.events import ModelSpec
 
 SLACK_REFRESH_CALLS: Final = 16
 """Admissions after which the usual slack is taken anew."""

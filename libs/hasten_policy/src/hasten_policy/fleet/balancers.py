@@ -1,21 +1,21 @@
-"""Balancers to compare with: what proxies of today do. `pick` holds the shipped one.
+"""Which worker gets the next call: the shipped balancer is `hasten_policy.fleet.hasten`, the others
+are what proxies of today do, to compare with.
 
-All divide by the operator's weight where the original does, none knows measured service times
+These divide by the operator's weight where the original does, none knows measured service times
 except peak-EWMA, and all leave out workers without a free credit.
 """
 
 from collections.abc import Callable
-from math import exp
-from typing import TYPE_CHECKING, Final
+from math import ceil, exp
+from typing import Final
 
-from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.chance import Chance
+from hasten_policy.fleet.balancer import Balancer
+from hasten_policy.fleet.hasten import Hasten
 from hasten_policy.fleet.pick import FAR
-from hasten_policy.fleet.subset import PARTITION
-from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.fleet.subset import PARTITION, affinity_score
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.named import Named
-
-if TYPE_CHECKING:
-    from random import Random
 
 EWMA_S: Final = 10.0
 """Finagle's decay time of peak-EWMA."""
@@ -23,28 +23,10 @@ UNKNOWN_COST_S: Final = 1e6
 """Finagle's penalty for a worker that has calls and never answered one."""
 TURNS_MAX: Final = 10_000
 """Models whose turn is remembered."""
-
-
-class Balancer:
-    """Which worker gets a call."""
-
-    __slots__ = ()
-
-    def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
-    ) -> ModelEntry | None:
-        """One of `entries` with a free credit; None when there is none.
-
-        Args:
-            key: What the call asked for, as `ModelView.key`.
-            entries: Open workers that have it, in any order.
-            rng: Source of random choices.
-            now_s: Now.
-        """
-        raise NotImplementedError
-
-    def answered(self, worker: WorkerRecord, trip_s: float, now_s: float) -> None:
-        """The worker answered a call `trip_s` after it was sent."""
+BOUND: Final = 1.25
+"""Times the mean load that a worker of "hash" may have: HAProxy's advice
+for its hash-balance-factor; few calls move then, and no queue is long.
+"""
 
 
 class RoundRobin(Balancer):
@@ -53,10 +35,11 @@ class RoundRobin(Balancer):
     __slots__ = ("_last",)
 
     def __init__(self) -> None:
+        super().__init__()
         self._last: dict[str, str] = {}
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del rng, now_s
@@ -80,7 +63,7 @@ class WeightedRandom(Balancer):
     __slots__ = ()
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key, now_s
@@ -98,10 +81,11 @@ class LeastLoad(Balancer):
     __slots__ = ("_load",)
 
     def __init__(self, load: Callable[[WorkerRecord], int]) -> None:
+        super().__init__()
         self._load = load
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key, now_s
@@ -122,7 +106,7 @@ class TwoChoices(Balancer):
     __slots__ = ()
 
     def pick(
-        self, key: str, entries: list[ModelEntry], rng: "Random", now_s: float
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key
@@ -146,6 +130,7 @@ class PeakEwma(TwoChoices):
     __slots__ = ("_peaks",)
 
     def __init__(self) -> None:
+        super().__init__()
         self._peaks: dict[str, tuple[float, float]] = {}
 
     def load(self, worker: WorkerRecord, now_s: float) -> float:
@@ -169,6 +154,36 @@ class PeakEwma(TwoChoices):
         self._peaks[worker.worker_id] = (trip_s, now_s)
 
 
+class BoundedHash(Balancer):
+    """Consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam, SODA 2018).
+
+    Each model has an order of the workers that moves little when workers come and go, and its calls
+    go to the first worker of it whose load stays within `BOUND` times the mean, in proportion to
+    the weights. So a model's calls meet on few workers, and a crowd spills over to the next ones.
+    The order is that of the ranks, as in the rest of the mesh, in place of the paper's ring.
+    """
+
+    __slots__ = ()
+
+    def pick(
+        self, key: str, entries: list[ModelEntry], rng: Chance, now_s: float
+    ) -> ModelEntry | None:
+        """As `Balancer.pick`."""
+        del rng, now_s
+        free = _free(entries)
+        total = 1 + sum(entry.worker.queue for entry in entries)
+        mean = BOUND * total / (sum(_weights(entries)) or 1.0)
+        ranked = sorted(
+            free, key=lambda entry: affinity_score(key, entry.worker.worker_id), reverse=True
+        )
+        for entry in ranked:
+            # Rounded up, as in the paper: together they have room for all calls.
+            if entry.worker.queue < ceil(mean / entry.worker.inverse_share):
+                return entry
+        # Those within the bound have no credit left.
+        return ranked[0] if ranked else None
+
+
 def _free(entries: list[ModelEntry]) -> list[ModelEntry]:
     return [entry for entry in entries if len(entry.worker.calls) < entry.worker.window]
 
@@ -190,11 +205,11 @@ def _snapshot_own(worker: WorkerRecord) -> int:
     return load.depth + max(0, worker.sent - load.received)
 
 
-BALANCERS: Final[Named[Callable[[], Balancer | None]]] = Named(
+BALANCERS: Final[Named[Callable[[], Balancer]]] = Named(
     "balancer",
     {
         "hasten": (
-            lambda: None,
+            Hasten,
             "least (depth on each reply + own sends) x measured seconds; models have homes",
         ),
         "round_robin": (RoundRobin, "one after the other"),
@@ -217,7 +232,11 @@ BALANCERS: Final[Named[Callable[[], Balancer | None]]] = Named(
         ),
         "p2c": (TwoChoices, "the better of two random workers by depth on each reply / weight"),
         "peak_ewma": (PeakEwma, "the better of two random workers by peak latency x own calls"),
+        "hash": (
+            BoundedHash,
+            "each model its own order of the workers: the first below 1.25 times the mean load",
+        ),
         PARTITION: (RoundRobin, "each model has a fixed share of the workers, in turn"),
     },
 )
-"""Balancers by name; None stands for the shipped one, which the dispatch knows by itself."""
+"""Balancers by name, the shipped one first."""

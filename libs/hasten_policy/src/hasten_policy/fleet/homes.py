@@ -11,13 +11,12 @@ Every router sees a fair sample of the calls, and the order is the same for all,
 nearly the same layout without talking to each other.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
-from hasten_policy.fleet.models import ModelEntry, ModelView
+from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.subset import affinity_score
-
-if TYPE_CHECKING:
-    from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 
 PERIOD_S: Final = 1.0
 """Between two layouts."""
@@ -48,7 +47,7 @@ class Homes:
         self._began_s = float("-inf")
         self._period_s = FIRST_PERIOD_S
 
-    def renew(self, views: dict[str, ModelView], now_s: float) -> None:
+    def renew(self, views: Iterable[ModelView], now_s: float) -> None:
         """Takes the calls since the last time into the demand and lays the models out anew."""
         if self._began_s == float("-inf"):
             self._began_s = now_s
@@ -59,7 +58,7 @@ class Homes:
         self._period_s = min(PERIOD_S, 2.0 * self._period_s)
         self.due_s = now_s + self._period_s
         asked: list[ModelView] = []
-        for view in views.values():
+        for view in views:
             rate = view.arrivals / passed_s
             view.arrivals = 0
             view.demand_per_s += (WEIGHT if view.demand_per_s else 1.0) * (rate - view.demand_per_s)
@@ -123,7 +122,7 @@ def _settle(view: ModelView, scale: float, left: dict[str, float], kept: set[Mod
 
 def _live(view: ModelView, entry: ModelEntry, lanes: float) -> None:
     if not entry.home:
-        entry.worker.homes.append((entry, view))
+        entry.worker.homes.append((entry, view.key))
     entry.home += lanes
     entry.worker.home_lanes += lanes
 

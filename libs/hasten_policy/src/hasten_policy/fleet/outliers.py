@@ -5,13 +5,9 @@ mean of the pool, ejection times that grow, and never more than a share of the p
 """
 
 from statistics import fmean, median, pstdev
-from typing import TYPE_CHECKING
 
 from hasten_policy.fleet.policy import FleetPolicy
-from hasten_policy.fleet.workers import WorkerRecord
-
-if TYPE_CHECKING:
-    from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 
 
 def ejectable(workers: list[WorkerRecord], policy: FleetPolicy) -> int:

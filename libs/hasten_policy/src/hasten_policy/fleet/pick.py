@@ -6,18 +6,16 @@ The least score wins, ties are broken at random, and a worker without a free cre
 full scan over a periodically shared snapshot herds; depth that rides on every reply does not.
 """
 
-from typing import TYPE_CHECKING
+from typing import Final
 
-from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.chance import Chance
 from hasten_policy.fleet.subset import affinity_score
+from hasten_policy.fleet.workers import ModelEntry
 
-if TYPE_CHECKING:
-    from random import Random
-
-FAR = 1e300
+FAR: Final = 1e300
 
 
-def pick(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:
+def pick(entries: list[ModelEntry], rng: Chance) -> ModelEntry | None:
     """The open entry with the least score among those with a free credit; None if all are full."""
     best: ModelEntry | None = None
     best_score = FAR
@@ -39,14 +37,7 @@ def pick(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:
     return best
 
 
-def pick_other(
-    entries: list[ModelEntry], rng: "Random", avoid: frozenset[str]
-) -> ModelEntry | None:
-    """As `pick`, without the workers in `avoid`."""
-    return pick([entry for entry in entries if entry.worker.worker_id not in avoid], rng)
-
-
-def pick_blind(entries: list[ModelEntry], rng: "Random") -> ModelEntry | None:
+def pick_blind(entries: list[ModelEntry], rng: Chance) -> ModelEntry | None:
     """Two random choices by own calls in flight, when most reports are stale.
 
     Stale depths mislead an argmin; two choices degrade softly (Mitzenmacher, 2001).

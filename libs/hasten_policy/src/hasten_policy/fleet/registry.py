@@ -1,35 +1,60 @@
-"""All workers and all models that a router knows, kept consistent with each other."""
+"""All workers and all models that a machine knows, kept consistent with each other."""
 
-from hasten_policy.admission.calibration import Shared, Theta
-from hasten_policy.fleet.models import ModelEntry, ModelView
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from hasten_policy.fleet.models import ModelView
+from hasten_policy.fleet.policy import FleetPolicy
 from hasten_policy.fleet.subset import affinity_score
-from hasten_policy.fleet.workers import PlainWorkerRecord, WorkerRecord
+from hasten_policy.fleet.workers import ModelEntry, PlainWorkerRecord, WorkerRecord
 from hasten_policy.load import WorkerReport
-from hasten_policy.ordering.orders import ORDERS
-from hasten_policy.router.policy import RouterPolicy
+
+V = TypeVar("V", bound=ModelView)
 
 
-class Registry:
-    """Workers by id and views by requested name."""
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a full report has changed.
 
-    def __init__(self, policy: RouterPolicy) -> None:
+    Attributes:
+        who: Who can get which calls.
+        times: Names of models that take another time on the worker than they did.
+    """
+
+    who: bool
+    times: tuple[str, ...] = ()
+
+
+class Registry(Generic[V]):
+    """Workers by id and views by requested name.
+
+    Args:
+        policy: Parameters.
+        new_view: Makes the view of a key, "model" or "model/version", and the model's name.
+        calls_max: Most calls at one worker without late binding.
+    """
+
+    __slots__ = ("_calls_max", "_new_view", "_policy", "views", "workers")
+
+    def __init__(
+        self, policy: FleetPolicy, new_view: Callable[[str, str], V], calls_max: int
+    ) -> None:
         self._policy = policy
-        self._fleet = policy.fleet
-        self._new_queue = ORDERS.get(policy.hold.order).queue
+        self._new_view = new_view
+        self._calls_max = calls_max
         self.workers: dict[str, WorkerRecord] = {}
-        self.views: dict[str, ModelView] = {}
-        self.thetas: dict[str, Theta] = {}
-        self._shared = Shared(policy.plan)
+        self.views: dict[str, V] = {}
 
     # --- workers ----------------------------------------------------------------------
 
     def join(self, worker_id: str, weight: float, now_s: float) -> WorkerRecord:
         """Adds a worker, in place of one of the same name. Weight is > 0."""
-        rank = affinity_score(self._fleet.router_id, worker_id)
+        rank = affinity_score(self._policy.router_id, worker_id)
         record = (
             WorkerRecord(worker_id, weight, now_s, rank)
-            if self._fleet.late_binding
-            else PlainWorkerRecord(worker_id, weight, now_s, rank, self._policy.hold.hold_calls_max)
+            if self._policy.late_binding
+            else PlainWorkerRecord(worker_id, weight, now_s, rank, self._calls_max)
         )
         self.workers[worker_id] = record
         return record
@@ -40,11 +65,11 @@ class Registry:
         touched = self._views_of(worker)
         self._take_out(worker, touched)
         for view in touched:
-            view.refresh_open(self._fleet)
+            view.refresh_open(self._policy)
         self.forget_unreported(touched)
 
-    def report(self, worker: WorkerRecord, report: WorkerReport) -> bool:
-        """Takes a full report over. True if who can get which calls has changed."""
+    def report(self, worker: WorkerRecord, report: WorkerReport) -> Changes:
+        """Takes a full report over."""
         before = worker.report
         was_open = worker.open
         worker.report = report
@@ -52,33 +77,27 @@ class Registry:
         if before is not None and self._same_models(before, report):
             ready = [model for model in report.models if model.ready]
             faster = False
+            moved: list[str] = []
             for entry, load in zip(worker.entries, ready, strict=True):
                 faster = faster or entry.best_s != load.best_s
                 if entry.refresh(load):
-                    self.theta_of(entry.name).restart()
+                    moved.append(entry.name)
             if faster or was_open != worker.open:
                 self.refresh_open_of(worker)
-            return was_open != worker.open
+            return Changes(who=was_open != worker.open, times=tuple(moved))
         self._rebuild(worker, report)
-        return True
+        return Changes(who=True)
 
     def refresh_open_of(self, worker: WorkerRecord) -> None:
         """After the worker's standing has changed."""
         for view in self._views_of(worker):
-            view.refresh_open(self._fleet)
+            view.refresh_open(self._policy)
 
     # --- models -----------------------------------------------------------------------
 
-    def find(self, model: str, version: str) -> ModelView | None:
+    def find(self, model: str, version: str) -> V | None:
         """What a request named; None when no worker has reported it."""
         return self.views.get(f"{model}/{version}" if version else model)
-
-    def theta_of(self, model: str) -> Theta:
-        """The model's calibration, kept even while no worker has the model."""
-        found = self.thetas.get(model)
-        if found is None:
-            found = self.thetas[model] = Theta(self._policy.plan, self._shared)
-        return found
 
     def knows_name(self, model: str) -> bool:
         """Some worker has reported a version of it, ready or not."""
@@ -101,10 +120,10 @@ class Registry:
             if view.open
         )
 
-    def forget_unreported(self, views: list[ModelView]) -> None:
-        """Forgets those views that no worker reports any more and no held call needs."""
+    def forget_unreported(self, views: list[V]) -> None:
+        """Forgets those views that no worker reports any more and nobody needs."""
         for view in views:
-            if not view.reporters and not view.held:
+            if not view.reporters and not view.wanted:
                 self.views.pop(view.key, None)
 
     # --- inner ------------------------------------------------------------------------
@@ -144,11 +163,11 @@ class Registry:
                 each.default_timeout_s = load.default_timeout_s
         for view in touched:
             view.entries.sort(key=lambda entry: entry.worker.worker_id)
-            view.refresh_open(self._fleet)
+            view.refresh_open(self._policy)
         self.forget_unreported(touched)
 
     @staticmethod
-    def _take_out(worker: WorkerRecord, views: list[ModelView]) -> None:
+    def _take_out(worker: WorkerRecord, views: list[V]) -> None:
         for view in views:
             view.reporters.discard(worker.worker_id)
             view.entries = [entry for entry in view.entries if entry.worker is not worker]
@@ -162,13 +181,13 @@ class Registry:
         if costs and not entry.measured:
             entry.cost_s = max(entry.cost_s, costs[len(costs) // 2])
 
-    def _view(self, key: str, model: str) -> ModelView:
+    def _view(self, key: str, model: str) -> V:
         view = self.views.get(key)
         if view is None:
-            view = self.views[key] = ModelView(key, self.theta_of(model), self._new_queue())
+            view = self.views[key] = self._new_view(key, model)
         return view
 
-    def _views_of(self, worker: WorkerRecord) -> list[ModelView]:
+    def _views_of(self, worker: WorkerRecord) -> list[V]:
         keys: list[str] = []
         if worker.report is not None:
             for load in worker.report.models:

@@ -1,23 +1,145 @@
-"""The router's memory of workers."""
+"""The workers of a fleet and the models on them, as one of their users knows them."""
 
 from collections import deque
-from typing import TYPE_CHECKING
+from dataclasses import InitVar, dataclass, field
+from typing import Final
 
-if TYPE_CHECKING:
-    from hasten_policy.fleet.models import ModelEntry, ModelView
-    from hasten_policy.load import LoadSample, WorkerReport
-    from hasten_policy.router.calls import CallRecord
+from hasten_policy.fleet.times import ModelTimes
+from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
+from hasten_policy.prediction.evidence import Evidence
 
-OTHERS_S = 0.5
+EVIDENCE_S: Final = 1.0
+"""For so long a round trip is evidence of what cannot be done in time."""
+OTHERS_S: Final = 0.5
 """Time constant of `WorkerRecord.others_per_s`."""
+JOIN_S: Final = 0.001
+"""A call that comes so shortly before a batch is expected to begin is not counted on to join it: it
+has a way to go, ..."""
+JOIN_SHARE: Final = 0.1
+"""... and the beginning is known to a share of the time until then. Were such calls let in, theta
+would fall and let in no others, as of all calls these are predicted to be done the soonest.
+"""
 
 
+@dataclass(slots=True, eq=False, repr=False)
+class ModelEntry(ModelTimes):
+    """One ready model version on one worker.
+
+    Attributes:
+        worker: Where.
+        load: Its first figures.
+        name: Model name.
+        version: Its version.
+        cost_s: Busy seconds per call, measured; the balancer's cost.
+        measured: cost_s comes from answers, not from the worker's own figures.
+        home: Lanes of the worker that are the model's home; see `homes`.
+        in_flight: Our unanswered calls of it there.
+        starts_s: Seconds until the next batch of these begins, as reported; negative if unknown.
+        waiting: Calls of it that wait there, from all routers, as reported.
+        window_calls: Answers in the present observation window.
+        evidence: Round trips of calls that met an idle worker.
+    """
+
+    worker: "WorkerRecord"
+    load: InitVar[ModelLoad]
+    name: str = field(init=False)
+    version: str = field(init=False)
+    cost_s: float = field(init=False, default=0.0)
+    measured: bool = field(init=False, default=False)
+    home: float = field(init=False, default=0.0)
+    in_flight: int = field(init=False, default=0)
+    starts_s: float = field(init=False, default=-1.0)
+    waiting: int = field(init=False, default=0)
+    window_calls: int = field(init=False, default=0)
+    evidence: Evidence = field(init=False, default_factory=lambda: Evidence(EVIDENCE_S))
+
+    def __post_init__(self, load: ModelLoad) -> None:
+        """Takes the first figures over."""
+        self.name = load.name
+        self.version = load.version
+        self.refresh(load)
+
+    def refresh(self, load: ModelLoad) -> bool:
+        """Takes the worker's newest figures over; the router's own measurement stays.
+
+        Returns:
+            As `ModelTimes.take`.
+        """
+        changed = self.take(load)
+        if not self.measured:
+            self.cost_s = load.service_s if load.service_s > 0 else self.full_cost_s
+        return changed
+
+    def finish_of_s(self, now_s: float, rows: int, elements: int) -> float:
+        """As `finish_in_s` of a call of `rows` and `elements`."""
+        if self.batch_max > 1:
+            return self.finish_in_s(now_s, rows, elements / rows)
+        return self.finish_in_s(now_s, 1, elements)
+
+    def finish_in_s(self, now_s: float, rows: int = 1, size: float = 0.0) -> float:
+        """Typical seconds until a call sent now would be done.
+
+        The worker says how long its own plan takes (backlog_s, which runs down with time) and
+        what waits there of each model. What we and others have sent since, and the call itself,
+        join the batches of their models, which grow until they run.
+
+        Args:
+            now_s: Now.
+            rows: Rows of the call.
+            size: Its elements per row; 0 when not known.
+        """
+        worker = self.worker
+        backlog_s = worker.backlog_s - (now_s - worker.load_at_s)
+        if backlog_s <= 0.0 and not worker.unseen:
+            return self.batch_s(rows, size)
+        if self.mixed:
+            return max(0.0, backlog_s) + worker.unseen_s / worker.lanes + self.batch_s(rows, size)
+        started: ModelEntry | None = None
+        if backlog_s <= 0.0:
+            # It was idle or has become so: the first unseen call has begun alone.
+            started = worker.unseen[0][0]
+            backlog_s = worker.unseen[0][1]
+        ahead = self.rows_of(self.waiting + worker.come(self, now_s) - (started is self))
+        age_s = now_s - worker.load_at_s
+        if self.waiting and self.starts_s >= 0.0 and worker.lanes == 1 and ahead < self.target_rows:
+            return self._joins_in_s(backlog_s, age_s, ahead, now_s, rows, size)
+        # Beyond what the usual size would take, its own rows are charged on top.
+        beyond_s = max(0.0, self.batch_s(rows, size) - self.batch_s(rows))
+        more_s = self.grown_s(ahead + rows) - self.plan_s(self.rows_of(self.waiting)) + beyond_s
+        for entry in worker.busy_entries():
+            if entry is not self:
+                calls = entry.waiting + worker.come(entry, now_s) - (entry is started)
+                if calls > 0:
+                    more_s += entry.grown_s(entry.rows_of(calls))
+                    more_s -= entry.plan_s(entry.rows_of(entry.waiting))
+        if worker.lanes == 1:
+            return backlog_s + more_s
+        residual_s = worker.residual_s - age_s
+        own_s = self.batch_s(max(ahead % self.target_rows + rows, self.batch_rows), size)
+        least_s = (residual_s if residual_s > 0 else 0.0) + own_s
+        shared_s = backlog_s + more_s / worker.lanes
+        return max(least_s, shared_s)
+
+    def _joins_in_s(
+        self, backlog_s: float, age_s: float, ahead: int, now_s: float, rows: int, size: float
+    ) -> float:
+        """As `finish_in_s` of a call that joins the batch that waits there, or, when that may have
+        begun since the worker reported, makes the next one with what has come.
+        """
+        if age_s <= self.starts_s - JOIN_S - JOIN_SHARE * self.starts_s:
+            return self.starts_s - age_s + self.batch_s(max(ahead + rows, self.batch_rows), size)
+        come = self.rows_of(self.worker.come(self, now_s))
+        return backlog_s + self.batch_s(max(come + rows, self.batch_rows), size)
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class WorkerRecord:
     """One worker as this router knows it.
 
     Attributes:
         worker_id: Its name.
         weight: Operator's weight.
+        now_s: When it joined.
         rank: Its place in the order in which this router draws subsets.
         report: Its newest full report; None before the first.
         seq: Of the newest load sample.
@@ -31,13 +153,12 @@ class WorkerRecord:
         window: Calls it grants us.
         lanes: Batches it runs at once.
         sent: Calls sent over our link, by this incarnation of it.
-        calls: Our unanswered calls there, by call id.
-        doubted: Those of them that are on trial: see `router.suspects`.
+        calls: Our unanswered calls there: call id to its model's entry, in the order sent.
         queue: depth plus own sends since, the balancer's v + a.
         inverse_share: 1 / (weight * slow start), the balancer's divisor.
         answered: Calls it answered for us.
         failed: Calls that failed there.
-        homes: Entries, with their views, that are at home there; see `homes`.
+        homes: Entries that are at home there, with the keys of their views; see `homes`.
         home_lanes: Their lanes in all.
         places: Entries by their place in the report's models; None for one that is not ready.
         told: Entries that waited there when it reported.
@@ -45,99 +166,77 @@ class WorkerRecord:
             reported, in order.
         unseen_s: Those seconds in all.
         unseen_of: Their number by entry.
+        entries: Its ready models.
+        ready_since_s: When its slow start began; negative before its first report.
+        failures_in_a_row: Infrastructure failures since its last answer.
+        window_ok: Answers in the present observation window.
+        window_failed: Failures in it.
+        slow_windows: Windows in a row in which it was far slower than the others.
+        ejections: How often it was ejected, less the good windows since.
+        ejected_until_s: End of its ejection; 0 when it is not ejected.
+        suspect: It has been silent for too long.
+        quiesced: It was asked to take no new calls, or has left.
+        ramping: Its slow start has not ended.
+        others: Calls that it had received from other routers when it reported.
+        others_at_s: When that was.
         others_per_s: Calls a second that it gets from other routers, smoothed.
     """
 
-    __slots__ = (
-        "answered",
-        "backlog_s",
-        "calls",
-        "depth",
-        "doubted",
-        "ejected_until_s",
-        "ejections",
-        "entries",
-        "failed",
-        "failures_in_a_row",
-        "heard_s",
-        "home_lanes",
-        "homes",
-        "inverse_share",
-        "lanes",
-        "load_at_s",
-        "others",
-        "others_at_s",
-        "others_per_s",
-        "places",
-        "queue",
-        "quiesced",
-        "ramping",
-        "rank",
-        "ready_since_s",
-        "received",
-        "report",
-        "residual_s",
-        "sent",
-        "seq",
-        "slow_windows",
-        "suspect",
-        "told",
-        "unseen",
-        "unseen_of",
-        "unseen_s",
-        "waiting",
-        "weight",
-        "window",
-        "window_failed",
-        "window_ok",
-        "worker_id",
+    worker_id: str
+    weight: float
+    now_s: InitVar[float]
+    rank: int = 0
+    report: WorkerReport | None = field(init=False, default=None)
+    entries: list[ModelEntry] = field(init=False, default_factory=list[ModelEntry])
+    calls: dict[int, ModelEntry] = field(init=False, default_factory=dict[int, ModelEntry])
+    heard_s: float = field(init=False)
+    load_at_s: float = field(init=False)
+    ready_since_s: float = field(init=False, default=-1.0)
+    seq: int = field(init=False, default=-1)
+    backlog_s: float = field(init=False, default=0.0)
+    residual_s: float = field(init=False, default=0.0)
+    waiting: int = field(init=False, default=0)
+    depth: int = field(init=False, default=0)
+    received: int = field(init=False, default=0)
+    window: int = field(init=False, default=0)
+    lanes: int = field(init=False, default=1)
+    sent: int = field(init=False, default=0)
+    queue: int = field(init=False, default=0)
+    inverse_share: float = field(init=False)
+    answered: int = field(init=False, default=0)
+    failed: int = field(init=False, default=0)
+    failures_in_a_row: int = field(init=False, default=0)
+    window_ok: int = field(init=False, default=0)
+    window_failed: int = field(init=False, default=0)
+    slow_windows: int = field(init=False, default=0)
+    ejections: int = field(init=False, default=0)
+    ejected_until_s: float = field(init=False, default=0.0)
+    suspect: bool = field(init=False, default=False)
+    quiesced: bool = field(init=False, default=False)
+    ramping: bool = field(init=False, default=False)
+    homes: list[tuple[ModelEntry, str]] = field(
+        init=False, default_factory=list[tuple[ModelEntry, str]]
     )
+    home_lanes: float = field(init=False, default=0.0)
+    places: list[ModelEntry | None] = field(init=False, default_factory=list[ModelEntry | None])
+    told: list[ModelEntry] = field(init=False, default_factory=list[ModelEntry])
+    unseen: deque[tuple[ModelEntry, float]] = field(
+        init=False, default_factory=deque[tuple[ModelEntry, float]]
+    )
+    unseen_s: float = field(init=False, default=0.0)
+    unseen_of: dict[ModelEntry, int] = field(init=False, default_factory=dict[ModelEntry, int])
+    others: int = field(init=False, default=0)
+    others_at_s: float = field(init=False)
+    others_per_s: float = field(init=False, default=0.0)
 
-    def __init__(self, worker_id: str, weight: float, now_s: float, rank: int = 0) -> None:
-        self.worker_id = worker_id
-        self.rank = rank
-        self.weight = weight
-        self.report: WorkerReport | None = None
-        self.entries: list[ModelEntry] = []
-        self.calls: dict[int, CallRecord] = {}
-        self.doubted = 0
+    def __post_init__(self, now_s: float) -> None:
+        """It begins now, with its full share."""
         self.heard_s = now_s
         self.load_at_s = now_s
-        self.ready_since_s = -1.0
-        self.seq = -1
-        self.backlog_s = 0.0
-        self.residual_s = 0.0
-        self.waiting = 0
-        self.depth = 0
-        self.received = 0
-        self.window = 0
-        self.lanes = 1
-        self.sent = 0
-        self.queue = 0
-        self.inverse_share = 1.0 / weight
-        self.answered = 0
-        self.failed = 0
-        self.failures_in_a_row = 0
-        self.window_ok = 0
-        self.window_failed = 0
-        self.slow_windows = 0
-        self.ejections = 0
-        self.ejected_until_s = 0.0
-        self.suspect = False
-        self.quiesced = False
-        self.ramping = False
-        self.homes: list[tuple[ModelEntry, ModelView]] = []
-        self.home_lanes = 0.0
-        self.places: list[ModelEntry | None] = []
-        self.told: list[ModelEntry] = []
-        self.unseen: deque[tuple[ModelEntry, float]] = deque()
-        self.unseen_s = 0.0
-        self.unseen_of: dict[ModelEntry, int] = {}
-        self.others = 0
         self.others_at_s = now_s
-        self.others_per_s = 0.0
+        self.inverse_share = 1.0 / self.weight
 
-    def take_load(self, load: "LoadSample", now_s: float) -> None:
+    def take_load(self, load: LoadSample, now_s: float) -> None:
         """Takes a load sample over unless a newer one is known."""
         self.heard_s = now_s
         if load.seq <= self.seq:
@@ -181,15 +280,21 @@ class WorkerRecord:
         self.others = others
         self.others_at_s = now_s
 
-    def sends(self, entry: "ModelEntry", alone_s: float) -> None:
+    def sends(self, call_id: int, entry: ModelEntry, alone_s: float) -> None:
         """A call of this entry goes there; alone it would take so long."""
+        self.calls[call_id] = entry
+        entry.in_flight += 1
         self.sent += 1
         self.queue += 1
         self.unseen.append((entry, alone_s))
         self.unseen_s += alone_s
         self.unseen_of[entry] = self.unseen_of.get(entry, 0) + 1
 
-    def come(self, entry: "ModelEntry", now_s: float) -> int:
+    def ends(self, call_id: int) -> None:
+        """A call that was sent there is no longer unanswered."""
+        self.calls.pop(call_id).in_flight -= 1
+
+    def come(self, entry: ModelEntry, now_s: float) -> int:
         """Calls of the entry that have come since the worker reported: those that we sent, and
         what the other routers send in that time, presumably of the models at home there.
         """
@@ -199,7 +304,7 @@ class WorkerRecord:
             sent += int(self.others_per_s * age_s * entry.home / self.home_lanes + 0.5)
         return sent
 
-    def busy_entries(self) -> "list[ModelEntry]":
+    def busy_entries(self) -> list[ModelEntry]:
         """Entries of which calls wait there, or may."""
         if len(self.entries) == 1:
             return self.entries
@@ -269,7 +374,7 @@ class PlainWorkerRecord(WorkerRecord):
         super().__init__(worker_id, weight, now_s, rank)
         self._calls_max = calls_max
 
-    def take_load(self, load: "LoadSample", now_s: float) -> None:
+    def take_load(self, load: LoadSample, now_s: float) -> None:
         """As `WorkerRecord.take_load`."""
         super().take_load(load, now_s)
         self.window = self._calls_max

@@ -1,7 +1,7 @@
 """What comes back from workers, and what becomes of the call."""
 
 from hasten_policy.fleet.changes import heard, note_failure
-from hasten_policy.fleet.models import ModelEntry
+from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.reasons import Reason
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.dispatch import redispatch
@@ -43,22 +43,21 @@ from that, and theta need not."""
 
 def answered(state: RouterState, event: AttemptAnswered, now_s: float) -> None:
     """An output: deliver it, unless nobody waits for it any more."""
-    worker = state.registry.workers.get(event.worker_id)
+    worker = state.fleet.workers.get(event.worker_id)
     if worker is None:
         return
     if event.load is not None:
-        heard(state, worker, event.load, now_s)
+        heard(state.fleet, worker, event.load, now_s)
     call = state.calls.get(event.call_id)
-    entry = call.entry_on(event.worker_id) if call is not None else None
+    entry = worker.calls.get(event.call_id)
     if call is not None and entry is not None:
         survived(state, call, entry)
         _learn(state, event, call, entry, now_s)
-        state.detach(call, entry)
+        state.attempts.end(call, entry)
         state.tenants.charge(call.tenant, event.service_s - call.cost_s)
         state.out.append(Deliver(call.call_id, event.worker_id))
         state.end(call, now_s, missed=now_s > call.deadline_s)
-    if state.held_views:
-        state.freed.append(worker)
+    state.hold.frees(worker)
 
 
 def _learn(
@@ -76,28 +75,27 @@ def _learn(
         entry.measured = True
     trip_s = now_s - call.sent_s
     if call.probe and now_s <= call.deadline_s:
-        state.disproved(call)
-    # What stood still here while the call was away is not the wire's.
-    if call.attempts == 1 and not state.host.stood_still_since(call.sent_s):
-        state.net.add(trip_s - event.server_s)
+        # What was learned in worse times is worth little.
+        call.view.theta.disproved()
+        state.way.disproved()
+    if call.attempts == 1:
+        state.way.took(trip_s - event.server_s, call.sent_s)
     if call.attempts == 1 and call.met_idle:
-        entry.evidence.add(call.rows_for(entry), call.elements, trip_s, now_s)
+        entry.evidence.add(entry.rows_there(call.rows), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)
-    if state.gate is not None:
-        state.gate.answered(now_s - call.arrived_s)
-    if state.balancer is not None:
-        state.balancer.answered(worker, trip_s, now_s)
+    state.gate.answered(now_s - call.arrived_s)
+    state.fleet.balancer.answered(worker, trip_s, now_s)
 
 
 def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     """A refusal or failure: try elsewhere if that can help, else hand it on unchanged."""
-    worker = state.registry.workers.get(event.worker_id)
+    worker = state.fleet.workers.get(event.worker_id)
     if worker is None:
         return
     if event.load is not None:
-        heard(state, worker, event.load, now_s)
+        heard(state.fleet, worker, event.load, now_s)
     call = state.calls.get(event.call_id)
-    entry = call.entry_on(event.worker_id) if call is not None else None
+    entry = worker.calls.get(event.call_id)
     reason = event.refusal.reason
     if call is not None and entry is not None:
         if reason is Reason.MODEL_FAILED:
@@ -105,10 +103,10 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
         elif event.content is not None:
             outlasted(state, entry, event.content, now_s)
         worker.failed += 1
-        state.detach(call, entry)
+        state.attempts.end(call, entry)
         if reason in INFRASTRUCTURE:
             worker.window_failed += 1
-            note_failure(state, worker, now_s)
+            note_failure(state.fleet, worker, now_s)
         hedge_runs = call.first is not None
         may_retry = (
             reason in TRY_ELSEWHERE
@@ -122,5 +120,4 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
                 state.tenants.charge(call.tenant, -call.cost_s)
             late = reason in TOO_LATE and OVERRAN not in event.refusal.metadata
             state.end(call, now_s, missed=True if late else None)
-    if state.held_views:
-        state.freed.append(worker)
+    state.hold.frees(worker)

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from hasten_policy.router.events import CallArrived
+
 if TYPE_CHECKING:
-    from hasten_policy.fleet.models import ModelEntry, ModelView
-    from hasten_policy.router.events import CallArrived
-    from hasten_policy.router.suspicion import Content
+    from hasten_policy.admission.views import AskedView
+    from hasten_policy.content import Content
+    from hasten_policy.fleet.workers import ModelEntry
 
 
 class CallRecord:
@@ -65,7 +67,7 @@ class CallRecord:
     )
 
     def __init__(
-        self, event: "CallArrived", view: "ModelView", now_s: float, deadline_s: float
+        self, event: CallArrived, view: "AskedView[CallRecord]", now_s: float, deadline_s: float
     ) -> None:
         self.call_id = event.call_id
         self.view = view
@@ -94,22 +96,6 @@ class CallRecord:
         self.alone = False
         self.on_trial = False
 
-    def rows_for(self, entry: "ModelEntry") -> int:
-        """Rows that it brings to a batch there: one where the model does not batch."""
-        return self.rows if entry.batch_max > 1 else 1
-
-    def size_for(self, entry: "ModelEntry") -> float:
-        """Its elements per row there; 0 when not known."""
-        return self.elements / self.rows if entry.batch_max > 1 else self.elements
-
     def precedes(self, other: "CallRecord") -> bool:
         """It goes first out of the hold queue."""
         return (self.order_s, self.call_id) < (other.order_s, other.call_id)
-
-    def entry_on(self, worker_id: str) -> "ModelEntry | None":
-        """The live attempt on that worker."""
-        if self.first is not None and self.first.worker.worker_id == worker_id:
-            return self.first
-        if self.second is not None and self.second.worker.worker_id == worker_id:
-            return self.second
-        return None

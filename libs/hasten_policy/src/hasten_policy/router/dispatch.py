@@ -1,36 +1,29 @@
 """Late binding: calls wait here, not in a worker's queue, until a worker grants a credit."""
 
-from hasten_policy.fleet.models import ModelEntry, ModelView
-from hasten_policy.fleet.pick import pick, pick_affine, pick_blind, pick_other
-from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.admission.gate import RETRY_S
+from hasten_policy.admission.views import AskedView
+from hasten_policy.fleet.pick import pick_affine
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.calls import CallRecord
-from hasten_policy.router.gating import dropped
+from hasten_policy.router.hold import INFINITY
 from hasten_policy.router.state import TIMER_CALL, TIMER_HEDGE, RouterState
-from hasten_policy.router.suspects import deaths, may_have
+from hasten_policy.router.suspects import deaths
 from hasten_policy.router.suspicion import DEATHS_MAX
 
-INFINITY = float("inf")
 LOOK_AHEAD = 16
 """Held calls of one model that are looked at for a worker that frees a credit."""
 
 
-def choose(
-    state: RouterState, view: ModelView, affinity: str, left_s: float, now_s: float
-) -> ModelEntry | None:
+def choose(state: RouterState, call: CallRecord, left_s: float, now_s: float) -> ModelEntry | None:
     """The worker for a new call with `left_s` of slack; None when every open one is full."""
-    if affinity:
-        found = pick_affine(view.open, affinity)
+    view = call.view
+    if call.alone:
+        return choose_other(state, call, now_s)
+    if call.affinity:
+        found = pick_affine(view.open, call.affinity)
         return found if found and len(found.worker.calls) < found.worker.window else None
-    if state.balancer is not None:
-        return state.balancer.pick(view.key, view.open, state.rng, now_s)
-    if state.blind:
-        return pick_blind(view.open, state.rng)
-    best = pick(view.open, state.rng)
-    if best is None or best.home or not best.worker.queue or left_s == INFINITY or not view.homes:
-        return best
-    # It would mix with other models there: rather fill a batch at home, if time allows.
-    return pick(view.homes, state.rng)
+    return state.fleet.balancer.choose(view, left_s, state.rng, now_s)
 
 
 def choose_other(state: RouterState, call: CallRecord, now_s: float) -> ModelEntry | None:
@@ -38,16 +31,15 @@ def choose_other(state: RouterState, call: CallRecord, now_s: float) -> ModelEnt
     view = call.view
     avoid = call.been
     if call.alone:
-        avoid |= {e.worker.worker_id for e in view.open if not may_have(state, call, e.worker)}
-    if state.balancer is None:
-        return pick_other(view.open, state.rng, avoid)
+        may_have = state.attempts.trials.may_have
+        avoid |= {e.worker.worker_id for e in view.open if not may_have(call, e.worker)}
     rest = [entry for entry in view.open if entry.worker.worker_id not in avoid]
-    return state.balancer.pick(view.key, rest, state.rng, now_s)
+    return state.fleet.balancer.pick(view.key, rest, state.rng, now_s)
 
 
 def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float) -> None:
     """Sends a call for the first time and sets its timers."""
-    state.send(call, entry, now_s)
+    state.attempts.begin(call, entry, now_s)
     if state.policy.retry.hedge_share > 0 and call.idempotent and not call.alone:
         state.hedges.earn(now_s)
         delay_s = max(call.view.latency.value, state.policy.retry.hedge_delay_min_s)
@@ -57,14 +49,14 @@ def begin(state: RouterState, call: CallRecord, entry: ModelEntry, now_s: float)
 
 def wait(state: RouterState, call: CallRecord) -> None:
     """Holds a call and sets the timer of its latest start."""
-    state.hold(call)
+    state.hold.push(call)
     if call.deadline_s != INFINITY:
         state.timers.push(call.deadline_s - call.view.best_s, TIMER_CALL, call)
 
 
 def use_freed_credits(state: RouterState, now_s: float) -> None:
     """Gives the credits that the present event has freed to held calls."""
-    freed = state.freed
+    freed = state.hold.freed
     while freed:
         use_credits(state, freed.pop(), now_s)
 
@@ -75,22 +67,26 @@ def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
 
     A call that could no longer finish in time there is shed instead.
     """
-    while state.held_views and len(worker.calls) < worker.window and worker.open:
-        best = _earliest(state, [view for _, view in worker.homes], worker, now_s)
+    hold = state.hold
+    while hold.views and len(worker.calls) < worker.window and worker.open:
+        best = _earliest(
+            state, [hold.views[key] for _, key in worker.homes if key in hold.views], worker, now_s
+        )
         if best is None:
             if worker.homes and worker.queue:
                 return
-            best = _earliest(state, list(state.held_views.values()), worker, now_s)
+            best = _earliest(state, list(hold.views.values()), worker, now_s)
         if best is None:
             return
-        if state.gate is not None and dropped(state, best, now_s):
+        if state.gate.drops(now_s - best.arrived_s, now_s):
+            _drop(state, best, now_s)
             continue
-        state.unhold(best)
+        hold.remove(best)
         begin(state, best, best.view.by_worker[worker.worker_id], now_s)
 
 
 def _earliest(
-    state: RouterState, views: list[ModelView], worker: WorkerRecord, now_s: float
+    state: RouterState, views: list[AskedView[CallRecord]], worker: WorkerRecord, now_s: float
 ) -> CallRecord | None:
     """The held call of these views with the earliest deadline that the worker may have."""
     best: CallRecord | None = None
@@ -105,7 +101,7 @@ def _earliest(
 
 
 def _first_for(
-    state: RouterState, view: ModelView, entry: ModelEntry, now_s: float
+    state: RouterState, view: AskedView[CallRecord], entry: ModelEntry, now_s: float
 ) -> CallRecord | None:
     """The first held call that this worker may have, among the first few.
 
@@ -118,7 +114,7 @@ def _first_for(
             continue
         if now_s + entry.best_s > call.deadline_s or entry.worker.worker_id in call.been:
             continue
-        if not may_have(state, call, entry.worker):
+        if not state.attempts.trials.may_have(call, entry.worker):
             continue
         own = pick_affine(view.open, call.affinity) if call.affinity and not call.been else entry
         if own is entry:
@@ -141,8 +137,8 @@ def redispatch(state: RouterState, call: CallRecord, now_s: float) -> bool:
     call.alone = call.alone or bool(died)
     entry = choose_other(state, call, now_s)
     if entry is not None:
-        state.send(call, entry, now_s)
-    elif state.held_count < state.policy.hold.hold_calls_max:
+        state.attempts.begin(call, entry, now_s)
+    elif not state.hold.full:
         wait(state, call)
     else:
         return False
@@ -158,3 +154,10 @@ def shed(state: RouterState, call: CallRecord, now_s: float) -> None:
         metadata=(("queued_ms", f"{waited_ms:.3f}"),),
     )
     state.refuse(call, refusal, now_s, missed=True)
+
+
+def _drop(state: RouterState, call: CallRecord, now_s: float) -> None:
+    """Refuses a held call that the gate drops when its turn has come."""
+    waited_ms = (now_s - call.arrived_s) * 1e3
+    why = f"dropped after {waited_ms:.1f} ms in a queue that does not empty"
+    state.refuse(call, Refusal(Reason.OVERLOADED, why, RETRY_S), now_s, missed=None)

@@ -1,4 +1,5 @@
-"""What the router's machine is told (events) and what it asks for (effects).
+"""What the router's machine is told (events) and what it asks for (effects). What it is told of
+workers, and says of them, is the fleet's (`hasten_policy.fleet.events`).
 
 The shell turns gRPC calls, worker links and timers into events and carries the effects
 out, in order. A call has at most one attempt on any worker, so (call_id, worker_id) names
@@ -9,78 +10,12 @@ None is frozen, as making a frozen one takes several times as long; and none is 
 
 from dataclasses import dataclass
 
-from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.content import Content
+from hasten_policy.fleet.events import FleetEvent, StandingChanged
+from hasten_policy.load import HostLag, LoadSample
 from hasten_policy.reasons import Refusal
-from hasten_policy.router.suspicion import Content
 
-# --- events: workers ------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class WorkerJoined:
-    """A link to a worker opened. Until its first report it gets no calls.
-
-    Attributes:
-        worker_id: Its name.
-        weight: Operator's weight, > 0; 1 is normal. Divides its score.
-    """
-
-    worker_id: str
-    weight: float = 1.0
-
-
-@dataclass(slots=True)
-class WorkerReported:
-    """A full report arrived, over the link or, at start, from the store."""
-
-    worker_id: str
-    report: WorkerReport
-
-
-@dataclass(slots=True)
-class LoadTold:
-    """A worker told its load although it had nothing to answer."""
-
-    worker_id: str
-    load: LoadSample
-
-
-@dataclass(slots=True)
-class Asked:
-    """A call and what it asked.
-
-    Attributes:
-        call_id: The call.
-        content: Of its request; None where that does not tell what the model gets.
-    """
-
-    call_id: int
-    content: Content | None
-
-
-@dataclass(slots=True)
-class WorkerLost:
-    """The link broke or the worker left; its unanswered attempts will not answer.
-
-    Attributes:
-        worker_id: Its name.
-        ran: Those of them that ran, if its process died; empty if it was only the link.
-        alike: All other open calls with the content of one of these, wherever they are.
-    """
-
-    worker_id: str
-    ran: tuple[Asked, ...] = ()
-    alike: tuple[Asked, ...] = ()
-
-
-@dataclass(slots=True)
-class WorkerQuiesced:
-    """An operator or discovery asks that the worker gets no new calls."""
-
-    worker_id: str
-
-
-# --- events: calls --------------------------------------------------------------------
+# --- events --------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -180,11 +115,7 @@ RouterEvent = (
     | AttemptAnswered
     | AttemptRefused
     | CallAbandoned
-    | WorkerJoined
-    | WorkerReported
-    | LoadTold
-    | WorkerLost
-    | WorkerQuiesced
+    | FleetEvent
     | HostLag
     | Woke
     | CheckpointRestored
@@ -244,21 +175,6 @@ class WakeAt:
     """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
 
     at_s: float
-
-
-@dataclass(slots=True)
-class StandingChanged:
-    """A worker's standing changed; for logs, metrics and operators.
-
-    Attributes:
-        worker_id: The worker.
-        standing: connecting, ready, slow_start, suspect, ejected, draining or gone.
-        cause: One phrase for people.
-    """
-
-    worker_id: str
-    standing: str
-    cause: str
 
 
 @dataclass(slots=True)

@@ -3,23 +3,25 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
-from hasten_policy.fleet.changes import (
-    check_silence,
-    close_window,
-    joined,
-    lost,
-    quiesced,
-    ramp,
-    reported,
-    restore,
-    told,
+from hasten_policy.chance import Chance
+from hasten_policy.fleet.changes import close_window, quiesced, ramp, restore, weight_set
+from hasten_policy.fleet.events import (
+    FleetEvent,
+    LoadTold,
+    WeightSet,
+    WorkerJoined,
+    WorkerLost,
+    WorkerQuiesced,
+    WorkerReported,
 )
+from hasten_policy.fleet.state import TIMER_RAMP, TIMER_RESTORE, TIMER_SILENCE
 from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.load import HostLag, WorkerReport
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.answers import answered, refused
+from hasten_policy.router.arrival import arrive
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.dispatch import choose_other, shed, use_freed_credits
 from hasten_policy.router.events import (
@@ -28,30 +30,21 @@ from hasten_policy.router.events import (
     CallAbandoned,
     CallArrived,
     CheckpointRestored,
-    LoadTold,
     RouterEffect,
     RouterEvent,
     WakeAt,
     Woke,
-    WorkerJoined,
-    WorkerLost,
-    WorkerQuiesced,
-    WorkerReported,
 )
-from hasten_policy.router.plan import arrive
+from hasten_policy.router.orphans import (
+    rescue,
+    worker_joined,
+    worker_lost,
+    worker_reported,
+    worker_told,
+)
 from hasten_policy.router.policy import RouterPolicy
-from hasten_policy.router.state import (
-    TIMER_CALL,
-    TIMER_HEDGE,
-    TIMER_RAMP,
-    TIMER_RESTORE,
-    TIMER_SILENCE,
-    RouterState,
-)
+from hasten_policy.router.state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.router.suspects import banned
-
-if TYPE_CHECKING:
-    from random import Random
 
 REJECTING_S = 1.0
 """No hedges for this long after a refusal: spare capacity there is none."""
@@ -97,15 +90,15 @@ class RouterMachine:
 
     __slots__ = ("_state", "_wake_s")
 
-    def __init__(self, settings: RouterPolicy, *, rng: "Random") -> None:
+    def __init__(self, settings: RouterPolicy, *, rng: Chance) -> None:
         self._state = RouterState(settings, rng)
         self._wake_s: float | None = None
 
     def on(self, event: RouterEvent, *, now_s: float) -> list[RouterEffect]:
         """Handles one event; `now_s` never goes back."""
         state = self._state
-        out: list[RouterEffect] = []
-        state.out = out
+        out = state.out
+        out.clear()
         if isinstance(event, CallArrived):
             if event.content is None or not banned(state, event, now_s):
                 arrive(state, event, now_s)
@@ -118,18 +111,18 @@ class RouterMachine:
         elif isinstance(event, Woke):
             self._wake_s = None
         else:
-            self._on_worker(event, now_s)
+            self._on_others(event, now_s)
         next_s = state.timers.next_s()
         if next_s is not None and next_s <= now_s:
             self._due(now_s)
             next_s = state.timers.next_s()
-        if state.freed:
+        if state.hold.freed:
             use_freed_credits(state, now_s)
             next_s = state.timers.next_s()
         if next_s is not None and (self._wake_s is None or next_s < self._wake_s):
             self._wake_s = next_s
             out.append(WakeAt(next_s))
-        return out
+        return out.copy()
 
     # --- looking in -------------------------------------------------------------------
 
@@ -142,26 +135,26 @@ class RouterMachine:
     @property
     def held(self) -> int:
         """Calls in the hold queue."""
-        return self._state.held_count
+        return self._state.hold.count
 
     @property
     def in_flight(self) -> int:
         """Calls that were sent and have not ended."""
-        return len(self._state.calls) - self._state.held_count
+        return len(self._state.calls) - self._state.hold.count
 
     def serves(self, model: str, version: str) -> bool:
         """Some open worker has it ready."""
-        view = self._state.registry.find(model, version)
+        view = self._state.fleet.registry.find(model, version)
         return view is not None and bool(view.open)
 
     def knows(self, model: str, version: str) -> bool:
         """Some worker has reported it, ready or not."""
-        registry = self._state.registry
+        registry = self._state.fleet.registry
         return registry.find(model, version) is not None or registry.is_loading(model, version)
 
     def views(self, *, now_s: float) -> list[WorkerView]:
         """All workers, by name."""
-        workers = sorted(self._state.registry.workers.values(), key=lambda w: w.worker_id)
+        workers = sorted(self._state.fleet.registry.workers.values(), key=lambda w: w.worker_id)
         return [
             WorkerView(
                 worker_id=worker.worker_id,
@@ -178,36 +171,29 @@ class RouterMachine:
 
     def checkpoint(self) -> bytes:
         """What is worth keeping over a restart, for `CheckpointRestored`: the thetas by model."""
-        thetas = {name: theta.values for name, theta in self._state.registry.thetas.items()}
+        thetas = self._state.thetas.values()
         return json.dumps({"theta": thetas}, sort_keys=True).encode()
 
     # --- inner ------------------------------------------------------------------------
 
-    def _on_worker(
-        self,
-        event: LoadTold
-        | WorkerReported
-        | WorkerJoined
-        | WorkerLost
-        | WorkerQuiesced
-        | HostLag
-        | CheckpointRestored,
-        now_s: float,
-    ) -> None:
+    def _on_others(self, event: FleetEvent | HostLag | CheckpointRestored, now_s: float) -> None:
+        """Of workers, of the host and of the time before the restart."""
         state = self._state
         match event:
             case LoadTold():
-                told(state, event, now_s)
+                worker_told(state, event, now_s)
             case WorkerReported():
-                reported(state, event, now_s)
+                worker_reported(state, event, now_s)
             case WorkerJoined():
-                joined(state, event, now_s)
+                worker_joined(state, event, now_s)
             case WorkerLost():
-                lost(state, event, now_s)
+                worker_lost(state, event, now_s)
+            case WeightSet():
+                weight_set(state.fleet, event, now_s)
             case HostLag():
-                state.host.heard(event, now_s)
+                state.way.host.heard(event, now_s)
             case WorkerQuiesced():
-                quiesced(state, event.worker_id)
+                quiesced(state.fleet, event.worker_id)
             case CheckpointRestored():
                 self._remember(event.value)
             case _:
@@ -220,7 +206,7 @@ class RouterMachine:
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return
         for name, values in found.items():
-            self._state.registry.theta_of(name).restore(values)
+            self._state.thetas.of(name).restore(values)
 
     def _abandon(self, call_id: int, now_s: float) -> None:
         state = self._state
@@ -244,13 +230,13 @@ class RouterMachine:
                     self._hedge(subject, now_s)
             elif isinstance(subject, WorkerRecord):
                 if kind == TIMER_SILENCE:
-                    check_silence(state, subject, now_s)
+                    rescue(state, subject, now_s)
                 elif kind == TIMER_RAMP:
-                    ramp(state, subject, now_s)
-                elif kind == TIMER_RESTORE:
-                    restore(state, subject, now_s)
+                    ramp(state.fleet, subject, now_s)
+                elif kind == TIMER_RESTORE and restore(state.fleet, subject, now_s):
+                    state.hold.frees(subject)
             else:
-                close_window(state, now_s)
+                close_window(state.fleet, now_s)
         state.timers.compact(len(state.calls), state.cares)
 
     def _call_due(self, call: CallRecord, now_s: float) -> None:
@@ -281,7 +267,7 @@ class RouterMachine:
         if other is None or now_s + other.batch_s(1) > call.deadline_s:
             return
         if state.hedges.try_spend(now_s):
-            state.send(call, other, now_s)
+            state.attempts.begin(call, other, now_s)
 
 
 def _mean_cost_s(worker: WorkerRecord) -> float:

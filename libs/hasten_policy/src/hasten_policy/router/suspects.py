@@ -1,17 +1,18 @@
 """Calls that ran when a worker died: which are tried once more, alone, and which never again."""
 
-from hasten_policy.fleet.models import ModelEntry, ModelView
-from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.content import Content
+from hasten_policy.fleet.events import WorkerLost
+from hasten_policy.fleet.models import ModelView
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.events import (
     CallArrived,
     InputBanned,
     Refuse,
-    WorkerLost,
 )
 from hasten_policy.router.state import RouterState
-from hasten_policy.router.suspicion import DEATHS_MAX, Content, Input
+from hasten_policy.router.suspicion import DEATHS_MAX, Input
 
 
 def deaths(
@@ -27,28 +28,12 @@ def deaths(
 
 def banned(state: RouterState, event: CallArrived, now_s: float) -> bool:
     """Whether a new call's input is not run; then it has been refused."""
-    view = state.registry.find(event.model, event.version)
+    view = state.fleet.registry.find(event.model, event.version)
     died = deaths(state, view, event.content, now_s) if view is not None else ()
     if len(died) < DEATHS_MAX:
         return False
     state.out.append(Refuse(event.call_id, _poisonous(died)))
     return True
-
-
-def may_have(state: RouterState, call: CallRecord, worker: WorkerRecord) -> bool:
-    """Whether a call that is doubted may go there now. Each runs in a batch of its own, and workers
-    tell which one runs. So equal ones that ran go to one worker, and may end that one only, while
-    those that did not run wait for what becomes of these; and where runs go on side by side no two
-    different ones meet, so that it is known which of them did it.
-    """
-    if not call.alone:
-        return True
-    content = call.content
-    there = state.trials.get(content) if content is not None else None
-    if there is not None and (there.worker is not worker or not call.deaths):
-        return False
-    equal = there.calls if there is not None else 0
-    return worker.lanes == 1 or worker.doubted == equal
 
 
 def blame(state: RouterState, worker: WorkerRecord, event: WorkerLost, now_s: float) -> None:
@@ -88,7 +73,7 @@ def _of(
     found: list[tuple[CallRecord, ModelEntry]] = []
     for one in event.ran:
         call = state.calls.get(one.call_id)
-        entry = call.entry_on(worker.worker_id) if call is not None else None
+        entry = worker.calls.get(one.call_id)
         if call is not None and entry is not None:
             call.content = one.content
             found.append((call, entry))
@@ -158,7 +143,7 @@ def _ban(state: RouterState, suspect: Input, died: tuple[str, ...], now_s: float
 
 def _held_with(state: RouterState, suspect: Input) -> list[CallRecord]:
     views = [
-        state.held_views.get(key) for key in (suspect.model, f"{suspect.model}/{suspect.version}")
+        state.hold.views.get(key) for key in (suspect.model, f"{suspect.model}/{suspect.version}")
     ]
     return [
         call

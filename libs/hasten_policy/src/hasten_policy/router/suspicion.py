@@ -8,21 +8,10 @@ answer clears an input, and a process that turns out to live clears all that it 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from hasten_policy.content import Content
+
 DEATHS_MAX = 2
 """Processes that may die of one input."""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What tells a request's inputs from all others, without keeping them.
-
-    Attributes:
-        size_bytes: Of the inputs.
-        digest: Of them, in text.
-    """
-
-    size_bytes: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The worker's machine: admits calls, forms batches, watches runs, answers each call once."""
 
-from math import ceil, inf, isfinite
+from collections.abc import Iterable
+from math import inf, isfinite
 from typing import assert_never
 
 from hasten_policy.batching.batcher import FormedBatch
@@ -8,7 +9,7 @@ from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.margin import Margin
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
-from hasten_policy.load import HostLag, LoadSample, WorkerReport
+from hasten_policy.load import HostLag, ModelSpec
 from hasten_policy.prediction.predictor import ServicePredictor
 from hasten_policy.worker import refusals
 from hasten_policy.worker.admission import Admission
@@ -23,10 +24,7 @@ from hasten_policy.worker.events import (
     LoadAsked,
     ModelClosed,
     ModelOpened,
-    ModelSpec,
     ReportAsked,
-    SendLoad,
-    SendReport,
     StartBatch,
     StopBatch,
     TellLoad,
@@ -37,11 +35,8 @@ from hasten_policy.worker.events import (
 )
 from hasten_policy.worker.lanes import Lanes, RunningBatch, Stop
 from hasten_policy.worker.policy import WorkerPolicy
-from hasten_policy.worker.report import model_load, waiting_of
+from hasten_policy.worker.telling import Telling
 from hasten_policy.worker.windows import LinkWindows
-
-WINDOW_WEIGHT = 0.2
-"""Weight of one started batch in the average that the window is made of."""
 
 
 class WorkerMachine:
@@ -64,10 +59,8 @@ class WorkerMachine:
         "_lanes",
         "_links",
         "_policy",
-        "_seq",
-        "_service_s",
+        "_telling",
         "_wait_s",
-        "_window_calls",
     )
 
     def __init__(self, settings: WorkerPolicy) -> None:
@@ -85,9 +78,7 @@ class WorkerMachine:
         self._armed_s = inf
         self._wait_s = inf
         self._batch_id = 0
-        self._seq = 0
-        self._service_s = 0.0
-        self._window_calls = 0.0
+        self._telling = Telling(settings, self._batcher, self._lanes, self._book, self._links)
 
     @property
     def waiting(self) -> int:
@@ -110,14 +101,15 @@ class WorkerMachine:
     def on(self, event: WorkerEvent, *, now_s: float) -> list[WorkerEffect]:
         """Takes one event in and returns what is to be done, in order."""
         if isinstance(event, LoadAsked | ReportAsked):
-            return [self._asked(event, now_s)]
+            return [self._telling.asked(event, now_s)]
         effects = self._book.begin(now_s)
+        whom: Iterable[int] = ()
         if isinstance(event, CallArrived):
             self._arrived(event, now_s)
             if event.more_follow:
                 return effects
         elif isinstance(event, BatchEnded):
-            self._ended(event, now_s)
+            whom = self._ended(event, now_s)
         elif isinstance(event, CallCancelled):
             self._cancelled(event.call_id, now_s)
         else:
@@ -127,57 +119,15 @@ class WorkerMachine:
         self._start_batches(now_s)
         if not self._lanes.free and isinstance(event, BatchEnded | CallArrived):
             # Batch follows batch, and calls of many routers gather for the next.
-            for link_id in self._links.to_tell(now_s):
-                self._links.load_leaves(link_id, now_s)
-                effects.append(TellLoad(link_id))
+            whom = self._links.to_tell(now_s)
+        for link_id in whom:
+            self._links.load_leaves(link_id, now_s)
+            effects.append(TellLoad(link_id))
         due_s = min(self._book.expiry.next_s, self._lanes.check_s, self._wait_s)
         if due_s < self._armed_s:
             self._armed_s = due_s
             effects.append(WakeAt(due_s))
         return effects
-
-    def _asked(self, event: LoadAsked | ReportAsked, now_s: float) -> SendLoad | SendReport:
-        load = self._sample(event.link_id, now_s)
-        if isinstance(event, LoadAsked):
-            return SendLoad(event.link_id, load)
-        draining = self._book.draining
-        report = WorkerReport(
-            incarnation=event.incarnation,
-            draining=draining,
-            lanes=self._policy.lanes,
-            load=load,
-            models=tuple(
-                model_load(model, draining=draining) for model in self._book.models.values()
-            ),
-        )
-        return SendReport(event.link_id, report)
-
-    def _sample(self, link_id: int, now_s: float) -> LoadSample:
-        self._seq += 1
-        lanes = self._lanes
-        work_s = self._batcher.clear_s() + lanes.residuals_s(now_s)
-        policy = self._policy
-        waiting: tuple[tuple[int, int], ...] = ()
-        starts_s: tuple[float, ...] = ()
-        if self._book.waiting:
-            waiting = waiting_of(self._batcher.waiting_models())
-            starts = self._batcher.starts_s(lanes.residual_s(now_s))
-            starts_s = tuple([starts[place] for place, _ in waiting])
-        total = max(2, ceil(policy.lanes * policy.window_batches * self._window_calls))
-        total = min(total, policy.waiting_max)
-        return LoadSample(
-            seq=self._seq,
-            depth=len(self._book.calls),
-            backlog_s=work_s / lanes.count,
-            residual_s=lanes.residual_s(now_s),
-            received=self._links.received(link_id),
-            window=0 if self._book.draining else self._links.share(link_id, total, now_s),
-            service_s=self._service_s,
-            waiting=self._book.waiting,
-            arrived=self._links.arrived,
-            waiting_of=waiting,
-            starts_s=starts_s,
-        )
 
     def _on_rare(
         self,
@@ -255,7 +205,7 @@ class WorkerMachine:
                     book.withdraw(call)
                     book.refuse(call, refusals.batch_too_large(spec, call.rows))
         if not self._batch_id:
-            self._window_calls = max(self._window_calls, model.window_calls())
+            self._telling.opened(model)
 
     # --- batches ----------------------------------------------------------------------
 
@@ -304,8 +254,7 @@ class WorkerMachine:
             )
         )
         model.began(formed.rows)
-        weight = WINDOW_WEIGHT if batch_id > 1 else 1.0
-        self._window_calls += weight * (model.window_calls() - self._window_calls)
+        self._telling.started(model, first=batch_id == 1)
         self._book.effects.append(
             StartBatch(
                 batch_id=batch_id,
@@ -318,10 +267,14 @@ class WorkerMachine:
             )
         )
 
-    def _ended(self, event: BatchEnded, now_s: float) -> None:
+    def _ended(self, event: BatchEnded, now_s: float) -> Iterable[int]:
+        """Links to be told the load if the lane stays free."""
         batch = self._lanes.end(event.batch_id)
         if batch is None:
-            return
+            return ()
+        # An answer tells its router that the run is over. When nobody waits for the run any more,
+        # as when it was stopped, all of them would refuse calls behind it until the next report.
+        unheard = self._links.ids() if not batch.live and not self._book.waiting else ()
         model = batch.model
         model.charged_s += event.took_s
         self._book.overran = now_s - batch.started_s > batch.cautious_s
@@ -346,6 +299,7 @@ class WorkerMachine:
         else:
             self._after_failure(batch, event.took_s)
         self._book.end_model(model)
+        return unheard
 
     def _deliver(self, batch: RunningBatch, took_s: float) -> None:
         model = batch.model
@@ -356,7 +310,7 @@ class WorkerMachine:
             model.service_s += weight * (per_call_s - model.service_s)
         else:
             model.service_s = per_call_s
-        self._service_s = model.service_s
+        self._telling.service_s = model.service_s
         per_row_s = took_s / batch.rows
         for call in batch.live_calls():
             self._book.deliver(call, per_row_s * call.rows)

@@ -1,7 +1,7 @@
 """What a worker says when it does not answer."""
 
+from hasten_policy.load import ModelSpec
 from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
-from hasten_policy.worker.events import ModelSpec
 
 
 def model_not_found(key: str) -> Refusal:

@@ -79,6 +79,10 @@ class LinkWindows:
                 found.append(link_id)
         return found
 
+    def ids(self) -> tuple[int, ...]:
+        """All open links."""
+        return tuple(self._links)
+
     def received(self, link_id: int) -> int:
         """Calls that came over the link; 0 for an unknown one."""
         link = self._links.get(link_id)

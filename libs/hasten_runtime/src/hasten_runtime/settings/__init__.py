@@ -10,6 +10,8 @@ from hasten_runtime.settings.groups import (
     FrontSettings,
     GrpcSettings,
     HostPort,
+    PendingMax,
+    PendingSoft,
     TelemetrySettings,
 )
 from hasten_runtime.settings.loading import SettingsFault, load, read
@@ -27,6 +29,8 @@ __all__ = [
     "FrontSettings",
     "GrpcSettings",
     "HostPort",
+    "PendingMax",
+    "PendingSoft",
     "PolicyGroup",
     "ServiceSettings",
     "SettingsFault",

@@ -25,6 +25,28 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 """An address to listen at or to call."""
 
 
+PendingSoft = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="At most so many calls wait to be taken on. Some of the calls beyond are "
+        "cut with CANCELLED.",
+    ),
+]
+PendingMax = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="All calls beyond so many that wait are cut with CANCELLED. A higher "
+        "number takes larger crowds and lets calls grow old.",
+    ),
+]
+
+_SERVER = ServerLimits()
+
+
 class GrpcSettings(SettingsGroup):
     """Bounds of servers and channels."""
 
@@ -43,20 +65,8 @@ class GrpcSettings(SettingsGroup):
         ge=1,
         description="The whole server may have so many calls open. Unset sets no such limit.",
     )
-    pending_soft: int = Field(
-        default=1000,
-        ge=1,
-        le=100_000,
-        description="At most so many calls wait to be taken on. Some of the calls beyond are "
-        "cut with CANCELLED.",
-    )
-    pending_max: int = Field(
-        default=3000,
-        ge=1,
-        le=100_000,
-        description="All calls beyond so many that wait are cut with CANCELLED. A higher "
-        "number takes larger bursts and lets calls grow old.",
-    )
+    pending_soft: PendingSoft = _SERVER.pending_soft
+    pending_max: PendingMax = _SERVER.pending_max
     handshake_s: float = Field(
         default=3.0, gt=0, le=60, description="A connection has so many seconds for its handshake."
     )
@@ -158,6 +168,17 @@ class DiscoverySettings(SettingsGroup):
         description="Consul learns that a service is well from the service (ttl) or asks the "
         "service (grpc).",
     )
+
+    def filled_in(self, redis_url: str, workers: tuple[str, ...] = ()) -> "DiscoverySettings":
+        """The same, what it leaves open taken from a service's own settings: the Redis of its
+        leases, and static workers.
+        """
+        changes: dict[str, object] = {}
+        if workers and not self.workers:
+            changes["workers"] = workers
+        if self.kind == "redis" and not self.address:
+            changes["address"] = redis_url
+        return self.model_copy(update=changes)
 
 
 class TelemetrySettings(SettingsGroup):

@@ -27,14 +27,13 @@ FIRST_FRAME_BYTES_MAX: Final = 64
 _log = logs.logger(__name__)
 
 
-class LinkEnd(FrameSink, Protocol):
-    """The worker's end of one link, the sink of its connection.
+class LinkHandle(FrameSink, Protocol):
+    """The worker's end of one link, as the door knows it: the sink of its connection."""
 
-    Attributes:
-        fault: Why it ends, when something is wrong with it.
-    """
-
-    fault: Refusal | None
+    @property
+    def fault(self) -> Refusal | None:
+        """Why it ends, when something is wrong with it."""
+        ...
 
     def finish(self) -> None:
         """Ends the link once what waits has been sent."""
@@ -50,7 +49,7 @@ class LinkMaker(Protocol):
 
     def open_link(
         self, connection: Frames, frame_bytes_max: int, on_end: Callable[[], None]
-    ) -> LinkEnd:
+    ) -> LinkHandle:
         """The end of a link that has just shown its ticket.
 
         Args:
@@ -92,7 +91,7 @@ class LinkDoor:
         self._finished = False
         self._tickets: dict[bytes, tuple[_Caller, asyncio.TimerHandle]] = {}
         self._unknown: dict[_Arrival, None] = {}
-        self._open: set[LinkEnd] = set()
+        self._open: set[LinkHandle] = set()
         self._none_left = asyncio.Event()
         self._none_left.set()
 

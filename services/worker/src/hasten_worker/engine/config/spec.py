@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_policy.worker.events import ModelSpec
+from hasten_policy.load import ModelSpec
 from hasten_worker.engine.config.parameters import Parameters
 from hasten_worker.engine.onnx.session import TENSORRT, SessionPlan
 from hasten_worker.engine.refusal import ModelRefused

@@ -18,7 +18,7 @@ from hasten.inference.v2.model_config_pb2 import (
     ModelInput,
     ModelOutput,
 )
-from hasten_policy.worker.events import ModelSpec
+from hasten_policy.load import ModelSpec
 from hasten_worker.engine.config.complete import check_batch_max, check_dims
 from hasten_worker.engine.config.parameters import Parameters
 from hasten_worker.engine.config.rules import SYNTHETIC
