@@ -85,8 +85,8 @@ def own_redis_server() -> Iterator[RedisServer]:
         server.close()
 
 
-@pytest.fixture(scope="session")
-def _consul_agent_of_session() -> Iterator[ConsulAgent]:
+@pytest.fixture(scope="module")
+def _consul_agent_of_module() -> Iterator[ConsulAgent]:
     agent = ConsulAgent()
     try:
         agent.start()
@@ -96,11 +96,14 @@ def _consul_agent_of_session() -> Iterator[ConsulAgent]:
 
 
 @pytest.fixture
-def consul_agent(_consul_agent_of_session: ConsulAgent) -> ConsulAgent:
-    """A real Consul agent without services, shared by this process's tests: leave it running."""
-    for service_id in _consul_agent_of_session.get("/v1/agent/services"):
-        _consul_agent_of_session.put(f"/v1/agent/service/deregister/{service_id}")
-    return _consul_agent_of_session
+def consul_agent(_consul_agent_of_module: ConsulAgent) -> ConsulAgent:
+    """A real Consul agent without services, shared by the tests of a file: leave it running.
+
+    Not for longer: an agent that nobody asks takes a twentieth of a core.
+    """
+    for service_id in _consul_agent_of_module.get("/v1/agent/services"):
+        _consul_agent_of_module.put(f"/v1/agent/service/deregister/{service_id}")
+    return _consul_agent_of_module
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from hasten_policy.groups import changed, named
 from hasten_policy.registry import KINDS, names, resolve
 from tests.property.policy_router.test_machine import POLICY as ROUTER_POLICY
 from tests.property.policy_router.test_machine import Router
@@ -37,7 +38,7 @@ def same(text: str, side: str) -> tuple[Any, ...]:
     """What of a text concerns one side; texts that agree in it need one run."""
     found = resolve(text)
     if side == "router":
-        return tuple(getattr(found.router, name) for name in CHOSEN)
+        return tuple(named(found.router)[name] for name in CHOSEN)
     worker = found.worker
     return (worker.keeps_deadlines, worker.refuse_hopeless, worker.batching)
 
@@ -50,10 +51,10 @@ def distinct(side: str) -> list[str]:
 @pytest.mark.parametrize("text", distinct("router"))
 def test_a_router_keeps_its_promises(text: str) -> None:
     router = resolve(text).router
-    chosen = {name: getattr(router, name) for name in CHOSEN}
+    chosen = {name: named(router)[name] for name in CHOSEN}
 
     class Chosen(Router):
-        policy = replace(ROUTER_POLICY, **chosen)
+        policy = changed(ROUTER_POLICY, chosen)
 
     run_state_machine_as_test(Chosen, settings=ANY_SEQUENCE)
 

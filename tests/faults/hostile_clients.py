@@ -148,9 +148,9 @@ async def vanish(address: str) -> None:
 
 
 async def cancels(address: str) -> None:
-    """800 calls of which eight are answered and the rest cancelled: waiting, sent, running.
+    """800 calls of which twenty are answered and the rest cancelled: waiting, sent, running.
 
-    A server that stands still cuts some calls, whoever sent them, once 1000 wait for it.
+    A router that stands still cuts some calls, whoever sent them, once a hundred wait for it.
     """
     data = request("hog")
 
@@ -159,8 +159,8 @@ async def cancels(address: str) -> None:
 
     async with grpc.aio.insecure_channel(address) as channel:
         infer = channel.unary_unary(SERVICE + "ModelInfer")
-        for _ in range(8):
-            calls = [asyncio.ensure_future(answer(infer)) for _ in range(100)]
+        for _ in range(20):
+            calls = [asyncio.ensure_future(answer(infer)) for _ in range(40)]
             await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
             for call in calls:
                 call.cancel()

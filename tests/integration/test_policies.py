@@ -41,8 +41,10 @@ def request(*, timeout_us: int = 0) -> Any:
 
 
 @contextmanager
-def mesh(folder: Path, router: dict[str, str], worker: dict[str, str]) -> Iterator[str]:
-    """The address of a router with two workers, settings as variables have them."""
+def mesh(
+    folder: Path, router: dict[str, str], worker: dict[str, str], *, count: int = 2
+) -> Iterator[str]:
+    """The address of a router with so many workers, settings as variables have them."""
     models = folder / "models"
     write_synthetic(models, "step", alpha_ms=ALPHA_MS, beta_ms=0, batch_max=4)
     with ExitStack() as running:
@@ -54,7 +56,7 @@ def mesh(folder: Path, router: dict[str, str], worker: dict[str, str]) -> Iterat
                     log_path=folder / f"{name}.log",
                 )
             )
-            for name in ("one", "two")
+            for name in ("one", "two")[:count]
         ]
         addresses = ",".join(worker.address for worker in workers)
         environ = router_environ({"kind": "static"}, workers=addresses, **NOBODY_FREEZES, **router)
@@ -63,14 +65,14 @@ def mesh(folder: Path, router: dict[str, str], worker: dict[str, str]) -> Iterat
 
 
 @asynccontextmanager
-async def client(address: str) -> AsyncIterator[Client]:
+async def client(address: str, *, count: int = 2) -> AsyncIterator[Client]:
     async with grpc.aio.insecure_channel(address) as channel:
         made = Client(channel)
 
-        async def both_ready() -> bool:
-            return [view.standing for view in await workers(made)] == ["ready", "ready"]
+        async def all_ready() -> bool:
+            return [view.standing for view in await workers(made)] == ["ready"] * count
 
-        await eventually(both_ready, what="both workers have reported")
+        await eventually(all_ready, what="all workers have reported")
         yield made
 
 
@@ -115,16 +117,16 @@ async def test_a_fixed_limit_refuses_what_is_over_it(tmp_path: Path) -> None:
 
 
 async def test_without_deadlines_a_hopeless_call_is_run_and_answered_late(tmp_path: Path) -> None:
-    with mesh(tmp_path, {"bundle": "fifo"}, {"bundle": "fifo"}) as address:
-        async with client(address) as made:
+    with mesh(tmp_path, {"bundle": "fifo"}, {"bundle": "fifo"}, count=1) as address:
+        async with client(address, count=1) as made:
             answer = await made.infer(request(timeout_us=TOO_SHORT_US))
             assert answer.model_name == "step"
 
 
 async def test_as_shipped_a_hopeless_call_is_refused_at_once(tmp_path: Path) -> None:
     worker = {"policy__batching__rule": "eager", "policy__batching__order": "fifo"}
-    with mesh(tmp_path, {"bundle": "hasten"}, worker) as address:
-        async with client(address) as made:
+    with mesh(tmp_path, {"bundle": "hasten"}, worker, count=1) as address:
+        async with client(address, count=1) as made:
             running = asyncio.ensure_future(made.start(request()))
             reasons = set()
             for _ in range(5):

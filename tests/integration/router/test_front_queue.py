@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from hasten_runtime.protocol_names import MODEL_INFER
 from hasten_sim.replay import replay
-from loadtest.call import INFER, serialised
+from loadtest.call import serialised
 from loadtest.repository import write_synthetic
 from tests.support.services import (
     NOBODY_FREEZES,
@@ -70,7 +71,7 @@ async def test_sixty_callers_at_once_are_all_answered(
     mesh: dict[str, Service], service: str
 ) -> None:
     async with grpc.aio.insecure_channel(mesh[service].address, options=OWN_CONNECTION) as channel:
-        infer = channel.unary_unary(INFER)
+        infer = channel.unary_unary(MODEL_INFER)
         await eventually(lambda: served(infer), what="the model is served")
         found: Counter[str] = Counter()
 
@@ -90,14 +91,16 @@ async def test_idle_streams_of_strangers_cut_no_inference_and_no_inference_cuts_
         grpc.aio.insecure_channel(address, options=OWN_CONNECTION) as strangers,
         grpc.aio.insecure_channel(address, options=OWN_CONNECTION) as honest,
     ):
-        infer = honest.unary_unary(INFER)
+        infer = honest.unary_unary(MODEL_INFER)
         await eventually(lambda: served(infer), what="the model is served")
         opened = [strangers.stream_stream(STREAM)() for _ in range(900)]
         found = Counter(await asyncio.gather(*(ended(infer) for _ in range(60))))
         for stream in opened:
             stream.cancel()
         assert found == {"OK": 60}
-        flood = [asyncio.ensure_future(ended(strangers.unary_unary(INFER))) for _ in range(900)]
+        flood = [
+            asyncio.ensure_future(ended(strangers.unary_unary(MODEL_INFER))) for _ in range(900)
+        ]
         check = health_pb2_grpc.HealthStub(honest).Check
         for _ in range(10):
             answer = await check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)

@@ -18,7 +18,6 @@ from hasten_runtime.host_lag import HostLagMeter
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import Recorder, open_recorder
-from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.settings import DiscoverySettings
 
 
@@ -54,6 +53,9 @@ class Surroundings:
         """The load store in this Redis; None where none is named."""
         if not redis_url:
             return None
+        # Its client takes a sixth of a start: only where there is a Redis.
+        from hasten_runtime.redis_store.load import RedisLoadStore
+
         store = RedisLoadStore(redis_url)
         self.stack.push_async_callback(store.close)
         return store
