@@ -18,9 +18,10 @@ LEAK_GRACE_S = 60.0
 # Tests say nothing about speed: a starved machine takes long for an example, and to make one.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples every time, so that a change fails for what it changes. To look for new ones:
-# pytest --hypothesis-profile=explore
+# pytest --hypothesis-profile=explore, or as many as always but others: --hypothesis-profile=fresh
 settings.register_profile("hasten", PATIENT, derandomize=True)
 settings.register_profile("explore", PATIENT, max_examples=1000)
+settings.register_profile("fresh", PATIENT, print_blob=True)
 settings.load_profile("hasten")
 
 

@@ -4,7 +4,7 @@ from math import isfinite
 from random import Random
 
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import example, given
 
 from hasten_policy.prediction import PredictionPolicy, ServicePredictor
 from hasten_policy.prediction.curve import Curve, grid, rising
@@ -184,6 +184,14 @@ def after(
     speed=speeds,
     ran=st.tuples(st.integers(1, ROWS_MAX), st.sampled_from([1, 8, 24, 64, 128])),
     rng=st.integers(0, 10**6).map(Random),
+)
+@example(
+    past=[(1.0, 33, 0.0), (31.6, 22, 0.0)],
+    measured=(),
+    lie=1.0,
+    speed=1.0,
+    ran=(4, 1),
+    rng=Random(0),
 )
 def test_after_twenty_runs_at_a_new_speed_the_prediction_is_near_it_whatever_came_before(
     past: list[tuple[float, int, float]],

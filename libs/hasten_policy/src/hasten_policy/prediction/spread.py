@@ -26,7 +26,7 @@ class Spread:
         now_s: Runs of long ago are left out while there are newer ones.
     """
 
-    __slots__ = ("_cold", "_policy", "_ratios")
+    __slots__ = ("_cold", "_most", "_policy", "_ratios")
 
     def __init__(
         self, runs: Iterable[Run], fit: Fit, policy: PredictionPolicy, now_s: float
@@ -35,8 +35,12 @@ class Spread:
         since_s = now_s - policy.forget_s
         known = list(runs)
         counted = [run for run in known if run.at_s >= since_s]
+        self._most = policy.factor_max
         if len(counted) < policy.cold_runs:
-            # Of a slow model the newest runs are old, and all that is known.
+            # Of a slow model the newest runs are old, and all that is known. But where a
+            # quarter of them is new, the others may be of a speed that the model no longer has.
+            if 4 * len(counted) >= policy.cold_runs:
+                self._most = policy.cold_factor
             counted = known[-policy.cold_runs :]
         self._cold = len(counted) < policy.cold_runs
         ratios = sorted([run.seconds / fit.at(run.rows, run.size) for run in counted])
@@ -52,4 +56,4 @@ class Spread:
             share = min(1.0, (quantile - 0.5) / (policy.high_quantile - 0.5))
             return 1.0 + share * (policy.cold_factor - 1.0)
         rank = min(len(self._ratios), ceil((len(self._ratios) + 1) * quantile))
-        return max(1.0, min(self._ratios[rank - 1], policy.factor_max))
+        return max(1.0, min(self._ratios[rank - 1], self._most))
