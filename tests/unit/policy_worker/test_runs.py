@@ -4,6 +4,11 @@ from math import inf
 
 import pytest
 
+from hasten_policy.batching.edf_queue import EdfQueue, WaitingCall
+from hasten_policy.batching.margin import Margin
+from hasten_policy.batching.model_state import ModelState
+from hasten_policy.batching.policy import BatchingPolicy
+from hasten_policy.prediction.policy import PredictionPolicy
 from hasten_policy.reasons import Reason
 from hasten_policy.worker.events import (
     BatchEnded,
@@ -11,6 +16,7 @@ from hasten_policy.worker.events import (
     Deliver,
     LinkClosed,
     LinkOpened,
+    ModelOpened,
     StopBatch,
     WakeAt,
     Woke,
@@ -25,6 +31,25 @@ from tests.unit.policy_worker.harness import (
     starts,
     worker,
 )
+
+
+def waiting(model_state: ModelState, call_id: int, *, rows: int) -> WaitingCall:
+    return WaitingCall(
+        call_id=call_id,
+        link_id=0,
+        model=model_state,
+        rows=rows,
+        size=1.0,
+        shape_key=0,
+        deadline_s=inf,
+        slack_s=inf,
+        arrived_s=0.0,
+        order_s=inf,
+        latest_start_s=inf,
+        payload_bytes=1,
+        priority=1,
+    )
+
 
 FAILED = {"failed": True}
 STOPPED = {"failed": True, "terminated": True}
@@ -67,6 +92,32 @@ def test_of_a_failed_batch_only_the_poisoned_call_fails() -> None:
     assert sorted(pretended.on_time()) == [1, 2, 3, 5, 6]
     alone = [batch.call_ids for _, batch in pretended.batches[2:]]
     assert sorted(alone) == [(2,), (3,), (4,), (5,), (6,)]
+
+
+def test_a_call_that_ran_while_its_model_was_loaded_anew_with_smaller_batches_is_refused() -> None:
+    pretended = worker()
+    pretended.send(call(1, 5.0))
+    pretended.send(call(2, 5.0, rows=3))
+    pretended.send(call(3, 5.0, rows=1))
+    pretended.send(BatchEnded(1, 0.011))
+    pretended.send(ModelOpened(model(batch_max=1)))
+    effects = pretended.send(BatchEnded(2, 0.016, **FAILED))
+    assert refusals(effects) == {2: Reason.BATCH_TOO_LARGE}
+    assert [batch.call_ids for batch in starts(effects)] == [(3,)]
+
+
+def test_the_backlog_of_calls_that_run_alone_counts_them_and_not_their_rows_only() -> None:
+    spec = model()
+    state = ModelState(spec, PredictionPolicy(), BatchingPolicy(), lanes=1, margin=Margin())
+    queue = EdfQueue(state, 1, solo=True)
+    two = [waiting(state, call_id, rows=1) for call_id in (1, 2)]
+    for one in two:
+        queue.push(one)
+    apart_s = queue.clear_s()
+    for one in two:
+        queue.remove(one)
+    queue.push(waiting(state, 3, rows=2))
+    assert queue.clear_s() < apart_s
 
 
 def test_a_call_of_a_failed_batch_without_time_to_run_again_hears_that_it_was_begun() -> None:

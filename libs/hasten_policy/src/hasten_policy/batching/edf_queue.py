@@ -78,8 +78,8 @@ class EdfQueue:
     """
 
     __slots__ = (
+        "_clear_counts",
         "_clear_curve",
-        "_clear_rows",
         "_clear_s",
         "_clear_target",
         "calls",
@@ -100,7 +100,7 @@ class EdfQueue:
         self.calls: list[WaitingCall] = []
         self.rows = 0
         self._clear_s = 0.0
-        self._clear_rows = 0
+        self._clear_counts = (0, 0)
         self._clear_curve: Curve | None = None
         self._clear_target = 0
 
@@ -153,8 +153,9 @@ class EdfQueue:
         # The curve itself is the key: a counter of fits could start again with a model loaded anew.
         curve = model.predictor.curve(self.size)
         target = model.target_rows(self.size)
+        counts = (self.rows, len(self.calls))
         if (
-            self.rows != self._clear_rows
+            counts != self._clear_counts
             or curve is not self._clear_curve
             or target != self._clear_target
         ):
@@ -164,7 +165,7 @@ class EdfQueue:
                 self._clear_s = count * model.clear_s(mean_rows, self.size)
             else:
                 self._clear_s = model.clear_s(self.rows, self.size)
-            self._clear_rows = self.rows
+            self._clear_counts = counts
             self._clear_curve = curve
             self._clear_target = target
         return self._clear_s

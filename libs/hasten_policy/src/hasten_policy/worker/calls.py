@@ -104,7 +104,8 @@ class OpenCalls:
         self.fresh.append(call)
 
     def run_again(self, call: WaitingCall, *, alone: bool = False) -> None:
-        """Lets a call of an ended batch wait once more, or refuses it if time is up.
+        """Lets a call of an ended batch wait once more, or refuses it: if time is up, or if the
+        model was loaded anew while it ran and now takes fewer rows than the call brings.
 
         Args:
             call: Which.
@@ -113,7 +114,10 @@ class OpenCalls:
         call.batch_id = 0
         call.solo = call.solo or alone
         call.latest_start_s = self._batcher.latest_start_s(call)
-        if call.latest_start_s < self._now_s:
+        spec = call.model.spec
+        if call.rows > spec.batch_max:
+            self.refuse(call, refusals.batch_too_large(spec, call.rows))
+        elif call.latest_start_s < self._now_s:
             self.refuse(call, refusals.shed(started=call.solo, overran=self.overran))
         else:
             self.wait(call)
