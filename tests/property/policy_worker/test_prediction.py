@@ -193,6 +193,14 @@ def after(
     ran=(4, 1),
     rng=Random(0),
 )
+@example(
+    past=[(1.0, 3, 0.0), (1.0, 40, 0.0), (100.0, 37, 0.2)],
+    measured=(1,),
+    lie=1.0,
+    speed=0.01,
+    ran=(6, 8),
+    rng=Random(6038),
+)
 def test_after_twenty_runs_at_a_new_speed_the_prediction_is_near_it_whatever_came_before(
     past: list[tuple[float, int, float]],
     measured: tuple[int, ...],

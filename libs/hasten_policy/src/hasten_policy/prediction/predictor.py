@@ -15,7 +15,7 @@ from hasten_policy.prediction.spread import Spread
 
 CURVES_MAX: Final = 64
 """Sizes of which a curve is kept between two fits."""
-NEWEST_WEIGHT: Final = 10.0
+NEWEST_WEIGHT: Final = 100.0
 """Weight of each of the newest runs for its own number of rows, in runs of about as much work."""
 UNRUN_WEIGHT: Final = 1e-9
 """Weight of work that did not run in service, where more rows seem to take less time."""
