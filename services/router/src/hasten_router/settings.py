@@ -20,6 +20,7 @@ from hasten_runtime.settings import (
     HostPort,
     PendingMax,
     PendingSoft,
+    PingTimeout,
     PolicyGroup,
     ServiceSettings,
     SettingsGroup,
@@ -30,10 +31,15 @@ from hasten_runtime.settings import (
 
 
 class FrontGrpcSettings(GrpcSettings):
-    """Bounds of servers and channels, with the short queue of a front: see decision 0028."""
+    """Bounds of servers and channels, with the short queue of a front: see decision 0028.
+
+    A client on a starved machine answers a ping late, and a client that is gone costs little, as
+    its calls have deadlines: it gets more time than a peer of the mesh.
+    """
 
     pending_soft: PendingSoft = 104
     pending_max: PendingMax = 112
+    ping_timeout_s: PingTimeout = 5.0
 
 
 class FanoutSettings(SettingsGroup):

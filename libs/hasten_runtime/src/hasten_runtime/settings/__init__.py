@@ -12,6 +12,7 @@ from hasten_runtime.settings.groups import (
     HostPort,
     PendingMax,
     PendingSoft,
+    PingTimeout,
     TelemetrySettings,
 )
 from hasten_runtime.settings.loading import SettingsFault, load, read
@@ -31,6 +32,7 @@ __all__ = [
     "HostPort",
     "PendingMax",
     "PendingSoft",
+    "PingTimeout",
     "PolicyGroup",
     "ServiceSettings",
     "SettingsFault",

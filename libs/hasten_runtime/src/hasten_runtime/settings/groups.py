@@ -44,6 +44,15 @@ PendingMax = Annotated[
     ),
 ]
 
+PingTimeout = Annotated[
+    float,
+    Field(
+        ge=0.1,
+        le=60,
+        description="A peer that does not answer a ping within so many seconds is lost.",
+    ),
+]
+
 _SERVER = ServerLimits()
 
 
@@ -88,12 +97,7 @@ class GrpcSettings(SettingsGroup):
         le=600,
         description="The service pings a peer of the mesh that was silent for so many seconds.",
     )
-    ping_timeout_s: float = Field(
-        default=1.0,
-        ge=0.1,
-        le=60,
-        description="A peer that does not answer a ping within so many seconds is lost.",
-    )
+    ping_timeout_s: PingTimeout = 1.0
 
     def server_limits(self, message_variable: str = "") -> ServerLimits:
         """For `make_server`.
