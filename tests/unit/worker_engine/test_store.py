@@ -136,6 +136,15 @@ async def test_a_model_without_a_first_run_is_served_and_learns_from_real_calls(
             model.new_run().execute([{"X": asked[:, 1:]}], 1)
 
 
+async def test_a_model_that_takes_no_noise_is_measured_with_equal_elements(
+    repository: Repository,
+) -> None:
+    repository.write("words", zoo.letters_as_numbers())
+    async with open_store(repository) as (store, listener):
+        assert lines(store) == {"words/1": "READY"}
+        assert listener.models["words/1"].spec.profile
+
+
 async def test_every_version_of_the_policy_serves_and_the_highest_unversioned(
     repository: Repository,
 ) -> None:

@@ -145,6 +145,22 @@ def with_external_data(
 EXTERNAL_WEIGHTS = np.arange(4, dtype=np.float32).tobytes()
 
 
+def letters_as_numbers() -> bytes:
+    """Looks two inputs up in tables of twelve rows each, although both say that they are real
+    numbers: noise is nothing that they have.
+    """
+    nodes = [
+        helper.make_node("Cast", ["X"], ["XI"], to=TensorProto.INT64),
+        helper.make_node("Cast", ["Z"], ["ZI"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["T", "XI"], ["XT"]),
+        helper.make_node("Gather", ["T", "ZI"], ["ZT"]),
+        helper.make_node("Add", ["XT", "ZT"], ["Y"]),
+    ]
+    table = numpy_helper.from_array(np.arange(12, dtype=np.float32), "T")
+    inputs = [value("X", ["n", 16]), value("Z", ["n", 16])]
+    return model(nodes, inputs, [value("Y", ["n", 16])], [table]).SerializeToString()
+
+
 def zip_map() -> bytes:
     """What scikit-learn's exporter writes without zipmap=False."""
     nodes = [
