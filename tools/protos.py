@@ -2,6 +2,11 @@
 
 python tools/protos.py           write them
 python tools/protos.py --check   exit 1, naming the files, if any would change
+
+`protos/` is what the wire speaks, for every language. A Python process has one registry of
+descriptors, so Python's stubs of the public protocol have a package of their own: here the files
+are given another one, and the stubs go on calling the service by its public name. What others
+publish for Python, `google.rpc` and `grpc.health`, is not generated again.
 """
 
 import argparse
@@ -11,23 +16,56 @@ import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 STUBS = ROOT / "libs" / "hasten_protos" / "src"
+PUBLIC: Final = "inference"
+"""Package and folder of the public protocol, ..."""
+PRIVATE: Final = "hasten.inference.v2"
+"""... and its package in Python."""
+OTHERS: Final = ("google", "grpc")
+"""Folders of files whose Python stubs are packages of others."""
+
+
+def private_sources(folder: Path) -> list[str]:
+    """Copies the files that Python's stubs are made of, renamed where they are public, into a
+    folder that equals their package, so that generated imports need no rewriting.
+
+    Returns:
+        Their names below the folder.
+    """
+    names: list[str] = []
+    for path in sorted(PROTOS.rglob("*.proto")):
+        name = path.relative_to(PROTOS)
+        if name.parts[0] in OTHERS:
+            continue
+        text = path.read_text()
+        if name.parts[0] == PUBLIC:
+            place = PRIVATE.replace(".", "/")
+            name = Path(place, *name.parts[1:])
+            text = text.replace(f"\npackage {PUBLIC};", f"\npackage {PRIVATE};")
+            text = text.replace(f'\nimport "{PUBLIC}/', f'\nimport "{place}/')
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        names.append(str(name))
+    return sorted(names)
 
 
 def generate(target: Path) -> None:
-    """Writes all stubs below `target`; the proto package equals its folder, so that the
-    generated imports need no rewriting.
-    """
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    """Writes all stubs below `target`."""
+    with tempfile.TemporaryDirectory() as folder:
+        _generate(Path(folder), private_sources(Path(folder)), target)
+
+
+def _generate(folder: Path, sources: list[str], target: Path) -> None:
     code = protoc.main(
         [
             "protoc",
-            f"-I{PROTOS}",
+            f"-I{folder}",
             f"-I{files('grpc_tools') / '_proto'}",
             f"--python_out={target}",
             f"--mypy_out=quiet:{target}",
@@ -40,10 +78,16 @@ def generate(target: Path) -> None:
         sys.exit(code)
     # A file without services yields an empty service module: leave it out.
     for source in sources:
-        if "\nservice " not in (PROTOS / source).read_text():
-            stem = target / source.removesuffix(".proto")
-            stem.with_name(stem.name + "_pb2_grpc.py").unlink(missing_ok=True)
-            stem.with_name(stem.name + "_pb2_grpc.pyi").unlink(missing_ok=True)
+        stem = target / source.removesuffix(".proto")
+        code_of_services = stem.with_name(stem.name + "_pb2_grpc.py")
+        if "\nservice " not in (folder / source).read_text():
+            code_of_services.unlink(missing_ok=True)
+            code_of_services.with_suffix(".pyi").unlink(missing_ok=True)
+        else:
+            text = code_of_services.read_text()
+            for quote in ("'/", "'"):
+                text = text.replace(f"{quote}{PRIVATE}.", f"{quote}{PUBLIC}.")
+            code_of_services.write_text(text)
     (target / "hasten" / "py.typed").touch()
 
 

@@ -1,4 +1,4 @@
-"""What operators and platforms see: workers, drain, health, reflection, leaving."""
+"""What operators and platforms see: workers, drain, health, leaving."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,6 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from hasten.common.v1 import load_pb2
 from hasten.inference.v2 import inference_pb2 as inference_pb
@@ -152,21 +151,6 @@ async def test_a_relaxed_router_is_ready_as_soon_as_some_worker_takes_calls() ->
         )
         assert answer.ready
         assert await health_of(client, "readiness") == "SERVING"
-
-
-async def test_reflection_lists_the_public_names() -> None:
-    async with router_over() as (client, _):
-        stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
-        stream = stub.ServerReflectionInfo(timeout=60)
-        await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-        answer = await stream.read()
-        stream.cancel()
-    names = {service.name for service in answer.list_services_response.service}
-    assert {
-        "inference.GRPCInferenceService",
-        "hasten.router.v1.RouterService",
-        "grpc.health.v1.Health",
-    } <= names
 
 
 @pytest.fixture

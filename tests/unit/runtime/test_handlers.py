@@ -138,3 +138,11 @@ async def test_a_method_that_is_not_there_is_unimplemented(serving: Serving) -> 
         Reason.UNIMPLEMENTED,
         "there is no method /t.T/Nothing",
     )
+
+
+async def test_the_package_of_our_python_stubs_is_no_name_of_the_service(serving: Serving) -> None:
+    async with serving() as channel:
+        method = f"/{inference_pb2.DESCRIPTOR.package}.GRPCInferenceService/ServerLive"
+        refusal = await heard(channel.unary_unary(method)(b""))
+    assert refusal.reason is Reason.UNIMPLEMENTED
+    assert "call /inference.GRPCInferenceService/ServerLive, by stubs" in refusal.message

@@ -1,6 +1,6 @@
 """A worker in the test's own process: everything is real but the engine."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,21 +92,6 @@ class EchoStore:
         self.remove(name)
 
 
-class _PublicNames:
-    """A channel on which the private stub calls the public service."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._channel = channel
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        make = getattr(self._channel, name)
-
-        def named(path: str, **options: Any) -> Any:
-            return make(path.replace("/hasten.inference.v2.", "/inference."), **options)
-
-        return named
-
-
 @dataclass
 class Bench:
     """A running worker and ways to talk to it."""
@@ -158,7 +143,7 @@ async def running_worker(
             yield Bench(
                 worker,
                 stores[0],
-                GRPCInferenceServiceStub(_PublicNames(channel)),
+                GRPCInferenceServiceStub(channel),
                 WorkerServiceStub(channel),
                 channel,
             )

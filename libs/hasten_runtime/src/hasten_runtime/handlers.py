@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import errors, logs
 from hasten_runtime.message_limit import MessageLimit
+from hasten_runtime.protocol_names import INFERENCE_SERVICE, PRIVATE_INFERENCE_SERVICE
 
 HANDLERS_MAX: Final = 256
 """Handlers whose guarded form is remembered; more than all methods of all services."""
@@ -100,11 +101,19 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
 
 def _nowhere(method: str) -> Handler:
     async def refuse(_: object, context: Context) -> None:
-        refusal = Refusal(Reason.UNIMPLEMENTED, f"there is no method {method[:METHOD_CHARS_MAX]}")
+        refusal = Refusal(Reason.UNIMPLEMENTED, _unknown(method[:METHOD_CHARS_MAX]))
         await errors.abort(cast("errors.Aborting", context), refusal)
 
     # As a stream, so that nothing of what the caller sends need be read first.
     return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _unknown(method: str) -> str:
+    service, _, name = method.removeprefix("/").rpartition("/")
+    if service != PRIVATE_INFERENCE_SERVICE:
+        return f"there is no method {method}"
+    public = f"/{INFERENCE_SERVICE}/{name}"
+    return f"there is no method {method}: call {public}, by stubs of protos/inference"
 
 
 def guard(handler: Handler, method: str, limit: MessageLimit | None = None) -> Handler:

@@ -50,7 +50,9 @@ _ROUTER: Final = router_service_pb2.DESCRIPTOR.services_by_name["RouterService"]
 _HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 INFERENCE_SERVICE: Final = f"inference.{_INFERENCE.name}"
-"""The service's public name; the stubs' own package is private."""
+"""The service's public name; the package of Python's stubs is private."""
+PRIVATE_INFERENCE_SERVICE: Final = _INFERENCE.full_name
+"""Its name by that package, which nobody serves."""
 SERVER_NAME: Final = "hasten"
 """What a server calls itself in `ServerMetadata`."""
 WORKER_SERVICE: Final = _WORKER.full_name

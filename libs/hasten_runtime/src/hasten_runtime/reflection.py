@@ -10,6 +10,7 @@ from typing import Final
 
 import grpc
 from google.protobuf import descriptor, descriptor_pb2, descriptor_pool
+from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
@@ -56,7 +57,8 @@ def add_reflection(server: grpc.aio.Server, public_names: Iterable[str]) -> None
 
 
 def public_pool(service_names: Iterable[str]) -> descriptor_pool.DescriptorPool:
-    """A pool of its own that describes these services under their public names.
+    """A pool of its own that describes these services under their public names, and the details of
+    refusals, which tools can show only if they find them here.
 
     Raises:
         ValueError: The stubs of a service are not imported.
@@ -71,6 +73,8 @@ def public_pool(service_names: Iterable[str]) -> descriptor_pool.DescriptorPool:
         except KeyError:
             raise ValueError(f"cannot describe {name}: its stubs are not imported") from None
         _add(pool, service.file, {private: package}, added)
+    for described in (status_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR):
+        _add(pool, described, {}, added)
     return pool
 
 

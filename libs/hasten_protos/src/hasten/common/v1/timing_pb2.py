@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhasten/common/v1/timing.proto\x12\x10hasten.common.v1\"\xe2\x01\n\x06Timing\x12\x14\n\x0c\x61\x64mission_us\x18\x01 \x01(\r\x12\x17\n\x0frouter_queue_us\x18\x02 \x01(\r\x12\x17\n\x0fworker_queue_us\x18\x03 \x01(\r\x12\x15\n\rbatch_wait_us\x18\x04 \x01(\r\x12\x15\n\rpreprocess_us\x18\x05 \x01(\r\x12\x12\n\ncompute_us\x18\x06 \x01(\r\x12\x16\n\x0epostprocess_us\x18\x07 \x01(\r\x12\x0f\n\x07wire_us\x18\x08 \x01(\r\x12\x12\n\nbatch_rows\x18\t \x01(\r\x12\x11\n\tworker_id\x18\n \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhasten/common/v1/timing.proto\x12\x10hasten.common.v1\"\xe2\x01\n\x06Timing\x12\x14\n\x0c\x61\x64mission_us\x18\x01 \x01(\r\x12\x17\n\x0frouter_queue_us\x18\x02 \x01(\r\x12\x17\n\x0fworker_queue_us\x18\x03 \x01(\r\x12\x15\n\rbatch_wait_us\x18\x04 \x01(\r\x12\x15\n\rpreprocess_us\x18\x05 \x01(\r\x12\x12\n\ncompute_us\x18\x06 \x01(\r\x12\x16\n\x0epostprocess_us\x18\x07 \x01(\r\x12\x0f\n\x07wire_us\x18\x08 \x01(\r\x12\x12\n\nbatch_rows\x18\t \x01(\r\x12\x11\n\tworker_id\x18\n \x01(\tB\x8a\x01\n\x14\x64\x65v.hasten.common.v1P\x01Z/hasten.dev/clients/go/hasten/common/v1;commonv1\xa2\x02\x03HST\xaa\x02\x10Hasten.Common.V1\xca\x02\x10Hasten\\Common\\V1\xea\x02\x12Hasten::Common::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hasten.common.v1.timing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.hasten.common.v1P\001Z/hasten.dev/clients/go/hasten/common/v1;commonv1\242\002\003HST\252\002\020Hasten.Common.V1\312\002\020Hasten\\Common\\V1\352\002\022Hasten::Common::V1'
   _globals['_TIMING']._serialized_start=52
   _globals['_TIMING']._serialized_end=278
 # @@protoc_insertion_point(module_scope)

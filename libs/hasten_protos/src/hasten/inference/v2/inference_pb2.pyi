@@ -3,9 +3,9 @@
 isort:skip_file
 The Open Inference Protocol v2, with Triton's additional RPCs.
 
-The wire contract is public and not ours: names and field numbers must not change.
-The package is private, so that this module and a stock client's own copy can live in
-one Python process; services serve it as `inference.GRPCInferenceService`.
+The wire contract is public and not ours: names and field numbers must not change. Hasten's own
+Python stubs are made of this file under another package (see tools/protos.py), so that they and
+a stock client's copy can live in one Python process.
 """
 
 from collections import abc as _abc

@@ -35,102 +35,102 @@ class GRPCInferenceServiceStub:
             channel: A grpc.Channel.
         """
         self.ServerLive = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ServerLive',
+                '/inference.GRPCInferenceService/ServerLive',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ServerLiveRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ServerLiveResponse.FromString,
                 _registered_method=True)
         self.ServerReady = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ServerReady',
+                '/inference.GRPCInferenceService/ServerReady',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ServerReadyRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ServerReadyResponse.FromString,
                 _registered_method=True)
         self.ModelReady = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ModelReady',
+                '/inference.GRPCInferenceService/ModelReady',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelReadyRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelReadyResponse.FromString,
                 _registered_method=True)
         self.ServerMetadata = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ServerMetadata',
+                '/inference.GRPCInferenceService/ServerMetadata',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ServerMetadataRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ServerMetadataResponse.FromString,
                 _registered_method=True)
         self.ModelMetadata = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ModelMetadata',
+                '/inference.GRPCInferenceService/ModelMetadata',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelMetadataRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelMetadataResponse.FromString,
                 _registered_method=True)
         self.ModelInfer = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ModelInfer',
+                '/inference.GRPCInferenceService/ModelInfer',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelInferRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelInferResponse.FromString,
                 _registered_method=True)
         self.ModelStreamInfer = channel.stream_stream(
-                '/hasten.inference.v2.GRPCInferenceService/ModelStreamInfer',
+                '/inference.GRPCInferenceService/ModelStreamInfer',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelInferRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelStreamInferResponse.FromString,
                 _registered_method=True)
         self.ModelConfig = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ModelConfig',
+                '/inference.GRPCInferenceService/ModelConfig',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelConfigRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelConfigResponse.FromString,
                 _registered_method=True)
         self.ModelStatistics = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/ModelStatistics',
+                '/inference.GRPCInferenceService/ModelStatistics',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelStatisticsRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.ModelStatisticsResponse.FromString,
                 _registered_method=True)
         self.RepositoryIndex = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/RepositoryIndex',
+                '/inference.GRPCInferenceService/RepositoryIndex',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryIndexRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryIndexResponse.FromString,
                 _registered_method=True)
         self.RepositoryModelLoad = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/RepositoryModelLoad',
+                '/inference.GRPCInferenceService/RepositoryModelLoad',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelLoadRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelLoadResponse.FromString,
                 _registered_method=True)
         self.RepositoryModelUnload = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/RepositoryModelUnload',
+                '/inference.GRPCInferenceService/RepositoryModelUnload',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelUnloadRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelUnloadResponse.FromString,
                 _registered_method=True)
         self.SystemSharedMemoryStatus = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/SystemSharedMemoryStatus',
+                '/inference.GRPCInferenceService/SystemSharedMemoryStatus',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryStatusRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryStatusResponse.FromString,
                 _registered_method=True)
         self.SystemSharedMemoryRegister = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/SystemSharedMemoryRegister',
+                '/inference.GRPCInferenceService/SystemSharedMemoryRegister',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryRegisterRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryRegisterResponse.FromString,
                 _registered_method=True)
         self.SystemSharedMemoryUnregister = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/SystemSharedMemoryUnregister',
+                '/inference.GRPCInferenceService/SystemSharedMemoryUnregister',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryUnregisterRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryUnregisterResponse.FromString,
                 _registered_method=True)
         self.CudaSharedMemoryStatus = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/CudaSharedMemoryStatus',
+                '/inference.GRPCInferenceService/CudaSharedMemoryStatus',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryStatusRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryStatusResponse.FromString,
                 _registered_method=True)
         self.CudaSharedMemoryRegister = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/CudaSharedMemoryRegister',
+                '/inference.GRPCInferenceService/CudaSharedMemoryRegister',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryRegisterRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryRegisterResponse.FromString,
                 _registered_method=True)
         self.CudaSharedMemoryUnregister = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/CudaSharedMemoryUnregister',
+                '/inference.GRPCInferenceService/CudaSharedMemoryUnregister',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryUnregisterRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryUnregisterResponse.FromString,
                 _registered_method=True)
         self.TraceSetting = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/TraceSetting',
+                '/inference.GRPCInferenceService/TraceSetting',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.TraceSettingRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.TraceSettingResponse.FromString,
                 _registered_method=True)
         self.LogSettings = channel.unary_unary(
-                '/hasten.inference.v2.GRPCInferenceService/LogSettings',
+                '/inference.GRPCInferenceService/LogSettings',
                 request_serializer=hasten_dot_inference_dot_v2_dot_inference__pb2.LogSettingsRequest.SerializeToString,
                 response_deserializer=hasten_dot_inference_dot_v2_dot_inference__pb2.LogSettingsResponse.FromString,
                 _registered_method=True)
@@ -364,9 +364,9 @@ def add_GRPCInferenceServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'hasten.inference.v2.GRPCInferenceService', rpc_method_handlers)
+            'inference.GRPCInferenceService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('hasten.inference.v2.GRPCInferenceService', rpc_method_handlers)
+    server.add_registered_method_handlers('inference.GRPCInferenceService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -387,7 +387,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ServerLive',
+            '/inference.GRPCInferenceService/ServerLive',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ServerLiveRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ServerLiveResponse.FromString,
             options,
@@ -414,7 +414,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ServerReady',
+            '/inference.GRPCInferenceService/ServerReady',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ServerReadyRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ServerReadyResponse.FromString,
             options,
@@ -441,7 +441,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ModelReady',
+            '/inference.GRPCInferenceService/ModelReady',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelReadyRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelReadyResponse.FromString,
             options,
@@ -468,7 +468,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ServerMetadata',
+            '/inference.GRPCInferenceService/ServerMetadata',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ServerMetadataRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ServerMetadataResponse.FromString,
             options,
@@ -495,7 +495,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ModelMetadata',
+            '/inference.GRPCInferenceService/ModelMetadata',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelMetadataRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelMetadataResponse.FromString,
             options,
@@ -522,7 +522,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ModelInfer',
+            '/inference.GRPCInferenceService/ModelInfer',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelInferRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelInferResponse.FromString,
             options,
@@ -549,7 +549,7 @@ class GRPCInferenceService:
         return grpc.experimental.stream_stream(
             request_iterator,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ModelStreamInfer',
+            '/inference.GRPCInferenceService/ModelStreamInfer',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelInferRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelStreamInferResponse.FromString,
             options,
@@ -576,7 +576,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ModelConfig',
+            '/inference.GRPCInferenceService/ModelConfig',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelConfigRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelConfigResponse.FromString,
             options,
@@ -603,7 +603,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/ModelStatistics',
+            '/inference.GRPCInferenceService/ModelStatistics',
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelStatisticsRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.ModelStatisticsResponse.FromString,
             options,
@@ -630,7 +630,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/RepositoryIndex',
+            '/inference.GRPCInferenceService/RepositoryIndex',
             hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryIndexRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryIndexResponse.FromString,
             options,
@@ -657,7 +657,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/RepositoryModelLoad',
+            '/inference.GRPCInferenceService/RepositoryModelLoad',
             hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelLoadRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelLoadResponse.FromString,
             options,
@@ -684,7 +684,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/RepositoryModelUnload',
+            '/inference.GRPCInferenceService/RepositoryModelUnload',
             hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelUnloadRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.RepositoryModelUnloadResponse.FromString,
             options,
@@ -711,7 +711,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/SystemSharedMemoryStatus',
+            '/inference.GRPCInferenceService/SystemSharedMemoryStatus',
             hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryStatusRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryStatusResponse.FromString,
             options,
@@ -738,7 +738,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/SystemSharedMemoryRegister',
+            '/inference.GRPCInferenceService/SystemSharedMemoryRegister',
             hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryRegisterRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryRegisterResponse.FromString,
             options,
@@ -765,7 +765,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/SystemSharedMemoryUnregister',
+            '/inference.GRPCInferenceService/SystemSharedMemoryUnregister',
             hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryUnregisterRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.SystemSharedMemoryUnregisterResponse.FromString,
             options,
@@ -792,7 +792,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/CudaSharedMemoryStatus',
+            '/inference.GRPCInferenceService/CudaSharedMemoryStatus',
             hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryStatusRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryStatusResponse.FromString,
             options,
@@ -819,7 +819,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/CudaSharedMemoryRegister',
+            '/inference.GRPCInferenceService/CudaSharedMemoryRegister',
             hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryRegisterRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryRegisterResponse.FromString,
             options,
@@ -846,7 +846,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/CudaSharedMemoryUnregister',
+            '/inference.GRPCInferenceService/CudaSharedMemoryUnregister',
             hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryUnregisterRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.CudaSharedMemoryUnregisterResponse.FromString,
             options,
@@ -873,7 +873,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/TraceSetting',
+            '/inference.GRPCInferenceService/TraceSetting',
             hasten_dot_inference_dot_v2_dot_inference__pb2.TraceSettingRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.TraceSettingResponse.FromString,
             options,
@@ -900,7 +900,7 @@ class GRPCInferenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hasten.inference.v2.GRPCInferenceService/LogSettings',
+            '/inference.GRPCInferenceService/LogSettings',
             hasten_dot_inference_dot_v2_dot_inference__pb2.LogSettingsRequest.SerializeToString,
             hasten_dot_inference_dot_v2_dot_inference__pb2.LogSettingsResponse.FromString,
             options,

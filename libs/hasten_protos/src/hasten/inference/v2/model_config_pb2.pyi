@@ -4,8 +4,6 @@ isort:skip_file
 Triton's model configuration, as written in `config.pbtxt`.
 
 The wire contract is public and not ours: names and field numbers must not change.
-The package is private, so that this module and a stock client's own copy can live in
-one Python process; services serve it as `inference.GRPCInferenceService`.
 """
 
 from collections import abc as _abc

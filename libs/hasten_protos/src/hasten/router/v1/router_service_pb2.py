@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from hasten.common.v1 import load_pb2 as hasten_dot_common_dot_v1_dot_load__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/router/v1/router_service.proto\x12\x10hasten.router.v1\x1a\x1bhasten/common/v1/load.proto\"\x14\n\x12ListWorkersRequest\"]\n\x13ListWorkersResponse\x12-\n\x07workers\x18\x01 \x03(\x0b\x32\x1c.hasten.router.v1.WorkerView\x12\x17\n\x0f\x64iscovery_age_s\x18\x02 \x01(\x02\"\xaa\x01\n\nWorkerView\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState\x12\x10\n\x08standing\x18\x02 \x01(\t\x12\x11\n\tin_flight\x18\x03 \x01(\r\x12\x14\n\x0creport_age_s\x18\x04 \x01(\x02\x12\x11\n\tservice_s\x18\x05 \x01(\x02\x12\x10\n\x08\x61nswered\x18\x06 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x04\"<\n\x12\x44rainWorkerRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bpatience_us\x18\x02 \x01(\x04\"(\n\x13\x44rainWorkerResponse\x12\x11\n\tabandoned\x18\x01 \x01(\r2\xc7\x01\n\rRouterService\x12Z\n\x0bListWorkers\x12$.hasten.router.v1.ListWorkersRequest\x1a%.hasten.router.v1.ListWorkersResponse\x12Z\n\x0b\x44rainWorker\x12$.hasten.router.v1.DrainWorkerRequest\x1a%.hasten.router.v1.DrainWorkerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/router/v1/router_service.proto\x12\x10hasten.router.v1\x1a\x1bhasten/common/v1/load.proto\"\x14\n\x12ListWorkersRequest\"]\n\x13ListWorkersResponse\x12-\n\x07workers\x18\x01 \x03(\x0b\x32\x1c.hasten.router.v1.WorkerView\x12\x17\n\x0f\x64iscovery_age_s\x18\x02 \x01(\x02\"\xaa\x01\n\nWorkerView\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState\x12\x10\n\x08standing\x18\x02 \x01(\t\x12\x11\n\tin_flight\x18\x03 \x01(\r\x12\x14\n\x0creport_age_s\x18\x04 \x01(\x02\x12\x11\n\tservice_s\x18\x05 \x01(\x02\x12\x10\n\x08\x61nswered\x18\x06 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x04\"<\n\x12\x44rainWorkerRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bpatience_us\x18\x02 \x01(\x04\"(\n\x13\x44rainWorkerResponse\x12\x11\n\tabandoned\x18\x01 \x01(\r2\xc7\x01\n\rRouterService\x12Z\n\x0bListWorkers\x12$.hasten.router.v1.ListWorkersRequest\x1a%.hasten.router.v1.ListWorkersResponse\x12Z\n\x0b\x44rainWorker\x12$.hasten.router.v1.DrainWorkerRequest\x1a%.hasten.router.v1.DrainWorkerResponseB\x8a\x01\n\x14\x64\x65v.hasten.router.v1P\x01Z/hasten.dev/clients/go/hasten/router/v1;routerv1\xa2\x02\x03HST\xaa\x02\x10Hasten.Router.V1\xca\x02\x10Hasten\\Router\\V1\xea\x02\x12Hasten::Router::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hasten.router.v1.router_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.hasten.router.v1P\001Z/hasten.dev/clients/go/hasten/router/v1;routerv1\242\002\003HST\252\002\020Hasten.Router.V1\312\002\020Hasten\\Router\\V1\352\002\022Hasten::Router::V1'
   _globals['_LISTWORKERSREQUEST']._serialized_start=88
   _globals['_LISTWORKERSREQUEST']._serialized_end=108
   _globals['_LISTWORKERSRESPONSE']._serialized_start=110
