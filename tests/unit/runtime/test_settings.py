@@ -146,6 +146,34 @@ def test_all_faults_are_told_at_once_and_each_names_its_place(
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("--nonsense", "--nonsense is no flag; --help-all shows all settings"),
+        ("nonsense", "nonsense is no flag; --help-all shows all settings"),
+        ("--grpc.ping=1", "--grpc.ping is no flag; did you mean --grpc.ping-s?"),
+        ("--check-confg", "--check-confg is no flag; did you mean --check-config?"),
+        ("--tokn=swordfish", "--tokn is no flag; --help-all shows all settings"),
+    ],
+)
+def test_a_wrong_flag_is_told_with_a_next_step_and_without_its_value(
+    written: str, told: str
+) -> None:
+    assert faults(written) == (told,)
+
+
+def test_a_wrong_setting_is_told_with_a_next_step(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("nonsense = 1\n[grpc]\nother = 1\n")
+    monkeypatch.setenv("HASTEN_TEST_XXXXX", "1")  # As long a lead as the setting's own name.
+    assert set(faults("--config", str(file))) == {
+        f"nonsense in {file} is no setting; --help-all shows all settings",
+        f"grpc.other in {file} is no setting; --help-all shows all settings",
+        "HASTEN_TEST_XXXXX is no setting; --help-all shows all settings",
+    }
+
+
 def test_a_setting_that_must_be_given_says_how() -> None:
     (told,) = faults(cls=Demanding)
     assert told == "id must be set, in the file or by HASTEN_TEST_ID or --id"

@@ -27,6 +27,8 @@ from hasten_runtime.standard_streams import OutputError
 
 EXIT_UNWRITTEN = 1
 EXIT_FAULT = 2
+OWN_FLAGS = ("--help", "--help-all", "--config", "--check-config")
+"""Flags that are no settings."""
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -88,9 +90,10 @@ def read(cls: type[S], argv: Sequence[str] = ()) -> S:
 def _read(cls: type[S], argv: Sequence[str]) -> tuple[S, bool]:
     prefix = str(cls.model_config.get("env_prefix", ""))
     parsed, stray = _parser(cls, prefix).parse_known_args(argv)
+    flags_known = [*OWN_FLAGS, *(leaf.flag for leaf in leaves(cls))]
     faults = [
-        f"{flag} is no flag{suggestion(flag, (leaf.flag for leaf in leaves(cls)))}"
-        for flag in stray
+        f"{flag} is no flag{suggestion(flag, flags_known, lead='--')}"
+        for flag in (word.partition("=")[0] for word in stray)
         if flag.startswith("-") or not stray[0].startswith("-")
     ]
     faults += unknown_variables(cls, prefix, os.environ)
