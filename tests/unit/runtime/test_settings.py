@@ -3,6 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from pydantic import Field, SecretStr, model_validator
@@ -160,6 +161,25 @@ def test_a_wrong_flag_is_told_with_a_next_step_and_without_its_value(
     written: str, told: str
 ) -> None:
     assert faults(written) == (told,)
+
+
+class Renamed(Settings):
+    """A service whose group had another name."""
+
+    renamed = MappingProxyType({"rpc": "grpc"})
+
+
+def test_the_earlier_name_of_a_group_still_sets_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("[rpc]\nstreams_max = 1\ncalls_max = 1\n[grpc]\nping_s = 1.0\n")
+    monkeypatch.setenv("HASTEN_TEST_RPC__CALLS_MAX", "2")
+    monkeypatch.setenv("HASTEN_TEST_RPC__PING_S", "2")
+    monkeypatch.setenv("HASTEN_TEST_GRPC__PING_S", "3")
+    argv = ["--config", str(file), "--rpc.handshake-s=4"]
+    grpc = read(Renamed, argv).grpc
+    assert (grpc.streams_max, grpc.calls_max, grpc.ping_s, grpc.handshake_s) == (1, 2, 3.0, 4.0)
+    assert "--rpc.nonsense" not in faults("--rpc.ping=1", cls=Renamed)[0]
 
 
 def test_a_wrong_setting_is_told_with_a_next_step(
