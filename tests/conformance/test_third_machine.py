@@ -8,7 +8,9 @@ import pytest
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from hasten_cli.local.plan import Place, UpOptions, kinds, service_specs
+from hasten_cli.local.plan import Place, UpOptions, kinds, redis_spec, service_specs
+from hasten_cli.local.supervisor import Service
+from hasten_cli.local.voice import Summary
 from hasten_policy.eventlog import fields_of, types_of
 from hasten_policy.machines import MACHINES, Machine, MachineKind, choices, kind_of
 from hasten_policy.named import Named
@@ -185,3 +187,15 @@ def test_the_local_mesh_starts_its_service_and_stops_it_in_turn(tmp_path: Path) 
         "HASTEN_TOY_REDIS_URL": "redis://x",
         "HASTEN_TOY_RECORD": str(tmp_path),
     }
+
+
+def test_the_line_of_a_mesh_that_is_ready_names_its_service(tmp_path: Path) -> None:
+    specs = service_specs(
+        UpOptions(tmp_path, workers=2), Place(tmp_path, "redis://x", tmp_path, {})
+    )
+    store = redis_spec("redis-server", tmp_path / "redis.conf", {})
+    services = [Service(spec, facts={"address": spec.name}) for spec in (store, *specs)]
+    said = Summary("a", "m", services, "redis://x", "r", "", "", "").as_json()
+    assert [worker["id"] for worker in said["workers"]] == ["worker-1", "worker-2"]
+    assert said["toy"] == {"id": "toy", "address": "toy", "metrics": "", "pid": 0}
+    assert said["redis"]["url"] == "redis://x"

@@ -28,6 +28,8 @@ MIB = 2**20
 ATTACK_S_MAX = 80.0
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
 NO_LIMIT = ("grpc.max_send_message_length", -1)
+BOMBS = 32
+"""Kept, they would be 512 MiB."""
 LIMIT_BYTES = 8 * MIB
 """What router and workers are told to take."""
 
@@ -75,7 +77,7 @@ async def gzip_bombs(address: str) -> None:
             code = await refused(call(data, timeout=30, compression=grpc.Compression.Gzip))
             assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
-    for _ in range(3):
+    for _ in range(BOMBS // 2):
         await asyncio.gather(bomb(), bomb())
 
 

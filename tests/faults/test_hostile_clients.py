@@ -31,8 +31,10 @@ HOGS_RUN_MAX = 400
 """Of the 800 calls that `cancels` makes and takes back, a few dozen are run."""
 SPARE_FILES_MAX = 20
 """Files that a process may have open for reasons of its own: links, connections being closed."""
-GROWTH_BYTES_MAX = 1024 * hostile_clients.MIB
-"""Far above what is ever seen; the script of hostile_clients prints that."""
+GROWTH_BYTES_MAX = 384 * hostile_clients.MIB
+"""Far above what is ever seen, which the script of hostile_clients prints, and below what the bombs
+hold together.
+"""
 X = np.ones((1, 4), np.float32)
 GAUGES = re.compile(r"^hasten_router_(?:held|in_flight)_calls(?:{.*})? (\S+)$", re.MULTILINE)
 

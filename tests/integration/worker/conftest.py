@@ -23,7 +23,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def worker(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    environ = worker_environ("w1", models, {"kind": "memory"}, leave__notice_s="0") | {
+    environ = worker_environ("w1", models, {"kind": "memory"}, drain__notice_s="0") | {
         "HASTEN_WORKER_MODEL_CONTROL": "explicit",
         "HASTEN_WORKER_LOAD_MODELS": "*",
     }

@@ -51,7 +51,7 @@ async def test_sigterm_finishes_what_was_accepted_and_takes_nothing_new(
     start: Start, few_models: Path
 ) -> None:
     write_slow(few_models, "endless", alpha_ms=600_000)
-    service = start(few_models, {"kind": "memory"}, leave__notice_s="0.05", lanes="2")
+    service = start(few_models, {"kind": "memory"}, drain__notice_s="0.05", lanes="2")
     async with grpc.aio.insecure_channel(service.address) as channel:
         # While this one is under way the worker is there and refuses the others.
         endless = channel.unary_unary(INFER)(request_for("endless").SerializeToString())
@@ -78,7 +78,7 @@ async def test_sigterm_finishes_what_was_accepted_and_takes_nothing_new(
 
 
 async def test_patience_is_bounded(start: Start, few_models: Path) -> None:
-    service = start(few_models, {"kind": "memory"}, leave__notice_s="0", leave__patience_s="0.1")
+    service = start(few_models, {"kind": "memory"}, drain__notice_s="0", drain__patience_s="0.1")
     async with grpc.aio.insecure_channel(service.address) as channel:
         slow = request_for("slow").SerializeToString()
         calls = [channel.unary_unary(INFER)(slow) for _ in range(100)]
@@ -103,7 +103,7 @@ async def test_it_is_registered_and_reported_while_it_serves(
         discovery,
         redis_url=redis_server.url,
         report_period_s="0.2",
-        leave__notice_s="0",
+        drain__notice_s="0",
     )
     found = open_discovery(DiscoverySettings(kind="redis", address=redis_server.url))
     views = found.watch("worker")
@@ -137,7 +137,7 @@ async def test_a_dead_redis_changes_nothing_but_the_log(start: Start, few_models
         {"kind": "redis", "address": url},
         redis_url=url,
         report_period_s="0.1",
-        leave__notice_s="0",
+        drain__notice_s="0",
     )
     async with grpc.aio.insecure_channel(service.address) as channel:
         await channel.unary_unary(INFER)(request_for("quick").SerializeToString())
@@ -176,7 +176,7 @@ async def test_a_run_that_cannot_be_stopped_ends_the_process_with_its_own_code(
 async def test_a_refused_model_stops_nothing(start: Start, few_models: Path) -> None:
     (few_models / "broken" / "1").mkdir(parents=True)
     (few_models / "broken" / "1" / "model.onnx").write_bytes(b"no model")
-    service = start(few_models, {"kind": "memory"}, leave__notice_s="0")
+    service = start(few_models, {"kind": "memory"}, drain__notice_s="0")
     async with grpc.aio.insecure_channel(service.address) as channel:
         index = channel.unary_unary("/inference.GRPCInferenceService/RepositoryIndex")
         answer = pb.RepositoryIndexResponse.FromString(await index(b""))

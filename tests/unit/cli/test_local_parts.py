@@ -12,7 +12,7 @@ import pytest
 
 from hasten_cli.failures import CommandError
 from hasten_cli.local import ports, redis, run_folder
-from hasten_cli.local.models import models_folder, without_models, write_sample
+from hasten_cli.local.models import models_folder, with_troubles, without_models, write_sample
 from hasten_cli.local.plan import (
     Place,
     ServiceSpec,
@@ -27,7 +27,7 @@ from hasten_cli.local.record import Trouble, record_folder, troubles
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import Service
 from hasten_cli.local.table import rows
-from hasten_client import Worker, WorkerModel
+from hasten_client import ModelState, Worker, WorkerModel
 from tests.support.processes import is_running
 from tests.support.waiting import eventually, eventually_sync
 
@@ -243,6 +243,28 @@ def test_a_repository_that_may_not_be_read_is_refused_with_a_next_step(
 )
 def test_a_mesh_without_a_model_says_how_to_give_it_one(control: str, next_step: str) -> None:
     assert next_step in without_models(Path("/models"), control)
+
+
+@pytest.mark.parametrize(
+    ("control", "step"),
+    [
+        ("poll", "a mended one is taken up within seconds"),
+        ("explicit", "then: hasten models load digits"),
+        ("none", "then start again"),
+    ],
+)
+def test_models_that_are_not_served_are_told_with_a_next_step(control: str, step: str) -> None:
+    broken = [ModelState("digits", version, "UNAVAILABLE", "no ONNX") for version in ("1", "2")]
+    assert with_troubles(broken, Path("/models"), control) == [
+        "model digits version 1 is not served: no ONNX",
+        "model digits version 2 is not served: no ONNX",
+        f"next: mend or remove the folder /models/digits; {step}",
+    ]
+    broken.append(ModelState("words", "", "UNAVAILABLE", "no version"))
+    *told, last = with_troubles(broken, Path("/models"), control)
+    assert told[2] == "model words is not served: no version"
+    assert last.startswith("next: mend or remove the folder /models/MODEL; ")
+    assert with_troubles([], Path("/models"), control) == []
 
 
 def test_without_one_the_usual_folders_are_tried_then_a_sample(tmp_path: Path) -> None:

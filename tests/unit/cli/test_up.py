@@ -34,6 +34,7 @@ def test_it_says_one_line_and_a_signal_leaves_no_process_and_no_file(
     with MeshProcess(tmp_path, *JSON) as mesh:
         facts = mesh.ready()
         assert [worker["id"] for worker in facts["workers"]] == ["worker-1", "worker-2"]
+        assert facts["router"]["address"] == facts["address"]
         assert all(is_running(pid) for pid in pids(facts))
         assert Path(facts["run_dir"]).parent == mesh.tmp
         mesh.signal(number)
@@ -232,6 +233,7 @@ def test_plain_lines_name_the_services_off_a_terminal(tmp_path: Path) -> None:
         assert mesh.wait() == 0
         for part in ("router on 127.0.0.1:", "worker-2 on 127.0.0.1:", "redis on", "ready in"):
             assert part in mesh.stdout
+        assert "stopping: router, 2 workers, redis (once more" in mesh.stdout
         assert "\x1b" not in mesh.stdout
         assert mesh.nothing_left()
 

@@ -96,7 +96,7 @@ def test_the_worker_accepts_its_settings_and_has_time_to_leave(
 ) -> None:
     service = given(monkeypatch, "worker")
     settings = read(WorkerSettings)
-    leaving_s = settings.leave.notice_s + settings.leave.patience_s + settings.stop_grace_s
+    leaving_s = settings.drain.notice_s + settings.drain.patience_s + settings.stop_grace_s
     assert compose.seconds(service["stop_grace_period"]) >= leaving_s + CLOSING_S
 
 

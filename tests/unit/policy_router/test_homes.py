@@ -75,12 +75,13 @@ def test_a_small_place_does_not_come_and_go_with_chance(hundredths: list[int]) -
     first = min(views, key=lambda view: affinity_score(view.key, ""))
     second = views[0] if first is views[1] else views[1]
     seen: list[bool] = []
+    at_home: list[ModelEntry] = []
     for share in shares:
         # The first fills one worker and `share` of the other, which the second has for the rest.
         first.demand_per_s, second.demand_per_s = 1.0 + share, 1.0 - share
         for view in views:
             view.homes = []
-        lay_out(views)
+        at_home = lay_out(views, at_home)
         seen.append(len(first.homes) == 2)
     for before, here, share in zip(seen, seen[1:], shares[1:], strict=False):
         assert here == (share >= (KEPT_SHARE if before else LEAST_SHARE)), (seen, shares)
@@ -154,11 +155,32 @@ def test_freed_credits_go_to_those_at_home_there_and_to_others_only_when_it_is_i
     assert sends(effects) == [(1001, other)], "idle hands take what there is"
 
 
-def test_a_home_on_a_worker_that_the_last_layout_left_empty_brings_no_calls_of_others() -> None:
-    forgotten, asked = views_on(2, [1.0, 1.0], placed=[[0], [0, 1]])
-    lay_out([forgotten, asked])
+def test_a_model_that_nobody_asks_for_any_more_is_at_home_nowhere() -> None:
+    homes = Homes()
+    forgotten, asked = views_on(2, [0.0, 0.0], placed=[[0], [0, 1]])
+    homes.renew([forgotten, asked], 0.0)
+    forgotten.arrivals, asked.arrivals = 1, 100
+    homes.renew([forgotten, asked], homes.due_s)
     (entry,) = forgotten.homes
-    worker = entry.worker
-    worker.others_per_s = 1000.0
-    worker.homes, worker.home_lanes = [], 0.0
-    assert worker.come(entry, 1.0) == 0
+    assert entry.home > 0.0
+    while forgotten.demand_per_s:
+        asked.arrivals = 100
+        homes.renew([forgotten, asked], homes.due_s)
+    assert not forgotten.homes
+    assert entry.home == 0.0
+    entry.worker.others_per_s = 1000.0
+    assert entry.worker.come(entry, 1.0) == 0, "the others' calls are of what is at home there"
+
+
+def test_a_worker_that_is_shut_is_home_to_nobody() -> None:
+    homes = Homes()
+    (view,) = views_on(2, [0.0])
+    homes.renew([view], 0.0)
+    view.arrivals = 100
+    homes.renew([view], homes.due_s)
+    shut, _ = view.homes
+    view.open = view.open[1:]
+    view.arrivals = 100
+    homes.renew([view], homes.due_s)
+    assert shut not in view.homes
+    assert (shut.home, shut.worker.homes, shut.worker.home_lanes) == (0.0, [], 0.0)

@@ -1,14 +1,19 @@
 """Whatever a handler raises, the client hears a refusal and never a Python exception."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+import gc
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar
 
 import grpc
 import pytest
 
 from hasten.inference.v2 import inference_pb2
 from hasten_policy.reasons import Reason, Refusal
+from hasten_runtime import errors
 from hasten_runtime.errors import MeshError, refusal_from_rpc_error
+from hasten_runtime.handlers import Handler
+from tests.support.waiting import eventually
 from tests.unit.runtime.conftest import Serving
 
 REFUSAL = Refusal(Reason.OVERLOADED, "come back later", 0.5, (("model", "m"),))
@@ -89,6 +94,67 @@ async def test_an_abort_by_hand_stays_as_it_is(serving: Serving) -> None:
 
 
 PARSE = inference_pb2.ModelInferRequest.FromString
+
+
+class Request:
+    """One that can be watched."""
+
+    alive: ClassVar[weakref.WeakSet["Request"]] = weakref.WeakSet()
+
+    def __init__(self, _: bytes) -> None:
+        self.alive.add(self)
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def refuses(how: str, kind: str) -> Handler:
+    """A method that refuses a request that it has read."""
+
+    async def end(request: Any, context: Any) -> None:
+        assert isinstance(request, Request)
+        if how == "raises":
+            raise MeshError(REFUSAL)
+        await errors.abort(context, REFUSAL)
+
+    async def unary(request: Any, context: Any) -> None:
+        await end(request, context)
+
+    async def stream(request: Any, context: Any) -> AsyncIterator[bytes]:
+        await end(request, context)
+        yield b""
+
+    async def chat(_: Any, context: Any) -> None:
+        await end(await context.read(), context)
+
+    if kind == "unary":
+        return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=Request)
+    if kind == "stream":
+        return grpc.unary_stream_rpc_method_handler(stream, request_deserializer=Request)
+    return grpc.stream_stream_rpc_method_handler(chat, request_deserializer=Request)
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("how", ["raises", "aborts"])
+@pytest.mark.parametrize("kind", ["unary", "stream", "chat"])
+async def test_a_refused_request_is_let_go_without_a_collection(
+    serving: Serving, how: str, kind: str
+) -> None:
+    async with serving(Ask=refuses(how, kind)) as channel:
+        for _ in range(3):
+            if kind == "unary":
+                call = channel.unary_unary("/t.T/Ask")(b"")
+            elif kind == "stream":
+                call = drained(channel.unary_stream("/t.T/Ask")(b""))
+            else:
+                call = drained(channel.stream_stream("/t.T/Ask")(iter([b""])))
+            assert await heard(call) == REFUSAL
+            await eventually(lambda: not Request.alive, what="the request is let go")
 
 
 async def test_bytes_that_are_no_message_are_an_invalid_request(serving: Serving) -> None:

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from pydantic import Field, SecretStr, model_validator
@@ -143,6 +144,53 @@ def test_all_faults_are_told_at_once_and_each_names_its_place(
         f"HASTEN_TEST_DISCOVERY__KIND is 'consol': should be {KINDS}",
         "HASTEN_TEST_DISCOVERY__KINDS is no setting; did you mean HASTEN_TEST_DISCOVERY__KIND?",
         f"adress in {file} is no setting; did you mean address?",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("--nonsense", "--nonsense is no flag; --help-all shows all settings"),
+        ("nonsense", "nonsense is no flag; --help-all shows all settings"),
+        ("--grpc.ping=1", "--grpc.ping is no flag; did you mean --grpc.ping-s?"),
+        ("--check-confg", "--check-confg is no flag; did you mean --check-config?"),
+        ("--tokn=swordfish", "--tokn is no flag; --help-all shows all settings"),
+    ],
+)
+def test_a_wrong_flag_is_told_with_a_next_step_and_without_its_value(
+    written: str, told: str
+) -> None:
+    assert faults(written) == (told,)
+
+
+class Renamed(Settings):
+    """A service whose group had another name."""
+
+    renamed = MappingProxyType({"rpc": "grpc"})
+
+
+def test_the_earlier_name_of_a_group_still_sets_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("[rpc]\nstreams_max = 1\ncalls_max = 1\n[grpc]\nping_s = 1.0\n")
+    monkeypatch.setenv("HASTEN_TEST_RPC__CALLS_MAX", "2")
+    monkeypatch.setenv("HASTEN_TEST_RPC__PING_S", "2")
+    monkeypatch.setenv("HASTEN_TEST_GRPC__PING_S", "3")
+    argv = ["--config", str(file), "--rpc.handshake-s=4"]
+    grpc = read(Renamed, argv).grpc
+    assert (grpc.streams_max, grpc.calls_max, grpc.ping_s, grpc.handshake_s) == (1, 2, 3.0, 4.0)
+    assert "--rpc.nonsense" not in faults("--rpc.ping=1", cls=Renamed)[0]
+
+
+def test_a_wrong_setting_is_told_with_a_next_step(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("nonsense = 1\n[grpc]\nother = 1\n")
+    monkeypatch.setenv("HASTEN_TEST_XXXXX", "1")  # As long a lead as the setting's own name.
+    assert set(faults("--config", str(file))) == {
+        f"nonsense in {file} is no setting; --help-all shows all settings",
+        f"grpc.other in {file} is no setting; --help-all shows all settings",
+        "HASTEN_TEST_XXXXX is no setting; --help-all shows all settings",
     }
 
 

@@ -18,7 +18,7 @@ from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.store.model_store import Gap, IndexEntry
 from hasten_worker.model import Model
 from hasten_worker.readiness import faults_of
-from hasten_worker.settings import LeaveSettings, WorkerSettings
+from hasten_worker.settings import DrainSettings, WorkerSettings
 from hasten_worker.shell.shell import Shell
 from hasten_worker.wiring import SERVICES, Worker, open_worker
 from tests.support.framed import RouterEnd
@@ -114,7 +114,7 @@ def worker_settings(**changes: Any) -> WorkerSettings:
         "metrics_address": "127.0.0.1:0",
         "models_dir": Path("/nonexistent"),
         "lanes": 1,
-        "leave": LeaveSettings(notice_s=0.0, patience_s=WAIT_S),
+        "drain": DrainSettings(notice_s=0.0, patience_s=WAIT_S),
     }
     return WorkerSettings(**(facts | changes))
 

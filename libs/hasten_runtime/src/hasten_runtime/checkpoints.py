@@ -62,7 +62,11 @@ class CheckpointKeeper:
                     shell.restore(checkpoint)
                 shell.remember(await self._store.reports())
         except (StoreUnavailable, TimeoutError) as error:
-            _log.warning("checkpoint.not_restored", reason=str(error) or "the store is slow")
+            _log.warning(
+                "checkpoint.not_restored",
+                reason=str(error) or "the store is slow",
+                help="what was learnt before is learnt anew; look at the setting redis_url",
+            )
 
     async def run(self) -> None:
         """Saves checkpoints until cancelled."""
@@ -78,7 +82,11 @@ class CheckpointKeeper:
             )
         except (StoreUnavailable, ValueError) as error:
             if not self._failing:
-                _log.warning("checkpoint.not_saved", reason=str(error))
+                _log.warning(
+                    "checkpoint.not_saved",
+                    reason=str(error),
+                    help="calls go on; if Redis is not reached, look at the setting redis_url",
+                )
             self._failing = True
         else:
             self._failing = False

@@ -100,12 +100,12 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _nowhere(method: str) -> Handler:
-    async def refuse(_: object, context: Context) -> None:
+    async def refuse(_: object, __: Context) -> None:
         refusal = Refusal(Reason.UNIMPLEMENTED, _unknown(method[:METHOD_CHARS_MAX]))
-        await errors.abort(cast("errors.Aborting", context), refusal)
+        raise errors.MeshError(refusal)
 
     # As a stream, so that nothing of what the caller sends need be read first.
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    return guard(grpc.stream_stream_rpc_method_handler(refuse), method)
 
 
 def _unknown(method: str) -> str:
@@ -165,7 +165,20 @@ def _parser(parse: Parse | None, limit: MessageLimit | None) -> Parse | None:
     return checked
 
 
-async def _tell(error: Exception, context: Context, method: str) -> NoReturn:
+async def _tell(error: Exception, context: Context, method: str) -> None:
+    """Ends the call with what the exception means; the handler then just returns.
+
+    gRPC keeps the exception of an abort with the call, and raises the exception again when the
+    handler has returned. With its traceback the exception would hold the handlers' frames, and
+    those the call: a ring that keeps the request until a collection finds the ring.
+    """
+    try:
+        await _abort(error, context, method)
+    except grpc.aio.AbortError as abort:
+        abort.__traceback__ = abort.__context__ = None
+
+
+async def _abort(error: Exception, context: Context, method: str) -> NoReturn:
     if isinstance(error, grpc.aio.BaseError):  # An abort, or a caller that has gone: as it is.
         raise error
     if isinstance(error, errors.MeshError):

@@ -67,7 +67,12 @@ class Reporter:
             async with asyncio.timeout(self._period_s):
                 await self._store.withdraw(self._worker_id)
         except (StoreUnavailable, TimeoutError) as error:
-            _log.warning("report.not_withdrawn", reason=str(error), expires_in_s=self._ttl_s)
+            _log.warning(
+                "report.not_withdrawn",
+                reason=str(error),
+                expires_in_s=self._ttl_s,
+                help="it vanishes by itself; look at the setting redis_url",
+            )
 
     async def _publish(self, store: LoadStore) -> None:
         try:
@@ -76,7 +81,11 @@ class Reporter:
                 await store.publish(self._worker_id, self._report(), ttl_s=self._ttl_s)
         except (StoreUnavailable, TimeoutError) as error:
             if self._reachable:
-                _log.warning("report.store_lost", reason=str(error), help="inference goes on")
+                _log.warning(
+                    "report.store_lost",
+                    reason=str(error),
+                    help="inference goes on; look at the setting redis_url",
+                )
             self._reachable = False
             return
         if not self._reachable:

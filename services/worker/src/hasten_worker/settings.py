@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
@@ -47,7 +48,7 @@ that have settings of their own.
 """
 
 
-class LeaveSettings(SettingsGroup):
+class DrainSettings(SettingsGroup):
     """How the worker leaves."""
 
     notice_s: float = Field(
@@ -70,6 +71,7 @@ class WorkerSettings(ServiceSettings):
     """Hasten's worker: runs the models of one folder."""
 
     model_config = SettingsConfigDict(env_prefix="HASTEN_WORKER_")
+    renamed = MappingProxyType({"leave": "drain"})
     everyday = frozenset(
         {
             "id",
@@ -89,8 +91,8 @@ class WorkerSettings(ServiceSettings):
             "discovery.kind",
             "discovery.address",
             "discovery.namespace",
+            "drain.patience_s",
             "grpc.message_bytes_max",
-            "leave.patience_s",
             "telemetry.log_level",
             "telemetry.log_format",
             "record",
@@ -212,8 +214,8 @@ class WorkerSettings(ServiceSettings):
         default_factory=PolicySettings,
         description="These are the parameters of the worker's decisions.",
     )
-    leave: LeaveSettings = Field(
-        default=LeaveSettings(), description="These settings say how the worker leaves."
+    drain: DrainSettings = Field(
+        default=DrainSettings(), description="These settings say how the worker leaves."
     )
     grpc: GrpcSettings = Field(default=GrpcSettings(), description="These settings bound gRPC.")
     front: FrontSettings = Field(  # type: ignore[valid-type]  # made field by field

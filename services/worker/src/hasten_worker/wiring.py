@@ -177,8 +177,8 @@ def _leaving(settings: WorkerSettings, core: Core, health: Health, presence: Pre
     return Leaving(
         core.shell,
         announce,
-        notice_s=settings.leave.notice_s,
-        patience_s=settings.leave.patience_s,
+        notice_s=settings.drain.notice_s,
+        patience_s=settings.drain.patience_s,
     )
 
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from hasten_cli.example import infer_command
-from hasten_client import AsyncClient, HastenError, RetryPolicy, Worker
+from hasten_client import AsyncClient, HastenError, ModelState, RetryPolicy, Worker
 
 ANSWER_S_MAX: Final = 0.5
 VIEW_S_MAX: Final = 60.0
@@ -68,15 +68,14 @@ class MeshView:
             return ""
         return infer_command(metadata, address=self.address)
 
-    async def troubles(self) -> list[str]:
-        """One sentence for each model that could not be loaded."""
+    async def troubles(self) -> list[ModelState]:
+        """The models that could not be loaded; none when the router does not answer."""
         try:
             states = await self._client.index(deadline_s=ANSWER_S_MAX)
         except HastenError:
             return []
         return [
-            f"model {state.name} {f'version {state.version} ' if state.version else ''}"
-            f"is not served: {state.reason}"
+            state
             for state in states
             if state.state == "UNAVAILABLE" and state.reason and state.reason != "unloaded"
         ]

@@ -1,10 +1,14 @@
 """Which model repository local mode serves."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hasten_cli.failures import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from hasten_client import ModelState
 
 DEFAULT_FOLDERS: Final = ("models", "examples/models")
 
@@ -58,6 +62,25 @@ def without_models(folder: Path, control: str) -> str:
     if control == "poll":
         return f"no model is served; next: {laid_out}, it is taken up within seconds"
     return f"no model is served; next: {laid_out}, then start again"
+
+
+def with_troubles(troubles: Sequence["ModelState"], folder: Path, control: str) -> list[str]:
+    """One sentence for each model that could not be loaded, then one on what to do."""
+    if not troubles:
+        return []
+    told = [
+        f"model {state.name} {f'version {state.version} ' if state.version else ''}"
+        f"is not served: {state.reason}"
+        for state in troubles
+    ]
+    names = {state.name for state in troubles}
+    name = names.pop() if len(names) == 1 else "MODEL"
+    after = {
+        "poll": "a mended one is taken up within seconds",
+        "explicit": f"then: hasten models load {name}",
+    }
+    step = after.get(control, "then start again")
+    return [*told, f"next: mend or remove the folder {folder / name}; {step}"]
 
 
 def write_sample(folder: Path) -> Path:

@@ -128,10 +128,8 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._keepers.clear()
-        for kind in kinds():
-            await asyncio.gather(
-                *(self._stop(service) for service in self.services if service.spec.kind == kind)
-            )
+        for stage in self.stages():
+            await asyncio.gather(*map(self._stop, stage))
 
     def kill(self) -> None:
         """SIGKILL to everything, at once; `stop` then has little to wait for."""
@@ -142,6 +140,10 @@ class Supervisor:
     def of_kind(self, kind: str) -> Sequence[Service]:
         """The services of one kind, in the order of their start."""
         return [service for service in self.services if service.spec.kind == kind]
+
+    def stages(self) -> Sequence[Sequence[Service]]:
+        """All services in the order in which they are stopped; those of a stage at once."""
+        return [stage for kind in kinds() if (stage := self.of_kind(kind))]
 
     def bound_logs(self) -> None:
         """Empties logs that have grown too long."""

@@ -5,7 +5,7 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hasten_cli.failures import FAILED, USAGE, CommandError
 from hasten_cli.local import ports, record, redis
-from hasten_cli.local.models import without_models, write_sample
+from hasten_cli.local.models import with_troubles, without_models, write_sample
 from hasten_cli.local.plan import Place, UpOptions, redis_spec, service_specs
 from hasten_cli.local.run_folder import RunFolder
-from hasten_cli.local.supervisor import StartError, Supervisor
+from hasten_cli.local.supervisor import Service, StartError, Supervisor
 from hasten_cli.local.voice import Summary, Voice
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ async def _run(
         await _unless(stop, _seen(supervisor, mesh))
         total_s = time.monotonic() - begin_s
         view_s = total_s - services_s - redis_s
-        troubles = await mesh.troubles()
+        troubles = with_troubles(await mesh.troubles(), models, options.control)
         slowest = max(supervisor.services, key=lambda service: service.ready_after_s)
         voice.ready(
             Summary(
@@ -208,7 +208,8 @@ async def _until_signal(supervisor: Supervisor, voice: Voice) -> AsyncIterator[a
             supervisor.kill()
             return
         stop.set()
-        voice.say("stopping: router, workers, redis (once more to kill them)")
+        leaving = ", ".join(map(_together, supervisor.stages()))
+        voice.say(f"stopping: {leaving} (once more to kill them)")
 
     for number in numbers:
         loop.add_signal_handler(number, on_signal)
@@ -235,6 +236,12 @@ async def _unless(stop: asyncio.Event, action: Coroutine[Any, Any, T]) -> T:
         stopping.cancel()
         acting.cancel()
         await asyncio.wait({acting, stopping})
+
+
+def _together(stage: Sequence[Service]) -> str:
+    """Services that are stopped together: "router", "2 workers"."""
+    kind = stage[0].spec.kind
+    return kind if len(stage) == 1 else f"{len(stage)} {kind}s"
 
 
 def _reachable(address: str) -> str:

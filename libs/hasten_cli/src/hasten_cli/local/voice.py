@@ -48,22 +48,13 @@ class Summary:
         by_kind: dict[str, list[Service]] = {kind: [] for kind in kinds()}
         for service in self.services:
             by_kind[service.spec.kind].append(service)
-        (router,) = by_kind["router"]
-        (redis,) = by_kind["redis"]
+        workers = by_kind.pop("worker")
         return {
             "address": self.address,
             "metrics": self.metrics,
-            "workers": [
-                {
-                    "id": worker.spec.name,
-                    "address": worker.address,
-                    "metrics": str(worker.facts.get("metrics_address", "")),
-                    "pid": worker.pid,
-                }
-                for worker in by_kind["worker"]
-            ],
-            "router": {"pid": router.pid},
-            "redis": {"address": redis.address, "pid": redis.pid, "url": self.redis_url},
+            "workers": [_facts(worker) for worker in workers],
+            **{kind: _facts(service) for kind, (service,) in by_kind.items()},
+            "redis": {**_facts(*by_kind["redis"]), "url": self.redis_url},
             "run_dir": self.run_dir,
             "ready_after_s": {
                 service.spec.name: round(service.ready_after_s, 3) for service in self.services
@@ -79,6 +70,16 @@ class Summary:
         ]
         lines.append(f"try:  {self.example}" if self.example else self.no_model)
         return [*lines, "Ctrl-C stops it and leaves nothing behind"]
+
+
+def _facts(service: Service) -> dict[str, Any]:
+    """A service for programs."""
+    return {
+        "id": service.spec.name,
+        "address": service.address,
+        "metrics": str(service.facts.get("metrics_address", "")),
+        "pid": service.pid,
+    }
 
 
 class Voice(Protocol):

@@ -1,5 +1,6 @@
 """The router's memory of one call."""
 
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 from hasten_policy.router.events import CallArrived
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from hasten_policy.fleet.workers import ModelEntry
 
 
+@dataclass(slots=True, eq=False)
 class CallRecord:
     """One call between its arrival and its end.
 
@@ -37,64 +39,47 @@ class CallRecord:
         on_trial: Its attempt is such a one.
     """
 
-    __slots__ = (
-        "affinity",
-        "alone",
-        "arrived_s",
-        "attempts",
-        "been",
-        "bytes",
-        "call_id",
-        "content",
-        "cost_s",
-        "deadline_s",
-        "deaths",
-        "elements",
-        "ended",
-        "first",
-        "held",
-        "idempotent",
-        "met_idle",
-        "on_trial",
-        "order_s",
-        "priority",
-        "probe",
-        "rows",
-        "second",
-        "sent_s",
-        "tenant",
-        "view",
-    )
+    event: InitVar[CallArrived]
+    view: "AskedView[CallRecord]"
+    arrived_s: float
+    deadline_s: float
+    call_id: int = field(init=False)
+    order_s: float = field(init=False)
+    cost_s: float = field(init=False, default=0.0)
+    priority: int = field(init=False)
+    tenant: str = field(init=False)
+    bytes: int = field(init=False)
+    idempotent: bool = field(init=False)
+    affinity: str = field(init=False)
+    first: "ModelEntry | None" = field(init=False, default=None)
+    second: "ModelEntry | None" = field(init=False, default=None)
+    attempts: int = field(init=False, default=0)
+    been: frozenset[str] = field(init=False, default=frozenset())
+    sent_s: float = field(init=False)
+    held: bool = field(init=False, default=False)
+    ended: bool = field(init=False, default=False)
+    probe: bool = field(init=False, default=False)
+    met_idle: bool = field(init=False, default=False)
+    rows: int = field(init=False)
+    elements: int = field(init=False)
+    content: "Content | None" = field(init=False)
+    deaths: int = field(init=False, default=0)
+    alone: bool = field(init=False, default=False)
+    on_trial: bool = field(init=False, default=False)
 
-    def __init__(
-        self, event: CallArrived, view: "AskedView[CallRecord]", now_s: float, deadline_s: float
-    ) -> None:
+    def __post_init__(self, event: CallArrived) -> None:
+        """What the event says."""
         self.call_id = event.call_id
-        self.view = view
-        self.arrived_s = now_s
-        self.deadline_s = deadline_s
-        self.order_s = deadline_s
-        self.cost_s = 0.0
+        self.order_s = self.deadline_s
         self.priority = event.priority
         self.tenant = event.tenant
         self.bytes = event.payload_bytes
         self.idempotent = event.idempotent
         self.affinity = event.affinity
-        self.first: ModelEntry | None = None
-        self.second: ModelEntry | None = None
-        self.attempts = 0
-        self.been: frozenset[str] = frozenset()
-        self.sent_s = now_s
-        self.held = False
-        self.ended = False
-        self.probe = False
-        self.met_idle = False
+        self.sent_s = self.arrived_s
         self.rows = event.rows
         self.elements = event.elements
-        self.content: Content | None = event.content
-        self.deaths = 0
-        self.alone = False
-        self.on_trial = False
+        self.content = event.content
 
     def precedes(self, other: "CallRecord") -> bool:
         """It goes first out of the hold queue."""

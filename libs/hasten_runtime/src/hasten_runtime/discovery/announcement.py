@@ -61,8 +61,13 @@ class Announcement:
         try:
             await self._registry.withdraw(self._instance)
         except RegistryTrouble as trouble:
-            # The registry forgets the instance by itself when renewals fail to come.
-            _log.warning("discovery.not_withdrawn", instance=self.key[1], reason=str(trouble))
+            _log.warning(
+                "discovery.not_withdrawn",
+                instance=self.key[1],
+                reason=str(trouble),
+                help="the registry forgets it when its lease ends; look at the setting"
+                " discovery.address",
+            )
 
     async def _renew(self) -> None:
         while not self.closed:
@@ -78,7 +83,12 @@ class Announcement:
             await self._registry.announce(self._instance)
         except RegistryTrouble as trouble:
             if self._well:
-                _log.warning("discovery.not_announced", instance=self.key[1], reason=str(trouble))
+                _log.warning(
+                    "discovery.not_announced",
+                    instance=self.key[1],
+                    reason=str(trouble),
+                    help="it is tried again; look at the setting discovery.address",
+                )
             self._well = False
         else:
             if not self._well:

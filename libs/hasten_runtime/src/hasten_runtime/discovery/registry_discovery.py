@@ -140,7 +140,13 @@ class RegistryDiscovery:
                     feed.failed()
                     failures += 1
                     if failures == 1:
-                        _log.warning("discovery.trouble", watched=service, reason=str(trouble))
+                        _log.warning(
+                            "discovery.trouble",
+                            watched=service,
+                            reason=str(trouble),
+                            help="who was known last is kept; look at the setting"
+                            " discovery.address",
+                        )
                     await asyncio.sleep(_retry_s(failures))
                     continue
                 if failures:

@@ -1,7 +1,8 @@
 """What settings are made of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -41,6 +42,9 @@ class ServiceSettings(BaseSettings):
 
     everyday: ClassVar[frozenset[str]] = frozenset()
     """Keys of the settings that operators set, for `--help`; none: all settings."""
+
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Earlier names of groups, which operators may still use, and what the groups are called."""
 
     model_config = SettingsConfigDict(
         frozen=True,

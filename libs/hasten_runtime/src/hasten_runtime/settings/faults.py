@@ -37,7 +37,7 @@ def unknown_variables(model: type[BaseModel], prefix: str, environ: Iterable[str
     known = {leaf.variable(prefix) for leaf in leaves(model)}
     groups = {prefix + name.upper() for name in model.model_fields}
     return [
-        f"{name} is no setting{suggestion(name, known)}"
+        f"{name} is no setting{suggestion(name, known, lead=prefix)}"
         for name in sorted(environ)
         if name.startswith(prefix) and name.split("__")[0] not in groups
     ]
@@ -54,10 +54,18 @@ def sentences(
     ]
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """A question to append, `; did you mean …?`, when something known is close; or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f"; did you mean {close[0]}?" if close else ""
+def suggestion(name: str, known: Iterable[str], *, lead: str = "") -> str:
+    """What to append to a sentence on a wrong name: the known name that is close to the wrong
+    one, else where all names stand.
+
+    Args:
+        name: The wrong name.
+        known: The right names.
+        lead: What all names begin with; a lead that is shared makes no two names alike.
+    """
+    full = {one.removeprefix(lead): one for one in known}
+    close = difflib.get_close_matches(name.removeprefix(lead), full, n=1, cutoff=0.7)
+    return f"; did you mean {full[close[0]]}?" if close else "; --help-all shows all settings"
 
 
 def masked(value: object) -> str:
@@ -90,7 +98,8 @@ def _sentence(loc: tuple[int | str, ...], kind: str, message: str, context: _Con
     if kind == "extra_forbidden":
         groups = {known[:-1] for known in context.known if len(known) > 1}
         names = {_name(known, source, context.prefix) for known in {*context.known, *groups}}
-        return f"{where}{_of(source)} is no setting{suggestion(where, names)}"
+        near = suggestion(where, names, lead=_name((), source, context.prefix))
+        return f"{where}{_of(source)} is no setting{near}"
     secret = leaf is not None and leaf.field.annotation is SecretStr
     shown = _HIDDEN if secret else repr(masked(value) if isinstance(value, str) else value)
     return f"{where}{_of(source)} is {shown}: {_expectation(message)}"

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.sources import NoDecode
 
+from hasten_runtime.settings import renamed
 from hasten_runtime.settings.base import Leaf, ServiceSettings, leaves
 from hasten_runtime.settings.faults import (
     Source,
@@ -27,6 +28,8 @@ from hasten_runtime.standard_streams import OutputError
 
 EXIT_UNWRITTEN = 1
 EXIT_FAULT = 2
+OWN_FLAGS = ("--help", "--help-all", "--config", "--check-config")
+"""Flags that are no settings."""
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -87,16 +90,19 @@ def read(cls: type[S], argv: Sequence[str] = ()) -> S:
 
 def _read(cls: type[S], argv: Sequence[str]) -> tuple[S, bool]:
     prefix = str(cls.model_config.get("env_prefix", ""))
-    parsed, stray = _parser(cls, prefix).parse_known_args(argv)
+    environ = renamed.variables(os.environ, prefix, cls.renamed)
+    parsed, stray = _parser(cls, prefix).parse_known_args(renamed.flags(argv, cls.renamed))
+    flags_known = [*OWN_FLAGS, *(leaf.flag for leaf in leaves(cls))]
     faults = [
-        f"{flag} is no flag{suggestion(flag, (leaf.flag for leaf in leaves(cls)))}"
-        for flag in stray
+        f"{flag} is no flag{suggestion(flag, flags_known, lead='--')}"
+        for flag in (word.partition("=")[0] for word in stray)
         if flag.startswith("-") or not stray[0].startswith("-")
     ]
-    faults += unknown_variables(cls, prefix, os.environ)
+    faults += unknown_variables(cls, prefix, environ)
     given = vars(parsed)
     flags = Source("flag", _nested((leaf, given[leaf.key]) for leaf in leaves(cls)))
-    sources = (flags, Source("variable", _Environment(cls)()), _file(given["config"]))
+    variables = Source("variable", _Environment(cls, environ)())
+    sources = (flags, variables, _file(given["config"], cls.renamed))
     merged: dict[str, Any] = {}
     for source in reversed(sources):
         _merge(merged, source.values)
@@ -110,7 +116,11 @@ def _read(cls: type[S], argv: Sequence[str]) -> tuple[S, bool]:
 
 
 class _Environment(EnvSettingsSource):
-    """The environment; text that is no JSON is left for validation to complain of."""
+    """An environment; text that is no JSON is left for validation to complain of."""
+
+    def __init__(self, cls: type[ServiceSettings], environ: Mapping[str, str]) -> None:
+        super().__init__(cls)
+        self.env_vars = {name.lower(): value for name, value in environ.items()}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401  (as overridden)
         """The value of a list or table."""
@@ -208,12 +218,12 @@ def _decoded(leaf: Leaf, text: str) -> object:
         return text  # Validation will say what it expected.
 
 
-def _file(name: str | None) -> Source:
+def _file(name: str | None, names: renamed.Names) -> Source:
     if name is None:
         return Source("file", {})
     try:
         with Path(name).open("rb") as file:
-            return Source("file", tomllib.load(file), name)
+            return Source("file", renamed.tables(tomllib.load(file), names), name)
     except OSError as error:
         raise SettingsFault([f"cannot read {name}: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
