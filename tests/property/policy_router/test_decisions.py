@@ -5,7 +5,7 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given
 
-from hasten_policy.fleet.pick import pick
+from hasten_policy.fleet.hasten import pick
 from hasten_policy.ordering.hold_queue import HoldQueue
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.events import Refuse

@@ -30,11 +30,10 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    WakeAt,
-    Woke,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.timers import WakeAt, Woke
 from tests.unit.policy_router.harness import model
 
 WORKERS = ("a", "b", "c")

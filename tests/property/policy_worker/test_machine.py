@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hasten_policy.load import ModelSpec
 from hasten_policy.reasons import Reason
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -25,8 +26,6 @@ from hasten_policy.worker.events import (
     Refuse,
     StartBatch,
     StopBatch,
-    WakeAt,
-    Woke,
     WorkerEffect,
     WorkerEvent,
 )

@@ -17,11 +17,10 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    WakeAt,
-    Woke,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.timers import WakeAt, Woke
 
 
 def model(name: str = "m", **changes: object) -> ModelLoad:

@@ -5,7 +5,7 @@ from itertools import permutations
 from random import Random
 
 from hasten_policy.fleet.events import WorkerJoined, WorkerLost, WorkerQuiesced
-from hasten_policy.fleet.pick import pick_blind
+from hasten_policy.fleet.hasten import pick_blind
 from tests.unit.policy_router.harness import Router, model, names, router, sends
 
 

@@ -8,6 +8,7 @@ from math import inf
 from hasten_policy.load import LoadSample, ModelSpec, WorkerReport
 from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -20,8 +21,6 @@ from hasten_policy.worker.events import (
     SendReport,
     StartBatch,
     StopBatch,
-    WakeAt,
-    Woke,
     WorkerEffect,
     WorkerEvent,
 )

@@ -8,13 +8,13 @@ from hasten_policy.batching import BatchingPolicy
 from hasten_policy.ordering.orders import due_s
 from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Reason
+from hasten_policy.timers import Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallCancelled,
     DrainBegan,
     ModelClosed,
     ModelOpened,
-    Woke,
 )
 from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import call, model, profile, refusals, starts, worker

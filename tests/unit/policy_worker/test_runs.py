@@ -10,6 +10,7 @@ from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.policy import BatchingPolicy
 from hasten_policy.prediction.policy import PredictionPolicy
 from hasten_policy.reasons import Reason
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallCancelled,
@@ -18,8 +19,6 @@ from hasten_policy.worker.events import (
     LinkOpened,
     ModelOpened,
     StopBatch,
-    WakeAt,
-    Woke,
 )
 from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import (

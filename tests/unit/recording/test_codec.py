@@ -28,6 +28,7 @@ from hasten_policy.machines import MACHINES
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router import events as router_events
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.timers import WakeAt
 from hasten_policy.worker import events as worker_events
 from hasten_policy.worker.policy import WorkerPolicy
 
@@ -55,9 +56,9 @@ def test_every_value_comes_back_as_it_was(kind: str, name: str, data: st.DataObj
 @given(bits=st.binary(min_size=8, max_size=8))
 def test_a_time_keeps_every_bit(bits: bytes) -> None:
     (time_s,) = struct.unpack("<d", bits)
-    line = encode_line(0.0, router_events.WakeAt(time_s), [])
+    line = encode_line(0.0, WakeAt(time_s), [])
     told = decoder("router").line(line)[1]
-    assert isinstance(told, router_events.WakeAt)
+    assert isinstance(told, WakeAt)
     same = struct.pack("<d", told.at_s) == bits
     assert same or (math.isnan(time_s) and math.isnan(told.at_s))
 

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from hasten_policy.eventlog import encode_header
 from hasten_policy.fleet.events import WorkerLost
-from hasten_policy.router.events import WakeAt
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.timers import WakeAt
 from hasten_router.settings import RouterSettings
 from hasten_runtime.recording import Recorder, open_recorder
 from hasten_runtime.recording import open as opening

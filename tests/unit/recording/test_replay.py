@@ -10,9 +10,10 @@ import pytest
 
 from hasten_policy.eventlog import encode
 from hasten_policy.machines import MACHINES
-from hasten_policy.router.events import RouterEffect, RouterEvent, WakeAt
+from hasten_policy.router.events import RouterEffect, RouterEvent
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.timers import WakeAt
 from hasten_policy.worker.events import LoadAsked, WorkerEffect, WorkerEvent
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_sim.replay import replay

@@ -27,9 +27,8 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    WakeAt,
-    Woke,
 )
+from hasten_policy.timers import WakeAt, Woke
 from hasten_router.calls import Call
 from hasten_router.shell import Shell
 from hasten_runtime.clock import ManualClock, SystemClock

@@ -1,12 +1,25 @@
 """Times at which a machine wants to look at something again."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 COMPACT_ABOVE = 4096
+
+
+@dataclass(slots=True)
+class Woke:
+    """Event of every machine: a time asked for by WakeAt has come."""
+
+
+@dataclass(slots=True)
+class WakeAt:
+    """Effect of every machine: send Woke at this time (absolute). A later WakeAt replaces it."""
+
+    at_s: float
 
 
 class Timers(Generic[T]):

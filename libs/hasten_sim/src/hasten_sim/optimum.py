@@ -11,6 +11,7 @@ from random import Random
 from typing import Final, NamedTuple, assert_never
 
 from hasten_policy.load import ModelSpec
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -24,8 +25,6 @@ from hasten_policy.worker.events import (
     StartBatch,
     StopBatch,
     TellLoad,
-    WakeAt,
-    Woke,
     WorkerEvent,
 )
 from hasten_policy.worker.machine import WorkerMachine

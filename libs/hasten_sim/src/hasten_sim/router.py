@@ -25,11 +25,10 @@ from hasten_policy.router.events import (
     Revoke,
     RouterEvent,
     Send,
-    WakeAt,
-    Woke,
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.timers import WakeAt, Woke
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process
 from hasten_sim.front import Front

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, assert_never
 
 from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -24,8 +25,6 @@ from hasten_policy.worker.events import (
     StartBatch,
     StopBatch,
     TellLoad,
-    WakeAt,
-    Woke,
     WorkerEffect,
     WorkerEvent,
 )

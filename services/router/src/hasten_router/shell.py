@@ -30,9 +30,8 @@ from hasten_policy.router.events import (
     RouterEffect,
     RouterEvent,
     Send,
-    WakeAt,
-    Woke,
 )
+from hasten_policy.timers import WakeAt, Woke
 from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
 from hasten_runtime.alarm import Alarm

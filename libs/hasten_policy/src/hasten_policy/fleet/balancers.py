@@ -6,13 +6,12 @@ except peak-EWMA, and all leave out workers without a free credit.
 """
 
 from collections.abc import Callable
-from math import ceil, exp
+from math import ceil, exp, inf
 from typing import Final
 
 from hasten_policy.chance import Chance
 from hasten_policy.fleet.balancer import Balancer
 from hasten_policy.fleet.hasten import Hasten
-from hasten_policy.fleet.pick import FAR
 from hasten_policy.fleet.subset import PARTITION, affinity_score
 from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.named import Named
@@ -89,7 +88,7 @@ class LeastLoad(Balancer):
     ) -> ModelEntry | None:
         """As `Balancer.pick`."""
         del key, now_s
-        least = FAR
+        least = inf
         best: list[ModelEntry] = []
         for entry in _free(entries):
             score = (self._load(entry.worker) + 1) * entry.worker.inverse_share

@@ -40,10 +40,11 @@ class Homes:
         due_s: When it is to be made again.
     """
 
-    __slots__ = ("_began_s", "_period_s", "due_s")
+    __slots__ = ("_at_home", "_began_s", "_period_s", "due_s")
 
     def __init__(self) -> None:
         self.due_s = float("-inf")
+        self._at_home: list[ModelEntry] = []
         self._began_s = float("-inf")
         self._period_s = FIRST_PERIOD_S
 
@@ -67,31 +68,38 @@ class Homes:
             view.homes = []
             if view.demand_per_s and view.open:
                 asked.append(view)
-        lay_out(asked)
+        self._at_home = lay_out(asked, self._at_home)
 
 
-def lay_out(views: list[ModelView]) -> None:
-    """Gives each view its homes, in proportion to its demand."""
+def lay_out(views: list[ModelView], before: Iterable[ModelEntry] = ()) -> list[ModelEntry]:
+    """Gives each view its homes, in proportion to its demand.
+
+    Args:
+        views: Those of models that are asked for and have open workers.
+        before: Entries that are at home by the layout that ends, whoever asks for them now.
+
+    Returns:
+        The entries that are at home.
+    """
     views = sorted(views, key=_place)
-    kept = {entry for view in views for entry in view.open if entry.home}
+    kept = set(before)
+    for entry in kept:
+        entry.home = 0.0
+        entry.worker.homes = []
+        entry.worker.home_lanes = 0.0
     workers: dict[str, WorkerRecord] = {}
     wanted_s = 0.0
     for view in views:
         wanted_s += view.demand_per_s * _mean_cost_s(view)
         for entry in view.open:
-            entry.home = 0.0
             workers[entry.worker.worker_id] = entry.worker
-    lanes = 0.0
-    for worker in workers.values():
-        worker.homes = []
-        worker.home_lanes = 0.0
-        lanes += worker.lanes
     if not wanted_s:
-        return
-    scale = lanes / wanted_s
+        return []
+    scale = sum(worker.lanes for worker in workers.values()) / wanted_s
     left = {worker_id: float(worker.lanes) for worker_id, worker in workers.items()}
     for view in views:
         _settle(view, scale, left, kept)
+    return [entry for view in views for entry in view.homes]
 
 
 def _settle(view: ModelView, scale: float, left: dict[str, float], kept: set[ModelEntry]) -> None:

@@ -27,11 +27,12 @@ class Fleet(Generic[V]):
         say: Takes what is to be told of a worker's standing.
 
     Attributes:
+        workers: All workers by name.
         balancer: Which worker gets a call.
         window_open: A timer for the end of the observation window is set.
     """
 
-    __slots__ = ("balancer", "policy", "registry", "say", "timers", "window_open")
+    __slots__ = ("balancer", "policy", "registry", "say", "timers", "window_open", "workers")
 
     def __init__(
         self,
@@ -42,15 +43,11 @@ class Fleet(Generic[V]):
     ) -> None:
         self.policy = policy
         self.registry = registry
+        self.workers = registry.workers
         self.timers = timers
         self.balancer = BALANCERS.get(policy.balancer)()
         self.window_open = False
         self.say = say
-
-    @property
-    def workers(self) -> dict[str, WorkerRecord]:
-        """All workers by name."""
-        return self.registry.workers
 
     def reported(self) -> list[WorkerRecord]:
         """The workers that have reported."""

@@ -2,10 +2,13 @@
 
 Thaler and Ravishankar, 1998. Of very many workers with a model each router uses a subset of its
 own, the highest ranks for its name, so that the cost of a decision does not grow with the pool.
+A sequence stays on the worker of the highest rank for its key.
 """
 
 from typing import Final
 from zlib import crc32
+
+from hasten_policy.fleet.workers import ModelEntry
 
 PARTITION: Final = "partition"
 """Name of the balancer that keeps each model to its own share of the workers."""
@@ -19,3 +22,12 @@ def affinity_score(key: str, worker_id: str) -> int:
     mixed = ((mixed ^ mixed >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
     mixed = ((mixed ^ mixed >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
     return mixed ^ mixed >> 16
+
+
+def pick_affine(entries: list[ModelEntry], key: str) -> ModelEntry | None:
+    """The worker that a sequence stays on as long as it is open."""
+    return max(
+        entries,
+        key=lambda entry: (affinity_score(key, entry.worker.worker_id), entry.worker.worker_id),
+        default=None,
+    )

@@ -299,8 +299,7 @@ class WorkerRecord:
         what the other routers send in that time, presumably of the models at home there.
         """
         sent = self.unseen_of.get(entry, 0)
-        # A model that nobody asks for keeps its home there when the others get theirs elsewhere.
-        if self.others_per_s and entry.home and self.home_lanes:
+        if self.others_per_s and entry.home:
             age_s = now_s - self.load_at_s
             sent += int(self.others_per_s * age_s * entry.home / self.home_lanes + 0.5)
         return sent

@@ -2,7 +2,7 @@
 
 from hasten_policy.admission.gate import RETRY_S
 from hasten_policy.admission.views import AskedView
-from hasten_policy.fleet.pick import pick_affine
+from hasten_policy.fleet.subset import pick_affine
 from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.calls import CallRecord

@@ -14,6 +14,7 @@ from hasten_policy.content import Content
 from hasten_policy.fleet.events import FleetEvent, StandingChanged
 from hasten_policy.load import HostLag, LoadSample
 from hasten_policy.reasons import Refusal
+from hasten_policy.timers import WakeAt, Woke
 
 # --- events --------------------------------------------------------------------
 
@@ -95,11 +96,6 @@ class CallAbandoned:
 
 
 @dataclass(slots=True)
-class Woke:
-    """A time asked for by WakeAt has come."""
-
-
-@dataclass(slots=True)
 class CheckpointRestored:
     """What `RouterMachine.checkpoint` gave before the restart; one that cannot be read is ignored.
 
@@ -168,13 +164,6 @@ class Refuse:
 
     call_id: int
     refusal: Refusal
-
-
-@dataclass(slots=True)
-class WakeAt:
-    """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
-
-    at_s: float
 
 
 @dataclass(slots=True)

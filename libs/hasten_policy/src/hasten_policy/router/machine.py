@@ -32,8 +32,6 @@ from hasten_policy.router.events import (
     CheckpointRestored,
     RouterEffect,
     RouterEvent,
-    WakeAt,
-    Woke,
 )
 from hasten_policy.router.orphans import (
     rescue,
@@ -45,6 +43,7 @@ from hasten_policy.router.orphans import (
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.router.state import TIMER_CALL, TIMER_HEDGE, RouterState
 from hasten_policy.router.suspects import banned
+from hasten_policy.timers import WakeAt, Woke
 
 REJECTING_S = 1.0
 """No hedges for this long after a refusal: spare capacity there is none."""

@@ -8,6 +8,7 @@ from math import inf
 
 from hasten_policy.load import HostLag, LoadSample, ModelSpec, WorkerReport
 from hasten_policy.reasons import Refusal
+from hasten_policy.timers import WakeAt, Woke
 
 # --- events ---------------------------------------------------------------------------
 
@@ -104,11 +105,6 @@ class LinkClosed:
 @dataclass(slots=True)
 class DrainBegan:
     """Take no new calls; Drained follows when the last accepted one has ended."""
-
-
-@dataclass(slots=True)
-class Woke:
-    """A time asked for by WakeAt has come."""
 
 
 @dataclass(slots=True)
@@ -216,13 +212,6 @@ class ModelIdle:
 @dataclass(slots=True)
 class Drained:
     """Draining, and the last call has ended."""
-
-
-@dataclass(slots=True)
-class WakeAt:
-    """Send Woke at this time (absolute). A later WakeAt replaces an earlier one."""
-
-    at_s: float
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from hasten_policy.batching.model_state import ModelState
 from hasten_policy.batching.rules import RULES
 from hasten_policy.load import HostLag, ModelSpec
 from hasten_policy.prediction.predictor import ServicePredictor
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker import refusals
 from hasten_policy.worker.admission import Admission
 from hasten_policy.worker.calls import OpenCalls
@@ -28,8 +29,6 @@ from hasten_policy.worker.events import (
     StartBatch,
     StopBatch,
     TellLoad,
-    WakeAt,
-    Woke,
     WorkerEffect,
     WorkerEvent,
 )

@@ -9,6 +9,7 @@ from typing import assert_never
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
     BatchEnded,
     CallArrived,
@@ -29,8 +30,6 @@ from hasten_policy.worker.events import (
     StartBatch,
     StopBatch,
     TellLoad,
-    WakeAt,
-    Woke,
     WorkerEffect,
     WorkerEvent,
 )
