@@ -278,9 +278,9 @@ class Loader:
         if not facts.sizes:
             # No first run succeeded: real calls will teach what it takes.
             return ()
-        given, rows = self._rows(blueprint, config, facts, folder)
+        given, choices = self._rows(blueprint, config, facts, folder)
         compiled = padding_sizes(config, blueprint.parameters, plans)
-        cells = cells_of(compiled or profile_rows(config.max_batch_size, len(rows)), rows)
+        numbers = compiled or profile_rows(config.max_batch_size, len(facts.sizes))
         limits = ProfileLimits(
             budget_s=self._settings.profile_budget_s / len(runners),
             run_s_max=blueprint.parameters.run_timeout_s or self._settings.run_s_max,
@@ -293,22 +293,27 @@ class Loader:
                 for sample in given:
                     for _ in range(sample.count):
                         profiler.run([sample.inputs], sample.rows)
-                runner.settle(profiler.first_answers(cells))
+                cells, answers = profiler.runnable(*[cells_of(numbers, rows) for rows in choices])
+                runner.settle(answers)
                 profile += profiler.measure(cells)
         return profile
 
     def _rows(
         self, blueprint: Blueprint, config: ModelConfig, facts: ModelFacts, folder: Path
-    ) -> tuple[list[samples.Sample], list[Mapping[str, Array]]]:
-        """The configuration's samples, and a row for each set of sizes to measure."""
+    ) -> tuple[list[samples.Sample], list[list[Mapping[str, Array]]]]:
+        """The configuration's samples, and a row for each set of sizes to measure: of them, or made
+        up, and then others for a model that takes no such numbers.
+        """
         batches = config.max_batch_size > 0
         # Samples are rows of a batch: where rows were found not to share one, they do not fit.
         fit = batches or not may_batch(blueprint.written, facts)
         given = samples.from_config(config, folder) if fit else []
         sample = samples.one_row(given[0], batches=batches) if given else None
         generator = Generator(frames(config, facts.inputs), facts.values, batches, sample)
-        made = [generator.row(sizes, 0) for sizes in facts.sizes]
-        return given, [sample, *made[1:]] if sample is not None else [*made]
+        made: list[Mapping[str, Array]] = [generator.row(sizes, 0) for sizes in facts.sizes]
+        if sample is not None:
+            return given, [[sample, *made[1:]]]
+        return given, [made, [generator.constant(sizes) for sizes in facts.sizes]]
 
     def _synthetic(self, blueprint: Blueprint, version: str) -> Model:
         config = complete_synthetic(blueprint.written.config)

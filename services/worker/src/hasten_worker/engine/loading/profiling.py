@@ -145,6 +145,23 @@ class Profiler:
                     raise
         return answers
 
+    def runnable(
+        self, *choices: Sequence[Cell]
+    ) -> tuple[Sequence[Cell], list[dict[str, Array]]]:
+        """The first of some choices of cells that the model runs, with its `first_answers`.
+
+        Raises:
+            ModelRefused: The last choice failed or took too long, or the load was given up.
+        """
+        for cells in choices[:-1]:
+            try:
+                return cells, self.first_answers(cells)
+            except ModelRefused as error:
+                if error.passing:
+                    raise
+                _log.info("model.profile_cell_failed", model=self._name, reason=str(error))
+        return choices[-1], self.first_answers(choices[-1])
+
     def measure(self, cells: Sequence[Cell]) -> Profile:
         """Runs each cell a few times.
 
