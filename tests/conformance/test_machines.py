@@ -15,7 +15,7 @@ from tests.property.policy_worker.test_machine import POLICY as WORKER_POLICY
 from tests.property.policy_worker.test_machine import Worker
 
 ANY_SEQUENCE = settings(
-    max_examples=6,
+    max_examples=15,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
