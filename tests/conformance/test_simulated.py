@@ -21,7 +21,7 @@ from hasten_sim.simulate import simulate
 every_bundle = pytest.mark.parametrize("name", names("bundle"))
 MODELS = tuple(ModelShape(f"m{n}", BatchTimes(0.005, 0.001), 8, noise=Noise(0.2)) for n in "ab")
 RATE_PER_S = 2500.0
-FOR_S = 0.5
+FOR_S = 0.8
 
 
 def arrivals(seed: int) -> Iterator[Arrival]:
@@ -42,7 +42,7 @@ def ran(name: str, seed: int, *, callers_leave: bool = True) -> Figures:
         MeshShape(routers=2, workers=2),
         MODELS,
         arrivals,
-        faults=(Fault("crash", 0.25, 0.1, worker=1),),
+        faults=(Fault("crash", 0.4, 0.1, worker=1),),
         callers_leave=callers_leave,
     )
     return simulate(scenario, resolve(name), seed)

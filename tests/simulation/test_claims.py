@@ -25,7 +25,7 @@ def overload(policy: str, load: float) -> Figures:
 
 
 def combined(change: str = "") -> Figures:
-    return ran(Setting("combined.toml", change, 2.5, 1), "hasten", 1.5)
+    return ran(Setting("combined.toml", change, 4, 1.5), "hasten", 1.5)
 
 
 def test_goodput_holds_at_twice_the_capacity() -> None:
@@ -48,7 +48,7 @@ def test_an_admitted_request_is_rarely_late(change: str) -> None:
 
 
 def test_bursts_do_not_break_the_promise() -> None:
-    found = ran(Setting("promise_cv4.toml", "", 3, 1.5), "hasten", 2.0)
+    found = ran(Setting("promise_cv4.toml", "", 4, 2), "hasten", 2.0)
     assert found.miss_given_admitted <= 0.03
 
 
