@@ -11,7 +11,7 @@ from tests.compat.repositories import write_echoes, write_repository
 from tests.support.services import patient_mesh
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A router and one worker that serve the echo models and the three Triton repositories."""
     models: Path = tmp_path_factory.mktemp("models")

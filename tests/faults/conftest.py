@@ -11,7 +11,7 @@ from tests.faults.asking import MESSAGE_BYTES_MAX, WIDTH
 from tests.support.services import patient_mesh
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def asked_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     write_mean(models, "mean", width=WIDTH)

@@ -14,14 +14,14 @@ WORKER = "hasten_worker.main"
 Start = Callable[..., Service]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("models")
     write_repository(folder)
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def worker(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environ = worker_environ("w1", models, {"kind": "memory"}, leave__notice_s="0") | {
         "HASTEN_WORKER_MODEL_CONTROL": "explicit",
