@@ -16,6 +16,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("poison")]
 
 BOXES = 300_000
 """Compared with each other, in one operator that looks for no sign to stop: a minute."""
+CONFIG = """\
+max_batch_size: 0
+parameters { key: "hasten.run_timeout_ms" value { string_value: "2000" } }
+"""
 ENDED = "ended with status 70"
 BACK_S_MAX = 60.0
 
@@ -35,7 +39,7 @@ def write_suppression(models: Path) -> None:
     folder = models / "boxes" / "1"
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    (models / "boxes" / "config.pbtxt").write_text("max_batch_size: 0\n")
+    (models / "boxes" / "config.pbtxt").write_text(CONFIG)
 
 
 def apart(count: int) -> dict[str, Any]:
@@ -51,11 +55,7 @@ async def test_a_run_that_does_not_stop_is_answered_so_and_not_begun_on_a_third_
     tmp_path: Path,
 ) -> None:
     write_suppression(tmp_path / "models")
-    short = {
-        "HASTEN_WORKER_POLICY__WATCHDOG_MIN_S": "3",
-        "HASTEN_WORKER_POLICY__WATCHDOG_FACTOR": "2",
-    }
-    with running(tmp_path, 2, **short) as mesh:
+    with running(tmp_path, 2, HASTEN_WORKER_POLICY__STOP_PATIENCE_S="0.2") as mesh:
         async with once(mesh) as client:
             for ended in (1, 2):
                 with pytest.raises(hc.HastenError) as raised:

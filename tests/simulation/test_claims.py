@@ -21,7 +21,7 @@ def ran(setting: Setting, policy: str, load: float, routers: int | None = None) 
 
 
 def overload(policy: str, load: float) -> Figures:
-    return ran(Setting("overload.toml", STAY, 3, 1), policy, load)
+    return ran(Setting("overload.toml", STAY, 2, 0.7), policy, load)
 
 
 def combined(change: str = "") -> Figures:

@@ -8,6 +8,7 @@ never reaches the worker.
 """
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -36,6 +37,8 @@ def main() -> None:
     # If memory runs out in spite of the limits, this process goes first.
     Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # No collection, here or in a fork, looks through (and thereby copies) what was imported.
+    gc.freeze()
     output = sys.stdout.buffer
     for line in sys.stdin.buffer:
         request = json.loads(line)
