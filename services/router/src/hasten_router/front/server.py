@@ -9,9 +9,9 @@ import grpc.aio
 
 from hasten.router.v1 import router_service_pb2_grpc
 from hasten_router.front.infer import RequestReader, infer
-from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.stream_infer import stream_infer
+from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.grpc_server import (
     Health,

@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_router.fanout import merge
-from hasten_router.fanout.crew import Crew
+from hasten_runtime.fanout import merge
+from hasten_runtime.fanout.crew import Crew
 from hasten_runtime.handlers import Context
 from hasten_runtime.protocol_names import SERVER_NAME
 from hasten_runtime.readiness import Readiness
 
 
 class Serving(Protocol):
-    """What the router knows without asking."""
+    """What the service knows without asking."""
 
     def serves(self, model: str, version: str) -> bool:
         """A worker would run it now."""
@@ -54,11 +54,11 @@ class InferenceFanout:
     # --- the server ------------------------------------------------------------------
 
     async def server_live(self, _: pb.ServerLiveRequest, __: Context) -> pb.ServerLiveResponse:
-        """True: the router answers."""
+        """True: the service answers."""
         return pb.ServerLiveResponse(live=True)
 
     async def server_ready(self, _: pb.ServerReadyRequest, __: Context) -> pb.ServerReadyResponse:
-        """True when the router may be sent traffic: see docs/decisions/0024."""
+        """True when the service may be sent traffic: see docs/decisions/0024."""
         return pb.ServerReadyResponse(ready=self._readiness.refresh())
 
     async def server_metadata(

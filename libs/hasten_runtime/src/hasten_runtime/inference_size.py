@@ -14,7 +14,7 @@ ELEMENTS_MAX: Final = 1 << 40
 DIMS_MAX: Final = 64
 """Dimensions of a tensor that are read; no model has so many."""
 FIELDS_MAX: Final = 1024
-"""Fields of a tensor that are read. What a stranger sends must not keep the router busy."""
+"""Fields of a tensor that are read. What a stranger sends must not keep a service busy."""
 UNKNOWN: Final = (1, 0)
 """Of a request whose shapes cannot be read; the worker says what is wrong with it."""
 

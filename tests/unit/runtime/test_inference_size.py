@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_router.head import read_head
-from hasten_router.size import DIMS_MAX, ELEMENTS_MAX, FIELDS_MAX
+from hasten_runtime.inference_head import read_head
+from hasten_runtime.inference_size import DIMS_MAX, ELEMENTS_MAX, FIELDS_MAX
 
 shapes = st.lists(st.integers(0, 2**20), max_size=4)
 

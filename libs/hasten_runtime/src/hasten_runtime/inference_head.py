@@ -1,7 +1,8 @@
 """Reads the head of a serialised inference request without parsing its tensors.
 
-A request is mostly tensor bytes that the router only passes on. Walking over the top-level
-fields costs a few hundred nanoseconds each, whatever their size; parsing would copy them all.
+A request is mostly tensor bytes that a service in front of workers only passes on. Walking over
+the top-level fields costs a few hundred nanoseconds each, whatever their size; parsing would copy
+them all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 
 from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
-from hasten_router.size import size_of
+from hasten_policy.short import short
 from hasten_runtime.errors import MeshError
 from hasten_runtime.fields import (
     FIXED32,
@@ -19,6 +20,9 @@ from hasten_runtime.fields import (
     LENGTH_DELIMITED,
     VARINT,
 )
+from hasten_runtime.inference_size import size_of
+from hasten_runtime.message_limit import too_large
+from hasten_runtime.request_head import RequestHead, parse_parameters
 
 # Keys of the fields read here: number and wire type.
 _MODEL_NAME: Final = (ModelInferRequest.MODEL_NAME_FIELD_NUMBER << 3) | LENGTH_DELIMITED
@@ -32,7 +36,7 @@ GROUP_DEPTH_MAX: Final = 32
 VARINT_BYTES_MAX: Final = 10
 KEY_MAX: Final = (1 << 32) - 1
 FIELDS_MAX: Final = 65_536
-"""Fields of a request, a few for each of its tensors: millions would keep the router busy."""
+"""Fields of a request, a few for each of its tensors: millions would keep a service busy."""
 _TOO_MANY: Final = f"it has more than {FIELDS_MAX} fields"
 NAME_BYTES_MAX: Final = 1024
 """Longest model name, version or id, in bytes."""
@@ -41,7 +45,7 @@ NO_PARAMETERS: Final[Mapping[str, InferParameter]] = {}
 
 
 class Head(NamedTuple):
-    """What the router reads of a request.
+    """What is read of a request in front of the workers.
 
     Attributes:
         model_name: As sent; never empty.
@@ -117,6 +121,26 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
         _parameters(entries) if entries else NO_PARAMETERS,
         *size_of(message, inputs),
     )
+
+
+def read_request(message: bytes, *, bytes_max: int, variable: str) -> tuple[Head, RequestHead]:
+    """Head of a request, and what its parameters wish for.
+
+    Args:
+        message: A serialised ModelInferRequest.
+        bytes_max: Its longest.
+        variable: The environment's variable that sets the longest.
+
+    Raises:
+        MeshError: It is too large, or not a request that can be understood.
+    """
+    if len(message) > bytes_max:
+        raise MeshError(too_large("a request", len(message), bytes_max, variable))
+    head = read_head(message)
+    version = head.model_version
+    if version and not (version.isascii() and version.isdigit()):
+        raise _refused("model_version", f"must be a whole number or empty, not {short(version)!r}")
+    return head, parse_parameters(head.parameters)
 
 
 def fields_of(message: bytes) -> Iterator[tuple[int, int, int]]:

@@ -45,7 +45,7 @@ class CrewLimits:
 
 
 class Crew:
-    """The workers behind this router."""
+    """The workers behind this service."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Crew:
     ) -> None:
         """As `change`, for what may take long and changes which models are served.
 
-        What changed is known to the router when this returns, so that the caller's next
+        What changed is known to this service when this returns, so that the caller's next
         request meets it. A model that is unloaded need not have been everywhere.
 
         Raises:

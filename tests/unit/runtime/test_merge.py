@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_router.fanout import merge
+from hasten_runtime.fanout import merge
 
 
 def index(*entries: tuple[str, str, str, str]) -> pb.RepositoryIndexResponse:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
-from hasten_router.head import FIELDS_MAX, NAME_BYTES_MAX, Head, read_head
 from hasten_runtime.errors import MeshError
+from hasten_runtime.inference_head import FIELDS_MAX, NAME_BYTES_MAX, Head, read_head
 
 texts = st.text(max_size=20)
 parameters = st.one_of(
