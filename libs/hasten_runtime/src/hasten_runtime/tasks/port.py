@@ -332,6 +332,10 @@ class TaskQueue(Protocol):
         """Changes after a position, waiting for the first at most wait_s."""
         ...
 
+    async def newest(self) -> str:
+        """Position of the newest change, for `changes`; "" when there was none."""
+        ...
+
     async def stats(self) -> QueueStats:
         """Counts."""
         ...
