@@ -361,23 +361,23 @@ Global___SubmitTaskResponse: _TypeAlias = SubmitTaskResponse  # noqa: Y015
 
 @_typing.final
 class SubmitTasksRequest(_message.Message):
-    """Submits one more task."""
+    """Submits more tasks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TASK_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def task(self) -> Global___NewTask:
-        """The task."""
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewTask]:
+        """Tasks, at most 256."""
 
     def __init__(
         self,
         *,
-        task: Global___NewTask | None = ...,
+        tasks: _abc.Iterable[Global___NewTask] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -385,7 +385,31 @@ Global___SubmitTasksRequest: _TypeAlias = SubmitTasksRequest  # noqa: Y015
 
 @_typing.final
 class SubmitTasksResponse(_message.Message):
-    """What became of one task; as many as tasks were sent, in their order."""
+    """What became of tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitOutcome]:
+        """As many as tasks were sent, in their order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___SubmitOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitTasksResponse: _TypeAlias = SubmitTasksResponse  # noqa: Y015
+
+@_typing.final
+class SubmitOutcome(_message.Message):
+    """What became of one task."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -415,7 +439,7 @@ class SubmitTasksResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SubmitTasksResponse: _TypeAlias = SubmitTasksResponse  # noqa: Y015
+Global___SubmitOutcome: _TypeAlias = SubmitOutcome  # noqa: Y015
 
 @_typing.final
 class GetTaskRequest(_message.Message):
