@@ -11,7 +11,7 @@ from hasten_policy.router.machine import RouterMachine
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
-from hasten_router.front.server import GrpcFront, Services
+from hasten_router.front.server import Services, router_front
 from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
@@ -159,7 +159,7 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
         hears_traces=core.around.traces.carries_context,
     )
     crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
-    return GrpcFront(
+    return router_front(
         settings.address,
         Services(
             reader=reader,

@@ -223,7 +223,6 @@ class OwnedShard:
             attempt.submitted_traceparent = stored.traceparent_of(record.about)
             if await self._fill_in(attempt, record):
                 begun.append(attempt)
-                self.running[attempt.task_id] = attempt
             else:
                 gone.append(pick.attempt)
         self._owner.claimed(self.shard, begun, tuple(gone))

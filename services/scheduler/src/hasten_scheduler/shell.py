@@ -63,8 +63,12 @@ class Observer(Protocol):
         """An attempt is about to go to a worker."""
         ...
 
-    def attempt_ended(self, attempt: Attempt, refusal: Refusal | None) -> None:
+    def attempt_ended(self, attempt: Attempt, refusal: Refusal | None, *, ends_task: bool) -> None:
         """An attempt ended; told when its end is on its way to the store."""
+        ...
+
+    def attempt_dropped(self, attempt: Attempt) -> None:
+        """An attempt counts no more: its task was cancelled, or its shard is another's."""
         ...
 
     def task_dropped(self, lane: Lane, refusal: Refusal) -> None:
@@ -127,7 +131,8 @@ class Shell:
             return
         self._tell(ShardGone(shard))
         for attempt in owned.running.values():
-            self._attempts.pop(attempt.call_id, None)
+            del self._attempts[attempt.call_id]
+            self._observer.attempt_dropped(attempt)
         self.paused(shard, set())
 
     @property
@@ -147,10 +152,12 @@ class Shell:
 
     def claimed(self, shard: int, attempts: Sequence[Attempt], gone: tuple[int, ...]) -> None:
         """The store said which attempts run."""
-        if shard not in self._shards:
+        owned = self._shards.get(shard)
+        if owned is None:
             return
         for attempt in attempts:
             self._attempts[attempt.call_id] = attempt
+            owned.running[attempt.task_id] = attempt
         self._tell(Claimed(shard, tuple([attempt.call_id for attempt in attempts]), gone))
 
     def lanes_grew(self, shard: int, grew: Sequence[tuple[Lane, float]]) -> None:
@@ -171,7 +178,8 @@ class Shell:
             self._tell(TaskRevoked(shard, task_id))
             attempt = owned.running.pop(task_id, None)
             if attempt is not None:
-                self._attempts.pop(attempt.call_id, None)
+                del self._attempts[attempt.call_id]
+                self._observer.attempt_dropped(attempt)
             self._ends[shard].ended(task_id, End(State.CANCELLED))
         if wake.left:
             # Some were cancelled, others only have another place now.
@@ -339,10 +347,11 @@ class Shell:
         answer: bytes | None = None,
     ) -> None:
         self._shards[attempt.shard].settle(Ending(settlement, answer))
-        self._count_ended_later((attempt, refusal))
+        self._count_ended_later((attempt, refusal, settlement.state.ended))
 
-    def _count_ended(self, ended: tuple[Attempt, Refusal | None]) -> None:
-        self._observer.attempt_ended(*ended)
+    def _count_ended(self, ended: tuple[Attempt, Refusal | None, bool]) -> None:
+        attempt, refusal, ends_task = ended
+        self._observer.attempt_ended(attempt, refusal, ends_task=ends_task)
 
     def _drop(self, effect: Drop) -> None:
         result = stored.failure(effect.cause)
