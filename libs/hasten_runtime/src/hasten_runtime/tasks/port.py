@@ -4,8 +4,8 @@ One TaskQueue is one shard. Every scheduler process accepts tasks for every shar
 a shard moves its tasks on, and every call that does so carries the ownership, which the store
 checks. All times that the store keeps are the server's; what passes this port is the time left.
 
-What is made once a task is not frozen, as making a frozen one takes several times as long; and it is
-not changed once made.
+What is made once a task is not frozen, as making a frozen one takes several times as long; and it
+is not changed once made.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -255,7 +255,7 @@ class Wake:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class QueueStats:
     """Counts of one shard.
 
@@ -292,9 +292,11 @@ class TaskQueue(Protocol):
         """Tasks by id; None for one that is not there (or no more)."""
         ...
 
-    async def page(self, cursor: str, most: int) -> tuple[list[TaskRecord], str]:
-        """Some tasks, without payload and result, and the cursor to go on with; "" begins and
-        ends. A task that is there all the time is found at least once.
+    async def page(
+        self, cursor: str, most: int, *, dead: bool = False
+    ) -> tuple[list[TaskRecord], str]:
+        """Some tasks, about `most`, or dead letters alone, without payload and result, and the
+        cursor to go on with; "" begins and ends. What is there all the time is found at least once.
         """
         ...
 

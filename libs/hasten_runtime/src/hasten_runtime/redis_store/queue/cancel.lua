@@ -1,0 +1,30 @@
+-- Ends tasks that have not ended, as cancelled.
+--
+-- Reads and writes KEYS 1 to 7 and the lanes.
+-- ARGV[arg...]  ids of tasks
+-- Answers for each the state in which it was, 0 for one that is not there, -1 when its lane is missing.
+
+local ids = {}
+for i = arg, #ARGV do
+  ids[#ids + 1] = ARGV[i]
+end
+fetch(ids)
+
+local before = {}
+for i, id in ipairs(ids) do
+  local record = records[id]
+  local h = head(record)
+  before[i] = h and h[STATE] or 0
+  if h and h[STATE] < DONE then
+    local lane = lane_of(record, h)
+    local _, deaths_at, body_at = parts(h)
+    if take_out(id, lane, h) then
+      tell((h[STATE] == RUNNING and 'r' or 'l') .. id)
+      end_task(id, record, h, lane, CANCELLED, '', sub(record, deaths_at, body_at - 1), 0)
+    else
+      before[i] = -1
+    end
+  end
+end
+finish()
+return answer(before)
