@@ -59,11 +59,15 @@ class Submission:
         shard: Where it lies.
         task: For the store; its payload is set when the request is stored or short.
         request: The request itself.
+        fresh: Its id was made here: its caller does not know it.
     """
 
-    __slots__ = ("name", "request", "shard", "task")
+    __slots__ = ("fresh", "name", "request", "shard", "task")
 
-    def __init__(self, name: Name, shard: int, task: NewTask, request: bytes) -> None:
+    def __init__(
+        self, name: Name, shard: int, task: NewTask, request: bytes, *, fresh: bool
+    ) -> None:
+        self.fresh = fresh
         self.name = name
         self.shard = shard
         self.task = task
@@ -110,10 +114,9 @@ class Acceptor:
         head, wishes = read_request(
             request, bytes_max=limits.request_bytes_max, variable=MESSAGE_VARIABLE
         )
+        given_id = said.request_id or head.request_id
         name = checked_name(
-            said.tenant or wishes.tenant,
-            said.request_id or head.request_id or fresh_id(),
-            said.concurrency_key,
+            said.tenant or wishes.tenant, given_id or fresh_id(), said.concurrency_key
         )
         if said.labels:
             _check_labels(said.labels)
@@ -142,7 +145,7 @@ class Acceptor:
             about=stored.about(said.labels, traceparent),
             payload=b"",
         )
-        return Submission(name, name.shard(limits.shards), task, request)
+        return Submission(name, name.shard(limits.shards), task, request, fresh=not given_id)
 
     def place(self, left_s: float, priority: int) -> Place:
         """Where a task stands that is due in so many seconds."""

@@ -5,27 +5,29 @@ the shard's feed of changes tells; and since a feed can be cut short, waiters lo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
-from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.tasks.port import Change, State, TaskQueue
+from hasten_runtime.tasks.port import Change, State
+from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.intake import ShardDoor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHANGES_MAX: Final = 256
-"""Changes read at once."""
-LISTEN_S: Final = 1.0
-"""Longest wait for a change before it is asked again."""
+LOOKED_AT_ONCE: Final = 256
 LOOK_S: Final = 1.0
 """Pace at which waiters' tasks are looked at, in case nobody told of their end."""
-PAUSE_S: Final = 0.2
-"""After a store that did not answer."""
+
+DRAINING: Final = Refusal(
+    Reason.DRAINING,
+    "this scheduler is shutting down; the task goes on, ask another one by its id",
+    retry_after_s=0.0,
+)
 
 
 @dataclass(slots=True)
@@ -42,13 +44,21 @@ class End:
 
 
 class ShardEnds:
-    """The waiters of one shard."""
+    """The waiters of one shard.
 
-    def __init__(self, door: ShardDoor) -> None:
+    Args:
+        door: To the shard.
+        feed: Of the shard.
+    """
+
+    def __init__(self, door: ShardDoor, feed: ShardFeed) -> None:
         self._door = door
+        self._feed = feed
         self._waiters: dict[str, list[asyncio.Future[End]]] = {}
-        self._jobs: list[asyncio.Task[None]] = []
-        self._own = False
+        self._looking: asyncio.Task[None] | None = None
+        self._asides: set[asyncio.Task[None]] = set()
+        self._listening = ExitStack()
+        self._owned = False
 
     @property
     def waiting(self) -> int:
@@ -57,18 +67,19 @@ class ShardEnds:
 
     def own(self, *, owned: bool) -> None:
         """This process owns the shard from now on, or does not any more."""
-        self._own = owned
-        self._stop()
+        self._owned = owned
         if self._waiters:
-            self._start()
+            self._listen()
+            self.look_soon(list(self._waiters))
 
     @contextmanager
     def waiter(self, task_id: str) -> "Iterator[asyncio.Future[End]]":
         """Completes when the task ends; what ended before it was made, it may not hear of."""
         future: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(task_id, []).append(future)
-        if not self._jobs:
-            self._start()
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._keep_looking(), name="ends-look")
+            self._listen()
         try:
             yield future
         finally:
@@ -77,8 +88,6 @@ class ShardEnds:
                 others.remove(future)
                 if not others:
                     del self._waiters[task_id]
-            if not self._waiters:
-                self._stop()
 
     def ended(self, task_id: str, end: End) -> None:
         """A task ended."""
@@ -86,75 +95,57 @@ class ShardEnds:
             if not future.done():
                 future.set_result(end)
 
-    async def look(self, task_ids: Iterable[str] | None = None) -> None:
-        """Looks at those of these tasks for which somebody waits; at all of them for None."""
-        wanted = self._waiters if task_ids is None else task_ids
-        names = [task_id for task_id in wanted if task_id in self._waiters]
-        for begin in range(0, len(names), CHANGES_MAX):
-            some = names[begin : begin + CHANGES_MAX]
+    def look_soon(self, task_ids: Sequence[str]) -> None:
+        """Looks at those of these tasks for which somebody waits, without waiting for it."""
+        if any(task_id in self._waiters for task_id in task_ids):
+            looking = asyncio.create_task(self._look(task_ids), name="ends-look-now")
+            self._asides.add(looking)
+            looking.add_done_callback(self._asides.discard)
+
+    def leave(self) -> None:
+        """Sends all waiters elsewhere."""
+        for futures in self._waiters.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(MeshError(DRAINING))
+
+    def close(self) -> None:
+        """Tells nobody anything any more."""
+        self._listening.close()
+        for job in (self._looking, *self._asides):
+            if job is not None:
+                job.cancel()
+
+    def _listen(self) -> None:
+        self._listening.close()
+        if not self._owned:
+            self._listening.enter_context(self._feed.listening(self._changed))
+
+    def _changed(self, changes: list[Change]) -> None:
+        if not changes:
+            self.look_soon(list(self._waiters))
+        for change in changes:
+            if change.state.ended:
+                self.ended(change.task_id, End(change.state))
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._waiters:
+                break
+            await self._look(list(self._waiters))
+        self._looking = None
+        self._listening.close()
+
+    async def _look(self, task_ids: Iterable[str]) -> None:
+        wanted = [task_id for task_id in task_ids if task_id in self._waiters]
+        for begin in range(0, len(wanted), LOOKED_AT_ONCE):
+            some = wanted[begin : begin + LOOKED_AT_ONCE]
             try:
                 records = await self._door.ask(lambda queue, some=some: queue.records(some))
             except MeshError:
                 return
             for task_id, record in zip(some, records, strict=True):
-                if record is None:
-                    self.ended(task_id, End(State.CANCELLED))
-                elif record.state.ended:
+                # One that is not there may be on its way to the store: its waiter knows.
+                if record is not None and record.state.ended:
                     self.ended(task_id, End(record.state))
-
-    def look_soon(self, task_ids: Sequence[str]) -> None:
-        """As `look`, without waiting for it."""
-        if any(task_id in self._waiters for task_id in task_ids):
-            self._jobs.append(asyncio.create_task(self.look(task_ids), name="ends-look-now"))
-
-    def close(self) -> None:
-        """Tells nobody anything any more."""
-        self._stop()
-
-    def _start(self) -> None:
-        self._jobs = [asyncio.create_task(self._keep_looking(), name="ends-look")]
-        if not self._own:
-            self._jobs.append(asyncio.create_task(self._listen(), name="ends-listen"))
-
-    def _stop(self) -> None:
-        jobs, self._jobs = self._jobs, []
-        for job in jobs:
-            job.cancel()
-
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            await self.look()
-
-    async def _listen(self) -> None:
-        async for changes in follow(self._door.queue):
-            if not changes:
-                # Whatever ended before the first position has been missed.
-                await self.look()
-            for change in changes:
-                if change.state.ended:
-                    self.ended(change.task_id, End(change.state))
-
-
-async def follow(queue: TaskQueue, position: str | None = None) -> AsyncIterator[list[Change]]:
-    """What changes in a shard, for ever; begins with an empty list once it listens.
-
-    Args:
-        queue: The shard.
-        position: After which change; None for from now on.
-    """
-    while position is None:
-        try:
-            position = await queue.newest()
-        except StoreUnavailable:
-            await asyncio.sleep(PAUSE_S)
-    yield []
-    while True:
-        try:
-            changes = await queue.changes(position, CHANGES_MAX, LISTEN_S)
-        except StoreUnavailable:
-            await asyncio.sleep(PAUSE_S)
-            continue
-        if changes:
-            position = changes[-1].position
-            yield changes

@@ -160,9 +160,7 @@ class ShardDoor:
                 return
 
 
-def _fail(
-    batch: "Iterable[tuple[NewTask, asyncio.Future[Outcome]]]", error: Exception
-) -> None:
+def _fail(batch: "Iterable[tuple[NewTask, asyncio.Future[Outcome]]]", error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

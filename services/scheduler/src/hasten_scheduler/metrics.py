@@ -7,7 +7,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from hasten_policy.reasons import Refusal
 from hasten_runtime import telemetry_names as names
-from hasten_runtime.metrics import SECONDS_BUCKETS, ModelLabels, ModelRequests, RequestMetrics, watched
+from hasten_runtime.metrics import (
+    SECONDS_BUCKETS,
+    ModelLabels,
+    ModelRequests,
+    RequestMetrics,
+    watched,
+)
 
 START_BUCKETS: Final = (*SECONDS_BUCKETS, 60.0, 600.0, 3600.0)
 """Tasks may wait for hours."""
@@ -77,6 +83,4 @@ class SchedulerMetrics:
         watched(names.METRIC_SCHEDULER_RUNNING, "Attempts at workers.", running, registry)
         watched(names.METRIC_SCHEDULER_SHARDS, "Shards that this one owns.", shards, registry)
         watched(names.METRIC_SCHEDULER_WAITERS, "Callers that wait for tasks.", waiters, registry)
-        watched(
-            names.METRIC_SCHEDULER_AWAY, "Shards whose store does not answer.", away, registry
-        )
+        watched(names.METRIC_SCHEDULER_AWAY, "Shards whose store does not answer.", away, registry)

@@ -40,9 +40,7 @@ class Name(NamedTuple):
 
     def to_wire(self) -> pb.TaskName:
         """For callers."""
-        return pb.TaskName(
-            request_id=self.request_id, tenant=self.tenant, concurrency_key=self.key
-        )
+        return pb.TaskName(request_id=self.request_id, tenant=self.tenant, concurrency_key=self.key)
 
 
 def checked_name(tenant: str, request_id: str, key: str) -> Name:

@@ -1,4 +1,4 @@
-"""What the scheduler counts, logs and traces. Called on the hot path: counts are bound beforehand."""
+"""What the scheduler counts, logs and traces. On the hot path: counts are bound beforehand."""
 
 import math
 

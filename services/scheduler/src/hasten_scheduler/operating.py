@@ -53,7 +53,9 @@ class Operator:
 
     # --- lists ----------------------------------------------------------------------------
 
-    async def list(self, wanted: pb.ListTasksRequest) -> tuple[list[TaskRecord], str]:
+    async def page(
+        self, wanted: pb.ListTasksRequest, *, dead: bool = False
+    ) -> tuple[list[TaskRecord], str]:
         """A page of tasks, without inputs and outcomes, and the token of the next."""
         for state in wanted.states:
             views.state_from_wire(state)
@@ -63,7 +65,7 @@ class Operator:
         scanned = 0
         while shard < len(self._doors) and len(found) < most and scanned < SCANNED_MAX:
             some = most - len(found)
-            page, cursor = await self._page(self._doors[shard], cursor, some)
+            page, cursor = await _page(self._doors[shard], cursor, some, dead=dead)
             scanned += max(len(page), 1)
             found += [
                 record
@@ -74,17 +76,14 @@ class Operator:
                 shard += 1
         return found, f"{shard}:{cursor}" if shard < len(self._doors) else ""
 
-    async def list_dead(self, wanted: pb.ListDeadTasksRequest) -> tuple[list[TaskRecord], str]:
+    async def dead_page(self, wanted: pb.ListDeadTasksRequest) -> tuple[list[TaskRecord], str]:
         """A page of dead tasks with their failures, and the token of the next."""
-        dead = pb.ListTasksRequest(
-            model=wanted.model,
-            states=[pb.TaskState.TASK_STATE_DEAD],
-            page_size=wanted.page_size,
-            page_token=wanted.page_token,
+        like = pb.ListTasksRequest(
+            model=wanted.model, page_size=wanted.page_size, page_token=wanted.page_token
         )
         if wanted.HasField("tenant"):
-            dead.tenant = wanted.tenant
-        records, token = await self.list(dead)
+            like.tenant = wanted.tenant
+        records, token = await self.page(like, dead=True)
         names = [name_of(record.task_id, record.key) for record in records]
         full = await asyncio.gather(*(self._full(name) for name in names))
         return [record for record in full if record is not None], token
@@ -93,10 +92,6 @@ class Operator:
         door = self._doors[name.shard(len(self._doors))]
         (record,) = await door.ask(lambda queue: queue.records([name.task_id]))
         return record
-
-    @staticmethod
-    async def _page(door: ShardDoor, cursor: str, most: int) -> tuple[Sequence[TaskRecord], str]:
-        return await door.ask(lambda queue: queue.page(cursor, most))
 
     def _place(self, token: str) -> tuple[int, str]:
         if not token:
@@ -164,7 +159,7 @@ class Operator:
         for door in self._doors:
             cursor = ""
             while True:
-                page, cursor = await self._page(door, cursor, PAGE_MAX)
+                page, cursor = await _page(door, cursor, PAGE_MAX)
                 ids = [record.task_id for record in page if record.lane.tenant == tenant]
                 if ids:
                     before = await door.ask(lambda queue, ids=ids: queue.cancel(ids))
@@ -274,6 +269,12 @@ class Operator:
                 raise answer
             given.append(answer)
         return given
+
+
+async def _page(
+    door: ShardDoor, cursor: str, most: int, *, dead: bool = False
+) -> tuple[Sequence[TaskRecord], str]:
+    return await door.ask(lambda queue: queue.page(cursor, most, dead=dead))
 
 
 def _scope(tenant: str | None, model: str | None) -> pb.QueueScope:

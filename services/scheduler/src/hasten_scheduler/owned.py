@@ -250,7 +250,9 @@ class OwnedShard:
         self._check()
         most = max(read.most for read in wanted)
         every = any(not read.lanes for read in wanted)
-        lanes = () if every else tuple(dict.fromkeys(lane for read in wanted for lane in read.lanes))
+        lanes = (
+            () if every else tuple(dict.fromkeys(lane for read in wanted for lane in read.lanes))
+        )
         asked_s = self._clock.now_s()
         fronts = await self._queue.fronts(self._term, lanes, most)
         heads = [_heads_of(front, asked_s) for front in fronts]

@@ -28,7 +28,7 @@ class Owning:
             that another one takes the shard.
     """
 
-    def __init__(  # noqa: PLR0913  (each is another neighbour)
+    def __init__(
         self,
         shell: Shell,
         queues: Sequence[TaskQueue],
@@ -84,6 +84,6 @@ class Owning:
             # The tenure hears of it at its next renewal, and tells that the shard is gone.
             _log.warning("shard.fenced", shard=shard, epoch=term.epoch)
             self._shell.gone(shard)
-        except* Exception as errors:
+        except* Exception as errors:  # noqa: BLE001  (whatever it is, another process must take over)
             _log.critical("shard.failed", shard=shard, exc_info=errors)
             self._failed()

@@ -1,6 +1,9 @@
 """hasten.scheduler.v1.TaskService: messages in, messages out."""
 
+# ruff: noqa: N802 (the methods have the protocol's names)
+
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
@@ -8,8 +11,8 @@ from hasten.scheduler.v1.scheduler_service_pb2_grpc import TaskServiceServicer
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
-from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.tasks.port import State
+from hasten_runtime.telemetry import current_traceparent
 from hasten_scheduler import views
 from hasten_scheduler.accepting import Acceptor, checked_priority
 from hasten_scheduler.finding import Finder
@@ -25,7 +28,7 @@ WAY_BACK_SHARE: Final = 0.1
 """Of a call's time is kept for its answer to travel, and at most WAY_BACK_S."""
 
 
-class TaskServicer(TaskServiceServicer):  # noqa: PLR0904  (the protocol's methods)
+class TaskServicer(TaskServiceServicer):
     """Answers the callers of one scheduler."""
 
     def __init__(
@@ -50,8 +53,10 @@ class TaskServicer(TaskServiceServicer):  # noqa: PLR0904  (the protocol's metho
         self, requests: AsyncIterator[pb.SubmitTasksRequest], _: Context
     ) -> AsyncIterator[pb.SubmitTasksResponse]:
         """Accepts many tasks, each for itself."""
-        async for outcomes in self._submitter.submit_many(requests, current_traceparent()):
-            yield outcomes
+        many = self._submitter.submit_many(requests, current_traceparent())
+        async with aclosing(many):
+            async for outcomes in many:
+                yield outcomes
 
     async def GetTask(self, request: pb.GetTaskRequest, _: Context) -> pb.GetTaskResponse:
         """A task as it is now."""
@@ -70,12 +75,14 @@ class TaskServicer(TaskServiceServicer):  # noqa: PLR0904  (the protocol's metho
         self, request: pb.WatchTasksRequest, _: Context
     ) -> AsyncIterator[pb.WatchTasksResponse]:
         """What changes, from a position on."""
-        async for changes in self._watchers.watch(request):
-            yield changes
+        watching = self._watchers.watch(request)
+        async with aclosing(watching):
+            async for changes in watching:
+                yield changes
 
     async def ListTasks(self, request: pb.ListTasksRequest, _: Context) -> pb.ListTasksResponse:
         """Tasks, page by page."""
-        records, token = await self._operator.list(request)
+        records, token = await self._operator.page(request)
         tasks = [views.task_to_wire(record) for record in records]
         return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
 
@@ -124,7 +131,7 @@ class TaskServicer(TaskServiceServicer):  # noqa: PLR0904  (the protocol's metho
         self, request: pb.ListDeadTasksRequest, _: Context
     ) -> pb.ListDeadTasksResponse:
         """Dead tasks, page by page."""
-        records, token = await self._operator.list_dead(request)
+        records, token = await self._operator.dead_page(request)
         tasks = [views.task_to_wire(record) for record in records]
         return pb.ListDeadTasksResponse(tasks=tasks, next_page_token=token)
 

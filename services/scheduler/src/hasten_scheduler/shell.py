@@ -279,9 +279,7 @@ class Shell:
         else:
             self._carry_out_other(effect)
 
-    def _carry_out_other(
-        self, effect: Revoke | Again | Failed | Drop | StandingChanged
-    ) -> None:
+    def _carry_out_other(self, effect: Revoke | Again | Failed | Drop | StandingChanged) -> None:
         if isinstance(effect, Again):
             self._again(effect)
         elif isinstance(effect, Failed):

@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
@@ -14,14 +14,19 @@ from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.tasks.payloads import PayloadsFull
 from hasten_runtime.tasks.port import ENQUEUE_MAX, Outcome, State, TaskRecord
 from hasten_scheduler.accepting import Acceptor, Submission
-from hasten_scheduler.ended import ShardEnds
+from hasten_scheduler.ended import DRAINING, ShardEnds
 from hasten_scheduler.finding import Finder, Found
 from hasten_scheduler.intake import RETRY_AFTER_S, store_away
+from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.naming import Name, refuse_field
 from hasten_scheduler.stored import Payloads, refusal_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 STREAM_MESSAGES_MAX: Final = 16
 """Messages of one stream whose tasks wait for their outcomes; the stream is not read further."""
+_STORED: Final = frozenset({Outcome.ACCEPTED, Outcome.SAME})
 CANCELLED: Final = Refusal(Reason.CANCELLED, "the task was cancelled")
 WAITED: Final = Refusal(
     Reason.DEADLINE_PASSED, "the task has not ended before the call's deadline; ask again by its id"
@@ -36,27 +41,41 @@ class Submitter:
         payloads: Keeps their inputs.
         finder: Knows the shards.
         ends: Of the shards.
+        counts: Counts them.
     """
 
     def __init__(
-        self, acceptor: Acceptor, payloads: Payloads, finder: Finder, ends: Sequence[ShardEnds]
+        self,
+        acceptor: Acceptor,
+        payloads: Payloads,
+        finder: Finder,
+        ends: Sequence[ShardEnds],
+        counts: SchedulerMetrics,
     ) -> None:
         self._acceptor = acceptor
         self._payloads = payloads
         self._finder = finder
         self._ends = ends
+        self._counts = counts
+        self._draining = False
+        self._asides: set[asyncio.Task[None]] = set()
+
+    def begin_drain(self) -> None:
+        """Accepts nothing from now on."""
+        self._draining = True
 
     async def submit(self, said: pb.NewTask, traceparent: str) -> pb.SubmitTaskResponse:
         """Stores one task. Raises MeshError when it is not accepted."""
-        submission = self._acceptor.read(said, traceparent)
-        outcome = await self._store(submission)
+        with self._counting_refusals():
+            submission = self._acceptor.read(said, traceparent)
+            outcome = await self._store(submission)
         return pb.SubmitTaskResponse(
             name=submission.name.to_wire(), repeated=outcome is Outcome.SAME
         )
 
     async def submit_many(
         self, messages: AsyncIterator[pb.SubmitTasksRequest], traceparent: str
-    ) -> AsyncIterator[pb.SubmitTasksResponse]:
+    ) -> AsyncGenerator[pb.SubmitTasksResponse, None]:
         """Stores what comes, and says of each what became of it."""
         begun: asyncio.Queue[list[asyncio.Task[pb.SubmitOutcome]] | None] = asyncio.Queue(
             STREAM_MESSAGES_MAX
@@ -80,7 +99,9 @@ class Submitter:
         try:
             async for message in messages:
                 if len(message.tasks) > ENQUEUE_MAX:
-                    refuse_field("tasks", f"must be at most {ENQUEUE_MAX}, not {len(message.tasks)}")
+                    refuse_field(
+                        "tasks", f"must be at most {ENQUEUE_MAX}, not {len(message.tasks)}"
+                    )
                 outcomes = [
                     asyncio.create_task(self._outcome(said, traceparent)) for said in message.tasks
                 ]
@@ -97,12 +118,23 @@ class Submitter:
         return pb.SubmitOutcome(name=stored.name, repeated=stored.repeated)
 
     async def infer(self, request: bytes, left_s: float | None, traceparent: str) -> bytes:
-        """The answer of a task that is submitted and waited for. Raises MeshError."""
-        submission = self._acceptor.read_call(request, left_s, traceparent)
-        ends = self._ends[submission.shard]
-        task_id = submission.task.task_id
-        with ends.waiter(task_id) as ended:
-            outcome = await self._store(submission)
+        """The answer of a task that is submitted and waited for. Raises MeshError.
+
+        A task whose caller gave it no id ends when the caller leaves: nobody could ask for it.
+        """
+        with self._counting_refusals():
+            submission = self._acceptor.read_call(request, left_s, traceparent)
+        try:
+            return await self._answer_of(submission, left_s)
+        except asyncio.CancelledError:
+            if submission.fresh:
+                self._cancel_soon(submission)
+            raise
+
+    async def _answer_of(self, submission: Submission, left_s: float | None) -> bytes:
+        with self._ends[submission.shard].waiter(submission.task.task_id) as ended:
+            with self._counting_refusals():
+                outcome = await self._store(submission)
             if outcome is Outcome.SAME:
                 found = await self._finder.find(submission.name)
                 if found.record.state.ended:
@@ -115,6 +147,16 @@ class Submitter:
         if end.answer is not None:
             return end.answer
         return await self._answer((await self._finder.find(submission.name)).record)
+
+    def _cancel_soon(self, submission: Submission) -> None:
+        async def cancel() -> None:
+            with suppress(MeshError):
+                ids = [submission.task.task_id]
+                await self._finder.doors[submission.shard].ask(lambda queue: queue.cancel(ids))
+
+        cancelling = asyncio.create_task(cancel(), name="cancel-of-caller-gone")
+        self._asides.add(cancelling)
+        cancelling.add_done_callback(self._asides.discard)
 
     async def wait(self, name: Name, left_s: float) -> tuple[TaskRecord, bytes]:
         """The task when it has ended, or as it is after left_s; and its answer."""
@@ -151,8 +193,18 @@ class Submitter:
             raise MeshError(CANCELLED)
         raise MeshError(refusal_of(record.result))
 
+    @contextmanager
+    def _counting_refusals(self) -> "Iterator[None]":
+        try:
+            yield
+        except MeshError as error:
+            self._counts.not_accepted(error.refusal)
+            raise
+
     async def _store(self, submission: Submission) -> Outcome:
         """Has it stored, input first. Raises MeshError unless it is."""
+        if self._draining:
+            raise MeshError(DRAINING)
         door = self._finder.doors[submission.shard]
         door.check()
         try:
@@ -164,7 +216,8 @@ class Submitter:
         except StoreUnavailable as error:
             raise MeshError(store_away(error)) from None
         outcome = await door.put(submission.task)
-        if outcome in {Outcome.ACCEPTED, Outcome.SAME}:
+        if outcome in _STORED:
+            self._counts.accepted(repeated=outcome is Outcome.SAME)
             return outcome
         raise MeshError(_not_accepted(outcome, submission))
 

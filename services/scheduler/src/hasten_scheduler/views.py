@@ -91,9 +91,7 @@ def not_found(name: Name) -> MeshError:
     )
 
 
-def wants(
-    lane: Lane, labels: Mapping[str, str], wanted: pb.ListTasksRequest, state: State
-) -> bool:
+def wants(lane: Lane, labels: Mapping[str, str], wanted: pb.ListTasksRequest, state: State) -> bool:
     """A list should have the task."""
     if wanted.HasField("tenant") and lane.tenant != wanted.tenant:
         return False

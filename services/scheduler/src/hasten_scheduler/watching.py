@@ -1,7 +1,8 @@
 """Streams of changes, over all shards, that go on at a position."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
@@ -9,7 +10,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_runtime.tasks.port import Change
 from hasten_scheduler import views
-from hasten_scheduler.ended import follow
+from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.naming import refuse_field
 
@@ -24,13 +25,17 @@ class Watchers:
 
     Args:
         doors: The shards, by number.
+        feeds: Of the shards.
     """
 
-    def __init__(self, doors: Sequence[ShardDoor]) -> None:
+    def __init__(self, doors: Sequence[ShardDoor], feeds: Sequence[ShardFeed]) -> None:
         self._doors = doors
+        self._feeds = feeds
         self.watching = 0
 
-    async def watch(self, wanted: pb.WatchTasksRequest) -> AsyncIterator[pb.WatchTasksResponse]:
+    async def watch(
+        self, wanted: pb.WatchTasksRequest
+    ) -> AsyncGenerator[pb.WatchTasksResponse, None]:
         """Changes from a position on, until the caller leaves. Raises MeshError."""
         positions = await self._positions(wanted.position)
         if self.watching >= WATCHERS_MAX:
@@ -42,8 +47,8 @@ class Watchers:
         self.watching += 1
         batches: asyncio.Queue[tuple[int, list[Change]]] = asyncio.Queue(UNREAD_MAX)
         followers = [
-            asyncio.create_task(_follow(door, positions[door.shard], batches), name="watch")
-            for door in self._doors
+            asyncio.create_task(_follow(shard, feed, positions[shard], batches), name="watch")
+            for shard, feed in enumerate(self._feeds)
         ]
         try:
             yield pb.WatchTasksResponse(position=_BETWEEN.join(positions))
@@ -69,11 +74,14 @@ class Watchers:
 
 
 async def _follow(
-    door: ShardDoor, position: str, batches: "asyncio.Queue[tuple[int, list[Change]]]"
+    shard: int,
+    feed: ShardFeed,
+    position: str,
+    batches: "asyncio.Queue[tuple[int, list[Change]]]",
 ) -> None:
-    async for changes in follow(door.queue, position):
-        if changes:
-            await batches.put((door.shard, changes))
+    async with aclosing(feed.after(position)) as following:
+        async for changes in following:
+            await batches.put((shard, changes))
 
 
 def _wants(change: Change, wanted: pb.WatchTasksRequest) -> bool:

@@ -185,6 +185,11 @@ class MemoryTaskQueue:
                 return []
         return self._changes[seen : seen + most]
 
+    async def newest(self) -> str:
+        """Position of the newest change; see the port."""
+        self._look()
+        return self._changes[-1].position if self._changes else ""
+
     async def stats(self) -> QueueStats:
         """Counts; see the port."""
         now_s = self._look()

@@ -42,6 +42,11 @@ class ChangeFeed:
             changes = _changes(await self._entries((0, 0), 0.0), (0, 0))
         return changes[:most]
 
+    async def newest(self) -> str:
+        """Position of the newest change; "" when there was none. Raises StoreUnavailable."""
+        era, number = await self._newest()
+        return f"{era}-{number}" if era else ""
+
     async def _entries(self, start: tuple[int, int], wait_s: float) -> list[Any]:
         block = {"block": max(1, round(wait_s * 1000))} if wait_s > 0 else {}
         async with bounded(wait_s + CALL_TIMEOUT_S):
