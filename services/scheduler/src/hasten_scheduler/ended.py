@@ -142,7 +142,7 @@ class ShardEnds:
         for begin in range(0, len(wanted), LOOKED_AT_ONCE):
             some = wanted[begin : begin + LOOKED_AT_ONCE]
             try:
-                records = await self._door.ask(lambda queue, some=some: queue.records(some))
+                records = await self._door.records(some)
             except MeshError:
                 return
             for task_id, record in zip(some, records, strict=True):

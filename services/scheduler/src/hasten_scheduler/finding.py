@@ -34,13 +34,12 @@ class Finder:
         others = () if name.key else (door for door in self.doors if door is not first)
         # Tasks with a concurrency key lie elsewhere, and a caller may not name the key.
         for door in (first, *others):
-            (record,) = await door.ask(lambda queue: queue.records([task_id]))
+            (record,) = await door.records([task_id])
             if record is not None:
                 return Found(door, record)
         raise not_found(name)
 
     async def again(self, found: Found) -> TaskRecord:
         """The task as it is now."""
-        task_id = found.record.task_id
-        (record,) = await found.door.ask(lambda queue: queue.records([task_id]))
+        (record,) = await found.door.records([found.record.task_id])
         return record or found.record

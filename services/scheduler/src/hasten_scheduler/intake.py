@@ -10,10 +10,10 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
 from hasten_runtime.errors import MeshError
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.tasks.port import ENQUEUE_MAX, Limits, NewTask, Outcome, TaskQueue
+from hasten_runtime.tasks.port import ENQUEUE_MAX, Limits, NewTask, Outcome, TaskQueue, TaskRecord
 
 FLIGHTS_MAX: Final = 4
-"""Calls to one shard at once. While one is under way, what comes gathers for the next."""
+"""Calls to one shard at once: one, unless more wait than fit into the next."""
 PROBE_S: Final = 0.2
 """Pace of looks at a store that is away."""
 RETRY_AFTER_S: Final = 0.5
@@ -75,6 +75,10 @@ class ShardDoor:
             self._failed(error)
             raise MeshError(store_away(error)) from None
 
+    async def records(self, task_ids: Sequence[str]) -> list[TaskRecord | None]:
+        """Tasks by id. Raises MeshError when the store is away."""
+        return await self.ask(lambda queue: queue.records(task_ids))
+
     def put(self, task: NewTask) -> "asyncio.Future[Outcome]":
         """Has a task stored, together with others that come now.
 
@@ -112,7 +116,11 @@ class ShardDoor:
 
     def _send(self) -> None:
         self._due = False
-        while self._pending and len(self._flights) < FLIGHTS_MAX:
+        # While one is under way, what comes gathers: a call costs as much as several of its tasks.
+        while self._pending and (
+            not self._flights
+            or (len(self._pending) >= ENQUEUE_MAX and len(self._flights) < FLIGHTS_MAX)
+        ):
             most = min(len(self._pending), ENQUEUE_MAX)
             batch = [self._pending.popleft() for _ in range(most)]
             flight = asyncio.create_task(self._fly(batch), name=f"enqueue-{self.shard}")

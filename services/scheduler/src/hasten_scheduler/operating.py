@@ -90,7 +90,7 @@ class Operator:
 
     async def _full(self, name: Name) -> TaskRecord | None:
         door = self._doors[name.shard(len(self._doors))]
-        (record,) = await door.ask(lambda queue: queue.records([name.task_id]))
+        (record,) = await door.records([name.task_id])
         return record
 
     def _place(self, token: str) -> tuple[int, str]:
@@ -147,7 +147,7 @@ class Operator:
             by_shard.setdefault(name.shard(len(self._doors)), []).append(name)
         for shard, names in by_shard.items():
             ids = [name.task_id for name in names]
-            acted = await self._doors[shard].ask(lambda queue, ids=ids: act(queue, ids))
+            acted = await _act(self._doors[shard], act, ids)
             for name, was in zip(names, acted, strict=True):
                 (done if was else others).append(name)
         return done, others
@@ -162,10 +162,9 @@ class Operator:
                 page, cursor = await _page(door, cursor, PAGE_MAX)
                 ids = [record.task_id for record in page if record.lane.tenant == tenant]
                 if ids:
-                    before = await door.ask(lambda queue, ids=ids: queue.cancel(ids))
+                    before = await _act(door, lambda queue, some: queue.cancel(some), ids)
                     cancelled += sum(state is not None and not state.ended for state in before)
-                    gone = await door.ask(lambda queue, ids=ids: queue.discard(ids))
-                    purged += sum(gone)
+                    purged += sum(await _act(door, lambda queue, some: queue.discard(some), ids))
                 if not cursor:
                     break
         return purged, cancelled
@@ -269,6 +268,12 @@ class Operator:
                 raise answer
             given.append(answer)
         return given
+
+
+async def _act(
+    door: ShardDoor, act: Callable[[TaskQueue, Sequence[str]], Awaitable[T]], ids: Sequence[str]
+) -> T:
+    return await door.ask(lambda queue: act(queue, ids))
 
 
 async def _page(

@@ -65,10 +65,8 @@ class TaskServicer(TaskServiceServicer):
 
     async def WaitTask(self, request: pb.WaitTaskRequest, context: Context) -> pb.WaitTaskResponse:
         """A task as soon as it has ended."""
-        left_s = context.time_remaining()
-        left_s = WAIT_S if left_s is None else left_s
-        left_s -= min(WAY_BACK_S, WAY_BACK_SHARE * left_s)
-        record, response = await self._submitter.wait(name_from_wire(request.name), left_s)
+        name = name_from_wire(request.name)
+        record, response = await self._submitter.wait(name, _wait_s(context.time_remaining()))
         return pb.WaitTaskResponse(task=views.task_to_wire(record, response))
 
     async def WatchTasks(
@@ -165,6 +163,13 @@ class TaskServicer(TaskServiceServicer):
     async def Explain(self, request: pb.ExplainRequest, _: Context) -> pb.ExplainResponse:
         """Why a task is where it is."""
         return await self._operator.explain(name_from_wire(request.name))
+
+
+def _wait_s(left_s: float | None) -> float:
+    """How long a call can wait that has so much time left."""
+    if left_s is None:
+        return WAIT_S
+    return left_s - min(WAY_BACK_S, WAY_BACK_SHARE * left_s)
 
 
 def _no_longer(state: State | None) -> Refusal:

@@ -183,6 +183,10 @@ class RedisTaskQueue:
         """Changes after a position; see the port. At most FEEDS_MAX callers wait at once."""
         return await self._feed.read(after, most, wait_s)
 
+    async def newest(self) -> str:
+        """Position of the newest change; see the port."""
+        return await self._feed.newest()
+
     async def stats(self) -> QueueStats:
         """Counts; see the port."""
         lanes = await self._all_lanes()
