@@ -1,4 +1,4 @@
-"""A third kind of machine is one row of the table: whoever must know all machines knows the row."""
+"""One more machine is one row of the table: whoever must know all machines knows the row."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,7 +157,7 @@ def test_another_toy_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_its_process_has_metrics_under_its_name() -> None:
-    (kind,) = [kind for kind in MACHINES if kind not in {"router", "worker"}]
+    (kind,) = [kind for kind in MACHINES if kind not in {"router", "scheduler", "worker"}]
     registry = metrics.registry(kind, "t1")
     labels = [sample.labels for each in registry.collect() for sample in each.samples]
     assert {"service": "toy", "instance": "t1"}.items() <= next(
@@ -170,7 +170,7 @@ def test_the_local_mesh_starts_its_service_and_stops_it_in_turn(tmp_path: Path) 
     options = UpOptions(tmp_path, workers=2, record=tmp_path)
     specs = service_specs(options, place)
     assert [spec.name for spec in specs] == ["router", "worker-1", "worker-2", "toy"]
-    assert kinds() == ("router", "worker", "toy", "redis")
+    assert kinds() == ("router", "scheduler", "worker", "toy", "redis")
     toy = specs[-1]
     assert toy.kind == "toy"
     assert toy.argv[1:] == ("-m", "hasten_toy.main")
