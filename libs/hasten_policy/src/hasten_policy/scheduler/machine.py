@@ -117,6 +117,16 @@ class SchedulerMachine:
         shards = self._state.shards.values()
         return sum(lane.known for shard in shards for lane in shard.lanes.values())
 
+    def serves(self, model: str, version: str) -> bool:
+        """Some open worker has it ready."""
+        view = self._state.fleet.registry.find(model, version)
+        return view is not None and bool(view.open)
+
+    def knows(self, model: str, version: str) -> bool:
+        """Some worker has reported it, ready or not."""
+        registry = self._state.fleet.registry
+        return registry.find(model, version) is not None or registry.is_loading(model, version)
+
     def views(self, *, now_s: float) -> list[WorkerView]:
         """All workers, by name."""
         return views_of(self._state.fleet.workers.values(), now_s)
