@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.tasks.payloads import PayloadsFull
 from hasten_runtime.tasks.port import ENQUEUE_MAX, Outcome, State, TaskRecord
+from hasten_scheduler import views
 from hasten_scheduler.accepting import Acceptor, Submission
 from hasten_scheduler.ended import DRAINING, ShardEnds
 from hasten_scheduler.finding import Finder, Found
@@ -114,7 +114,7 @@ class Submitter:
             stored = await self.submit(said, traceparent)
         except MeshError as error:
             name = pb.TaskName(request_id=said.request_id, tenant=said.tenant)
-            return pb.SubmitOutcome(name=name, failure=wire.failure_to_wire(error.refusal))
+            return pb.SubmitOutcome(name=name, failure=views.failure_to_wire(error.refusal))
         return pb.SubmitOutcome(name=stored.name, repeated=stored.repeated)
 
     async def infer(self, request: bytes, left_s: float | None, traceparent: str) -> bytes:

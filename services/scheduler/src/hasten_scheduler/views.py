@@ -7,10 +7,11 @@ from hasten.common.v1.failure_pb2 import Failure
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.tasks import Lane
+from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
 from hasten_runtime.tasks.port import Change, State, TaskRecord
 from hasten_scheduler.naming import Name, name_of
-from hasten_scheduler.stored import labels_of
+from hasten_scheduler.stored import labels_of, refusal_of
 
 _US_MAX = 2**63 - 1
 
@@ -58,8 +59,15 @@ def task_to_wire(record: TaskRecord, response: bytes = b"") -> pb.Task:
     if record.ended_s >= 0:
         task.ended_us = to_us(record.ended_s)
     if record.result and record.state in {State.FAILED, State.DEAD}:
-        task.failure.CopyFrom(Failure.FromString(record.result))
+        task.failure.CopyFrom(failure_to_wire(refusal_of(record.result)))
     return task
+
+
+def failure_to_wire(refusal: Refusal) -> Failure:
+    """A refusal, for callers."""
+    failure = wire.failure_to_wire(refusal)
+    failure.status = refusal.reason.status
+    return failure
 
 
 def change_to_wire(change: Change) -> pb.TaskChange:
