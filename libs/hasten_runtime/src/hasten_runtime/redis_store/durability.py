@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import RedisError, ResponseError
 
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.redis_store.client import bounded, execute
+from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, execute
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -15,6 +15,8 @@ SYNC_TIMEOUT_S: Final = 5.0
 """Longest wait for a sync: `appendfsync everysec` may take two seconds on a busy disk."""
 REPLICAS_TIMEOUT_S: Final = 0.2
 """Longest wait for replicas, after that."""
+SYNCED_TIMEOUT_S: Final = SYNC_TIMEOUT_S + REPLICAS_TIMEOUT_S + CALL_TIMEOUT_S
+"""Longest that a caller waits for one command and its syncs."""
 
 
 class Durability(Enum):
@@ -42,27 +44,26 @@ class Syncs:
         self._always: bool | None = None
 
     async def run(self, redis: "Redis", *command: str | bytes | float) -> Any:  # noqa: ANN401  (as Redis says)
-        """Sends a command that writes; returns its reply once the write is safe.
+        """Sends a command that writes; returns its reply once the write is safe. Call it inside
+        `bounded(SYNCED_TIMEOUT_S)`.
 
         Raises:
-            StoreUnavailable: It was carried out or not, and may be lost.
-            NoScriptError: It was not.
+            StoreUnavailable: It was carried out, and may be lost.
         """
-        async with bounded(SYNC_TIMEOUT_S + 1.0):
-            if self._always is None:
-                self._always = not await has_waitaof(redis)
-                if self._always and not await syncs_always(redis):
-                    self._always = None
-                    raise StoreUnavailable(NO_DURABLE)
-            waits = self._waits()
-            if not waits:
-                return await execute(redis, *command)
-            try:
-                return await self._run_and_wait(redis, command, waits)
-            except (RedisError, OSError):
-                # Perhaps another server answers at the address from now on.
-                self._always = None
-                raise
+        if self._always is None:
+            always = not await has_waitaof(redis)
+            if always and not await syncs_always(redis):
+                raise StoreUnavailable(NO_DURABLE)
+            self._always = always
+        waits = self._waits()
+        if not waits:
+            return await execute(redis, *command)
+        try:
+            return await self._run_and_wait(redis, command, waits)
+        except (RedisError, OSError):
+            # Perhaps another server answers at the address from now on.
+            self._always = None
+            raise
 
     def _waits(self) -> list[tuple[str | int, ...]]:
         waits: list[tuple[str | int, ...]] = []

@@ -13,14 +13,17 @@ fetch(ids)
 local before = {}
 for i, id in ipairs(ids) do
   local record = records[id]
-  local h = head(record)
+  local h = head(id)
   before[i] = h and h[STATE] or 0
   if h and h[STATE] < DONE then
     local lane = lane_of(record, h)
-    local _, deaths_at, body_at = parts(h)
+    local attempt = attempts[id]
     if take_out(id, lane, h) then
-      tell((h[STATE] == RUNNING and 'r' or 'l') .. id)
-      end_task(id, record, h, lane, CANCELLED, '', sub(record, deaths_at, body_at - 1), 0)
+      tell((attempt and 'r' or 'l') .. id)
+      if attempt then
+        h[RUNS] = h[RUNS] + 1
+      end
+      end_task(id, record, h, lane, before[i], CANCELLED, '', 0, attempt or attempt_of(record, h), '')
     else
       before[i] = -1
     end

@@ -9,7 +9,7 @@
 -- KEYS[4]    stream  changes: an entry a call, lane -> lines of state digit and task id; the id of an
 --                    entry is the era and the number of its last change
 -- KEYS[5]    zset    later: task id -> when it may start
--- KEYS[6]    zset    running: task id -> epoch of the owner that claimed it
+-- KEYS[6]    hash    running: task id -> id of the attempt that runs
 -- KEYS[7]    zset    ended: state digit and task id -> when it is forgotten
 -- KEYS[8]    zset    dead: task id -> when it ended
 -- KEYS[9]    hash    owner: owner, epoch (and more, which the election writes)
@@ -24,8 +24,10 @@
 -- answer (`missing`): the caller then repeats the call for those tasks with the lanes named. So every
 -- key that a script touches is declared, as a cluster asks.
 --
--- A record is a packed head, then digest (16 bytes), lane, id of the newest attempt, workers that died
--- (a line each), body, payload, result. Body, payload and result mean nothing here.
+-- A record is a packed head, then digest (16 bytes), lane, id of the last attempt that was settled,
+-- workers that died (a line each), body, payload, result. Body, payload and result mean nothing here.
+-- A task that runs is one that waits by its record and stands in `running`: so a claim need not write
+-- a record, payload and all, that the settlement writes again.
 
 local call, sub, concat = redis.call, string.sub, table.concat
 local time = call('TIME')
@@ -47,18 +49,33 @@ for i = 1, tonumber(ARGV[2]) do
   lane_keys[ARGV[2 + i]] = KEYS[10 + i]
 end
 
-local records, written, adds, removes, counts = {}, {}, {}, {}, {}
+-- By task id: its record, and the attempt that runs; nil for a task that was not fetched.
+local records, attempts = {}, {}
+local written, adds, removes, counts = {}, {}, {}, {}
 local told, changes, grown, lines = {}, 0, {}, {}
+local into, out_of = {0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}
 
--- Reads records into `records`, all in one call.
-local function fetch(ids)
-  for i, record in ipairs(#ids > 0 and call('HMGET', KEYS[1], unpack(ids)) or {}) do
-    records[ids[i]] = record
+-- Reads running attempts, and with them records; all of them at once.
+local function fetch_attempts(ids)
+  if #ids > 0 then
+    for i, attempt in ipairs(call('HMGET', KEYS[6], unpack(ids))) do
+      attempts[ids[i]] = attempt
+    end
   end
 end
 
--- The fields of a record's head; nil for no record and for one that cannot be read.
-local function head(record)
+local function fetch(ids)
+  if #ids > 0 then
+    for i, record in ipairs(call('HMGET', KEYS[1], unpack(ids))) do
+      records[ids[i]] = record
+    end
+    fetch_attempts(ids)
+  end
+end
+
+-- The fields of the head of a task's record; nil for no record and for one that cannot be read.
+local function head(id)
+  local record = records[id]
   if not record or #record < HEAD_BYTES + DIGEST_BYTES or string.byte(record) ~= 1 then
     return nil
   end
@@ -66,6 +83,9 @@ local function head(record)
   local least = HEAD_BYTES + DIGEST_BYTES + h[LANE] + h[ATTEMPT] + h[DEATHS] + h[BODY] + h[PAYLOAD]
   if #record < least or h[STATE] < WAITING or h[STATE] > CANCELLED then
     return nil
+  end
+  if attempts[id] then
+    h[STATE] = RUNNING
   end
   return h
 end
@@ -93,15 +113,17 @@ local function put(id, record)
   written[id] = record
 end
 
--- Sets a member, or removes it; done by `finish`, all of a set in one call.
-local function add(key, score, member)
+-- Sets a member, or removes it; done by `finish`, all of a key in one call. Of a set, score and
+-- member; of `running`, task and attempt.
+local function add(key, one, other)
   local list = adds[key]
   if not list then
     list = {}
     adds[key] = list
   end
-  list[#list + 1] = score
-  list[#list + 1] = member
+  local n = #list
+  list[n + 1] = one
+  list[n + 2] = other
 end
 
 local function remove(key, member)
@@ -117,30 +139,33 @@ local function count(field, by)
   counts[field] = (counts[field] or 0) + by
 end
 
-local tenants = {}
+-- The fields of `counts` in which a lane's tenant is counted: tasks and bytes.
+local tenant_fields = {}
 local function tenant_of(lane)
-  local tenant = tenants[lane]
-  if not tenant then
+  local fields = tenant_fields[lane]
+  if not fields then
     local bytes, from = string.match(lane, '^%d+:(%d+):()')
-    tenant = bytes and sub(lane, from, from + bytes - 1) or ''
-    tenants[lane] = tenant
+    local tenant = bytes and sub(lane, from, from + bytes - 1) or ''
+    fields = {'n:' .. tenant, 'b:' .. tenant}
+    tenant_fields[lane] = fields
   end
-  return tenant
+  return fields
 end
 
 -- A task that has not ended comes (1) or is no more (-1).
 local function count_live(lane, bytes, by)
-  local tenant = tenant_of(lane)
-  count('n:' .. tenant, by)
-  count('b:' .. tenant, by * bytes)
+  local fields = tenant_of(lane)
+  count(fields[1], by)
+  count(fields[2], by * bytes)
   count('bytes', by * bytes)
 end
 
--- A task is in another state; nil for none.
+-- A task is in another state; `from` nil when it is new.
 local function change(id, lane, from, to)
   if from then
-    count('s' .. from, -1)
+    out_of[from] = out_of[from] + 1
   end
+  into[to] = into[to] + 1
   local list = told[lane]
   if not list then
     list = {}
@@ -148,7 +173,6 @@ local function change(id, lane, from, to)
   end
   list[#list + 1] = to .. id
   changes = changes + 1
-  count('s' .. to, 1)
 end
 
 -- For the shard's owner: a lane has a new task; something else happened.
@@ -196,10 +220,10 @@ local function finish()
     call('HSET', KEYS[1], unpack(list))
   end
   for key, members in pairs(removes) do
-    call('ZREM', key, unpack(members))
+    call(key == KEYS[6] and 'HDEL' or 'ZREM', key, unpack(members))
   end
   for key, members in pairs(adds) do
-    call('ZADD', key, unpack(members))
+    call(key == KEYS[6] and 'HSET' or 'ZADD', key, unpack(members))
   end
   for lane, key in pairs(lane_keys) do
     if adds[key] or removes[key] then
@@ -210,6 +234,9 @@ local function finish()
         call('HDEL', KEYS[3], lane)
       end
     end
+  end
+  for state = WAITING, CANCELLED do
+    counts['s' .. state] = into[state] - out_of[state]
   end
   for field, by in pairs(counts) do
     if by ~= 0 and call('HINCRBY', KEYS[2], field, by) == 0 then
@@ -254,6 +281,7 @@ local function take_out(id, lane, h)
     remove(KEYS[5], id)
   elseif h[STATE] == RUNNING then
     remove(KEYS[6], id)
+    attempts[id] = false
   else
     remove(KEYS[7], h[STATE] .. id)
     if h[STATE] == DEAD then
@@ -263,26 +291,48 @@ local function take_out(id, lane, h)
   return true
 end
 
--- The task ends: its record keeps what people look at, and its inputs only as a dead letter. `dead_keep_ms`
--- is the least time for which such a one is kept.
-local function end_task(id, record, h, lane, to, result, deaths, dead_keep_ms)
-  local _, deaths_at, body_at, payload_at, result_at = parts(h)
-  local from = h[STATE]
+-- What of a record stands between head and body, with a newer attempt and one more death.
+local function with_attempt(record, h, attempt, death)
+  local attempt_at, deaths_at, body_at = parts(h)
+  local deaths = sub(record, deaths_at, body_at - 1)
+  if death ~= '' and #deaths + #death < DEATHS_BYTES_MAX then
+    deaths = deaths .. death .. '\n'
+  end
+  h[ATTEMPT], h[DEATHS] = #attempt, #deaths
+  return sub(record, HEAD_BYTES + 1, attempt_at - 1) .. attempt .. deaths
+end
+
+-- The task waits again, or for its time.
+local function wait_again(id, record, h, to, due_ms, attempt, death)
+  local _, _, body_at = parts(h)
+  local middle = with_attempt(record, h, attempt, death)
+  h[STATE], h[DUE] = to, due_ms
+  put(id, packed(h) .. middle .. sub(record, body_at))
+end
+
+-- The task ends: its record keeps what people look at, and its inputs only as a dead letter.
+-- `dead_keep_ms` is the least time for which such a one is kept.
+local function end_task(id, record, h, lane, from, to, result, dead_keep_ms, attempt, death)
+  local _, _, body_at, payload_at, result_at = parts(h)
+  local middle = with_attempt(record, h, attempt, death)
+  local kept_ms = h[KEEP]
   count_live(lane, h[PAYLOAD], -1)
-  h[STATE], h[DUE], h[DEATHS] = to, now_ms, #deaths
-  local kept = h[KEEP]
-  local body_end = payload_at - 1
   if to == DEAD then
-    body_end = result_at - 1
-    kept = math.max(kept, dead_keep_ms)
+    payload_at = result_at
+    kept_ms = math.max(kept_ms, dead_keep_ms)
     add(KEYS[8], now_ms, id)
   else
     h[PAYLOAD] = 0
   end
-  put(id, packed(h) .. sub(record, HEAD_BYTES + 1, deaths_at - 1) .. deaths
-    .. sub(record, body_at, body_end) .. result)
-  add(KEYS[7], now_ms + kept, to .. id)
+  h[STATE], h[DUE] = to, now_ms
+  put(id, packed(h) .. middle .. sub(record, body_at, payload_at - 1) .. result)
+  add(KEYS[7], now_ms + kept_ms, to .. id)
   change(id, lane, from, to)
+end
+
+local function attempt_of(record, h)
+  local attempt_at, deaths_at = parts(h)
+  return sub(record, attempt_at, deaths_at - 1)
 end
 
 local function owns(owner, epoch)

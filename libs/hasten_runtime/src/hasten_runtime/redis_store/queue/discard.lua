@@ -12,11 +12,11 @@ fetch(ids)
 
 local forgotten, gone = {}, {}
 for i, id in ipairs(ids) do
-  local h = head(records[id])
+  local h = head(id)
   forgotten[i] = 0
   if h and h[STATE] >= DONE then
     take_out(id, '', h)
-    count('s' .. h[STATE], -1)
+    out_of[h[STATE]] = out_of[h[STATE]] + 1
     gone[#gone + 1] = id
     records[id] = false
     forgotten[i] = 1

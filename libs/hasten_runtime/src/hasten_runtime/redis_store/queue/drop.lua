@@ -11,12 +11,12 @@ end
 local id, result = ARGV[arg + 2], ARGV[arg + 3]
 fetch({id})
 local record = records[id]
-local h = head(record)
+local h = head(id)
 if not h then
   return answer(0)
 end
 local lane = lane_of(record, h)
-local _, deaths_at, body_at, _, result_at = parts(h)
+local _, _, _, _, result_at = parts(h)
 if h[STATE] == FAILED and sub(record, result_at) == result then
   return answer(1)
 end
@@ -24,6 +24,6 @@ if h[STATE] ~= WAITING or not lane_keys[lane] then
   return answer(0)
 end
 take_out(id, lane, h)
-end_task(id, record, h, lane, FAILED, result, sub(record, deaths_at, body_at - 1), 0)
+end_task(id, record, h, lane, WAITING, FAILED, result, 0, attempt_of(record, h), '')
 finish()
 return answer(1)

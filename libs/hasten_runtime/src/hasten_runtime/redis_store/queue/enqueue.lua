@@ -30,12 +30,13 @@ local live = call('HMGET', KEYS[2], 's1', 's2', 's3', 'bytes')
 local tasks = (live[1] or 0) + (live[2] or 0) + (live[3] or 0)
 local bytes = tonumber(live[4] or 0)
 local held = {}
-local function of_tenant(tenant)
-  if not held[tenant] then
-    local of = call('HMGET', KEYS[2], 'n:' .. tenant, 'b:' .. tenant)
-    held[tenant] = {tonumber(of[1] or 0), tonumber(of[2] or 0)}
+local function of_tenant(lane)
+  local fields = tenant_of(lane)
+  if not held[fields[1]] then
+    local of = call('HMGET', KEYS[2], unpack(fields))
+    held[fields[1]] = {tonumber(of[1] or 0), tonumber(of[2] or 0)}
   end
-  return held[tenant]
+  return held[fields[1]]
 end
 
 local outcomes = {}
@@ -54,7 +55,7 @@ for i, id in ipairs(ids) do
   elseif no_memory or tasks >= limits[1] or bytes + payload_bytes > limits[2] then
     outcome = QUEUE_FULL
   else
-    local of = of_tenant(tenant_of(lane))
+    local of = of_tenant(lane)
     if of[1] >= limits[3] or of[2] + payload_bytes > limits[4] then
       outcome = TENANT_FULL
     else

@@ -21,7 +21,7 @@ for i = 1, tonumber(ARGV[2]) do
   local waiting = call('ZCARD', key)
   for j, id in ipairs(ids) do
     local record = records[id]
-    local h = head(record)
+    local h = head(id)
     if h and h[STATE] == WAITING then
       local _, _, _, payload_at = parts(h)
       list[#list + 1] = sub(record, 1, payload_at - 1)

@@ -9,7 +9,7 @@
 local id, new_lane = ARGV[arg], ARGV[2 + ARGV[arg + 1]]
 fetch({id})
 local record = records[id]
-local h = head(record)
+local h = head(id)
 if not h then
   return answer(0)
 end

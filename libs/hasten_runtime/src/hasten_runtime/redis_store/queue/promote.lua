@@ -13,7 +13,7 @@ fetch(due)
 local least = {}
 for _, id in ipairs(due) do
   local record = records[id]
-  local h = head(record)
+  local h = head(id)
   if not h or h[STATE] ~= LATER then
     -- It cannot be read: it stands in nobody's way any more, and its record stays for people.
     remove(KEYS[5], id)

@@ -47,21 +47,28 @@ def new_task_to_args(task: NewTask, lane_number: int) -> tuple[bytes, bytes, byt
     return task.task_id.encode(), facts + task.digest, body + task.payload
 
 
-def record_from_bytes(task_id: str, record: bytes, now_ms: int) -> TaskRecord:
+def record_from_bytes(
+    task_id: str, record: bytes, now_ms: int, *, running: bool = False
+) -> TaskRecord:
     """A record, or the part of one before its payload. Raises ValueError when it cannot be read.
 
     Args:
         task_id: The task.
         record: As it lies in Redis.
         now_ms: The server's time at which it was read.
+        running: It stands among those that run.
     """
     try:
         head = _HEAD.unpack_from(record)
         if head[0] != _VERSION:
             raise ValueError(f"a record of version {head[0]}")
-        return _record(task_id, record, head, now_ms)
+        found = _record(task_id, record, head, now_ms)
     except (struct.error, KeyError, IndexError) as error:
         raise ValueError(f"no record of a task: {error}") from error
+    if running:
+        found.state = State.RUNNING
+        found.runs += 1
+    return found
 
 
 def _record(task_id: str, record: bytes, head: tuple[float, ...], now_ms: int) -> TaskRecord:

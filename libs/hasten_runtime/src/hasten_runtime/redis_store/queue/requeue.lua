@@ -13,7 +13,7 @@ fetch(ids)
 local waits = {}
 for i, id in ipairs(ids) do
   local record = records[id]
-  local h = head(record)
+  local h = head(id)
   waits[i] = 0
   if h and h[STATE] == DEAD then
     local lane = lane_of(record, h)

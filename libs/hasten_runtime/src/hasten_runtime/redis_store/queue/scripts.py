@@ -12,13 +12,13 @@ from redis.exceptions import NoScriptError
 from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import bounded, execute
+from hasten_runtime.redis_store.durability import SYNCED_TIMEOUT_S, Syncs
 from hasten_runtime.redis_store.queue.lanes import lane_from_bytes, lane_to_bytes
 from hasten_runtime.tasks.port import Fenced
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from hasten_runtime.redis_store.durability import Syncs
 
 Arg = str | bytes | int | float
 
@@ -89,17 +89,12 @@ class ShardScripts:
         keys = [*self.keys.values(), *(self._lanes + name for name in names)]
         text, digest = _script(name)
         tail = (len(keys), *keys, self.channel, len(names), *names, *args)
-        if syncs is None:
-            async with bounded():
-                try:
-                    reply = await execute(self._redis, "EVALSHA", digest, *tail)
-                except NoScriptError:
-                    reply = await execute(self._redis, "EVAL", text, *tail)
-        else:
+        send = execute if syncs is None else syncs.run
+        async with bounded() if syncs is None else bounded(SYNCED_TIMEOUT_S):
             try:
-                reply = await syncs.run(self._redis, "EVALSHA", digest, *tail)
+                reply = await send(self._redis, "EVALSHA", digest, *tail)
             except NoScriptError:
-                reply = await syncs.run(self._redis, "EVAL", text, *tail)
+                reply = await send(self._redis, "EVAL", text, *tail)
         if reply == 0:
             raise Fenced(f"somebody else owns {self._tag}")
         now_ms, missing, own = reply

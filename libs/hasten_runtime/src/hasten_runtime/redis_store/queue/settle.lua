@@ -25,43 +25,37 @@ for i, id in ipairs(ids) do
   local attempt, result, death = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4]
   local to, counts_too, alone, start_ms = struct.unpack('<BBBd', ARGV[at + 2])
   local record = records[id]
-  local h = head(record)
+  local h = head(id)
   settled[i] = 0
-  if h then
-    local attempt_at, deaths_at, body_at = parts(h)
+  if h and attempts[id] then
     local lane = lane_of(record, h)
-    if sub(record, attempt_at, deaths_at - 1) ~= attempt then
+    if attempts[id] ~= attempt then
       -- Not the newest.
-    elseif h[STATE] ~= RUNNING then
-      -- Settled before, if so; one that was to wait may have been promoted meanwhile.
-      if h[STATE] == to or (to == LATER and h[STATE] == WAITING) then
-        settled[i] = 1
-      end
     elseif to == WAITING and not has_lane(lane) then
       settled[i] = -1
     else
-      local deaths = sub(record, deaths_at, body_at - 1)
-      if death ~= '' and #deaths + #death < DEATHS_BYTES_MAX then
-        deaths = deaths .. death .. '\n'
-      end
       take_out(id, lane, h)
-      h[ATTEMPTS] = h[ATTEMPTS] + counts_too
+      h[RUNS], h[ATTEMPTS] = h[RUNS] + 1, h[ATTEMPTS] + counts_too
       if alone == 1 then
         h[FLAGS] = ALONE
       end
-      if to == WAITING or to == LATER then
-        h[STATE], h[DUE], h[DEATHS] = to, now_ms + start_ms, #deaths
-        put(id, packed(h) .. sub(record, HEAD_BYTES + 1, deaths_at - 1) .. deaths
-          .. sub(record, body_at))
+      if to < DONE then
+        wait_again(id, record, h, to, now_ms + start_ms, attempt, death)
         if to == LATER then
-          add(KEYS[5], h[DUE], id)
+          add(KEYS[5], now_ms + start_ms, id)
         else
           add(lane_keys[lane], h[PLACE], id)
         end
         change(id, lane, RUNNING, to)
       else
-        end_task(id, record, h, lane, to, result, deaths, dead_keep_ms)
+        end_task(id, record, h, lane, RUNNING, to, result, dead_keep_ms, attempt, death)
       end
+      settled[i] = 1
+    end
+  elseif h then
+    -- Settled before, if so; one that was to wait may have been promoted meanwhile.
+    if attempt_of(record, h) == attempt
+      and (h[STATE] == to or (to == LATER and h[STATE] == WAITING)) then
       settled[i] = 1
     end
   end

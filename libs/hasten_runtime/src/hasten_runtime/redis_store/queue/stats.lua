@@ -9,7 +9,7 @@ for i = 1, tonumber(ARGV[2]) do
 end
 fetch(ids)
 for _, id in ipairs(ids) do
-  local h = head(records[id])
+  local h = head(id)
   if h and (not oldest or h[SUBMITTED] < oldest) then
     oldest = h[SUBMITTED]
   end

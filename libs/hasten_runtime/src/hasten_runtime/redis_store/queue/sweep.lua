@@ -12,7 +12,7 @@ local gone = {}
 for i, member in ipairs(over) do
   local state, id = tonumber(sub(member, 1, 1)), sub(member, 2)
   gone[i] = id
-  count('s' .. state, -1)
+  out_of[state] = out_of[state] + 1
   if state == DEAD then
     remove(KEYS[8], id)
   end

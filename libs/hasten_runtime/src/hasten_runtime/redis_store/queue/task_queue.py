@@ -43,6 +43,8 @@ PAUSES_MAX: Final = 1024
 """Most scopes paused at once."""
 FEEDS_MAX: Final = 4
 """Most callers that wait for changes at once, with a connection each."""
+PAGE_MAX: Final = 1000
+"""Most tasks of one page, more or less."""
 LANES_AT_ONCE: Final = 64
 """Lanes looked at in one call."""
 FRONTS_AT_ONCE: Final = 1024
@@ -104,20 +106,23 @@ class RedisTaskQueue:
     async def records(self, task_ids: Sequence[str]) -> list[TaskRecord | None]:
         """Tasks by id; see the port."""
         reply = await self._scripts.call("records", (), task_ids)
+        records, attempts = reply.own
         return [
-            self._record(task_id, record, reply.now_ms)
-            for task_id, record in zip(task_ids, reply.own, strict=True)
+            self._record(task_id, record, reply.now_ms, running=attempt is not None)
+            for task_id, record, attempt in zip(task_ids, records, attempts, strict=True)
         ]
 
     async def page(
         self, cursor: str, most: int, *, dead: bool = False
     ) -> tuple[list[TaskRecord], str]:
         """Some tasks; see the port."""
-        reply = await self._scripts.call("page", (), [cursor or "0", most, int(dead)])
-        following, flat = reply.own
+        reply = await self._scripts.call(
+            "page", (), [cursor or "0", min(most, PAGE_MAX), int(dead)]
+        )
+        following, ids, records, attempts = reply.own
         found = [
-            self._record(task_id.decode(errors="replace"), record, reply.now_ms)
-            for task_id, record in zip(flat[::2], flat[1::2], strict=True)
+            self._record(_text(task_id), record, reply.now_ms, running=attempt is not None)
+            for task_id, record, attempt in zip(ids, records, attempts, strict=True)
         ]
         following = following.decode()
         return [record for record in found if record], "" if following == "0" else following
@@ -213,17 +218,15 @@ class RedisTaskQueue:
     async def adopt(self, own: Term) -> int:
         """Tasks that ran under earlier owners wait again; see the port."""
         waiting: int
-        adopted = passed = 0
+        adopted = 0
+        cursor: bytes = b"0"
         lanes: list[Lane] = []
         while True:
-            reply = await self._call_as(own, "adopt", lanes, [passed, MOVE_MAX])
-            waiting, kept, more = reply.own
+            reply = await self._call_as(own, "adopt", lanes, [cursor, MOVE_MAX])
+            waiting, cursor = reply.own
             adopted += waiting
-            if reply.missing:
-                lanes = reply.missing
-            elif more:
-                passed += kept
-            else:
+            lanes = reply.missing
+            if cursor == b"0" and waiting == 0 and not lanes:
                 return adopted
 
     async def fronts(self, own: Term, lanes: Sequence[Lane], most: int) -> list[LaneFront]:
@@ -239,7 +242,7 @@ class RedisTaskQueue:
                 _log.warning(
                     "task_queue.bad_record",
                     shard=self._shard,
-                    task_id=task_id.decode(errors="replace"),
+                    task_id=_text(task_id),
                     reason="it cannot be read, and was taken out of its lane",
                 )
             for lane, (waiting, flat) in zip(some, found, strict=True):
@@ -258,7 +261,7 @@ class RedisTaskQueue:
             args += (claim.task_id, claim.attempt_id, numbers[claim.lane])
         reply = await self._call_as(own, "claim", numbers, args)
         return [
-            self._record(claim.task_id, record, reply.now_ms)
+            self._record(claim.task_id, record, reply.now_ms, running=True)
             for claim, record in zip(claims, reply.own, strict=True)
         ]
 
@@ -324,17 +327,19 @@ class RedisTaskQueue:
         records: list[TaskRecord] = []
         places: list[float] = []
         for record, place, task_id in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-            found = self._record(task_id.decode(errors="replace"), record, now_ms)
+            found = self._record(_text(task_id), record, now_ms)
             if found is not None:
                 records.append(found)
                 places.append(float(place))
         return LaneFront(lane, waiting, tuple(records), tuple(places))
 
-    def _record(self, task_id: str, record: bytes | None, now_ms: int) -> TaskRecord | None:
+    def _record(
+        self, task_id: str, record: bytes | None, now_ms: int, *, running: bool = False
+    ) -> TaskRecord | None:
         if record is None:
             return None
         try:
-            return record_from_bytes(task_id, record, now_ms)
+            return record_from_bytes(task_id, record, now_ms, running=running)
         except ValueError as error:
             _log.warning(
                 "task_queue.bad_record", shard=self._shard, task_id=task_id, reason=str(error)
@@ -348,6 +353,10 @@ _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 def _numbers(lanes: Iterable[Lane]) -> dict[Lane, int]:
     """Each lane once, with its number from 1."""
     return {lane: number for number, lane in enumerate(dict.fromkeys(lanes), 1)}
+
+
+def _text(task_id: bytes) -> str:
+    return task_id.decode(errors="replace")
 
 
 def _pairs(flat: list[Any]) -> Iterable[tuple[Any, Any]]:
