@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from hasten_runtime.discovery import consul, redis_leases
+from hasten_runtime.discovery import consul
+from hasten_runtime.redis_store import nudges
 from tests.contract.task_queues import MemoryQueueHarness, QueueHarness, RedisQueueHarness
 from tests.support.patience import PATIENCE_S, redis_answers_within
 
@@ -19,7 +20,7 @@ def patient_redis() -> Iterator[None]:
 def patient_registries(patient_redis: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for discovery, whose views are not fresh while a registry seems not to answer."""
     del patient_redis
-    monkeypatch.setattr(redis_leases, "CALL_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(nudges, "CALL_TIMEOUT_S", PATIENCE_S)
     monkeypatch.setattr(consul, "CALL_TIMEOUT_S", PATIENCE_S)
 
 

@@ -99,17 +99,18 @@ class RedisHarness(ElectionHarness):
         await self.set(name, until_ms=1)
 
     async def copy(self, name: str) -> dict[str, str]:
-        return await self._command("hgetall", key(name))
+        kept: dict[str, str] = await self._command("hgetall", key(name))
+        return kept
 
-    async def restore(self, name: str, copy: dict[str, Any]) -> None:
+    async def restore(self, name: str, copy: dict[str, str]) -> None:
         await self._command("delete", key(name))
-        await self.set(name, **{**copy, "until_ms": 1})
+        await self.set(name, **{**copy, "until_ms": "1"})
 
-    async def set(self, name: str, **fields: Any) -> None:
+    async def set(self, name: str, **fields: str | int) -> None:
         """Changes fields of the hash."""
         redis = open_redis(self.server.url)
         async with bounded():
-            await redis.hset(key(name), mapping=fields)
+            await redis.hset(key(name), mapping=dict(fields))
         await redis.aclose()
 
     async def _command(self, command: str, *words: str) -> Any:
