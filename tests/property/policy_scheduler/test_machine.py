@@ -260,7 +260,7 @@ class Scheduler(Watched):
         for worker in state.fleet.workers.values():
             assert set(worker.calls) <= set(state.attempts.open)
             own_s = sum(state.attempts.open[number].hold_s for number in worker.calls)
-            assert abs(state.slack.own_s(worker) - own_s) < 1e-9
+            assert abs(state.slack.gate(worker).own_s - own_s) < 1e-9
 
     @invariant()
     def lanes_stand_where_they_belong(self) -> None:

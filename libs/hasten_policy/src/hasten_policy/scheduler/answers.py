@@ -72,6 +72,7 @@ def answered(state: SchedulerState, event: AttemptAnswered, now_s: float) -> Non
             attempt.lane.tenant.charge(event.service_s - attempt.cost_s)
         state.retries.earn(now_s)
         state.end(attempt)
+        state.slack.served(worker)
         state.out.append(Done(attempt.number))
     state.freed[worker] = None
 
@@ -99,6 +100,7 @@ def refused(state: SchedulerState, event: AttemptRefused, now_s: float) -> None:
         state.end(attempt)
         state.out.append(Failed(attempt.number, refusal, dead=False))
     elif reason in NOT_BEGUN:
+        state.slack.refused(worker)
         again(state, attempt, refusal, state.policy.again.refused_backoff_s, now_s)
     elif reason in INFRASTRUCTURE or reason.value.retryable or reason is Reason.CANCELLED:
         count(state, attempt, refusal, now_s)

@@ -120,8 +120,9 @@ class Attempts:
         """A worker is to have it."""
         head = attempt.head
         attempt.entry = entry
-        entry.worker.sends(attempt.number, entry, entry.call_s(head.rows, head.elements))
-        self._slack.begin(attempt)
+        call_s = entry.call_s(head.rows, head.elements)
+        entry.worker.sends(attempt.number, entry, call_s)
+        attempt.hold_s = self._slack.begin(entry, call_s)
         if head.alone:
             self._alone[entry.worker] = self._alone.get(entry.worker, 0) + 1
 
@@ -131,7 +132,7 @@ class Attempts:
         if entry is None:
             return
         worker = entry.worker
-        self._slack.end(attempt)
+        self._slack.end(worker, attempt.hold_s)
         if attempt.head.alone:
             self._alone[worker] -= 1
             if not self._alone[worker]:

@@ -16,7 +16,7 @@ class Desk:
         model: What they ask for.
         lanes: How many there are.
         line: Those that may be picked, in order.
-        room: Some worker may have room for a task of it.
+        room: Some worker has room for a task of it.
         stuck: Lanes of which no task can go to a worker that has room.
     """
 
@@ -26,7 +26,7 @@ class Desk:
         self.model = model
         self.lanes = 0
         self.line: list[Spot] = []
-        self.room = True
+        self.room = False
         self.stuck: dict[LaneWindow, None] = {}
 
     def settle(self, lane: LaneWindow) -> None:
@@ -53,8 +53,6 @@ class Desk:
 
     def loosen(self) -> None:
         """A worker may have room for any of them."""
-        self.room = True
-        if self.stuck:
-            stuck, self.stuck = self.stuck, {}
-            for lane in stuck:
-                self.settle(lane)
+        stuck, self.stuck = self.stuck, {}
+        for lane in stuck:
+            self.settle(lane)

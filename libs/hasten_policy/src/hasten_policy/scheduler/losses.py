@@ -44,9 +44,7 @@ def worker_reported(state: SchedulerState, event: WorkerReported, now_s: float) 
     if worker is None:
         return
     _orphaned(state, worker, restarted(worker, event.report), frozenset(), now_s)
-    if reported(state.fleet, worker, event.report, now_s).who:
-        for desk in state.desks.values():
-            desk.loosen()
+    reported(state.fleet, worker, event.report, now_s)
     state.freed[worker] = None
 
 
@@ -57,6 +55,9 @@ def worker_lost(state: SchedulerState, event: WorkerLost, now_s: float) -> None:
         return
     orphans = left(state.fleet, worker)
     _orphaned(state, worker, orphans, frozenset(one.call_id for one in event.ran), now_s)
+    state.slack.forget(worker)
+    state.freed.pop(worker, None)
+    state.roomy.pop(worker.worker_id, None)
     gone(state.fleet, worker)
 
 

@@ -1,18 +1,16 @@
 """Which waiting task runs next, and on which worker."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.workers import ModelEntry
+from hasten_policy.scheduler.desks import Desk, Spot
 from hasten_policy.scheduler.events import Claim
 from hasten_policy.scheduler.expiry import drop, latest_s
 from hasten_policy.scheduler.lanes import LaneWindow
 from hasten_policy.scheduler.state import TIMER_ATTEMPT, SchedulerState
 from hasten_policy.scheduler.tasks import Pick, TaskHead
 from hasten_policy.scheduler.windows import tend
-
-if TYPE_CHECKING:
-    from hasten_policy.scheduler.desks import Spot
 
 CLAIM_MAX: Final = 64
 """Most picks in one claim."""
@@ -23,10 +21,14 @@ INFINITY: Final = float("inf")
 
 def dispatch(state: SchedulerState, now_s: float) -> None:
     """Picks tasks while workers have room for them, and has the store claim those."""
-    _loosen(state)
+    if state.freed and state.look_again(now_s):
+        _loosen(state)
+    if not state.roomy or not state.desks:
+        return
     picks: dict[int, list[Pick]] = {}
     touched: dict[LaneWindow, None] = {}
-    while (lane := _next(state)) is not None:
+    desks = _with_room(state)
+    while (lane := _next(state, desks)) is not None:
         touched[lane] = None
         found = _first_for(state, lane, now_s)
         if found is None:
@@ -39,6 +41,9 @@ def dispatch(state: SchedulerState, now_s: float) -> None:
             state.timers.push(head.deadline_s, TIMER_ATTEMPT, attempt)
         pick = Pick(attempt.number, lane.lane, head.task_id)
         picks.setdefault(lane.shard.number, []).append(pick)
+        if not state.slack.has_room(entry.worker, now_s):
+            del state.roomy[entry.worker.worker_id]
+            desks = _with_room(state)
     for number, those in picks.items():
         for at in range(0, len(those), CLAIM_MAX):
             state.out.append(Claim(number, tuple(those[at : at + CLAIM_MAX])))
@@ -63,32 +68,45 @@ def worker_for(
 
 def with_room(state: SchedulerState, view: ModelView) -> list[ModelEntry]:
     """The open workers that may get one more attempt."""
-    return [entry for entry in view.open if state.slack.has_room(entry)]
+    roomy = state.roomy
+    if len(roomy) < len(view.by_worker):
+        by_worker = view.by_worker
+        return [by_worker[worker_id] for worker_id in roomy if worker_id in by_worker]
+    return [entry for entry in view.open if entry.worker.worker_id in roomy]
 
 
 def _loosen(state: SchedulerState) -> None:
-    """Desks whose workers were freed by the present event may pick again."""
-    if not state.freed:
-        return
+    """What could go to no worker with room may go to one now."""
+    for desk in state.stuck:
+        desk.loosen()
+    state.stuck.clear()
+
+
+def _with_room(state: SchedulerState) -> list[Desk]:
+    """The desks in which tasks wait that some worker has room for."""
+    found: list[Desk] = []
+    views = state.fleet.registry.views
+    roomy = state.roomy
     for desk in state.desks.values():
-        if not desk.room or desk.stuck:
-            view = state.view(desk)
-            if view is not None and any(w.worker_id in view.by_worker for w in state.freed):
-                desk.loosen()
-    state.freed.clear()
+        desk.room = False
+        if desk.line and roomy:
+            view = views.get(desk.model)
+            if view is not None and not roomy.keys().isdisjoint(view.by_worker):
+                desk.room = True
+                found.append(desk)
+    return found
 
 
-def _next(state: SchedulerState) -> LaneWindow | None:
-    """The lane that is next: of the tenants that are not ahead of the others, the one whose first
-    task has the least place.
+def _next(state: SchedulerState, desks: list[Desk]) -> LaneWindow | None:
+    """The lane of these desks that is next: of the tenants that are not ahead of the others, the
+    one whose first task has the least place.
     """
-    lines = [desk.line for desk in state.desks.values() if desk.room and desk.line]
-    limit_s = state.tenants.limit_s() if lines else None
+    limit_s = state.tenants.limit_s() if desks else None
     if limit_s is None:
         return None
     best: Spot | None = None
-    for line in lines:
-        for spot in line:
+    for desk in desks:
+        for spot in desk.line:
             if best is not None and spot > best:
                 break
             tenant = spot[2].tenant
@@ -103,13 +121,10 @@ def _first_for(
 ) -> tuple[TaskHead, ModelEntry] | None:
     """The first task of the lane that a worker with room may have, taken out of it, and the worker.
 
-    When there is none the lane leaves the line, or its whole desk does.
+    When there is none the lane leaves the line.
     """
-    view = state.view(lane.desk)
-    free = with_room(state, view) if view is not None else []
-    if view is None or not free:
-        lane.desk.room = False
-        return None
+    view = state.fleet.registry.views[lane.desk.model]
+    free = with_room(state, view)
     heads = lane.heads
     shard = lane.shard
     at = 0
@@ -130,6 +145,7 @@ def _first_for(
         else:
             at += 1
     if heads:
+        state.stuck[lane.desk] = None
         lane.desk.stick(lane)
     else:
         lane.desk.settle(lane)

@@ -107,11 +107,14 @@ class SlackPolicy:
     refused when it is built.
 
     Attributes:
-        slack_own_s: The scheduler's attempts at a worker may hold so many predicted seconds of each
-            of the worker's lanes, or one attempt that holds more.
+        slack_own_s: A worker gets no more tasks while its tasks are predicted to take so many
+            seconds of each of its lanes, and fewer where calls come too.
+        slack_others_s: A worker gets no tasks while the calls there are predicted to take so many
+            seconds, until they are predicted to take half as many.
     """
 
-    slack_own_s: float = 0.02
+    slack_own_s: float = 0.025
+    slack_others_s: float = 0.005
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from hasten_policy.chance import Chance
+from hasten_policy.fleet.events import StandingChanged
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.registry import Registry
 from hasten_policy.fleet.retry_budget import RetryBudget
@@ -52,7 +53,9 @@ class SchedulerState:
         retries: Budget of further attempts.
         pauses: (tenant, model) of what is paused, None for all.
         asks: Lanes to be read after the present event, by shard.
-        freed: Workers that may have room after the present event.
+        freed: Workers that may have room, or have none any more, after the present event.
+        roomy: Workers that have room, by name.
+        stuck: Desks that have lanes of which no task can go to a worker with room.
     """
 
     __slots__ = (
@@ -68,8 +71,10 @@ class SchedulerState:
         "policy",
         "retries",
         "rng",
+        "roomy",
         "shards",
         "slack",
+        "stuck",
         "tenants",
         "timers",
     )
@@ -82,7 +87,7 @@ class SchedulerState:
         registry: Registry[ModelView] = Registry(
             policy.fleet, lambda key, _: ModelView(key), CALLS_MAX
         )
-        self.fleet = Fleet(policy.fleet, registry, self.timers, self.out.append)
+        self.fleet = Fleet(policy.fleet, registry, self.timers, self._stands)
         self.shards: dict[int, ShardLanes] = {}
         self.desks: dict[str, Desk] = {}
         strict = TASK_ORDERS.get(policy.ordering.order).strict
@@ -91,6 +96,8 @@ class SchedulerState:
         self.slack = Slack(policy.slack)
         again = policy.again
         self.freed: dict[WorkerRecord, None] = {}
+        self.roomy: dict[str, WorkerRecord] = {}
+        self.stuck: dict[Desk, None] = {}
         self.attempts = Attempts(self.slack, self.keys, again.way_back_s, self.out, self.freed)
         self.retries = RetryBudget(again.retry_share, again.retry_per_s, again.retry_life_s)
         self.pauses: dict[tuple[str | None, str | None], None] = {}
@@ -123,6 +130,7 @@ class SchedulerState:
         lane.desk.lanes -= 1
         if not lane.desk.lanes:
             del self.desks[lane.desk.model]
+            self.stuck.pop(lane.desk, None)
         lane.tenant.known -= 1
 
     def knows(self, lane: LaneWindow) -> bool:
@@ -143,6 +151,26 @@ class SchedulerState:
     def view(self, desk: Desk) -> ModelView | None:
         """The workers that have what its lanes ask for."""
         return self.fleet.registry.views.get(desk.model)
+
+    def look_again(self, now_s: float) -> bool:
+        """Finds out which of the freed workers have room; True when it is not as it was."""
+        changed = False
+        for worker in self.freed:
+            had = worker.worker_id in self.roomy
+            if worker.open and self.slack.has_room(worker, now_s):
+                self.roomy[worker.worker_id] = worker
+                changed = True
+            elif had:
+                del self.roomy[worker.worker_id]
+                changed = True
+        self.freed.clear()
+        return changed
+
+    def _stands(self, change: StandingChanged) -> None:
+        self.out.append(change)
+        worker = self.fleet.workers.get(change.worker_id)
+        if worker is not None:
+            self.freed[worker] = None
 
     def end(self, attempt: Attempt) -> None:
         """Forgets an attempt; whatever it still occupies is freed."""
