@@ -1,4 +1,4 @@
-"""A real mesh with tasks: Redis, two schedulers, one worker."""
+"""A real mesh with tasks: Redis, two schedulers, two workers."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ class TaskMesh:
     """What runs."""
 
     redis: RedisServer
-    worker: Service
+    workers: list[Service]
     schedulers: list[Service]
 
 
@@ -35,13 +35,17 @@ def tasks_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskMesh]:
         running.callback(redis.close)
         redis.start()
         registry = {"kind": "redis", "address": redis.url}
-        worker = running.enter_context(
-            running_service(
-                "hasten_worker.main",
-                worker_environ("w1", models, registry),
-                log_path=folder / "w1.log",
+        workers = [
+            running.enter_context(
+                running_service(
+                    "hasten_worker.main",
+                    # A run that nobody wants any more goes on: it must not keep the others waiting.
+                    worker_environ(name, models, registry, lanes="8"),
+                    log_path=folder / f"{name}.log",
+                )
             )
-        )
+            for name in ("w1", "w2")
+        ]
         schedulers = [
             running.enter_context(
                 running_service(
@@ -52,7 +56,7 @@ def tasks_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskMesh]:
             )
             for name in ("s1", "s2")
         ]
-        yield TaskMesh(redis, worker, schedulers)
+        yield TaskMesh(redis, workers, schedulers)
 
 
 @pytest.fixture(params=[0, 1], ids=["one", "other"])
