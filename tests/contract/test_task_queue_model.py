@@ -139,17 +139,18 @@ class TwoShards(RuleBasedStateMachine):
             self._attempts += 1
             attempt_id = f"{self._own.epoch}.{self._own.owner}.{self._attempts}"
             claims.append(Claiming(attempt_id, lane, task_id))
-        self._claimed += claims
         self._compare_claims(claims)
 
     def _compare_claims(self, claims: list[Claiming]) -> None:
         real, fake = self._both("claim", self._own, claims)
         assert [_facts(record) for record in real] == [_facts(record) for record in fake]
+        self._claimed += [claim for claim, record in zip(claims, real, strict=True) if record]
 
     @precondition(lambda self: self._claimed)
     @rule(data=st.data(), state=settled_states, later=st.sampled_from([AT_ONCE_S, LONG_S]))
     def settle(self, data: st.DataObject, state: State, later: float) -> None:
-        claims = data.draw(st.lists(st.sampled_from(self._claimed), min_size=1, max_size=4))
+        newest_first = self._claimed[::-1]
+        claims = data.draw(st.lists(st.sampled_from(newest_first), min_size=1, max_size=4))
         items = [
             Settlement(
                 claim.attempt_id,
