@@ -29,6 +29,7 @@ class UpOptions:
     Attributes:
         models: Model repository; None for a sample.
         workers: Number of workers, >= 1.
+        schedulers: Number of schedulers.
         host: Interface that the router listens on.
         port: The router's port; 0 for a free one.
         metrics_port: Port of the router's metrics; 0 for a free one.
@@ -40,6 +41,7 @@ class UpOptions:
 
     models: Path | None
     workers: int = 2
+    schedulers: int = 0
     host: str = "127.0.0.1"
     port: int = 8001
     metrics_port: int = 8002
@@ -115,6 +117,9 @@ def service_specs(options: UpOptions, place: Place) -> list[ServiceSpec]:
         if kind == "worker":
             numbers = range(1, options.workers + 1)
             specs += [_worker_spec(options, place, f"worker-{number}") for number in numbers]
+        elif kind == "scheduler":
+            numbers = range(1, options.schedulers + 1)
+            specs += [_spec(kind, f"scheduler-{number}", options, place, {}) for number in numbers]
         elif kind == "router":
             specs.append(_router_spec(options, place))
         else:

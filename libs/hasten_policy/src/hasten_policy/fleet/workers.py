@@ -294,6 +294,21 @@ class WorkerRecord:
         """A call that was sent there is no longer unanswered."""
         self.calls.pop(call_id).in_flight -= 1
 
+    def unsends(self, call_id: int) -> None:
+        """A call that was to go there, and was counted as sent, does not."""
+        entry = self.calls[call_id]
+        self.ends(call_id)
+        self.sent -= 1
+        for at in range(len(self.unseen) - 1, -1, -1):
+            if self.unseen[at][0] is entry:
+                self.queue -= 1
+                self.unseen_s = max(0.0, self.unseen_s - self.unseen[at][1])
+                del self.unseen[at]
+                self.unseen_of[entry] -= 1
+                if not self.unseen_of[entry]:
+                    del self.unseen_of[entry]
+                return
+
     def come(self, entry: ModelEntry, now_s: float) -> int:
         """Calls of the entry that have come since the worker reported: those that we sent, and
         what the other routers send in that time, presumably of the models at home there.

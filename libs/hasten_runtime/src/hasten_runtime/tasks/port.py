@@ -3,6 +3,9 @@
 One TaskQueue is one shard. Every scheduler process accepts tasks for every shard; only the owner of
 a shard moves its tasks on, and every call that does so carries the ownership, which the store
 checks. All times that the store keeps are the server's; what passes this port is the time left.
+
+What is made once a task is not frozen, as making a frozen one takes several times as long; and it
+is not changed once made.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +20,8 @@ ENQUEUE_MAX = 256
 """Most tasks in one call of `enqueue`."""
 MOVE_MAX = 64
 """Most tasks in one call of `claim` or `settle`."""
+DEAD_KEEP_S = 7 * 86_400.0
+"""Least time for which a dead letter is kept, unless a person requeues or discards it."""
 
 
 class Fenced(Exception):  # noqa: N818  (a state of the world, not a bug)
@@ -51,12 +56,12 @@ class Place:
     offset: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewTask:
     """A task to accept.
 
     Attributes:
-        task_id: Names it in its shard.
+        task_id: Names it in its shard; printable.
         digest: Of all that the caller said: a repeat must say the same. 16 bytes.
         lane: Where it waits.
         place: Its order there.
@@ -121,7 +126,7 @@ class Limits:
     memory_share_max: float = 0.7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskRecord:
     """A task as the store has it.
 
@@ -168,7 +173,7 @@ class TaskRecord:
     result: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LaneFront:
     """The front of a lane.
 
@@ -185,7 +190,7 @@ class LaneFront:
     places: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claiming:
     """One task to claim: the attempt's id is unique for ever, "epoch.owner.number"."""
 
@@ -194,7 +199,7 @@ class Claiming:
     task_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """What an attempt came to.
 
@@ -221,7 +226,7 @@ class Settlement:
     alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """One entry of the shard's feed, for watchers. `position` grows; "" before the first."""
 
@@ -250,7 +255,7 @@ class Wake:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class QueueStats:
     """Counts of one shard.
 
@@ -259,7 +264,8 @@ class QueueStats:
         lanes: Waiting tasks by lane.
         tenants: (tasks, bytes) that have not ended, by tenant.
         bytes_held: Of payloads of tasks that have not ended.
-        oldest_s: Age of the task that has waited longest; 0 when none waits.
+        oldest_s: Age of the oldest task among those at the very front of their lanes; 0 when none
+            waits. (Those behind may be older, where the order is not by age.)
     """
 
     states: dict[State, int] = field(default_factory=dict[State, int])
@@ -286,9 +292,11 @@ class TaskQueue(Protocol):
         """Tasks by id; None for one that is not there (or no more)."""
         ...
 
-    async def page(self, cursor: str, most: int) -> tuple[list[TaskRecord], str]:
-        """Some tasks, without payload and result, and the cursor to go on with; "" begins and
-        ends. A task that is there all the time is found at least once.
+    async def page(
+        self, cursor: str, most: int, *, dead: bool = False
+    ) -> tuple[list[TaskRecord], str]:
+        """Some tasks, about `most`, or dead letters alone, without payload and result, and the
+        cursor to go on with; "" begins and ends. What is there all the time is found at least once.
         """
         ...
 
@@ -305,8 +313,8 @@ class TaskQueue(Protocol):
         ...
 
     async def requeue(self, task_ids: Sequence[str]) -> list[bool]:
-        """Dead letters wait again, with no attempts counted and no deaths; False for no dead
-        letter.
+        """Dead letters wait again, with no attempts counted and no deaths, as if they were accepted
+        now: age, deadline and place begin anew. False for no dead letter.
         """
         ...
 
@@ -326,12 +334,18 @@ class TaskQueue(Protocol):
         """Changes after a position, waiting for the first at most wait_s."""
         ...
 
+    async def newest(self) -> str:
+        """Position of the newest change, for `changes`; "" when there was none."""
+        ...
+
     async def stats(self) -> QueueStats:
         """Counts."""
         ...
 
     def wakes(self) -> AsyncIterator[Wake]:
-        """What happens from now on; after a break one empty Wake, as some may have been missed."""
+        """What happens from now on. It begins with one empty Wake once it listens, and there is
+        another after each break, as some may have been missed.
+        """
         ...
 
     # --- for the owner; Fenced when it is none -------------------------------------------
@@ -367,7 +381,9 @@ class TaskQueue(Protocol):
         ...
 
     async def sweep(self, own: Term, most: int) -> int:
-        """Forgets ended tasks whose time is over; how many."""
+        """Forgets ended tasks whose time is over; how many. A dead letter is kept for
+        DEAD_KEEP_S if that is longer than its own time.
+        """
         ...
 
     async def close(self) -> None:
