@@ -5,8 +5,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import numpy as np
@@ -16,6 +15,9 @@ from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten.scheduler.v1.scheduler_service_pb2_grpc import TaskServiceStub
 from loadtest.call import OPTIONS, serialised
 from loadtest.task_history import Executed, History, Reply, Seen, Sighting, Submitted
+
+if TYPE_CHECKING:
+    from hasten.scheduler.v1.scheduler_service_pb2_grpc import TaskServiceAsyncStub
 
 CALL_S_MAX: Final = 2.0
 PAUSE_S: Final = (0.02, 0.2)
@@ -49,30 +51,28 @@ SEEN: Final = {
 }
 
 
-@dataclass(slots=True)
 class Clients:
     """All clients of one run.
 
-    Attributes:
+    Args:
         schedulers: Their addresses.
         model: What the tasks ask; it echoes INPUT as OUTPUT.
         seed: For all choices.
+
+    Attributes:
         history: What they saw.
         ids: Of the tasks that were accepted.
         errors: Calls that failed, by status.
     """
 
-    schedulers: Sequence[str]
-    model: str
-    seed: int
-    history: History = field(default_factory=History)
-    ids: list[str] = field(default_factory=list)
-    errors: Counter[str] = field(default_factory=Counter[str])
-
-    def __post_init__(self) -> None:
-        self._chance = random.Random(self.seed)
-        self._channels = [grpc.aio.insecure_channel(a, options=NO_RETRIES) for a in self.schedulers]
-        self._stubs = [TaskServiceStub(channel) for channel in self._channels]
+    def __init__(self, schedulers: Sequence[str], model: str, seed: int) -> None:
+        self.history = History()
+        self.ids: list[str] = []
+        self.errors: Counter[str] = Counter()
+        self._model = model
+        self._chance = random.Random(seed)
+        self._channels = [grpc.aio.insecure_channel(a, options=NO_RETRIES) for a in schedulers]
+        self._stubs: list[TaskServiceAsyncStub] = [TaskServiceStub(c) for c in self._channels]
 
     async def close(self) -> None:
         """Closes the channels."""
@@ -104,7 +104,7 @@ class Clients:
         return self._new(f"task-{number}", float(number))
 
     def _new(self, request_id: str, value: float) -> pb.NewTask:
-        request = serialised(self.model, "INPUT", np.full((1, 4), value, np.float32))
+        request = serialised(self._model, "INPUT", np.full((1, 4), value, np.float32))
         return pb.NewTask(request_id=request_id, request=request, attempts_max=ATTEMPTS_MAX)
 
     async def _submit(self, task: pb.NewTask) -> None:
@@ -201,7 +201,7 @@ class Clients:
         """Of the request that this answers: the model gives back what it got."""
         (raw,) = inference_pb2.ModelInferResponse.FromString(response).raw_output_contents
         value = float(np.frombuffer(raw, np.float32)[0])
-        return digest(serialised(self.model, "INPUT", np.full((1, 4), value, np.float32)))
+        return digest(serialised(self._model, "INPUT", np.full((1, 4), value, np.float32)))
 
     async def wait_for_all(self, ends_s: float) -> None:
         """Looks at each task until it has ended or the time is over, and once more at the end."""
@@ -236,7 +236,7 @@ class Clients:
 
         return await asyncio.gather(*(one(task_id) for task_id in ids))
 
-    def _stub(self) -> TaskServiceStub:
+    def _stub(self) -> "TaskServiceAsyncStub":
         return self._chance.choice(self._stubs)
 
     def _reply_of(self, error: grpc.aio.AioRpcError) -> Reply:

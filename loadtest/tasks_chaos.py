@@ -19,12 +19,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.breaking import BreakableMesh, breakable_mesh, plan
 from loadtest.repository import write_synthetic
-from loadtest.task_clients import Clients
 from loadtest.task_history import Verdict, check
+
+if TYPE_CHECKING:
+    from loadtest.task_clients import Clients
 
 MODEL: Final = "echo"
 CALLERS: Final = 8
@@ -59,6 +61,8 @@ class Run:
 
 async def chaos(run: Run) -> tuple[Verdict, Mapping[str, Any]]:
     """Breaks a mesh; returns the verdict, and facts for people."""
+    from loadtest.task_clients import Clients
+
     environ = {**os.environ, "HASTEN_SCHEDULER_QUEUE__SHARDS": str(run.shards)}
     with tempfile.TemporaryDirectory() as folder:
         write_synthetic(Path(folder), MODEL, alpha_ms=2, beta_ms=0.2, batch_max=16, noise=0.2)
@@ -73,7 +77,7 @@ async def chaos(run: Run) -> tuple[Verdict, Mapping[str, Any]]:
 
 
 async def _break_and_judge(
-    run: Run, mesh: BreakableMesh, clients: Clients
+    run: Run, mesh: BreakableMesh, clients: "Clients"
 ) -> tuple[Verdict, Mapping[str, Any]]:
     loop = asyncio.get_running_loop()
     began_s = loop.time()
@@ -151,6 +155,9 @@ def main() -> None:
         schedulers=said.schedulers,
         shards=said.shards,
     )
+    # It starts processes all the time. gRPC's preparations for forks, which it makes when it is
+    # imported, end such a process now and then before it has become what it is to be.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     verdict, facts = asyncio.run(chaos(run))
     if said.json:
         print(json.dumps({**facts, **asdict(verdict)}))
