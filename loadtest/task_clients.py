@@ -70,6 +70,7 @@ class Clients:
         self.ids: list[str] = []
         self.errors: Counter[str] = Counter()
         self._model = model
+        self._runs: dict[str, int] = {}
         self._chance = random.Random(seed)
         self._channels = [grpc.aio.insecure_channel(a, options=NO_RETRIES) for a in schedulers]
         self._stubs: list[TaskServiceAsyncStub] = [TaskServiceStub(c) for c in self._channels]
@@ -187,6 +188,7 @@ class Clients:
 
     def _sighting(self, request_id: str, task: pb.Task, asked_s: float, told_s: float) -> Sighting:
         seen = SEEN[task.state]
+        self._runs[request_id] = task.runs
         evidence = content = ""
         if seen is Seen.DONE:
             # A second result would have ended at another moment after the task was accepted.
@@ -212,13 +214,9 @@ class Clients:
             if left:
                 await self._pause()
         await self._looks(list(dict.fromkeys(self.ids)), certain=True)
-
-    async def count_runs(self) -> None:
-        """How often each task was given to a worker: what it ran is not more."""
-        for request_id in dict.fromkeys(self.ids):
-            name = pb.TaskName(request_id=request_id)
-            reply = await self._stub().GetTask(pb.GetTaskRequest(name=name), timeout=60.0)
-            self.history.executed += [Executed(request_id)] * reply.task.runs
+        # What a worker ran is not more than what was given to one.
+        for task_id, runs in self._runs.items():
+            self.history.executed += [Executed(task_id)] * runs
 
     async def _looks(
         self, ids: list[str], *, certain: bool = False
