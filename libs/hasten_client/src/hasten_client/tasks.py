@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 POLL_S = 30.0
 """Longest wait in one call; `wait` makes as many as it needs."""
-ANSWER_S = 5.0
-"""For a call's answer to come back after that."""
 
 
 class TaskClient(Caller):
@@ -170,9 +168,11 @@ class TaskClient(Caller):
             left_s = POLL_S if ends_s is None else ends_s - time.monotonic()
             if left_s <= 0:
                 raise DeadlineExceeded(f"task {request_id!r} has not ended in {deadline_s:g} s")
-            task = self._ask(
-                task_operations.wait(request_id, tenant), min(left_s, POLL_S) + ANSWER_S
-            )
+            operation = task_operations.wait(request_id, tenant)
+            try:
+                task = self._ask(operation, min(left_s, POLL_S))
+            except DeadlineExceeded:
+                continue
             if task.ended:
                 return task
 
