@@ -169,7 +169,13 @@ def test_the_local_mesh_starts_its_service_and_stops_it_in_turn(tmp_path: Path) 
     place = Place(tmp_path, "redis://x", tmp_path, {"HASTEN_TOY_SEED": "1", "HASTEN_SEED": "2"})
     options = UpOptions(tmp_path, workers=2, record=tmp_path)
     specs = service_specs(options, place)
-    assert [spec.name for spec in specs] == ["router", "worker-1", "worker-2", "toy"]
+    assert [spec.name for spec in specs] == [
+        "router",
+        "scheduler-1",
+        "worker-1",
+        "worker-2",
+        "toy",
+    ]
     assert kinds() == ("router", "scheduler", "worker", "toy", "redis")
     toy = specs[-1]
     assert toy.kind == "toy"

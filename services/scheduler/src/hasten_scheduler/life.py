@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from hasten_runtime import logs, process
+from hasten_runtime.load_store import StoreUnavailable
 from hasten_scheduler.settings import SchedulerSettings
+from hasten_scheduler.stored import Payloads
 from hasten_scheduler.wiring import Scheduler, open_scheduler
 
 SETTLE_S_MAX: Final = 0.2
 """Longest wait, on the way out, for the store to hear how attempts ended."""
 CLOSE_S: Final = 0.5
 """For connections to close."""
+SWEEP_S: Final = 600.0
+"""Pace of looks for long inputs and outputs that are too old."""
 POLL_S: Final = 0.02
 
 _log = logs.logger(__name__)
@@ -62,6 +66,8 @@ async def started(
             scheduler.front.set_ready(scheduler.readiness.refresh())
             following = scheduler.readiness.follow(scheduler.front.set_ready)
             jobs.append(group.create_task(following, name="readiness"))
+            sweeping = _sweep(scheduler.payloads, settings.payloads.keep_s)
+            jobs.append(group.create_task(sweeping, name="payloads"))
             yield scheduler, address
             await _leave(scheduler, settings)
         finally:
@@ -69,6 +75,18 @@ async def started(
             await scheduler.front.stop(CLOSE_S)
             for job in jobs:
                 job.cancel()
+
+
+async def _sweep(payloads: Payloads, keep_s: float) -> None:
+    """Forgets inputs and outputs that are too old, again and again."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        try:
+            swept = await payloads.sweep(keep_s)
+        except StoreUnavailable as error:
+            _log.warning("payloads.not_swept", reason=str(error))
+        else:
+            _log.info("payloads.swept", files=swept)
 
 
 async def _leave(scheduler: Scheduler, settings: SchedulerSettings) -> None:

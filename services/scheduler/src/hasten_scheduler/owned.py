@@ -240,7 +240,7 @@ class OwnedShard:
         self._check()
         for ending in endings:
             if ending.answer is not None and not ending.settlement.result:
-                ending.settlement.result = await self._payloads.encode(ending.answer)
+                ending.settlement.result = await self._payloads.encode_answer(ending.answer)
         done = await self._queue.settle(self._term, [ending.settlement for ending in endings])
         for ending, was_newest in zip(endings, done, strict=True):
             if was_newest:

@@ -143,6 +143,12 @@ class PayloadSettings(SettingsGroup):
         description="Longer ones lie in this folder, which all schedulers share. Without a folder "
         "they lie in Redis too.",
     )
+    keep_s: float = Field(
+        default=45 * DAY_S,
+        gt=0,
+        description="What lies in the folder is removed after so many seconds. A task that takes "
+        "longer, or whose outcome is kept longer, loses it.",
+    )
 
 
 class DrainSettings(SettingsGroup):

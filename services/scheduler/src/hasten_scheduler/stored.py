@@ -7,7 +7,7 @@ from hasten.common.v1.failure_pb2 import Failure
 from hasten.scheduler.v1 import stored_task_pb2 as stored
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import fields, wire
-from hasten_runtime.tasks.payloads import PayloadGone, PayloadStore
+from hasten_runtime.tasks.payloads import PayloadGone, PayloadsFull, PayloadStore
 
 GONE: Final = Refusal(
     Reason.PAYLOAD_LOST, "the payload store does not have this task's input any more"
@@ -20,17 +20,13 @@ class Payloads:
     they lie.
 
     Args:
-        store: For long ones.
+        store: For long ones; None for none, and then the task store keeps all.
         inline_bytes_max: Those up to so many bytes are short.
     """
 
-    def __init__(self, store: PayloadStore, *, inline_bytes_max: int) -> None:
+    def __init__(self, store: PayloadStore | None, *, inline_bytes_max: int) -> None:
         self._store = store
         self._inline_bytes_max = inline_bytes_max
-
-    def is_short(self, data: bytes) -> bool:
-        """It is kept by the task store itself."""
-        return len(data) <= self._inline_bytes_max
 
     async def encode(self, data: bytes) -> bytes:
         """For the task store; what is long is safe when this returns.
@@ -39,22 +35,34 @@ class Payloads:
             PayloadsFull: There is no room.
             StoreUnavailable: The payload store does not answer.
         """
-        if self.is_short(data):
+        if self._store is None or len(data) <= self._inline_bytes_max:
             return inline(data)
         return stored.Payload(reference=await self._store.put(data)).SerializeToString()
 
+    async def encode_answer(self, data: bytes) -> bytes:
+        """As `encode`; where there is no room, the task store keeps it, for an answer is not
+        thrown away. Raises StoreUnavailable.
+        """
+        try:
+            return await self.encode(data)
+        except PayloadsFull:
+            return inline(data)
+
     async def decode(self, payload: bytes) -> bytes | None:
         """The bytes; None when they are gone. Raises StoreUnavailable."""
-        return await self.fetch(stored.Payload.FromString(payload))
-
-    async def fetch(self, payload: stored.Payload) -> bytes | None:
-        """As `decode`."""
-        if payload.WhichOneof("content") == "inline":
-            return payload.inline
+        kept = stored.Payload.FromString(payload)
+        if kept.WhichOneof("content") == "inline":
+            return kept.inline
+        if self._store is None:
+            return None
         try:
-            return await self._store.get(payload.reference)
+            return await self._store.get(kept.reference)
         except PayloadGone:
             return None
+
+    async def sweep(self, keep_s: float) -> int:
+        """Forgets long ones that are older than keep_s; how many. Raises StoreUnavailable."""
+        return 0 if self._store is None else await self._store.sweep((), grace_s=keep_s)
 
 
 def inline(data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from hasten_runtime.redis_store.election import RedisElection
 from hasten_runtime.redis_store.peers import RedisPeers
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
 from hasten_runtime.surroundings import Surroundings, open_surroundings
-from hasten_runtime.tasks.payloads import MemoryPayloads
+from hasten_runtime.tasks.payload_folder import FolderPayloads
 from hasten_runtime.tasks.port import TaskQueue
 from hasten_runtime.tasks.shard_tenure import Candidate
 from hasten_runtime.tasks.tenure import Tenure
@@ -57,6 +57,7 @@ class Scheduler:
         tenure: Which shards it owns.
         owning: What it does with those.
         submitter: Takes tasks in.
+        payloads: Where their long inputs and outputs lie.
         shards: The way to each shard.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
@@ -68,6 +69,7 @@ class Scheduler:
     tenure: Tenure
     owning: Owning
     submitter: Submitter
+    payloads: Payloads
     shards: "Shards"
     readiness: Readiness
     metrics: MetricsEndpoint
@@ -126,7 +128,7 @@ async def open_scheduler(
         opener = _link_opener(settings, shell, around, seed)
         roster = Roster(discovery, shell, opener, settings.link.roster_limits())
         around.measure_host(shell.host_lagged)
-        payloads = Payloads(MemoryPayloads(), inline_bytes_max=settings.payloads.inline_bytes_max)
+        payloads = _payloads(settings)
         owning = Owning(
             shell, queues, shards.ends, payloads=payloads, clock=around.clock, failed=failed
         )
@@ -168,10 +170,17 @@ async def open_scheduler(
             tenure=tenure,
             owning=owning,
             submitter=submitter,
+            payloads=payloads,
             shards=shards,
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _payloads(settings: SchedulerSettings) -> Payloads:
+    folder = settings.payloads.folder
+    store = FolderPayloads(folder) if folder is not None else None
+    return Payloads(store, inline_bytes_max=settings.payloads.inline_bytes_max)
 
 
 def _queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue]:

@@ -177,7 +177,10 @@ def tasks_port_of(port: int) -> int:
 
 def _scheduler_spec(options: UpOptions, place: Place, number: int) -> ServiceSpec:
     """The first is the one that clients know; the others take over when it is gone."""
-    own = {"DRAIN__PATIENCE_S": "1"}
+    own = {
+        "DRAIN__PATIENCE_S": "1",
+        "PAYLOADS__FOLDER": str(place.folder / "payloads"),
+    }
     if number == 1:
         own["ADDRESS"] = host_port(options.host, options.tasks_port)
     spec = _spec("scheduler", f"scheduler-{number}", options, place, own)
