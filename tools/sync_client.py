@@ -1,7 +1,7 @@
-"""Generates the synchronous client from the asyncio one, or checks that it is current.
+"""Generates the synchronous clients from the asyncio ones, or checks that they are current.
 
-python tools/sync_client.py           write it
-python tools/sync_client.py --check   exit 1, if it would change
+python tools/sync_client.py           write them
+python tools/sync_client.py --check   exit 1, if one would change
 
 What really differs between the two (threads, tasks, gRPC's two libraries) is written by hand, in
 `transport.py` and `transport_aio.py`; in the clients only words differ, and those are below.
@@ -14,13 +14,12 @@ import sys
 from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parent.parent / "libs/hasten_client/src/hasten_client"
-SOURCE = CLIENT / "aio.py"
-TARGET = CLIENT / "client.py"
+FILES = {"aio.py": "client.py", "aio_caller.py": "caller.py", "aio_tasks.py": "tasks.py"}
+"""Source and what is made of it."""
 
-HEADER = "# Generated from aio.py by `make client`: change that file.\n"
+HEADER = "# Generated from {source} by `make client`: change that file.\n"
 
 SENTENCES = {
-    "The asyncio client.": "The synchronous client.",
     "in `async with`, or `await close()` it. One client\n"
     "    serves any number of tasks of one event loop at once; its calls": "in `with`, or"
     " `close()` it. One client serves any\n    number of threads at once; its calls",
@@ -28,6 +27,7 @@ SENTENCES = {
 """Text for readers; each has to be in the source, so that none becomes stale."""
 
 WORDS = {
+    r"asyncio client": "synchronous client",
     r"async def ": "def ",
     r"async with ": "with ",
     r"async for ": "for ",
@@ -36,6 +36,11 @@ WORDS = {
     r"__aexit__": "__exit__",
     r"aclosing\b": "closing",
     r"AsyncIterator\b": "Iterator",
+    r"AsyncGenerator\[(\w+), None\]": r"Generator[\1, None, None]",
+    r"AsyncGenerator\b": "Generator",
+    r"AsyncCaller\b": "Caller",
+    r"AsyncTaskClient\b": "TaskClient",
+    r"aio_caller\b": "caller",
     r"AsyncClient\b": "Client",
     r"AsyncTransport\b": "Transport",
     r"transport_aio\b": "transport",
@@ -44,8 +49,8 @@ WORDS = {
 LEFT_OVER = re.compile(r"\b(async|await|asyncio|a?io|Async\w+|__a\w+__)\b")
 
 
-def synchronous(source: str) -> str:
-    """The synchronous client's source, not yet formatted.
+def synchronous(source: str, name: str) -> str:
+    """A synchronous client's source, not yet formatted, made of the source of this name.
 
     Raises:
         ValueError: A sentence is not there, or a word of asyncio is left over.
@@ -60,14 +65,14 @@ def synchronous(source: str) -> str:
     left = LEFT_OVER.search(made)
     if left:
         raise ValueError(f"{left.group()!r} has no synchronous form: change WORDS")
-    return HEADER + made
+    return HEADER.format(source=name) + made
 
 
-def formatted(source: str) -> str:
+def formatted(source: str, target: str) -> str:
     """As `make format` would leave it: words of another length move lines and imports."""
     for command in (["check", "--fix", "--quiet", "--select=I"], ["format", "--quiet"]):
         ended = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, f"--stdin-filename={TARGET}", "-"],
+            [sys.executable, "-m", "ruff", *command, f"--stdin-filename={CLIENT / target}", "-"],
             input=source,
             capture_output=True,
             text=True,
@@ -82,14 +87,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    wanted = formatted(synchronous(SOURCE.read_text()))
-    if not arguments.check:
-        TARGET.write_text(wanted)
-        return 0
-    if TARGET.read_text() != wanted:
-        print(f"not current: {TARGET.name}; run `make client`")
-        return 1
-    return 0
+    stale = []
+    for source, target in FILES.items():
+        wanted = formatted(synchronous((CLIENT / source).read_text(), source), target)
+        path = CLIENT / target
+        if arguments.check and (not path.exists() or path.read_text() != wanted):
+            stale.append(target)
+        elif not arguments.check:
+            path.write_text(wanted)
+    if stale:
+        print(f"not current: {', '.join(stale)}; run `make client`")
+    return int(bool(stale))
 
 
 if __name__ == "__main__":

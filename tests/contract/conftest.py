@@ -1,10 +1,12 @@
-"""Patience of the stores' clients, for tests of what they do while nothing is wrong."""
+"""Patience of the stores' clients, for tests of what they do while nothing is wrong; queues."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from hasten_runtime.discovery import consul, redis_leases
+from hasten_runtime.discovery import consul
+from hasten_runtime.redis_store import nudges
+from tests.contract.task_queues import MemoryQueueHarness, QueueHarness, RedisQueueHarness
 from tests.support.patience import PATIENCE_S, redis_answers_within
 
 
@@ -18,5 +20,20 @@ def patient_redis() -> Iterator[None]:
 def patient_registries(patient_redis: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for discovery, whose views are not fresh while a registry seems not to answer."""
     del patient_redis
-    monkeypatch.setattr(redis_leases, "CALL_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(nudges, "CALL_TIMEOUT_S", PATIENCE_S)
     monkeypatch.setattr(consul, "CALL_TIMEOUT_S", PATIENCE_S)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def shard(
+    request: pytest.FixtureRequest, patient_redis: None, no_leaked_tasks: None
+) -> AsyncIterator[QueueHarness]:
+    """One shard of durable tasks, owned by the harness."""
+    del patient_redis, no_leaked_tasks  # named only to be torn down after this fixture
+    harness: QueueHarness
+    if request.param == "memory":
+        harness = MemoryQueueHarness()
+    else:
+        harness = RedisQueueHarness(request.getfixturevalue("redis_server"))
+    yield harness
+    await harness.close()

@@ -139,3 +139,15 @@ def router_environ(discovery: Mapping[str, str], **more: str) -> dict[str, str]:
         **_of_router(**{f"discovery__{key}": text for key, text in discovery.items()}),
         **_of_router(**more),
     }
+
+
+def scheduler_environ(name: str, redis_url: str, **more: str) -> dict[str, str]:
+    """Environment of a scheduler on a free port; tasks and workers are those of this Redis."""
+    return {
+        "HASTEN_SCHEDULER_ID": name,
+        "HASTEN_SCHEDULER_ADDRESS": "127.0.0.1:0",
+        "HASTEN_SCHEDULER_METRICS_ADDRESS": "127.0.0.1:0",
+        "HASTEN_SCHEDULER_REDIS_URL": redis_url,
+        "HASTEN_SCHEDULER_DISCOVERY__KIND": "redis",
+        **{f"HASTEN_SCHEDULER_{key.upper()}": text for key, text in more.items()},
+    }

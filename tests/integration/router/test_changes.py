@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from hasten.inference.v2 import inference_pb2 as pb
-from hasten_router.fanout.crew import Crew, CrewLimits
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fanout.crew import Crew, CrewLimits
 from hasten_runtime.fleet.roster import Roster, RosterLimits
 from hasten_runtime.handlers import Context
 from tests.integration.fleet.rostering import Announcer, Record, roster_of

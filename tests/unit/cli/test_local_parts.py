@@ -21,6 +21,7 @@ from hasten_cli.local.plan import (
     pinned,
     service_environ,
     service_specs,
+    tasks_port_of,
 )
 from hasten_cli.local.process import Child
 from hasten_cli.local.record import Trouble, record_folder, troubles
@@ -44,12 +45,12 @@ URL = "redis://:secret@127.0.0.1:1/0"
 def specs(
     options: UpOptions, folder: Path, environ: Mapping[str, str] | None = None
 ) -> list[ServiceSpec]:
-    """The router, then the workers."""
+    """The router, the schedulers, the workers."""
     return service_specs(options, Place(folder, URL, folder, environ or {}))
 
 
 def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) -> None:
-    options = UpOptions(models=tmp_path, workers=2)
+    options = UpOptions(models=tmp_path, workers=2, schedulers=0)
     router, first, second = specs(options, tmp_path, ENVIRON)
     assert first.environ["HASTEN_WORKER_ID"] == "worker-1"
     assert second.environ["HASTEN_WORKER_ID"] == "worker-2"
@@ -63,7 +64,7 @@ def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) 
 
 def test_event_logs_are_asked_for_only_when_the_user_does(tmp_path: Path) -> None:
     for record in (None, tmp_path / "logs"):
-        options = UpOptions(models=tmp_path, workers=1, record=record)
+        options = UpOptions(models=tmp_path, workers=1, schedulers=0, record=record)
         router, worker = specs(options, tmp_path)
         asked = str(record) if record else None
         assert worker.environ.get("HASTEN_WORKER_RECORD") == asked
@@ -76,7 +77,7 @@ def test_the_limit_of_messages_is_one_for_the_whole_mesh(tmp_path: Path) -> None
         "HASTEN_ROUTER_GRPC__MESSAGE_BYTES_MAX": "6000",
     }
     for asked, told in ((None, ["5000", "6000"]), (2**20, [str(2**20)] * 2)):
-        options = UpOptions(models=tmp_path, workers=1, message_bytes_max=asked)
+        options = UpOptions(models=tmp_path, workers=1, schedulers=0, message_bytes_max=asked)
         router, worker = specs(options, tmp_path, theirs)
         environ = {**worker.environ, **router.environ}
         assert [environ[name] for name in theirs] == told
@@ -115,8 +116,20 @@ def test_what_was_not_recorded_is_found_in_the_logs_of_the_services(tmp_path: Pa
 def test_the_password_of_redis_is_on_no_command_line(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path)
     planned = specs(options, tmp_path)
-    assert len(planned) == 3
+    assert len(planned) == 4
     assert not any("secret" in word for spec in planned for word in spec.argv)
+
+
+def test_the_first_of_the_schedulers_has_the_port_that_clients_know(tmp_path: Path) -> None:
+    options = UpOptions(models=tmp_path, workers=1, schedulers=2, tasks_port=0, host="0.0.0.0")  # noqa: S104
+    _, first, second, _ = specs(options, tmp_path)
+    assert (first.name, second.name) == ("scheduler-1", "scheduler-2")
+    assert first.environ["HASTEN_SCHEDULER_ADDRESS"] == "0.0.0.0:0"
+    assert second.environ["HASTEN_SCHEDULER_ADDRESS"] == "127.0.0.1:0"
+    assert first.environ["HASTEN_SCHEDULER_REDIS_URL"] == URL
+    again = pinned(first, {"address": "0.0.0.0:41"})
+    assert again.environ["HASTEN_SCHEDULER_ADDRESS"] == "0.0.0.0:41"
+    assert (tasks_port_of(8001), tasks_port_of(0)) == (8003, 0)
 
 
 def test_a_restarted_router_asks_for_the_ports_it_had(tmp_path: Path) -> None:
@@ -180,7 +193,7 @@ def test_redis_is_taken_from_path_first(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     assert redis.find_redis(str(tmp_path)) == str(program)
-    assert redis.find_redis("/nonexistent").endswith("redis-server")
+    assert redis.find_redis("/nonexistent").endswith(("redis-server", "valkey-server"))
 
 
 @pytest.mark.integration
@@ -278,7 +291,7 @@ def test_without_one_the_usual_folders_are_tried_then_a_sample(tmp_path: Path) -
 
 
 def test_the_table_shows_what_the_router_says_of_ready_workers(tmp_path: Path) -> None:
-    options = UpOptions(models=tmp_path, workers=10)
+    options = UpOptions(models=tmp_path, workers=10, schedulers=0)
     front, *workers = specs(options, tmp_path)
     services = [Service(spec, state="ready") for spec in (*workers, front)]
     services[1].state = "restarting"

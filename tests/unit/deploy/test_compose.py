@@ -8,11 +8,12 @@ from jsonschema import Draft7Validator
 
 from hasten_router.settings import RouterSettings
 from hasten_runtime.settings.loading import read
+from hasten_scheduler.settings import SchedulerSettings
 from hasten_worker.settings import WorkerSettings
 from tests.support import compose
 
 SERVICES = compose.services(compose.BASE)
-OURS = ("router", "worker")
+OURS = ("router", "scheduler", "worker")
 CLOSING_S = 5.0
 """For closing models and connections once the last call is answered."""
 
@@ -54,20 +55,20 @@ def test_a_service_tells_how_it_is_and_reaps_its_children(service: dict[str, Any
     assert service["init"] is True
 
 
-def test_only_the_router_can_be_reached_from_the_host() -> None:
+def test_only_router_and_scheduler_can_be_reached_from_the_host() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"router": ["8001:8001", "8002:8002"]}
+    assert published == {"router": ["8001:8001", "8002:8002"], "scheduler": ["8003:8001"]}
     assert not any("network_mode" in service for service in SERVICES.values())
 
 
-def test_only_the_router_is_on_a_network_that_leads_outside() -> None:
+def test_only_router_and_scheduler_are_on_a_network_that_leads_outside() -> None:
     inside = {
         name
         for name, network in compose.raw(compose.BASE)["networks"].items()
         if network.get("internal")
     }
     outside = {name for name, service in SERVICES.items() if set(service["networks"]) - inside}
-    assert outside == {"router"}
+    assert outside == {"router", "scheduler"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -81,8 +82,9 @@ def test_our_services_wait_for_the_stores_and_know_where_they_are(name: str) -> 
     assert service["environment"][f"{prefix}DISCOVERY__ADDRESS"].startswith("consul:")
 
 
-def test_the_router_stops_before_the_workers() -> None:
-    assert "worker" in SERVICES["router"]["depends_on"]
+@pytest.mark.parametrize("name", ["router", "scheduler"])
+def test_who_sends_to_workers_stops_before_them(name: str) -> None:
+    assert "worker" in SERVICES[name]["depends_on"]
 
 
 def given(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, Any]:
@@ -105,6 +107,15 @@ def test_the_router_accepts_its_settings_and_has_time_to_leave(
 ) -> None:
     service = given(monkeypatch, "router")
     settings = read(RouterSettings)
+    leaving_s = settings.drain.notice_s + settings.drain.patience_s
+    assert compose.seconds(service["stop_grace_period"]) >= leaving_s + CLOSING_S
+
+
+def test_the_scheduler_accepts_its_settings_and_has_time_to_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = given(monkeypatch, "scheduler")
+    settings = read(SchedulerSettings)
     leaving_s = settings.drain.notice_s + settings.drain.patience_s
     assert compose.seconds(service["stop_grace_period"]) >= leaving_s + CLOSING_S
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.compose import ROOT
 
-SERVICES = ("router", "worker")
+SERVICES = ("router", "scheduler", "worker")
 Instruction = tuple[str, str]
 
 

@@ -9,15 +9,22 @@ import pytest
 from hasten_policy.machines import choices
 from hasten_policy.registry import BUNDLES, names, resolve
 from hasten_policy.router.machine import RouterMachine
+from hasten_policy.scheduler.machine import SchedulerMachine
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
 from hasten_router.settings import RouterSettings
-from hasten_runtime.settings import SettingsFault, read
+from hasten_runtime.settings import ServiceSettings, SettingsFault, read
+from hasten_scheduler.settings import SchedulerSettings
 from hasten_worker.settings import PolicySettings as WorkerPolicySettings
 from hasten_worker.settings import WorkerSettings
 
 CHOICES = choices()
 EVERY_NAME = [(path, name) for path, table in CHOICES.items() for name in table.names]
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "router": RouterSettings,
+    "scheduler": SchedulerSettings,
+    "worker": WorkerSettings,
+}
 FLAT = {"lanes", "waiting_max", "waiting_bytes_max"}
 
 
@@ -39,15 +46,19 @@ def test_every_name_is_one_variable_away(
     monkeypatch.setenv(variable(path), name)
     router = read(RouterSettings).router_policy()
     worker = read(WorkerSettings).worker_policy()
+    scheduler = read(SchedulerSettings).scheduler_policy()
     said = {
         "router.balancer": router.fleet.balancer,
         "router.admission": router.plan.admission,
         "router.order": router.hold.order,
+        "scheduler.balancer": scheduler.fleet.balancer,
+        "scheduler.order": scheduler.ordering.order,
         "worker.batching.rule": worker.batching.rule,
         "worker.batching.order": worker.batching.order,
     }
     assert said[path] == name
     RouterMachine(router, rng=Random(1))
+    SchedulerMachine(scheduler, rng=Random(1))
     WorkerMachine(worker)
 
 
@@ -97,9 +108,8 @@ def test_a_name_that_does_not_exist_stops_the_start_with_one_sentence(
     monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setenv(variable(path), "nonsense")
-    settings = RouterSettings if path.startswith("router") else WorkerSettings
     with pytest.raises(SettingsFault) as caught:
-        read(settings)
+        read(SETTINGS[path.partition(".")[0]])
     field = path.rpartition(".")[2]
     known = ", ".join(CHOICES[path].names)
     assert caught.value.faults == (
@@ -107,10 +117,8 @@ def test_a_name_that_does_not_exist_stops_the_start_with_one_sentence(
     )
 
 
-@pytest.mark.parametrize("settings", [RouterSettings, WorkerSettings])
-def test_a_bundle_that_does_not_exist_stops_the_start(
-    settings: type[RouterSettings] | type[WorkerSettings],
-) -> None:
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_a_bundle_that_does_not_exist_stops_the_start(settings: type[ServiceSettings]) -> None:
     with pytest.raises(SettingsFault, match="--bundle is 'nonsense': bundle must be one of hasten"):
         read(settings, ["--bundle=nonsense"])
 

@@ -185,7 +185,10 @@ def test_a_policy_out_of_range_is_refused() -> None:
         ("\0\1\2", "no event log of Hasten"),
         ('{"some": "json"}', "no event log of Hasten"),
         (header_with(hasten_event_log=FORMAT + 1), "of format 2, and this version .* format 1"),
-        (header_with(kind="autoscaler"), "of a 'autoscaler'; this version replays router, worker"),
+        (
+            header_with(kind="autoscaler"),
+            "of a 'autoscaler'; this version replays router, scheduler",
+        ),
         (header_with(kind=None), "header is damaged"),
         (header_with(seed="1"), "header is damaged"),
         (header_with(policy=[]), "header is damaged"),

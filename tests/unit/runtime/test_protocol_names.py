@@ -40,7 +40,7 @@ def test_the_client_calls_the_paths_that_the_servers_serve() -> None:
     assert operations.INFERENCE["ModelInfer"] == names.MODEL_INFER
     assert operations.ROUTER["DrainWorker"] == f"/{names.ROUTER_SERVICE}/DrainWorker"
     assert names.MODEL_INFER == "/inference.GRPCInferenceService/ModelInfer", "the public name"
-    assert f"/{names.INFERENCE_SERVICE}/ModelStreamInfer" == streams.PATH
+    assert f"/{names.INFERENCE_SERVICE}/ModelStreamInfer" == streams.INFER.path
 
 
 def test_the_client_s_metadata_are_those_that_the_mesh_reads_and_writes() -> None:

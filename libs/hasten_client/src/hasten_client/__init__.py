@@ -6,6 +6,7 @@ with Client("localhost:8001") as client:
 """
 
 from hasten_client.aio import AsyncClient
+from hasten_client.aio_tasks import AsyncTaskClient
 from hasten_client.client import Client
 from hasten_client.errors import (
     AccessDenied,
@@ -29,6 +30,9 @@ from hasten_client.errors import (
 from hasten_client.request import InferRequest
 from hasten_client.result import Result
 from hasten_client.retry import RetryPolicy
+from hasten_client.task_requests import NewTask
+from hasten_client.task_views import QueueStats, Submitted, Task, TaskChange
+from hasten_client.tasks import TaskClient
 from hasten_client.timing import TimingBreakdown
 from hasten_client.views import (
     ModelMetadata,
@@ -42,6 +46,7 @@ from hasten_client.views import (
 __all__ = [
     "AccessDenied",
     "AsyncClient",
+    "AsyncTaskClient",
     "Cancelled",
     "Client",
     "DeadlineExceeded",
@@ -56,12 +61,18 @@ __all__ = [
     "ModelFailed",
     "ModelMetadata",
     "ModelState",
+    "NewTask",
     "NotFound",
     "Overloaded",
+    "QueueStats",
     "QuotaExceeded",
     "Result",
     "RetryPolicy",
     "ServerMetadata",
+    "Submitted",
+    "Task",
+    "TaskChange",
+    "TaskClient",
     "TensorMetadata",
     "TimingBreakdown",
     "Unavailable",

@@ -3,16 +3,14 @@
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from random import Random
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import grpc
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_client import channel, errors, operations, streams, timing, views
-from hasten_client.operations import AnswerT, Operation, Pairs, RequestT, ResponseT, Trailers
+from hasten_client import channel, operations, streams, timing, views
+from hasten_client.aio_caller import AsyncCaller
 from hasten_client.request import (
     InferRequest,
     Metadata,
@@ -22,14 +20,14 @@ from hasten_client.request import (
     message,
 )
 from hasten_client.result import Result, result
-from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
-from hasten_client.transport_aio import AsyncTransport, Requests, sleep
+from hasten_client.retry import RetryPolicy
+from hasten_client.transport_aio import Requests
 
 if TYPE_CHECKING:
     from hasten_client.codec import TensorLike
 
 
-class AsyncClient:
+class AsyncClient(AsyncCaller):
     """Calls a router, a worker, or any server of the Open Inference Protocol v2.
 
     It connects at the first call. Use it in `async with`, or `await close()` it. One client
@@ -52,27 +50,9 @@ class AsyncClient:
         metadata: Metadata | None = None,
         options: channel.Options = (),
     ) -> None:
-        self.address = address
-        self._transport = AsyncTransport(address, credentials, options)
-        self._retry = retry or RetryPolicy()
-        self._budget = RetryBudget(self._retry)
-        self._rng = Random()  # noqa: S311  (spreads retries in time)
-        self._metadata = call_metadata(metadata, None)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends open calls and the connection. Idempotent."""
-        await self._transport.close()
+        super().__init__(
+            address, credentials=credentials, retry=retry, metadata=metadata, options=options
+        )
 
     async def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
         self,
@@ -166,6 +146,7 @@ class AsyncClient:
             HastenError: Why a request has no answer.
         """
         wires = self._transport.stream(
+            streams.INFER,
             requests,
             timeout=check_deadline(deadline_s),
             metadata=streams.metadata(self._metadata, call_metadata(metadata, traceparent)),
@@ -257,35 +238,3 @@ class AsyncClient:
             Calls that were still open when patience ended.
         """
         return await self._ask(operations.drain_worker(worker_id, patience_s), deadline_s)
-
-    async def _ask(
-        self, operation: Operation[RequestT, ResponseT, AnswerT], deadline_s: float | None
-    ) -> AnswerT:
-        wire, _ = await self._call(operation, check_deadline(deadline_s), ())
-        return operation.answer(wire)
-
-    async def _call(
-        self,
-        operation: Operation[RequestT, ResponseT, AnswerT],
-        deadline_s: float | None,
-        metadata: Pairs,
-    ) -> tuple[ResponseT, Trailers]:
-        """Carries a call out, with retries; its response and trailing metadata."""
-        attempts = Attempts(
-            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=time.monotonic()
-        )
-        while True:
-            try:
-                answered = await self._transport.call(
-                    operation,
-                    timeout=attempts.time_left_s(time.monotonic()),
-                    metadata=(*self._metadata, *metadata),
-                )
-            except errors.HastenError as error:
-                delay_s = attempts.retry_delay_s(error, now_s=time.monotonic())
-                if delay_s is None:
-                    raise
-            else:
-                attempts.succeeded()
-                return answered
-            await sleep(delay_s)

@@ -4,16 +4,14 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from random import Random
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import grpc
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten.inference.v2.model_config_pb2 import ModelConfig
-from hasten_client import channel, errors, operations, streams, timing, views
-from hasten_client.operations import AnswerT, Operation, Pairs, RequestT, ResponseT, Trailers
+from hasten_client import channel, operations, streams, timing, views
+from hasten_client.caller import Caller
 from hasten_client.request import (
     InferRequest,
     Metadata,
@@ -23,14 +21,14 @@ from hasten_client.request import (
     message,
 )
 from hasten_client.result import Result, result
-from hasten_client.retry import Attempts, RetryBudget, RetryPolicy
-from hasten_client.transport import Requests, Transport, sleep
+from hasten_client.retry import RetryPolicy
+from hasten_client.transport import Requests
 
 if TYPE_CHECKING:
     from hasten_client.codec import TensorLike
 
 
-class Client:
+class Client(Caller):
     """Calls a router, a worker, or any server of the Open Inference Protocol v2.
 
     It connects at the first call. Use it in `with`, or `close()` it. One client serves any
@@ -53,27 +51,9 @@ class Client:
         metadata: Metadata | None = None,
         options: channel.Options = (),
     ) -> None:
-        self.address = address
-        self._transport = Transport(address, credentials, options)
-        self._retry = retry or RetryPolicy()
-        self._budget = RetryBudget(self._retry)
-        self._rng = Random()  # noqa: S311  (spreads retries in time)
-        self._metadata = call_metadata(metadata, None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends open calls and the connection. Idempotent."""
-        self._transport.close()
+        super().__init__(
+            address, credentials=credentials, retry=retry, metadata=metadata, options=options
+        )
 
     def infer(  # noqa: PLR0913  (each option is a keyword of the one main call)
         self,
@@ -167,6 +147,7 @@ class Client:
             HastenError: Why a request has no answer.
         """
         wires = self._transport.stream(
+            streams.INFER,
             requests,
             timeout=check_deadline(deadline_s),
             metadata=streams.metadata(self._metadata, call_metadata(metadata, traceparent)),
@@ -256,35 +237,3 @@ class Client:
             Calls that were still open when patience ended.
         """
         return self._ask(operations.drain_worker(worker_id, patience_s), deadline_s)
-
-    def _ask(
-        self, operation: Operation[RequestT, ResponseT, AnswerT], deadline_s: float | None
-    ) -> AnswerT:
-        wire, _ = self._call(operation, check_deadline(deadline_s), ())
-        return operation.answer(wire)
-
-    def _call(
-        self,
-        operation: Operation[RequestT, ResponseT, AnswerT],
-        deadline_s: float | None,
-        metadata: Pairs,
-    ) -> tuple[ResponseT, Trailers]:
-        """Carries a call out, with retries; its response and trailing metadata."""
-        attempts = Attempts(
-            self._retry, self._budget, self._rng, deadline_s=deadline_s, now_s=time.monotonic()
-        )
-        while True:
-            try:
-                answered = self._transport.call(
-                    operation,
-                    timeout=attempts.time_left_s(time.monotonic()),
-                    metadata=(*self._metadata, *metadata),
-                )
-            except errors.HastenError as error:
-                delay_s = attempts.retry_delay_s(error, now_s=time.monotonic())
-                if delay_s is None:
-                    raise
-            else:
-                attempts.succeeded()
-                return answered
-            sleep(delay_s)

@@ -196,6 +196,21 @@ _CLASS_OF_STATUS: Final[dict[str, type[HastenError]]] = {
 }
 
 
+def from_reason(
+    reason: str,
+    status: str,
+    message: str,
+    *,
+    retry_after_s: float | None = None,
+    metadata: Mapping[str, str] = _NOTHING,
+) -> HastenError:
+    """The typed error of a refusal that came inside of an answer."""
+    kind = _class(reason, status, message)
+    return kind(
+        message, reason=reason, status=status, retry_after_s=retry_after_s, metadata=metadata
+    )
+
+
 class FailedCall(Protocol):
     """What synchronous and asyncio gRPC errors have in common."""
 

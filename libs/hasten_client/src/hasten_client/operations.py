@@ -31,6 +31,7 @@ Trailers = Mapping[str, str | bytes]
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
 AnswerT = TypeVar("AnswerT")
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,21 @@ class Operation(Generic[RequestT, ResponseT, AnswerT]):
     request: RequestT
     response_type: type[ResponseT]
     answer: Callable[[ResponseT], AnswerT]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[ItemT, ResponseT]):
+    """A call with many requests, many responses, or both.
+
+    Attributes:
+        path: Full name of the method.
+        encode: Makes a message of what is sent.
+        response_type: What comes back.
+    """
+
+    path: str
+    encode: Callable[[ItemT], Message]
+    response_type: type[ResponseT]
 
 
 def infer(

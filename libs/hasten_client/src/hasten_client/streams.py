@@ -4,10 +4,11 @@ from typing import Final
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_client.errors import HastenError
-from hasten_client.operations import INFERENCE, Pairs
+from hasten_client.operations import INFERENCE, Pairs, Stream
+from hasten_client.request import message
 from hasten_client.result import Result, result
 
-PATH: Final = INFERENCE["ModelStreamInfer"]
+INFER: Final = Stream(INFERENCE["ModelStreamInfer"], message, pb.ModelStreamInferResponse)
 
 # Asks the server to end the stream with a status, reason and all, instead of a sentence
 # inside the stream.

@@ -6,13 +6,22 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 import grpc
+from google.protobuf.message import Message
 
-from hasten.inference.v2 import inference_pb2 as pb
-from hasten_client import channel, errors, streams
-from hasten_client.operations import AnswerT, Operation, Pairs, RequestT, ResponseT, Trailers
-from hasten_client.request import InferRequest, message
+from hasten_client import channel, errors
+from hasten_client.operations import (
+    AnswerT,
+    ItemT,
+    Operation,
+    Pairs,
+    RequestT,
+    ResponseT,
+    Stream,
+    Trailers,
+)
+from hasten_client.request import InferRequest
 
-ItemT = TypeVar("ItemT")
+MethodT = TypeVar("MethodT")
 Requests = Iterable[InferRequest]
 """What a stream sends."""
 
@@ -80,26 +89,30 @@ class Transport:
         return response, dict(call.trailing_metadata())
 
     def stream(
-        self, requests: Requests, *, timeout: float | None, metadata: Pairs
-    ) -> Generator[pb.ModelStreamInferResponse, None, None]:
+        self,
+        stream: Stream[ItemT, ResponseT],
+        requests: Iterable[ItemT],
+        *,
+        timeout: float | None,
+        metadata: Pairs,
+    ) -> Generator[ResponseT, None, None]:
         """Sends the requests over one stream and yields what comes back.
 
         Raises:
             HastenError: How the server ended the stream.
         """
-        method = cast(
-            "grpc.StreamStreamMultiCallable[pb.ModelInferRequest, pb.ModelStreamInferResponse]",
-            self._method(
-                streams.PATH,
-                lambda opened: opened.stream_stream(
-                    streams.PATH,
-                    request_serializer=pb.ModelInferRequest.SerializeToString,
-                    response_deserializer=pb.ModelStreamInferResponse.FromString,
-                ),
+        method = self._method(
+            stream.path,
+            lambda opened: opened.stream_stream(
+                stream.path,
+                request_serializer=_serialised,
+                response_deserializer=stream.response_type.FromString,
             ),
         )
         failures: list[Exception] = []
-        call = method(_messages(requests, failures), timeout=timeout, metadata=metadata)
+        call = method(
+            _messages(requests, stream.encode, failures), timeout=timeout, metadata=metadata
+        )
         try:
             yield from call
         except grpc.RpcError as error:
@@ -109,7 +122,7 @@ class Transport:
         if failures:
             raise failures[0]
 
-    def _method(self, path: str, make: Callable[[grpc.Channel], ItemT]) -> ItemT:
+    def _method(self, path: str, make: Callable[[grpc.Channel], MethodT]) -> MethodT:
         """A method of the channel, made once; opens the channel at the first use."""
         known = self._methods.get(path)
         if known is None:
@@ -123,17 +136,23 @@ class Transport:
                         )
                     )
                 known = self._methods[path] = make(self._open)
-        return cast("ItemT", known)
+        return cast("MethodT", known)
 
 
-def _messages(requests: Requests, failures: list[Exception]) -> Iterator[pb.ModelInferRequest]:
+def _serialised(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _messages(
+    requests: Iterable[ItemT], encode: Callable[[ItemT], Message], failures: list[Exception]
+) -> Iterator[Message]:
     """The requests as they travel; ends at the first that cannot be sent and keeps the reason.
 
     gRPC reads it in a thread of its own, where an exception would only be logged.
     """
     try:
         for request in requests:
-            yield message(request)
+            yield encode(request)
     except Exception as error:  # noqa: BLE001  (raised to the caller by the reader)
         failures.append(error)
 

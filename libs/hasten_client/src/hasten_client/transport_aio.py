@@ -6,13 +6,22 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import grpc
+from google.protobuf.message import Message
 
-from hasten.inference.v2 import inference_pb2 as pb
-from hasten_client import channel, errors, streams
-from hasten_client.operations import AnswerT, Operation, Pairs, RequestT, ResponseT, Trailers
-from hasten_client.request import InferRequest, message
+from hasten_client import channel, errors
+from hasten_client.operations import (
+    AnswerT,
+    ItemT,
+    Operation,
+    Pairs,
+    RequestT,
+    ResponseT,
+    Stream,
+    Trailers,
+)
+from hasten_client.request import InferRequest
 
-ItemT = TypeVar("ItemT")
+MethodT = TypeVar("MethodT")
 Requests = Iterable[InferRequest] | AsyncIterable[InferRequest]
 """What a stream sends."""
 
@@ -79,29 +88,27 @@ class AsyncTransport:
 
     async def stream(
         self,
-        requests: Requests,
+        stream: Stream[ItemT, ResponseT],
+        requests: Iterable[ItemT] | AsyncIterable[ItemT],
         *,
         timeout: float | None,  # noqa: ASYNC109  (travels as gRPC's deadline)
         metadata: Pairs,
-    ) -> AsyncGenerator[pb.ModelStreamInferResponse, None]:
+    ) -> AsyncGenerator[ResponseT, None]:
         """Sends the requests over one stream and yields what comes back.
 
         Raises:
             HastenError: How the server ended the stream.
         """
-        method = cast(
-            "grpc.aio.StreamStreamMultiCallable[pb.ModelInferRequest, pb.ModelStreamInferResponse]",
-            self._method(
-                streams.PATH,
-                lambda opened: opened.stream_stream(
-                    streams.PATH,
-                    request_serializer=pb.ModelInferRequest.SerializeToString,
-                    response_deserializer=pb.ModelStreamInferResponse.FromString,
-                ),
+        method = self._method(
+            stream.path,
+            lambda opened: opened.stream_stream(
+                stream.path,
+                request_serializer=_serialised,
+                response_deserializer=stream.response_type.FromString,
             ),
         )
         call = method(timeout=timeout, metadata=metadata)
-        sender = asyncio.create_task(_send(call, requests))
+        sender = asyncio.create_task(_send(call, requests, stream.encode))
         try:
             async for wire in call:
                 yield wire
@@ -113,7 +120,7 @@ class AsyncTransport:
             sender.cancel()
             await asyncio.wait({sender})
 
-    def _method(self, path: str, make: Callable[[grpc.aio.Channel], ItemT]) -> ItemT:
+    def _method(self, path: str, make: Callable[[grpc.aio.Channel], MethodT]) -> MethodT:
         """A method of the channel, made once; opens the channel at the first use."""
         known = self._methods.get(path)
         if known is None:
@@ -126,21 +133,26 @@ class AsyncTransport:
                     )
                 )
             known = self._methods[path] = make(self._open)
-        return cast("ItemT", known)
+        return cast("MethodT", known)
+
+
+def _serialised(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 async def _send(
-    call: grpc.aio.StreamStreamCall[pb.ModelInferRequest, pb.ModelStreamInferResponse],
-    requests: Requests,
+    call: grpc.aio.StreamStreamCall[Message, ResponseT],
+    requests: Iterable[ItemT] | AsyncIterable[ItemT],
+    encode: Callable[[ItemT], Message],
 ) -> None:
     """Writes the requests, then closes this side of the stream. Raises what they raise."""
     try:
         if isinstance(requests, AsyncIterable):
             async for request in requests:
-                await call.write(message(request))
+                await call.write(encode(request))
         else:
             for request in requests:
-                await call.write(message(request))
+                await call.write(encode(request))
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         return  # The stream has ended: its reader hears why.
     finally:

@@ -19,6 +19,11 @@ from hasten_policy.reasons import Refusal
 from hasten_policy.router.events import RouterEffect, RouterEvent
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.scheduler.events import SchedulerEffect, SchedulerEvent
+from hasten_policy.scheduler.machine import SchedulerMachine
+from hasten_policy.scheduler.orders import TASK_ORDERS
+from hasten_policy.scheduler.policy import SchedulerPolicy
+from hasten_policy.scheduler.tasks import Lane, LaneHeads, Pick, TaskHead
 from hasten_policy.worker.events import WorkerEffect, WorkerEvent
 from hasten_policy.worker.machine import WorkerMachine
 from hasten_policy.worker.policy import WorkerPolicy
@@ -83,6 +88,15 @@ _KINDS: Final = (
         parts=(Asked, Content, *_LOAD),
         make=lambda policy, rng: RouterMachine(policy, rng=rng),
         choices={"balancer": BALANCERS, "admission": GATES, "order": ORDERS},
+    ),
+    MachineKind(
+        name="scheduler",
+        policy=SchedulerPolicy,
+        events=get_args(SchedulerEvent),
+        effects=get_args(SchedulerEffect),
+        parts=(Asked, Content, Lane, LaneHeads, Pick, TaskHead, *_LOAD),
+        make=lambda policy, rng: SchedulerMachine(policy, rng=rng),
+        choices={"balancer": BALANCERS, "order": TASK_ORDERS},
     ),
     MachineKind(
         name="worker",

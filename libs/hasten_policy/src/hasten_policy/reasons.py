@@ -68,6 +68,18 @@ class Reason(Enum):
     DRAINING = _facts("UNAVAILABLE", "This server is leaving; send elsewhere.", retryable=True)
     MODEL_NOT_FOUND = _facts("NOT_FOUND", "Check the name against the repository index.")
     VERSION_NOT_FOUND = _facts("NOT_FOUND", "Ask for a version that the model serves.")
+    # Tasks.
+    TASK_NOT_FOUND = _facts("NOT_FOUND", "Check id and tenant; ended tasks are forgotten in time.")
+    TASK_CONTENT_DIFFERS = _facts(
+        "ALREADY_EXISTS", "Under this id another content was accepted: send it under another id."
+    )
+    TASK_STATE = _facts("FAILED_PRECONDITION", "The task's state does not allow this any more.")
+    STORE_UNAVAILABLE = _facts(
+        "UNAVAILABLE",
+        "The store of the tasks does not answer; repeat the call after the hint.",
+        retryable=True,
+    )
+    PAYLOAD_LOST = _facts("DATA_LOSS", "Submit the task again: its stored input is gone.")
     # What was sent.
     INVALID_REQUEST = _facts("INVALID_ARGUMENT", "The request is not well formed.")
     INVALID_PARAMETER = _facts("INVALID_ARGUMENT", "Mend or drop the named parameter.")

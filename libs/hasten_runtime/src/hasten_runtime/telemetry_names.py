@@ -11,6 +11,9 @@ from typing import Final
 
 SPAN_ROUTER_ATTEMPT: Final = "hasten.router.attempt"
 """Router: from sending a call to a worker until its answer; a child of the client's RPC."""
+SPAN_SCHEDULER_ATTEMPT: Final = "hasten.scheduler.attempt"
+"""Scheduler: from sending a task to a worker until its answer; a child of the RPC that submitted
+the task, however long ago that was."""
 SPAN_WORKER_CALL: Final = "hasten.worker.call"
 """Worker: from receiving a call over a router's stream until its answer."""
 SPAN_WORKER_BATCH: Final = "hasten.worker.batch"
@@ -40,6 +43,7 @@ ATTR_MODEL: Final = "hasten.model"
 ATTR_VERSION: Final = "hasten.version"
 ATTR_WORKER: Final = "hasten.worker"
 ATTR_ATTEMPT: Final = "hasten.attempt"
+ATTR_TASK: Final = "hasten.task"
 ATTR_REASON: Final = "hasten.reason"
 ATTR_ROWS: Final = "hasten.rows"
 ATTR_PADDED_ROWS: Final = "hasten.padded_rows"
@@ -76,3 +80,13 @@ METRIC_WORKER_PREDICTION_RATIO: Final = "hasten_worker_batch_prediction_ratio"
 METRIC_WORKER_WASTED: Final = "hasten_worker_wasted_seconds_total"
 METRIC_WORKER_LATE_STARTS: Final = "hasten_worker_late_starts_total"
 METRIC_WORKER_MODELS: Final = "hasten_worker_models_ready"
+
+# --- metrics, scheduler ---
+
+METRIC_SCHEDULER_ACCEPTED: Final = "hasten_scheduler_accepted_total"
+METRIC_SCHEDULER_ATTEMPTS: Final = "hasten_scheduler_attempts_total"
+METRIC_SCHEDULER_START_SECONDS: Final = "hasten_scheduler_start_seconds"
+METRIC_SCHEDULER_RUNNING: Final = "hasten_scheduler_running_attempts"
+METRIC_SCHEDULER_SHARDS: Final = "hasten_scheduler_owned_shards"
+METRIC_SCHEDULER_WAITERS: Final = "hasten_scheduler_waiting_callers"
+METRIC_SCHEDULER_AWAY: Final = "hasten_scheduler_stores_away"

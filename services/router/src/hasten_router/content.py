@@ -6,7 +6,7 @@ from typing import Final
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_policy.content import Content
-from hasten_router.head import fields_of
+from hasten_runtime.inference_head import fields_of
 
 _INPUTS: Final = ModelInferRequest.INPUTS_FIELD_NUMBER
 _RAW_INPUTS: Final = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER

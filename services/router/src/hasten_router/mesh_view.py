@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from hasten.common.v1.load_pb2 import WorkerState
-from hasten_policy.router.machine import RouterMachine, WorkerView
+from hasten_policy.fleet.views import WorkerView
+from hasten_policy.router.machine import RouterMachine
 from hasten_runtime.clock import Clock
 from hasten_runtime.readiness import gap_sentence
 

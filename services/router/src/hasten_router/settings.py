@@ -5,8 +5,8 @@ from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.router.policy import RouterPolicy
-from hasten_router.fanout.crew import CrewLimits
 from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
+from hasten_runtime.fanout.settings import FanoutSettings
 from hasten_runtime.fleet.link import LinkLimits
 from hasten_runtime.fleet.settings import LinkSettings
 from hasten_runtime.message_limit import content_bytes_max
@@ -40,41 +40,6 @@ class FrontGrpcSettings(GrpcSettings):
     pending_soft: PendingSoft = 104
     pending_max: PendingMax = 112
     ping_timeout_s: PingTimeout = 5.0
-
-
-class FanoutSettings(SettingsGroup):
-    """Calls that go to every worker."""
-
-    answer_s_max: float = Field(
-        default=2.0,
-        gt=0,
-        le=60,
-        description="The router waits at most so many seconds for one worker's answer to a "
-        "question that goes to every worker.",
-    )
-    change_s_max: float = Field(
-        default=300.0,
-        gt=0,
-        le=3600,
-        description="The router waits at most so many seconds for one worker to load or "
-        "unload a model.",
-    )
-    connect_s_max: float = Field(
-        default=5.0,
-        ge=0,
-        le=60,
-        description="A change of models, shared memory or settings waits at most so many "
-        "seconds, and half of its deadline, for a worker whose link is being "
-        "opened.",
-    )
-
-    def crew_limits(self) -> CrewLimits:
-        """For the crew."""
-        return CrewLimits(
-            answer_s_max=self.answer_s_max,
-            change_s_max=self.change_s_max,
-            connect_s_max=self.connect_s_max,
-        )
 
 
 class DrainSettings(SettingsGroup):

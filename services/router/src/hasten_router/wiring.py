@@ -8,12 +8,10 @@ from importlib.metadata import version
 from random import Random
 
 from hasten_policy.router.machine import RouterMachine
-from hasten_router.fanout.crew import Crew
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
-from hasten_router.front.inference import InferenceFanout
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
-from hasten_router.front.server import GrpcFront, Services
+from hasten_router.front.server import Services, router_front
 from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
@@ -21,6 +19,8 @@ from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
 from hasten_runtime.checkpoints import CheckpointKeeper
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.fanout.crew import Crew
+from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.front_door import FrontDoor, open_front_door
@@ -159,7 +159,7 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
         hears_traces=core.around.traces.carries_context,
     )
     crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
-    return GrpcFront(
+    return router_front(
         settings.address,
         Services(
             reader=reader,

@@ -50,6 +50,7 @@ async def up(options: UpOptions, voice: Voice) -> int:
     with (
         ports.claimed(options.host, options.port, option="--port"),
         ports.claimed(options.host, options.metrics_port, option="--metrics-port"),
+        ports.claimed(options.host, options.tasks_port, option="--tasks-port"),
         RunFolder() as folder,
     ):
         supervisor = Supervisor(folder, say=voice.say)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hasten_cli.local.plan import kinds
+from hasten_cli.local.plan import SEVERAL, kinds
 from hasten_cli.local.supervisor import Service
 from hasten_cli.local.table import rows, table
 from hasten_cli.output import can_redraw, console, print_json
@@ -48,11 +48,11 @@ class Summary:
         by_kind: dict[str, list[Service]] = {kind: [] for kind in kinds()}
         for service in self.services:
             by_kind[service.spec.kind].append(service)
-        workers = by_kind.pop("worker")
+        many = [(kind, by_kind.pop(kind)) for kind in SEVERAL]
         return {
             "address": self.address,
             "metrics": self.metrics,
-            "workers": [_facts(worker) for worker in workers],
+            **{f"{kind}s": [_facts(service) for service in services] for kind, services in many},
             **{kind: _facts(service) for kind, (service,) in by_kind.items()},
             "redis": {**_facts(*by_kind["redis"]), "url": self.redis_url},
             "run_dir": self.run_dir,

@@ -160,6 +160,30 @@ def heard(fleet: AnyFleet, worker: WorkerRecord, load: LoadSample, now_s: float)
         fleet.say_standing(worker, "answers again")
 
 
+def succeeded(
+    fleet: AnyFleet, entry: ModelEntry, service_s: float, trip_s: float, now_s: float
+) -> None:
+    """An answer speaks for its worker.
+
+    Args:
+        fleet: Of the worker.
+        entry: The model there.
+        service_s: Busy seconds charged to the call; 0 when not known.
+        trip_s: Seconds since it was sent.
+        now_s: Now.
+    """
+    worker = entry.worker
+    worker.answered += 1
+    worker.window_ok += 1
+    worker.failures_in_a_row = 0
+    entry.window_calls += 1
+    if service_s > 0:
+        alpha = fleet.policy.cost_alpha if entry.measured else 1.0
+        entry.cost_s += alpha * (service_s - entry.cost_s)
+        entry.measured = True
+    fleet.balancer.answered(worker, trip_s, now_s)
+
+
 # --- slow start -----------------------------------------------------------------------
 
 

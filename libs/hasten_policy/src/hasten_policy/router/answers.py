@@ -1,6 +1,6 @@
 """What comes back from workers, and what becomes of the call."""
 
-from hasten_policy.fleet.changes import heard, note_failure
+from hasten_policy.fleet.changes import heard, note_failure, succeeded
 from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.reasons import Reason
 from hasten_policy.router.calls import CallRecord
@@ -65,16 +65,8 @@ def _learn(
     state: RouterState, event: AttemptAnswered, call: CallRecord, entry: ModelEntry, now_s: float
 ) -> None:
     """What an answer says of its worker, the model and the wire."""
-    worker = entry.worker
-    worker.answered += 1
-    worker.window_ok += 1
-    worker.failures_in_a_row = 0
-    entry.window_calls += 1
-    if event.service_s > 0:
-        alpha = state.policy.fleet.cost_alpha if entry.measured else 1.0
-        entry.cost_s += alpha * (event.service_s - entry.cost_s)
-        entry.measured = True
     trip_s = now_s - call.sent_s
+    succeeded(state.fleet, entry, event.service_s, trip_s, now_s)
     if call.probe and now_s <= call.deadline_s:
         # What was learned in worse times is worth little.
         call.view.theta.disproved()
@@ -85,7 +77,6 @@ def _learn(
         entry.evidence.add(entry.rows_there(call.rows), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)
     state.gate.answered(now_s - call.arrived_s)
-    state.fleet.balancer.answered(worker, trip_s, now_s)
 
 
 def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:

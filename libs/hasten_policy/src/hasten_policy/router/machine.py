@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import assert_never
 
 from hasten_policy.chance import Chance
@@ -17,8 +16,9 @@ from hasten_policy.fleet.events import (
     WorkerReported,
 )
 from hasten_policy.fleet.state import TIMER_RAMP, TIMER_RESTORE, TIMER_SILENCE
+from hasten_policy.fleet.views import WorkerView, views_of
 from hasten_policy.fleet.workers import WorkerRecord
-from hasten_policy.load import HostLag, WorkerReport
+from hasten_policy.load import HostLag
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.answers import answered, refused
 from hasten_policy.router.arrival import arrive
@@ -49,31 +49,6 @@ REJECTING_S = 1.0
 """No hedges for this long after a refusal: spare capacity there is none."""
 NEARLY_S = 0.001
 """A caller that leaves this close to its deadline left because of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerView:
-    """One worker as the router sees it, for operators.
-
-    Attributes:
-        worker_id: Its name.
-        report: Its newest full report; None before the first.
-        standing: See StandingChanged.
-        in_flight: Our unanswered calls there.
-        report_age_s: Seconds since it was last heard.
-        service_s: Mean busy seconds per call over its models, as the balancer uses it.
-        answered: Calls it answered for us.
-        failed: Calls that failed there.
-    """
-
-    worker_id: str
-    report: WorkerReport | None
-    standing: str
-    in_flight: int
-    report_age_s: float
-    service_s: float
-    answered: int
-    failed: int
 
 
 class RouterMachine:
@@ -153,20 +128,7 @@ class RouterMachine:
 
     def views(self, *, now_s: float) -> list[WorkerView]:
         """All workers, by name."""
-        workers = sorted(self._state.fleet.registry.workers.values(), key=lambda w: w.worker_id)
-        return [
-            WorkerView(
-                worker_id=worker.worker_id,
-                report=worker.report,
-                standing=worker.standing,
-                in_flight=len(worker.calls),
-                report_age_s=now_s - worker.heard_s,
-                service_s=_mean_cost_s(worker),
-                answered=worker.answered,
-                failed=worker.failed,
-            )
-            for worker in workers
-        ]
+        return views_of(self._state.fleet.workers.values(), now_s)
 
     def checkpoint(self) -> bytes:
         """What is worth keeping over a restart, for `CheckpointRestored`: the thetas by model."""
@@ -267,9 +229,3 @@ class RouterMachine:
             return
         if state.hedges.try_spend(now_s):
             state.attempts.begin(call, other, now_s)
-
-
-def _mean_cost_s(worker: WorkerRecord) -> float:
-    if not worker.entries:
-        return 0.0
-    return sum(entry.cost_s for entry in worker.entries) / len(worker.entries)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from typing import Any, Final, Literal
 
 import aiohttp
 import consul
-import consul.aio
 from consul.base import Response
 
+from hasten_runtime.consul_client import open_consul
 from hasten_runtime.discovery import consul_wire
 from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.reading import UNREADABLE
@@ -21,7 +20,6 @@ from hasten_runtime.protocol_names import INFERENCE_SERVICE
 
 CALL_TIMEOUT_S: Final = 2.0
 """For everything but blocking queries."""
-CONNECTIONS_MAX: Final = 16
 DEREGISTER_AFTER: Final = "1m"
 """The shortest that Consul accepts; until then a dead instance is only hidden."""
 GRPC_CHECK_INTERVAL: Final = "2s"
@@ -60,7 +58,7 @@ class ConsulRegistry:
 
     def __init__(self, options: ConsulOptions) -> None:
         self._options = options
-        self._scheme, self._host, self._port = consul_wire.parse(options.address)
+        consul_wire.parse(options.address)  # A bad one is told now, not at the first call.
         self._announced: set[str] = set()
         self._client: Any = None
 
@@ -93,20 +91,12 @@ class ConsulRegistry:
     def client(self) -> Any:  # noqa: ANN401  (py-consul has no types)
         """The HTTP client, made at its first use because it belongs to the running loop."""
         if self._client is None:
-            with warnings.catch_warnings():
-                # py-consul 1.8 hands aiohttp its TLS options by their old names.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._client = consul.aio.Consul(
-                    self._host,
-                    self._port,
-                    token=self._options.token,
-                    dc=self._options.datacenter,
-                    scheme=self._scheme,
-                    verify=self._scheme == "https",
-                    connections_limit=CONNECTIONS_MAX,
-                    # For the longest call; each call is bounded by itself.
-                    connections_timeout=CALL_TIMEOUT_S + _longest_s(self._options.wait_s),
-                )
+            self._client = open_consul(
+                self._options.address,
+                token=self._options.token,
+                datacenter=self._options.datacenter,
+                timeout_s=CALL_TIMEOUT_S + _longest_s(self._options.wait_s),
+            )
         return self._client
 
     def _name(self, service: str) -> str:

@@ -2,25 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.reading import UNREADABLE, instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, bounded, open_redis
+from hasten_runtime.redis_store.client import open_redis
 from hasten_runtime.redis_store.leased_map import LeasedMap
-
-if TYPE_CHECKING:
-    from redis.asyncio.client import PubSub
+from hasten_runtime.redis_store.nudges import Nudges
 
 _log = logs.logger(__name__)
 
 CONNECTIONS_MAX: Final = 16
 """Each watched service keeps one connection for its nudges."""
-NUDGES_AT_ONCE: Final = 256
 REASON_CHARS: Final = 300
 """Of why a lease is left out, so much is logged."""
 
@@ -61,10 +57,8 @@ class RedisRegistry:
 
     def reader(self, service: str) -> "RedisReader":
         """A new reader."""
-        nudges = self._redis.pubsub(ignore_subscribe_messages=True)
-        return RedisReader(
-            service, self._map(service), nudges, self._channel(service), poll_s=self._poll_s
-        )
+        nudges = Nudges(self._redis, self._channel(service))
+        return RedisReader(service, self._map(service), nudges, poll_s=self._poll_s)
 
     async def close(self) -> None:
         """Releases connections."""
@@ -83,30 +77,21 @@ class RedisRegistry:
 class RedisReader:
     """Polls one service's leases; a nudge makes it poll at once."""
 
-    def __init__(
-        self, service: str, leases: LeasedMap, nudges: "PubSub", channel: str, *, poll_s: float
-    ) -> None:
+    def __init__(self, service: str, leases: LeasedMap, nudges: Nudges, *, poll_s: float) -> None:
         self._service = service
         self._leases = leases
         self._nudges = nudges
-        self._channel = channel
         self._poll_s = poll_s
-        self._waits = False
         self._unreadable: dict[str, bytes] = {}
 
     async def read(self) -> Sequence[Instance]:
         """The live instances; see `Reader`."""
         try:
-            if self._waits:
-                await self._nudge()
-            else:
-                # Subscribed before the leases are read, so that no change falls in between.
-                await self._subscribe()
+            await self._nudges.wait(self._poll_s)
             entries = await self._leases.entries()
         except StoreUnavailable as error:
-            self._waits = False
+            self._nudges.missed()
             raise RegistryTrouble(str(error)) from error
-        self._waits = True
         self._unreadable = {
             instance_id: value
             for instance_id, value in self._unreadable.items()
@@ -120,23 +105,7 @@ class RedisReader:
 
     async def close(self) -> None:
         """Gives the nudges' connection back."""
-        with suppress(StoreUnavailable):
-            async with bounded():
-                await self._nudges.aclose()  # type: ignore[no-untyped-call]  # redis-py left it out
-
-    async def _subscribe(self) -> None:
-        await self.close()
-        async with bounded():
-            await self._nudges.subscribe(self._channel)
-
-    async def _nudge(self) -> None:
-        """Returns at a nudge, or after poll_s. Several nudges at once count as one."""
-        async with bounded(self._poll_s + CALL_TIMEOUT_S):
-            timeout_s = self._poll_s
-            for _ in range(NUDGES_AT_ONCE):
-                if not await self._nudges.get_message(timeout=timeout_s):
-                    return
-                timeout_s = 0.0
+        await self._nudges.close()
 
     def _instance(self, instance_id: str, value: bytes) -> Instance | None:
         if self._unreadable.get(instance_id) == value:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from hasten_runtime.lean_imports import absent
 from hasten_runtime.load_store import StoreUnavailable
@@ -45,6 +45,11 @@ def open_redis(url: str, *, connections_max: int = CONNECTIONS_MAX) -> "Redis":
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)
+
+
+async def execute(redis: "Redis", *words: str | bytes | float) -> Any:  # noqa: ANN401  (as Redis says)
+    """Sends one command as it is, at most once; call it inside `bounded`."""
+    return await redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py left it out
 
 
 @asynccontextmanager

@@ -1,11 +1,10 @@
 """A map in Redis whose entries vanish unless they are renewed."""
 
-import functools
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import bounded
+from hasten_runtime.redis_store.scripts import script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,9 +28,9 @@ class LeasedMap:
     def __init__(self, redis: "Redis", key: str, *, channel: str = "") -> None:
         self._channel = channel
         self._keys = [f"{{{key}}}:ends", f"{{{key}}}:values"]
-        self._put = redis.register_script(_source("leased_map_put"))
-        self._remove = redis.register_script(_source("leased_map_remove"))
-        self._entries = redis.register_script(_source("leased_map_entries"))
+        self._put = script(redis, "leased_map_put")
+        self._remove = script(redis, "leased_map_remove")
+        self._entries = script(redis, "leased_map_entries")
 
     async def put(self, entry_id: str, value: bytes, *, ttl_s: float) -> None:
         """Sets or renews an entry. Raises StoreUnavailable, also when the map is full."""
@@ -54,8 +53,3 @@ class LeasedMap:
             flat = await self._entries(self._keys, [ENTRIES_MAX])
         ids = (entry_id.decode(errors="replace") for entry_id in flat[::2])
         return dict(zip(ids, flat[1::2], strict=True))
-
-
-@functools.cache
-def _source(name: str) -> str:
-    return (resources.files(__package__) / f"{name}.lua").read_text()

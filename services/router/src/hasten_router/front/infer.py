@@ -4,19 +4,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
-from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.short import short
+from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
 from hasten_router.front.port import CallDoor
 from hasten_router.front.timing import breakdown
-from hasten_router.head import Head, read_head
 from hasten_runtime import errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
-from hasten_runtime.message_limit import too_large
+from hasten_runtime.inference_head import Head, read_head, read_request
 from hasten_runtime.protocol_names import TIMING_TRAILER, TIMING_WISH, TRACEPARENT
-from hasten_runtime.request_head import RequestHead, parse_parameters, time_left_s
+from hasten_runtime.request_head import RequestHead, time_left_s
 from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.telemetry.propagation import is_sampled
 
@@ -65,20 +63,8 @@ class RequestReader:
         Raises:
             MeshError: It is too large, or not a request that the router can understand.
         """
-        if len(request) > self.limits.request_bytes_max:
-            limit = self.limits.request_bytes_max
-            raise MeshError(too_large("a request", len(request), limit, MESSAGE_VARIABLE))
-        head = read_head(request)
-        version = head.model_version
-        if version and not (version.isascii() and version.isdigit()):
-            raise MeshError(
-                Refusal(
-                    Reason.INVALID_REQUEST,
-                    f"model_version must be a whole number or empty, not {short(version)!r}",
-                    metadata=(("field", "model_version"),),
-                )
-            )
-        return head, parse_parameters(head.parameters)
+        limit = self.limits.request_bytes_max
+        return read_request(request, bytes_max=limit, variable=MESSAGE_VARIABLE)
 
     def fill_in(
         self, call: Call, wishes: RequestHead, rpc_left_s: float | None, traceparent: str

@@ -10,8 +10,8 @@ from hasten.common.v1 import load_pb2
 from hasten.router.v1 import router_service_pb2 as pb
 from hasten.router.v1.router_service_pb2_grpc import RouterServiceServicer
 from hasten.worker.v1 import worker_service_pb2 as worker_pb
+from hasten_policy.fleet.views import WorkerView
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.router.machine import WorkerView
 from hasten_policy.short import short
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError, refusal_from_rpc_error

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehasten/common/v1/failure.proto\x12\x10hasten.common.v1\"\xd5\x01\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1a\n\rretry_after_s\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x39\n\x08metadata\x18\x04 \x03(\x0b\x32\'.hasten.common.v1.Failure.MetadataEntry\x12\x0f\n\x07started\x18\x05 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x10\n\x0e_retry_after_sB\x8a\x01\n\x14\x64\x65v.hasten.common.v1P\x01Z/hasten.dev/clients/go/hasten/common/v1;commonv1\xa2\x02\x03HST\xaa\x02\x10Hasten.Common.V1\xca\x02\x10Hasten\\Common\\V1\xea\x02\x12Hasten::Common::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehasten/common/v1/failure.proto\x12\x10hasten.common.v1\"\xe5\x01\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1a\n\rretry_after_s\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x39\n\x08metadata\x18\x04 \x03(\x0b\x32\'.hasten.common.v1.Failure.MetadataEntry\x12\x0f\n\x07started\x18\x05 \x01(\x08\x12\x0e\n\x06status\x18\x06 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x10\n\x0e_retry_after_sB\x8a\x01\n\x14\x64\x65v.hasten.common.v1P\x01Z/hasten.dev/clients/go/hasten/common/v1;commonv1\xa2\x02\x03HST\xaa\x02\x10Hasten.Common.V1\xca\x02\x10Hasten\\Common\\V1\xea\x02\x12Hasten::Common::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAILURE_METADATAENTRY']._loaded_options = None
   _globals['_FAILURE_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_FAILURE']._serialized_start=53
-  _globals['_FAILURE']._serialized_end=266
-  _globals['_FAILURE_METADATAENTRY']._serialized_start=201
-  _globals['_FAILURE_METADATAENTRY']._serialized_end=248
+  _globals['_FAILURE']._serialized_end=282
+  _globals['_FAILURE_METADATAENTRY']._serialized_start=217
+  _globals['_FAILURE_METADATAENTRY']._serialized_end=264
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,7 @@ class Failure(_message.Message):
     RETRY_AFTER_S_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Name of the reason, from the one list in hasten_policy.reasons."""
     message: _builtins.str
@@ -59,6 +60,10 @@ class Failure(_message.Message):
     """Seconds after which a retry may succeed; absent when a retry cannot help."""
     started: _builtins.bool
     """The model began to run this request. False means that it may safely run elsewhere."""
+    status: _builtins.str
+    """Name of the reason's canonical gRPC status. Told where the message goes to clients, which do not
+    have the list of reasons.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Facts of the case, for ErrorInfo.metadata."""
@@ -71,10 +76,11 @@ class Failure(_message.Message):
         retry_after_s: _builtins.float | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         started: _builtins.bool = ...,
+        status: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s", "retry_after_s", b"retry_after_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s", "message", b"message", "metadata", b"metadata", "reason", b"reason", "retry_after_s", b"retry_after_s", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s", "message", b"message", "metadata", b"metadata", "reason", b"reason", "retry_after_s", b"retry_after_s", "started", b"started", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retry_after_s: _TypeAlias = _typing.Literal["retry_after_s"]  # noqa: Y015
     _WhichOneofArgType__retry_after_s: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s"]  # noqa: Y015

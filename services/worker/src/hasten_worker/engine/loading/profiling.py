@@ -145,9 +145,7 @@ class Profiler:
                     raise
         return answers
 
-    def runnable(
-        self, *choices: Sequence[Cell]
-    ) -> tuple[Sequence[Cell], list[dict[str, Array]]]:
+    def runnable(self, *choices: Sequence[Cell]) -> tuple[Sequence[Cell], list[dict[str, Array]]]:
         """The first of some choices of cells that the model runs, with its `first_answers`.
 
         Raises:

@@ -1,0 +1,1 @@
+"""Durable tasks: the port to their store, and where large inputs and outputs lie."""

@@ -1,0 +1,169 @@
+"""A mesh is broken again and again while tasks go through it: is anything lost, or done twice?
+
+Workers, schedulers and Redis are killed and stopped by a plan made of a seed, while clients submit
+tasks, repeat what got no answer, try to take ids for other content, and look. Then all is left in
+peace, and the history is judged (`loadtest.task_history`): everything accepted is done, waits, or
+failed with a reason; no task was shown with a second result; hardly any work was done twice.
+
+    python -m loadtest.tasks_chaos [--kills 100] [--tasks 10000] [--time 120] [--seed 1] [--soak]
+
+Ends with status 1 when a promise was broken.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtest.breaking import BreakableMesh, breakable_mesh, plan
+from loadtest.repository import write_synthetic
+from loadtest.task_history import Verdict, check
+
+if TYPE_CHECKING:
+    from loadtest.task_clients import Clients
+
+MODEL: Final = "echo"
+CALLERS: Final = 8
+LOOKERS: Final = 2
+BROKEN_SHARE: Final = 0.75
+"""Of the time; the rest is for what is left to be done."""
+CHECK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is asked for.
+
+    Attributes:
+        hits: Kills and stops.
+        tasks: Tasks submitted.
+        time_s: From the first task until all is to be over.
+        seed: For all choices.
+        workers: Number of workers.
+        schedulers: Number of schedulers.
+        shards: Number of shards.
+    """
+
+    hits: int
+    tasks: int
+    time_s: float
+    seed: int
+    workers: int
+    schedulers: int
+    shards: int
+
+
+async def chaos(run: Run) -> tuple[Verdict, Mapping[str, Any]]:
+    """Breaks a mesh; returns the verdict, and facts for people."""
+    from loadtest.task_clients import Clients
+
+    environ = {**os.environ, "HASTEN_SCHEDULER_QUEUE__SHARDS": str(run.shards)}
+    with tempfile.TemporaryDirectory() as folder:
+        write_synthetic(Path(folder), MODEL, alpha_ms=2, beta_ms=0.2, batch_max=16, noise=0.2)
+        async with breakable_mesh(
+            Path(folder), workers=run.workers, schedulers=run.schedulers, environ=environ
+        ) as mesh:
+            clients = Clients(mesh.schedulers, MODEL, run.seed)
+            try:
+                return await _break_and_judge(run, mesh, clients)
+            finally:
+                await clients.close()
+
+
+async def _break_and_judge(
+    run: Run, mesh: BreakableMesh, clients: "Clients"
+) -> tuple[Verdict, Mapping[str, Any]]:
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    broken_s = run.time_s * BROKEN_SHARE
+    looked_enough = asyncio.Event()
+    async with asyncio.TaskGroup() as doing:
+        watching = doing.create_task(_watch(mesh))
+        lookers = [doing.create_task(clients.look_around(looked_enough)) for _ in range(LOOKERS)]
+        async with asyncio.TaskGroup() as breaking:
+            breaking.create_task(mesh.suffer(plan(run.seed, run.hits, broken_s), run.seed))
+            breaking.create_task(clients.submit_all(run.tasks, broken_s, CALLERS))
+        in_peace_s = loop.time()
+        looked_enough.set()
+        await asyncio.gather(*lookers)
+        await clients.wait_for_all(began_s + run.time_s)
+        watching.cancel()
+    over_s = loop.time()
+    facts = {
+        "took_s": over_s - began_s,
+        "in_peace_s": over_s - in_peace_s,
+        "hits": sum(mesh.hits.values()),
+        **mesh.hits,
+        "submits": len(clients.history.submitted),
+        "sightings": len(clients.history.sightings),
+        "errors": dict(clients.errors),
+    }
+    return check(clients.history), facts
+
+
+async def _watch(mesh: BreakableMesh) -> None:
+    """Raises RuntimeError for a process that ends by itself."""
+    while True:
+        mesh.check()
+        await asyncio.sleep(CHECK_S)
+
+
+def _show(run: Run, verdict: Verdict, facts: Mapping[str, Any]) -> None:
+    hits = ", ".join(f"{count} x {what}" for what, count in facts.items() if " " in what)
+    print(f"{facts['hits']} hits by seed {run.seed}: {hits}")
+    print(
+        f"{verdict.accepted} tasks accepted by {facts['submits']} submits,"
+        f" looked at {facts['sightings']} times, in {facts['took_s']:.1f} s"
+        f" (the last {facts['in_peace_s']:.1f} s in peace)"
+    )
+    print(
+        f"  done {verdict.done}, failed with a reason {verdict.failed}, waiting {verdict.waiting}"
+    )
+    print(f"  lost {verdict.lost}, second results {verdict.second_results}")
+    print(f"  {verdict.executions:.4f} runs a task at most")
+    print("  calls that failed:", json.dumps(facts["errors"]))
+    for fault in verdict.faults:
+        print(f"BROKEN: {fault}")
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100, help="kills and stops")
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--time", type=float, default=120.0, help="seconds for all of it")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--schedulers", type=int, default=2)
+    parser.add_argument("--shards", type=int, default=4)
+    parser.add_argument("--soak", action="store_true", help="1,000 hits and 10**6 tasks, in hours")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    said = parser.parse_args()
+    run = Run(
+        hits=1000 if said.soak else said.kills,
+        tasks=1_000_000 if said.soak else said.tasks,
+        time_s=3 * 3600.0 if said.soak else said.time,
+        seed=said.seed,
+        workers=said.workers,
+        schedulers=said.schedulers,
+        shards=said.shards,
+    )
+    # It starts processes all the time. gRPC's preparations for forks, which it makes when it is
+    # imported, end such a process now and then before it has become what it is to be.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    verdict, facts = asyncio.run(chaos(run))
+    if said.json:
+        print(json.dumps({**facts, **asdict(verdict)}))
+    else:
+        _show(run, verdict, facts)
+    sys.exit(1 if verdict.faults else 0)
+
+
+if __name__ == "__main__":
+    main()

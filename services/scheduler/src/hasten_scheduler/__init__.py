@@ -1,0 +1,1 @@
+"""Hasten's scheduler: durable tasks, in time, each with one outcome."""

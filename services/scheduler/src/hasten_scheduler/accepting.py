@@ -1,0 +1,227 @@
+"""From what a caller submits to what the store accepts, or a refusal that names the field."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from hasten.scheduler.v1 import scheduler_service_pb2 as pb
+from hasten_policy.priorities import LOWEST
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.orders import TaskFacts, task_place
+from hasten_policy.scheduler.policy import OrderPolicy
+from hasten_policy.scheduler.tasks import Lane
+from hasten_runtime.errors import MeshError
+from hasten_runtime.inference_head import read_request
+from hasten_runtime.request_head import RequestHead
+from hasten_runtime.tasks.port import NewTask, Place
+from hasten_scheduler import stored
+from hasten_scheduler.naming import Name, checked_name, fresh_id, refuse_field
+
+MESSAGE_VARIABLE: Final = "HASTEN_SCHEDULER_GRPC__MESSAGE_BYTES_MAX"
+"""Sets what callers may send."""
+LABELS_MAX: Final = 16
+LABEL_NAME_CHARS_MAX: Final = 63
+LABEL_VALUE_CHARS_MAX: Final = 255
+ATTEMPTS_MAX: Final = 100
+CONCURRENCY_MAX: Final = 10_000
+_DIGEST_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptLimits:
+    """Bounds and defaults of what is accepted.
+
+    Attributes:
+        request_bytes_max: Largest request; with its envelope it must fit into one message to a
+            worker.
+        shards: Number of shards.
+        keep_s: Outcomes are kept for so long where the caller does not say.
+        keep_s_max: Longest that a caller may ask for.
+        ahead_s_max: Farthest start or deadline.
+        attempts_max: Most attempts that count, where the caller does not say.
+    """
+
+    request_bytes_max: int
+    shards: int = 1
+    keep_s: float = 3600.0
+    keep_s_max: float = 7 * 86_400.0
+    ahead_s_max: float = 30 * 86_400.0
+    attempts_max: int = 3
+
+
+class Submission:
+    """A task to be stored.
+
+    Attributes:
+        name: What its caller calls it.
+        shard: Where it lies.
+        task: For the store; its payload is set when the request is stored or short.
+        request: The request itself.
+        fresh: Its id was made here: its caller does not know it.
+    """
+
+    __slots__ = ("fresh", "name", "request", "shard", "task")
+
+    def __init__(
+        self, name: Name, shard: int, task: NewTask, request: bytes, *, fresh: bool
+    ) -> None:
+        self.fresh = fresh
+        self.name = name
+        self.shard = shard
+        self.task = task
+        self.request = request
+
+
+class Acceptor:
+    """Reads tasks.
+
+    Args:
+        limits: Bounds.
+        order: Where tasks stand.
+        refuses_model: Why a model, by name and version, is not taken; None when it is.
+    """
+
+    def __init__(
+        self,
+        limits: AcceptLimits,
+        order: OrderPolicy,
+        refuses_model: Callable[[str, str], Refusal | None],
+    ) -> None:
+        self._limits = limits
+        self._order = order
+        self._refuses_model = refuses_model
+
+    def read_call(self, request: bytes, left_s: float | None, traceparent: str) -> Submission:
+        """The task that a plain inference call is. Raises MeshError."""
+        said = pb.NewTask(request=request)
+        return self.read(said, traceparent, left_s=math.inf if left_s is None else left_s)
+
+    def read(self, said: pb.NewTask, traceparent: str, *, left_s: float = math.inf) -> Submission:
+        """A task as its caller sent it.
+
+        Args:
+            said: What it sent.
+            traceparent: Of the span that submits it; "" when it is not sampled.
+            left_s: Its deadline is not later than this.
+
+        Raises:
+            MeshError: It cannot be accepted; the refusal names the field.
+        """
+        limits = self._limits
+        request = said.request
+        head, wishes = read_request(
+            request, bytes_max=limits.request_bytes_max, variable=MESSAGE_VARIABLE
+        )
+        given_id = said.request_id or head.request_id
+        name = checked_name(
+            said.tenant or wishes.tenant, given_id or fresh_id(), said.concurrency_key
+        )
+        if said.labels:
+            _check_labels(said.labels)
+        start_in_s = said.start_in_us / 1e6
+        left_s = min(left_s, self._left_s(said, wishes, start_in_s))
+        refusal = self._refuses_model(head.model_name, head.model_version)
+        if refusal is not None:
+            raise MeshError(refusal)
+        version = head.model_version
+        priority = _priority(said, wishes)
+        model = f"{head.model_name}/{version}" if version else head.model_name
+        task = NewTask(
+            task_id=name.task_id,
+            digest=_digest(said),
+            lane=Lane(name.tenant, model, priority),
+            place=self.place(left_s, priority),
+            left_s=left_s,
+            start_in_s=start_in_s,
+            keep_s=_bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
+            attempts_max=_count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
+            or limits.attempts_max,
+            rows=head.rows,
+            elements=head.elements,
+            key=name.key,
+            key_max=_count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
+            about=stored.about(said.labels, traceparent),
+            payload=b"",
+        )
+        return Submission(name, name.shard(limits.shards), task, request, fresh=not given_id)
+
+    def place(self, left_s: float, priority: int) -> Place:
+        """Where a task stands that is due in so many seconds."""
+        return Place(*task_place(self._order, TaskFacts(left_s, priority)))
+
+    def deadline_s(self, time_left_us: int) -> float:
+        """A deadline that a caller sets, in seconds from now. Raises MeshError."""
+        return _bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
+
+    def _left_s(self, said: pb.NewTask, wishes: RequestHead, start_in_s: float) -> float:
+        _bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
+        if said.time_left_us:
+            left_s = self.deadline_s(said.time_left_us)
+        else:
+            left_s = math.inf if wishes.timeout_s is None else wishes.timeout_s
+        if start_in_s >= left_s:
+            raise MeshError(
+                Refusal(
+                    Reason.INVALID_DEADLINE,
+                    f"time_left_us must end after start_in_us: {left_s:g} s is not later than "
+                    f"{start_in_s:g} s",
+                    metadata=(("field", "time_left_us"),),
+                )
+            )
+        return left_s
+
+
+def checked_priority(priority: int) -> int:
+    """A class. Raises MeshError for a number that is none."""
+    if priority > LOWEST:
+        refuse_field("priority", f"must be a class from 0 to {LOWEST}, not {priority}")
+    return priority
+
+
+def _priority(said: pb.NewTask, wishes: RequestHead) -> int:
+    if said.HasField("priority"):
+        return checked_priority(said.priority)
+    return wishes.priority_class
+
+
+def _digest(said: pb.NewTask) -> bytes:
+    """Of all but the times and the names: those run on between a call and its repeat, these are
+    what it is found by.
+    """
+    priority = said.priority if said.HasField("priority") else -1
+    text = f"{priority}|{said.keep_us}|{said.attempts_max}|{said.concurrency_max}|"
+    digest = blake2b(text.encode(), digest_size=_DIGEST_BYTES)
+    for label in sorted(said.labels.items()):
+        digest.update(repr(label).encode())
+    digest.update(said.request)
+    return digest.digest()
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    if len(labels) > LABELS_MAX:
+        refuse_field("labels", f"must be at most {LABELS_MAX}, not {len(labels)}")
+    for name, value in labels.items():
+        if not (0 < len(name) <= LABEL_NAME_CHARS_MAX and name.isprintable()):
+            refuse_field(
+                "labels", f"must have names of 1 to {LABEL_NAME_CHARS_MAX} printable characters"
+            )
+        if not (len(value) <= LABEL_VALUE_CHARS_MAX and value.isprintable()):
+            refuse_field(
+                "labels",
+                f"must have values of at most {LABEL_VALUE_CHARS_MAX} printable characters",
+            )
+
+
+def _bounded_s(field: str, value_us: int, most_s: float) -> float:
+    value_s = value_us / 1e6
+    if value_s > most_s:
+        refuse_field(field, f"must be at most {most_s * 1e6:.0f} microseconds, not {value_us}")
+    return value_s
+
+
+def _count(field: str, value: int, most: int) -> int:
+    if value > most:
+        refuse_field(field, f"must be at most {most}, not {value}")
+    return value

@@ -1,0 +1,62 @@
+"""What the scheduler says of models without asking, out of what its workers told."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from hasten_policy.fleet.views import WorkerView
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.short import short
+from hasten_runtime.clock import Clock
+
+TAKING: Final = frozenset({"ready", "slow_start", "suspect", "ejected"})
+"""Standings of workers whose models are known."""
+
+
+class FleetMachine(Protocol):
+    """The machine, as far as it knows workers."""
+
+    def serves(self, model: str, version: str) -> bool:
+        """A worker would run it now."""
+        ...
+
+    def knows(self, model: str, version: str) -> bool:
+        """A worker has it, ready or not."""
+        ...
+
+    def views(self, *, now_s: float) -> Sequence[WorkerView]:
+        """All workers."""
+        ...
+
+
+class Knowledge:
+    """Of models.
+
+    Args:
+        machine: The scheduler's.
+        clock: The scheduler's.
+    """
+
+    def __init__(self, machine: FleetMachine, clock: Clock) -> None:
+        self._machine = machine
+        self._clock = clock
+
+    def serves(self, model: str, version: str) -> bool:
+        """A worker would run it now."""
+        return self._machine.serves(model, version)
+
+    def refuses(self, model: str, version: str) -> Refusal | None:
+        """Why tasks of this model are not taken; None when they are.
+
+        A task can wait for a worker that is yet to come, so without workers nothing is refused.
+        """
+        machine = self._machine
+        if machine.knows(model, version):
+            return None
+        reported = [view for view in machine.views(now_s=self._clock.now_s()) if view.report]
+        if not any(view.standing in TAKING for view in reported):
+            return None
+        if version and machine.knows(model, ""):
+            return Refusal(
+                Reason.VERSION_NOT_FOUND, f"no worker has version {version} of {short(model)!r}"
+            )
+        return Refusal(Reason.MODEL_NOT_FOUND, f"no worker has a model {short(model)!r}")

@@ -1,0 +1,86 @@
+"""Metrics of the scheduler."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from hasten_policy.reasons import Refusal
+from hasten_runtime import telemetry_names as names
+from hasten_runtime.metrics import (
+    SECONDS_BUCKETS,
+    ModelLabels,
+    ModelRequests,
+    RequestMetrics,
+    watched,
+)
+
+START_BUCKETS: Final = (*SECONDS_BUCKETS, 60.0, 600.0, 3600.0)
+"""Tasks may wait for hours."""
+
+
+class SchedulerMetrics:
+    """Everything that the scheduler counts. A task counts as a request once it has ended."""
+
+    def __init__(self, registry: CollectorRegistry, *, models_max: int = 32) -> None:
+        self._registry = registry
+        shared = RequestMetrics(registry)
+        self._models = ModelLabels(models_max, lambda name: ModelRequests(shared, name))
+        self._refusals = shared.refusals
+        accepted = Counter(
+            names.METRIC_SCHEDULER_ACCEPTED,
+            "Tasks that callers submitted here and that are stored: new, or repeated.",
+            ["kind"],
+            registry=registry,
+        )
+        self._new = accepted.labels("new")
+        self._repeated = accepted.labels("repeated")
+        attempts = Counter(
+            names.METRIC_SCHEDULER_ATTEMPTS,
+            "Tasks sent to workers: first, or again.",
+            ["kind"],
+            registry=registry,
+        )
+        self._first = attempts.labels("first")
+        self._again = attempts.labels("again")
+        self._start = Histogram(
+            names.METRIC_SCHEDULER_START_SECONDS,
+            "From acceptance until a task was first sent to a worker.",
+            buckets=START_BUCKETS,
+            registry=registry,
+        )
+
+    def accepted(self, *, repeated: bool) -> None:
+        """A task is stored."""
+        (self._repeated if repeated else self._new).inc()
+
+    def not_accepted(self, refusal: Refusal) -> None:
+        """A task was refused."""
+        self._refusals[refusal.reason].inc()
+
+    def sent(self, age_s: float, *, first: bool) -> None:
+        """A task of that age was sent to a worker."""
+        if first:
+            self._first.inc()
+            self._start.observe(age_s)
+        else:
+            self._again.inc()
+
+    def model(self, name: str) -> ModelRequests:
+        """The model's counters; models beyond the limit share one set."""
+        return self._models.of(name)
+
+    def watch(
+        self,
+        *,
+        running: Callable[[], float],
+        shards: Callable[[], float],
+        waiters: Callable[[], float],
+        away: Callable[[], float],
+    ) -> None:
+        """Says where the gauges are read from, once."""
+        registry = self._registry
+        watched(names.METRIC_SCHEDULER_RUNNING, "Attempts at workers.", running, registry)
+        watched(names.METRIC_SCHEDULER_SHARDS, "Shards that this one owns.", shards, registry)
+        watched(names.METRIC_SCHEDULER_WAITERS, "Callers that wait for tasks.", waiters, registry)
+        watched(names.METRIC_SCHEDULER_AWAY, "Shards whose store does not answer.", away, registry)

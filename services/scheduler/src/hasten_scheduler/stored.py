@@ -1,0 +1,97 @@
+"""What the store keeps for a task without understanding it: inputs, answers, reasons."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hasten.common.v1.failure_pb2 import Failure
+from hasten.scheduler.v1 import stored_task_pb2 as stored
+from hasten_policy.reasons import Reason, Refusal
+from hasten_runtime import fields, wire
+from hasten_runtime.tasks.payloads import PayloadGone, PayloadsFull, PayloadStore
+
+GONE: Final = Refusal(
+    Reason.PAYLOAD_LOST, "the payload store does not have this task's input any more"
+)
+_INLINE_KEY: Final = fields.key(stored.Payload.INLINE_FIELD_NUMBER)
+
+
+class Payloads:
+    """Requests and answers as the task store keeps them: short ones themselves, of long ones where
+    they lie.
+
+    Args:
+        store: For long ones; None for none, and then the task store keeps all.
+        inline_bytes_max: Those up to so many bytes are short.
+    """
+
+    def __init__(self, store: PayloadStore | None, *, inline_bytes_max: int) -> None:
+        self._store = store
+        self._inline_bytes_max = inline_bytes_max
+
+    async def encode(self, data: bytes) -> bytes:
+        """For the task store; what is long is safe when this returns.
+
+        Raises:
+            PayloadsFull: There is no room.
+            StoreUnavailable: The payload store does not answer.
+        """
+        if self._store is None or len(data) <= self._inline_bytes_max:
+            return inline(data)
+        return stored.Payload(reference=await self._store.put(data)).SerializeToString()
+
+    async def encode_answer(self, data: bytes) -> bytes:
+        """As `encode`; where there is no room, the task store keeps it, for an answer is not
+        thrown away. Raises StoreUnavailable.
+        """
+        try:
+            return await self.encode(data)
+        except PayloadsFull:
+            return inline(data)
+
+    async def decode(self, payload: bytes) -> bytes | None:
+        """The bytes; None when they are gone. Raises StoreUnavailable."""
+        kept = stored.Payload.FromString(payload)
+        if kept.WhichOneof("content") == "inline":
+            return kept.inline
+        if self._store is None:
+            return None
+        try:
+            return await self._store.get(kept.reference)
+        except PayloadGone:
+            return None
+
+    async def sweep(self, keep_s: float) -> int:
+        """Forgets long ones that are older than keep_s; how many. Raises StoreUnavailable."""
+        return 0 if self._store is None else await self._store.sweep((), grace_s=keep_s)
+
+
+def inline(data: bytes) -> bytes:
+    """A short payload. Put together by hand: it is copied once."""
+    return b"".join((_INLINE_KEY, fields.varint(len(data)), data))
+
+
+def about(labels: Mapping[str, str], traceparent: str) -> bytes:
+    """What people want to know of a task, and what its attempts need; b"" for nothing."""
+    if not labels and not traceparent:
+        return b""
+    return stored.About(labels=labels, traceparent=traceparent).SerializeToString()
+
+
+def labels_of(said: bytes) -> Mapping[str, str]:
+    """The labels in what `about` made."""
+    return stored.About.FromString(said).labels if said else {}
+
+
+def traceparent_of(said: bytes) -> str:
+    """The trace context in what `about` made."""
+    return stored.About.FromString(said).traceparent if said else ""
+
+
+def failure(refusal: Refusal) -> bytes:
+    """Why a task has no answer."""
+    return wire.failure_to_wire(refusal).SerializeToString()
+
+
+def refusal_of(result: bytes) -> Refusal:
+    """What `failure` made."""
+    return wire.failure_from_wire(Failure.FromString(result))

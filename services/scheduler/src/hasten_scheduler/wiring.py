@@ -1,0 +1,248 @@
+"""Puts one scheduler process together and takes it apart in order."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from random import Random
+
+from hasten_policy.scheduler.machine import SchedulerMachine
+from hasten_runtime.election.port import Election
+from hasten_runtime.fanout.crew import Crew
+from hasten_runtime.fanout.inference import InferenceFanout
+from hasten_runtime.fleet.link import FrameLink, LinkContext
+from hasten_runtime.fleet.roster import OpenLink, Roster
+from hasten_runtime.grpc_client import make_channel
+from hasten_runtime.grpc_front import GrpcFront
+from hasten_runtime.metrics import MetricsEndpoint
+from hasten_runtime.readiness import Readiness
+from hasten_runtime.recording import recorded
+from hasten_runtime.redis_store.durability import Durability
+from hasten_runtime.redis_store.election import RedisElection
+from hasten_runtime.redis_store.peers import RedisPeers
+from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
+from hasten_runtime.surroundings import Surroundings, open_surroundings
+from hasten_runtime.tasks.payload_folder import FolderPayloads
+from hasten_runtime.tasks.port import TaskQueue
+from hasten_runtime.tasks.shard_tenure import Candidate
+from hasten_runtime.tasks.tenure import Tenure
+from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
+from hasten_scheduler.ended import ShardEnds
+from hasten_scheduler.feed import ShardFeed
+from hasten_scheduler.finding import Finder
+from hasten_scheduler.front import scheduler_front
+from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.knowing import Knowledge
+from hasten_scheduler.metrics import SchedulerMetrics
+from hasten_scheduler.observing import Meter
+from hasten_scheduler.operating import Operator
+from hasten_scheduler.owning import Owning
+from hasten_scheduler.servicer import TaskServicer
+from hasten_scheduler.settings import SchedulerSettings
+from hasten_scheduler.shell import Shell
+from hasten_scheduler.stored import Payloads
+from hasten_scheduler.submitting import Submitter
+from hasten_scheduler.watching import Watchers
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """One scheduler process, put together and not yet started.
+
+    Attributes:
+        shell: Owner of the machine.
+        front: Where callers come in.
+        roster: Links to workers.
+        tenure: Which shards it owns.
+        owning: What it does with those.
+        submitter: Takes tasks in.
+        payloads: Where their long inputs and outputs lie.
+        shards: The way to each shard.
+        readiness: Whether it may be sent traffic.
+        metrics: Where Prometheus comes in, already open.
+    """
+
+    shell: Shell
+    front: GrpcFront
+    roster: Roster
+    tenure: Tenure
+    owning: Owning
+    submitter: Submitter
+    payloads: Payloads
+    shards: "Shards"
+    readiness: Readiness
+    metrics: MetricsEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """All shards, by number, as everybody but their owners sees them."""
+
+    doors: list[ShardDoor]
+    feeds: list[ShardFeed]
+    ends: list[ShardEnds]
+
+    def faults(self) -> list[str]:
+        """What stands against sending this scheduler traffic, one sentence each."""
+        return [
+            f"the store of shard {door.shard} does not answer: {door.away}"
+            for door in self.doors
+            if door.away
+        ]
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for tasks."""
+        return sum(ends.waiting for ends in self.ends)
+
+
+@asynccontextmanager
+async def open_scheduler(
+    settings: SchedulerSettings, failed: Callable[[], None]
+) -> AsyncIterator[Scheduler]:
+    """A scheduler by its settings; its connections are closed at the end.
+
+    Args:
+        settings: The scheduler's.
+        failed: Called when it cannot go on for a fault of ours.
+
+    Raises:
+        OSError: The metrics address cannot be listened at.
+    """
+    opened = open_surroundings("scheduler", settings.id, settings.metrics_address)
+    async with opened as around:
+        counts = SchedulerMetrics(around.registry, models_max=settings.telemetry.models_max)
+        seed = settings.seed if settings.seed is not None else secrets.randbits(63)
+        policy = settings.scheduler_policy()
+        machine = SchedulerMachine(policy, rng=Random(seed))  # noqa: S311  (spreads load; no secret)
+        recorder = around.recorder(
+            settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
+        )
+        queues = _queues(settings, around)
+        shards = _shards(settings, queues, around)
+        meter = Meter(counts, around.traces, around.clock)
+        shell = Shell(recorded(machine, recorder), around.clock, meter, shards.ends)
+        around.stack.callback(shell.close)
+        discovery = around.discovery(settings.discovery_settings())
+        opener = _link_opener(settings, shell, around, seed)
+        roster = Roster(discovery, shell, opener, settings.link.roster_limits())
+        around.measure_host(shell.host_lagged)
+        payloads = _payloads(settings)
+        owning = Owning(
+            shell, queues, shards.ends, payloads=payloads, clock=around.clock, failed=failed
+        )
+        election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
+        around.stack.push_async_callback(election.close)
+        tenure = _tenure(settings, around, owning, election)
+        counts.watch(
+            running=lambda: shell.running,
+            shards=lambda: len(shell.owned),
+            waiters=lambda: shards.waiting,
+            away=lambda: len(shards.faults()),
+        )
+        knowledge = Knowledge(machine, around.clock)
+        acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
+        finder = Finder(shards.doors)
+        submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
+        servicer = TaskServicer(
+            acceptor,
+            submitter,
+            finder,
+            Operator(finder, election, knowledge),
+            Watchers(shards.doors, shards.feeds),
+        )
+        crew = Crew(roster.links, shell, settings.fanout.crew_limits())
+        front = scheduler_front(
+            settings.address,
+            submitter=submitter,
+            servicer=servicer,
+            fanout=InferenceFanout(
+                crew, knowledge, around.readiness, version=version("hasten-scheduler")
+            ),
+            limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
+            interceptors=around.traces.server_interceptors(),
+        )
+        yield Scheduler(
+            shell=shell,
+            front=front,
+            roster=roster,
+            tenure=tenure,
+            owning=owning,
+            submitter=submitter,
+            payloads=payloads,
+            shards=shards,
+            readiness=around.readiness,
+            metrics=around.metrics,
+        )
+
+
+def _payloads(settings: SchedulerSettings) -> Payloads:
+    folder = settings.payloads.folder
+    store = FolderPayloads(folder) if folder is not None else None
+    return Payloads(store, inline_bytes_max=settings.payloads.inline_bytes_max)
+
+
+def _queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue]:
+    queues: list[TaskQueue] = []
+    for shard in range(settings.queue.shards):
+        queue = RedisTaskQueue(
+            settings.redis_url,
+            namespace=settings.discovery.namespace,
+            shard=shard,
+            durability=Durability(settings.queue.durability),
+            replicas=settings.queue.replicas,
+            clock=around.clock,
+        )
+        around.stack.push_async_callback(queue.close)
+        queues.append(queue)
+    return queues
+
+
+def _shards(settings: SchedulerSettings, queues: list[TaskQueue], around: Surroundings) -> Shards:
+    queue_settings = settings.queue
+    limits = queue_settings.limits()
+    doors = [
+        ShardDoor(shard, queue, limits, pending_max=queue_settings.pending_max)
+        for shard, queue in enumerate(queues)
+    ]
+    for door in doors:
+        around.stack.push_async_callback(door.close)
+    feeds = [ShardFeed(queue) for queue in queues]
+    ends = [ShardEnds(door, feed) for door, feed in zip(doors, feeds, strict=True)]
+    for each in ends:
+        around.stack.callback(each.close)
+    return Shards(doors, feeds, ends)
+
+
+def _tenure(
+    settings: SchedulerSettings, around: Surroundings, owning: Owning, election: Election
+) -> Tenure:
+    peers = RedisPeers(settings.redis_url, namespace=settings.discovery.namespace)
+    around.stack.push_async_callback(peers.close)
+    candidate = Candidate(
+        # Of this process alone: the one before it may still be believed to live.
+        f"{settings.id}~{secrets.token_hex(4)}",
+        election,
+        owning,
+        settings.queue.times(),
+        around.clock,
+    )
+    tenure = Tenure(candidate, peers, shards=settings.queue.shards)
+    owning.term_of = tenure.term
+    return tenure
+
+
+def _link_opener(
+    settings: SchedulerSettings, shell: Shell, around: Surroundings, seed: int
+) -> OpenLink:
+    channel_limits = settings.grpc.channel_limits()
+    # Of its own: only what the machine draws can be replayed from its log.
+    rng = Random(f"{seed}/links")  # noqa: S311  (spreads reconnects; no secret)
+    shared = LinkContext(shell, around.clock, settings.id, settings.link_limits(), rng)
+
+    def open_link(worker_id: str, address: str) -> FrameLink:
+        channel = make_channel(address, limits=channel_limits, traces=around.traces)
+        return FrameLink(worker_id, address, channel, shared)
+
+    return open_link

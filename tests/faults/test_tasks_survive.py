@@ -1,0 +1,177 @@
+"""What was accepted is done once, whatever dies: schedulers, workers, Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hasten_client import (
+    AsyncTaskClient,
+    InferRequest,
+    NewTask,
+    RetryPolicy,
+    Task,
+    Unavailable,
+)
+from loadtest.repository import write_synthetic
+from tests.support.servers import RedisServer
+from tests.support.services import Service, running_service, scheduler_environ, worker_environ
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.apart]
+
+WAIT_S = 120.0
+INPUT = {"INPUT": np.ones((1, 4), np.float32)}
+TASKS = 40
+
+
+class Mesh:
+    """Redis, workers and schedulers that a test starts and kills."""
+
+    def __init__(self, folder: Path, running: ExitStack, redis: RedisServer) -> None:
+        self.redis = redis
+        self._folder = folder
+        self._running = running
+        self._models = folder / "models"
+        write_synthetic(self._models, "nap", alpha_ms=100, beta_ms=0, batch_max=1)
+        write_synthetic(self._models, "echo", alpha_ms=1, beta_ms=0, batch_max=8)
+
+    def worker(self, name: str) -> Service:
+        environ = worker_environ(name, self._models, {"kind": "redis", "address": self.redis.url})
+        return self._start("hasten_worker.main", name, environ)
+
+    def scheduler(self, name: str, **settings: str) -> Service:
+        environ = scheduler_environ(name, self.redis.url, **settings)
+        return self._start("hasten_scheduler.main", name, environ)
+
+    def _start(self, module: str, name: str, environ: dict[str, str]) -> Service:
+        log_path = self._folder / f"{name}.log"
+        return self._running.enter_context(running_service(module, environ, log_path=log_path))
+
+
+@pytest.fixture
+def mesh(tmp_path: Path, own_redis_server: RedisServer) -> Iterator[Mesh]:
+    with ExitStack() as running:
+        yield Mesh(tmp_path, running, own_redis_server)
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+async def opened(clients: AsyncExitStack, scheduler: Service) -> AsyncTaskClient:
+    retry = RetryPolicy(attempts_max=100, tokens_max=1000.0, backoff_s_max=0.5)
+    return await clients.enter_async_context(AsyncTaskClient(scheduler.address, retry=retry))
+
+
+async def submit(client: AsyncTaskClient, count: int = TASKS, model: str = "nap") -> list[str]:
+    tasks = [NewTask(InferRequest(model, INPUT, request_id=f"t{n}")) for n in range(count)]
+    outcomes = [outcome async for outcome in client.submit_many(tasks)]
+    assert [outcome.error for outcome in outcomes] == [None] * count
+    return [outcome.request_id for outcome in outcomes]
+
+
+async def all_done(client: AsyncTaskClient, ids: list[str]) -> list[Task]:
+    tasks = await asyncio.gather(*(client.wait(each, deadline_s=WAIT_S) for each in ids))
+    assert {task.state for task in tasks} == {"done"}
+    return list(tasks)
+
+
+async def runs(client: AsyncTaskClient) -> bool:
+    return "running" in (await client.stats()).states
+
+
+async def owner(client: AsyncTaskClient) -> str:
+    return (await client.stats()).owners[0].owner.partition("~")[0]
+
+
+async def test_another_scheduler_goes_on_where_one_was_killed(
+    mesh: Mesh, clients: AsyncExitStack
+) -> None:
+    mesh.worker("w1")
+    both = {name: mesh.scheduler(name) for name in ("s1", "s2")}
+    asked = {name: await opened(clients, service) for name, service in both.items()}
+    ids = await submit(asked["s1"])
+    await eventually(lambda: runs(asked["s1"]))
+    dead = await eventually(lambda: owner(asked["s1"]))
+    both[dead].process.kill()
+    (survivor,) = both.keys() - {dead}
+    tasks = await all_done(asked[survivor], ids)
+    # The attempts that ran when it died do not count: the owner failed, not the worker.
+    assert {task.attempts for task in tasks} == {0}
+    assert sum(task.runs for task in tasks) <= 2 * TASKS
+    assert await owner(asked[survivor]) == survivor
+
+
+async def test_a_scheduler_that_leaves_hands_over_and_callers_hear_of_their_tasks(
+    mesh: Mesh, clients: AsyncExitStack
+) -> None:
+    mesh.worker("w1")
+    both = {name: mesh.scheduler(name, drain__patience_s="60") for name in ("s1", "s2")}
+    asked = {name: await opened(clients, service) for name, service in both.items()}
+    ids = await submit(asked["s1"])
+    leaver = await eventually(lambda: owner(asked["s1"]))
+    waiting = asyncio.create_task(all_done(asked[leaver], ids))
+    await eventually(lambda: runs(asked[leaver]))
+    leaving = asyncio.create_task(asyncio.to_thread(both[leaver].process.stop))
+    (other,) = both.keys() - {leaver}
+
+    async def handed_over() -> bool:
+        return await owner(asked[other]) == other
+
+    await eventually(handed_over)
+    # Those who wait at the one that leaves are told by it what the other one did.
+    assert len(await waiting) == TASKS
+    assert await leaving == 0
+
+
+async def test_a_task_whose_worker_is_killed_is_run_by_another(
+    mesh: Mesh, clients: AsyncExitStack
+) -> None:
+    first = mesh.worker("w1")
+    client = await opened(clients, mesh.scheduler("s1"))
+    (task_id,) = await submit(client, 1)
+    await eventually(lambda: runs(client))
+    second = asyncio.create_task(asyncio.to_thread(mesh.worker, "w2"))
+    first.process.kill()
+    await second
+    (task,) = await all_done(client, [task_id])
+    assert task.runs >= 2
+    assert task.attempts <= 1
+
+
+async def test_nothing_is_lost_when_redis_is_restarted_and_callers_are_told_at_once(
+    mesh: Mesh, clients: AsyncExitStack
+) -> None:
+    mesh.worker("w1")
+    scheduler = mesh.scheduler("s1")
+    patient = await opened(clients, scheduler)
+    ids = await submit(patient)
+    waiting = asyncio.create_task(all_done(patient, ids))
+    await eventually(lambda: runs(patient))
+    mesh.redis.stop()
+    hasty = await clients.enter_async_context(
+        AsyncTaskClient(scheduler.address, retry=RetryPolicy(attempts_max=1))
+    )
+
+    async def refusal() -> Unavailable | None:
+        try:
+            await hasty.submit("echo", INPUT)
+        except Unavailable as error:
+            return error
+        return None
+
+    refused = await eventually(refusal)
+    assert refused.reason == "STORE_UNAVAILABLE"
+    assert refused.retry_after_s is not None
+    mesh.redis.start()
+    tasks = await waiting
+    assert {task.attempts for task in tasks} == {0}
+    # It goes on by itself.
+    later = await patient.submit("echo", INPUT)
+    assert (await patient.wait(later.request_id, deadline_s=WAIT_S)).state == "done"

@@ -1,0 +1,71 @@
+"""A real mesh with tasks: Redis, two schedulers, two workers."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hasten_client import AsyncTaskClient
+from loadtest.repository import write_synthetic
+from tests.integration.scheduler.models import write_picky
+from tests.support.servers import RedisServer
+from tests.support.services import Service, running_service, scheduler_environ, worker_environ
+
+
+@dataclass(frozen=True)
+class TaskMesh:
+    """What runs."""
+
+    redis: RedisServer
+    workers: list[Service]
+    schedulers: list[Service]
+
+
+@pytest.fixture(scope="module")
+def tasks_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskMesh]:
+    folder: Path = tmp_path_factory.mktemp("tasks")
+    models = folder / "models"
+    write_synthetic(models, "echo", alpha_ms=1, beta_ms=0, batch_max=8)
+    write_synthetic(models, "slow", alpha_ms=60_000, beta_ms=0, batch_max=1)
+    write_picky(models, "picky")
+    with ExitStack() as running:
+        redis = RedisServer()
+        running.callback(redis.close)
+        redis.start()
+        registry = {"kind": "redis", "address": redis.url}
+        workers = [
+            running.enter_context(
+                running_service(
+                    "hasten_worker.main",
+                    # A run that nobody wants any more goes on: it must not keep the others waiting.
+                    worker_environ(name, models, registry, lanes="8"),
+                    log_path=folder / f"{name}.log",
+                )
+            )
+            for name in ("w1", "w2")
+        ]
+        schedulers = [
+            running.enter_context(
+                running_service(
+                    "hasten_scheduler.main",
+                    scheduler_environ(name, redis.url, queue__shards="2"),
+                    log_path=folder / f"{name}.log",
+                )
+            )
+            for name in ("s1", "s2")
+        ]
+        yield TaskMesh(redis, workers, schedulers)
+
+
+@pytest.fixture(params=[0, 1], ids=["one", "other"])
+def address(request: pytest.FixtureRequest, tasks_mesh: TaskMesh) -> str:
+    """Of one of the schedulers: whatever shards it owns, it answers for all."""
+    return tasks_mesh.schedulers[request.param].address
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[AsyncTaskClient]:
+    async with AsyncTaskClient(address) as opened:
+        yield opened
