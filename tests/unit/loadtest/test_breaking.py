@@ -11,7 +11,7 @@ from hasten_cli.local.run_folder import RunFolder
 from loadtest.breaking import DOWN_S, STOPPED_S, Breakable, plan
 from tests.support.waiting import eventually
 
-READY = "import time; print('{\"event\": \"ready\"}', flush=True); time.sleep(600)"
+READY = 'import time; print(\'{"event": "ready"}\', flush=True); time.sleep(600)'
 
 
 def spec(source: str) -> ServiceSpec:
