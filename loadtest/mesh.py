@@ -30,6 +30,8 @@ class Mesh:
         worker_pids: The workers' processes.
         metrics: "host:port" of the router's metrics.
         worker_metrics: "host:port" of each worker's metrics.
+        schedulers: "host:port" of each scheduler.
+        scheduler_pids: Their processes.
     """
 
     router: str
@@ -38,6 +40,8 @@ class Mesh:
     worker_pids: tuple[int, ...]
     metrics: str
     worker_metrics: tuple[str, ...]
+    schedulers: tuple[str, ...] = ()
+    scheduler_pids: tuple[int, ...] = ()
 
 
 def settled(client: Client) -> list[ModelState]:
@@ -64,6 +68,8 @@ def _facts(line: str) -> Mesh:
         worker_pids=tuple(worker["pid"] for worker in said["workers"]),
         metrics=said["metrics"],
         worker_metrics=tuple(worker["metrics"] for worker in said["workers"]),
+        schedulers=tuple(each["address"] for each in said.get("schedulers", ())),
+        scheduler_pids=tuple(each["pid"] for each in said.get("schedulers", ())),
     )
 
 
@@ -75,6 +81,7 @@ def running_mesh(
     processes: int = 1,
     control: str = "none",
     lanes: int = 0,
+    schedulers: int = 0,
     python: str = sys.executable,
 ) -> Iterator[Mesh]:
     """A mesh on free ports that serves `models`; gone when the block ends.
@@ -85,6 +92,7 @@ def running_mesh(
         processes: Processes of the router.
         control: Of the repository, as `hasten up` takes it.
         lanes: Batches that a worker runs at once; 0 for as many as the cores suggest.
+        schedulers: Number of schedulers.
         python: The interpreter, which decides whose code it is.
 
     Raises:
@@ -93,6 +101,8 @@ def running_mesh(
     command = [python, "-m", "hasten_cli.main", "up", "--json", "--port", "0"]
     command += ["--metrics-port", "0", "--models", str(models)]
     command += ["--workers", str(workers), "--processes", str(processes), "--control", control]
+    if python == sys.executable:  # Older trees, which are measured beside this one, know none.
+        command += ["--schedulers", str(schedulers)]
     with tempfile.TemporaryFile("w+") as said:
         # Under explicit control nothing is loaded unless it is named.
         environ = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*"}

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 T = TypeVar("T")
 
 LANES = [Lane("acme", "a", 1), Lane("acme", "b", 1), Lane("zen", "a", 0)]
-IDS = [f"task/{number}" for number in range(12)]
+IDS = [f"task/{number}" for number in range(8)]
 AT_ONCE_S = 0.000_5
 """Until a task may start that is promoted in the same step."""
 
@@ -88,6 +88,10 @@ class TwoShards(RuleBasedStateMachine):
         return real
 
     @rule(owner=st.sampled_from(["one", "two"]))
+    def elect_and_adopt(self, owner: str) -> None:
+        self.elect(owner)
+        self._same("adopt", self._own)
+
     def elect(self, owner: str) -> None:
         self._own = Term(owner, self._own.epoch + 1, 3.0)
         self.server.command(
@@ -139,17 +143,32 @@ class TwoShards(RuleBasedStateMachine):
             self._attempts += 1
             attempt_id = f"{self._own.epoch}.{self._own.owner}.{self._attempts}"
             claims.append(Claiming(attempt_id, lane, task_id))
-        self._claimed += claims
         self._compare_claims(claims)
 
     def _compare_claims(self, claims: list[Claiming]) -> None:
         real, fake = self._both("claim", self._own, claims)
         assert [_facts(record) for record in real] == [_facts(record) for record in fake]
+        self._claimed += [claim for claim, record in zip(claims, real, strict=True) if record]
 
     @precondition(lambda self: self._claimed)
     @rule(data=st.data(), state=settled_states, later=st.sampled_from([AT_ONCE_S, LONG_S]))
-    def settle(self, data: st.DataObject, state: State, later: float) -> None:
-        claims = data.draw(st.lists(st.sampled_from(self._claimed), min_size=1, max_size=4))
+    def settle_any(self, data: st.DataObject, state: State, later: float) -> None:
+        newest_first = self._claimed[::-1]
+        claims = data.draw(st.lists(st.sampled_from(newest_first), min_size=1, max_size=4))
+        self._settle(claims, data, state, later)
+
+    @rule(
+        data=st.data(), lane=lanes, state=settled_states, later=st.sampled_from([AT_ONCE_S, LONG_S])
+    )
+    def run_the_front(self, data: st.DataObject, lane: Lane, state: State, later: float) -> None:
+        before = len(self._claimed)
+        self.claim_the_front(2, lane)
+        if claims := self._claimed[before:]:
+            self._settle(claims, data, state, later)
+
+    def _settle(
+        self, claims: list[Claiming], data: st.DataObject, state: State, later: float
+    ) -> None:
         items = [
             Settlement(
                 claim.attempt_id,
@@ -171,10 +190,6 @@ class TwoShards(RuleBasedStateMachine):
     @rule(data=st.data())
     def repeat_a_claim(self, data: st.DataObject) -> None:
         self._compare_claims([data.draw(st.sampled_from(self._claimed))])
-
-    @rule()
-    def adopt(self) -> None:
-        self._same("adopt", self._own)
 
     @rule(ids=some_ids)
     def cancel(self, ids: list[str]) -> None:
@@ -241,5 +256,5 @@ def test_a_real_shard_and_one_in_memory_come_to_the_same(redis_server: RedisServ
     machine = type("TwoShardsHere", (TwoShards,), {"server": redis_server})
     with redis_answers_within():
         run_state_machine_as_test(
-            machine, settings=settings(max_examples=40, stateful_step_count=40)
+            machine, settings=settings(max_examples=60, stateful_step_count=30)
         )

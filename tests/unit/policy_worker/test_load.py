@@ -265,6 +265,19 @@ def test_an_unknown_model_has_no_predictor() -> None:
         worker().machine.predictor("x/1")
 
 
+def test_what_is_of_the_lowest_class_is_told_apart() -> None:
+    pretended = worker()
+    pretended.send(LinkOpened(1))
+    for call_id, priority in enumerate((1, 3, 3, 0, 3), start=1):
+        pretended.send(call(call_id, 50.0, priority=priority, link_id=1))
+    load = load_of(pretended.machine, 1, now_s=pretended.now_s)
+    assert (load.waiting, load.waiting_batch) == (4, 3)
+    assert (load.arrived, load.arrived_batch) == (5, 3)
+    pretended.send(CallCancelled(2))
+    load = load_of(pretended.machine, 1, now_s=pretended.now_s)
+    assert (load.waiting, load.waiting_batch) == (3, 2)
+
+
 # --- who hears of it without an answer ----------------------------------------------------
 
 
@@ -273,7 +286,7 @@ def test_busy_links_are_to_be_told_and_quiet_ones_are_not() -> None:
     for link_id in (1, 2, 3):
         links.open(link_id, 0.0)
     assert links.to_tell(0.5) == [1, 2, 3]
-    links.count(2, 0.5)
+    links.count(2, 1, 0.5)
     links.close(3)
     assert links.to_tell(0.9) == [1, 2]
     assert links.to_tell(1.2) == [2]
@@ -303,7 +316,7 @@ def test_no_busy_link_goes_without_the_load_for_longer_than_one_while_and_the_ne
     now_s = 0.0
     for link_id, gap_s in arrivals:
         now_s += gap_s
-        links.count(link_id, now_s)
+        links.count(link_id, 1, now_s)
         for told_id in links.to_tell(now_s):
             assert now_s - heard_s[told_id] >= 0.999 * TELL_S
             links.load_leaves(told_id, now_s)
@@ -314,7 +327,7 @@ def test_no_busy_link_goes_without_the_load_for_longer_than_one_while_and_the_ne
 def test_a_single_link_is_never_to_be_told() -> None:
     links = LinkWindows(idle_s=1.0)
     links.open(1, 0.0)
-    links.count(1, 0.0)
+    links.count(1, 1, 0.0)
     assert links.to_tell(0.5) == []
 
 

@@ -36,6 +36,8 @@ LOADS = st.builds(
     waiting=COUNT,
     waiting_of=st.lists(st.tuples(COUNT, COUNT), max_size=4).map(tuple),
     arrived=BIG_COUNT,
+    waiting_batch=COUNT,
+    arrived_batch=BIG_COUNT,
     starts_s=st.just(()) | st.lists(SECONDS, min_size=4, max_size=4).map(tuple),
 ).map(lambda load: replace(load, starts_s=load.starts_s[: len(load.waiting_of)]))
 MODELS = st.builds(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hasten_sim.tally import Histogram, jain
+from hasten_sim.histogram import Histogram
+from hasten_sim.tally import jain
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200))

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_client import Client, HastenError
+    from hasten_client import Client, HastenError, TaskClient
+
+    ClientT = TypeVar("ClientT", Client, TaskClient)
 
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
 
+TASKS_VARIABLE: Final = "HASTEN_TASKS_ADDRESS"
+"""The environment's variable that names a scheduler."""
 _NEXT_STEPS: Final = {
     "DEADLINE_INFEASIBLE": "allow more time: --deadline, or send a smaller input",
     "DEADLINE_PASSED": "allow more time: --deadline",
@@ -23,6 +27,10 @@ _NEXT_STEPS: Final = {
     "NO_WORKER": "see who is there: hasten workers list",
     "MODEL_LOADING": "wait until it is READY: hasten models list",
     "CONTROL_MODE": "start the workers with explicit control: hasten up --control explicit",
+    "TASK_NOT_FOUND": "see which tasks there are: hasten task list",
+    "TASK_CONTENT_DIFFERS": "give the new content another --id",
+    "TASK_STATE": "see where it is: hasten task get ID",
+    "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
 }
 
@@ -30,20 +38,37 @@ _NEXT_STEPS: Final = {
 @contextmanager
 def client(address: str) -> Iterator["Client"]:
     """A client of the mesh at the address; what it raises becomes a CommandError."""
-    from hasten_client import Client, HastenError, InvalidArgument
+    from hasten_client import Client
+
+    with _opened(Client, address) as opened:
+        yield opened
+
+
+@contextmanager
+def task_client(address: str) -> Iterator["TaskClient"]:
+    """A client of the scheduler at the address; what it raises becomes a CommandError."""
+    from hasten_client import TaskClient
+
+    with _opened(TaskClient, address) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened(kind: "type[ClientT]", address: str) -> "Iterator[ClientT]":
+    from hasten_client import HastenError, InvalidArgument, TaskClient
 
     try:
-        opened = Client(address)
+        opened = kind(address)
     except InvalidArgument as error:
         raise CommandError(error.message, code=USAGE) from None
     try:
         with opened:
             yield opened
     except HastenError as error:
-        raise command_error(error, address) from error
+        raise command_error(error, address, of_tasks=kind is TaskClient) from error
 
 
-def command_error(error: "HastenError", address: str) -> CommandError:
+def command_error(error: "HastenError", address: str, *, of_tasks: bool = False) -> CommandError:
     """The error as a sentence with a next step."""
     from hasten_client import Unreachable
 
@@ -57,7 +82,7 @@ def command_error(error: "HastenError", address: str) -> CommandError:
         return CommandError(
             f"nobody answers at {address} ({error.message})",
             next_step="start a mesh here with `hasten up`, or name one with --address or "
-            "HASTEN_ADDRESS",
+            f"{TASKS_VARIABLE if of_tasks else 'HASTEN_ADDRESS'}",
             code=UNREACHABLE,
             facts=facts,
         )

@@ -62,7 +62,7 @@ def infer(options: InferOptions, *, as_json: bool) -> None:
     Raises:
         CommandError: It was refused or failed; for several requests, all of them.
     """
-    priority = _priority(options.priority)
+    priority = priority_of(options.priority)
     with client(options.address) as mesh:
         metadata = mesh.metadata(options.model, options.version, deadline_s=ANSWER_S_MAX)
         inputs = read_inputs(options.inputs, metadata, address=options.address)
@@ -77,7 +77,8 @@ def infer(options: InferOptions, *, as_json: bool) -> None:
         _print(outcome.last, outcome, options)
 
 
-def _priority(text: str) -> int:
+def priority_of(text: str) -> int:
+    """A priority as it is typed, as a level. Raises CommandError."""
     try:
         return priority_level(int(text) if text.isdigit() else text)
     except HastenError as error:
@@ -110,10 +111,15 @@ def _send(
     return outcome
 
 
-def _print(last: Result, outcome: Outcome, options: InferOptions) -> None:
-    for name, array in last.outputs.items():
+def print_outputs(answer: Result) -> None:
+    """For people."""
+    for name, array in answer.outputs.items():
         print(f"{name}  {_datatype(array)}  {list(array.shape)}")
         print(_indented(_text(array)))
+
+
+def _print(last: Result, outcome: Outcome, options: InferOptions) -> None:
+    print_outputs(last)
     if options.count > 1:
         print(_summary(outcome))
     if options.timing and last.timing is None:
@@ -149,20 +155,25 @@ def _latency_ms(outcome: Outcome) -> dict[int, float]:
     return {q: round(float(value), 4) for q, value in zip(_QUANTILES, values, strict=True)}
 
 
+def outputs_as_json(answer: Result) -> list[dict[str, Any]]:
+    """For programs."""
+    return [
+        {
+            "name": name,
+            "datatype": _datatype(array),
+            "shape": list(array.shape),
+            "data": _data(array),
+        }
+        for name, array in answer.outputs.items()
+    ]
+
+
 def _as_json(last: Result, outcome: Outcome, options: InferOptions) -> dict[str, Any]:
     said: dict[str, Any] = {
         "model": last.model_name,
         "version": last.model_version,
         "id": last.id,
-        "outputs": [
-            {
-                "name": name,
-                "datatype": _datatype(array),
-                "shape": list(array.shape),
-                "data": _data(array),
-            }
-            for name, array in last.outputs.items()
-        ],
+        "outputs": outputs_as_json(last),
         "latency_ms": round(outcome.latencies_s[-1] * 1e3, 4),
     }
     if options.timing:

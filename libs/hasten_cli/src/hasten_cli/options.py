@@ -1,9 +1,10 @@
 """Options that several verbs share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+from hasten_cli.calls import TASKS_VARIABLE
 from hasten_cli.durations import parse_duration_s
 from hasten_cli.sizes import parse_size_bytes
 
@@ -13,6 +14,12 @@ Address = Annotated[
         "--address", "-a", envvar="HASTEN_ADDRESS", help="Router (or worker) to ask, host:port."
     ),
 ]
+TasksAddress = Annotated[
+    str,
+    typer.Option("--address", "-a", envvar=TASKS_VARIABLE, help="Scheduler to ask, host:port."),
+]
+TASKS_ADDRESS: Final = "localhost:8003"
+Tenant = Annotated[str, typer.Option(help="Who pays.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -7,6 +7,7 @@ from hasten_policy.batching.policy import BatchingPolicy
 from hasten_policy.machines import MACHINES
 from hasten_policy.named import Named
 from hasten_policy.router.policy import MAX_GOODPUT, RouterPolicy
+from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_policy.worker.policy import WorkerPolicy
 
 
@@ -44,6 +45,11 @@ class PolicySet:
     def router(self) -> RouterPolicy:
         """Of routers."""
         return cast("RouterPolicy", self.of("router"))
+
+    @property
+    def scheduler(self) -> SchedulerPolicy:
+        """Of schedulers."""
+        return cast("SchedulerPolicy", self.of("scheduler"))
 
     @property
     def worker(self) -> WorkerPolicy:

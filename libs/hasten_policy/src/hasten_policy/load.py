@@ -23,6 +23,8 @@ class LoadSample:
         arrived: Calls received so far from all routers.
         starts_s: Predicted seconds until the next batch of each model of waiting_of begins, in the
             same order; empty when not known.
+        waiting_batch: Those of `waiting` that are of the lowest class, to which tasks belong.
+        arrived_batch: Those of `arrived` that are.
     """
 
     seq: int
@@ -36,6 +38,8 @@ class LoadSample:
     waiting_of: tuple[tuple[int, int], ...] = ()
     arrived: int = 0
     starts_s: tuple[float, ...] = ()
+    waiting_batch: int = 0
+    arrived_batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ def load_to_wire(load: LoadSample) -> load_pb2.Load:
         service_s=_outgoing(load.service_s, "service_s"),
         waiting=load.waiting,
         arrived=load.arrived,
+        waiting_batch=load.waiting_batch,
+        arrived_batch=load.arrived_batch,
     )
     if load.waiting_of:
         message.waiting_places.extend([place for place, _ in load.waiting_of])
@@ -67,6 +69,9 @@ def load_from_wire(message: load_pb2.Load) -> LoadSample:
         message.waiting,
         (),
         message.arrived,
+        (),
+        message.waiting_batch,
+        message.arrived_batch,
     )
     places = message.waiting_places
     if places:

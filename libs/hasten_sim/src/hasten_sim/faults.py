@@ -8,6 +8,7 @@ from hasten_sim.link import Discovery, Link
 from hasten_sim.loop import Loop
 from hasten_sim.machines import Machines
 from hasten_sim.scenario import Fault
+from hasten_sim.scheduler import SimScheduler
 from hasten_sim.worker import SimWorker
 
 Move = Callable[[], None]
@@ -21,6 +22,7 @@ class Mesh:
     workers: list[SimWorker]
     machines: Machines
     discovery: Discovery
+    schedulers: list[SimScheduler]
 
 
 def absent_at_first(faults: tuple[Fault, ...]) -> frozenset[int]:
@@ -52,6 +54,9 @@ def _moves(fault: Fault, mesh: Mesh) -> tuple[Move, Move | None]:
     if fault.kind == "crowd":
         cpu = mesh.machines.shared()
         return (lambda: cpu.crowd(fault.threads)), (lambda: cpu.crowd(-fault.threads))
+    if fault.kind == "scheduler_crash":
+        scheduler = mesh.schedulers[fault.scheduler or 0]
+        return scheduler.crash, scheduler.restart
     return _of_worker(fault, mesh.workers[fault.worker or 0])
 
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hasten_sim.task_figures import TaskFigures
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -42,6 +44,8 @@ class Figures:
         events: Events that the machines handled.
         refused_idle: Refusals for want of time while the routers knew of no other request.
         refused_late: Refusals, for whatever reason, that came when the deadline had passed.
+        tasks: Of the tasks beside the requests, by flow; they count in none of the other figures
+            but events and batch_rows_mean.
     """
 
     scenario: str
@@ -73,6 +77,7 @@ class Figures:
     events: int
     refused_idle: int = 0
     refused_late: int = 0
+    tasks: tuple[TaskFigures, ...] = ()
 
     @property
     def attainment(self) -> float:

@@ -12,7 +12,6 @@ from hasten_policy.fleet.events import (
     WorkerLost,
     WorkerReported,
 )
-from hasten_policy.fleet.outbox import Outbox
 from hasten_policy.reasons import Reason
 from hasten_policy.router.events import (
     AttemptAnswered,
@@ -33,8 +32,9 @@ from hasten_policy.router.policy import RouterPolicy
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process
 from hasten_sim.front import Front
-from hasten_sim.link import Link, Reply, ToRouter, ToWorker
+from hasten_sim.link import Link, Reply, ToRouter
 from hasten_sim.loop import Act, Loop
+from hasten_sim.outgoing import Outgoing
 from hasten_sim.scenario import Arrival, MeshShape, Scenario
 from hasten_sim.tally import Tally
 
@@ -78,8 +78,7 @@ class SimRouter:
         self._asks: dict[int, Ask] = {}
         self._last_call_id = 0
         self._wake_s = inf
-        self._out: dict[str, Outbox[tuple[Ask, float]]] = {}
-        self._due: dict[str, Outbox[tuple[Ask, float]]] = {}
+        self._outgoing = Outgoing(self.links)
         self._reply: Reply | None = None
         self._arriving = 0
 
@@ -176,7 +175,7 @@ class SimRouter:
         self._do(self._joined, link)
 
     def _joined(self, link: Link) -> None:
-        self._outbox(link.worker.worker_id).clear()
+        self._outgoing.to(link.worker.worker_id).clear()
         weight = self._weights[link.worker.index % len(self._weights)]
         self._tell(WorkerJoined(link.worker.worker_id, weight))
         self._flush()
@@ -186,7 +185,7 @@ class SimRouter:
         self._do(self._lost, link)
 
     def _lost(self, link: Link) -> None:
-        self._outbox(link.worker.worker_id).clear()
+        self._outgoing.to(link.worker.worker_id).clear()
         self._tell(WorkerLost(link.worker.worker_id))
         self._flush()
 
@@ -207,7 +206,7 @@ class SimRouter:
     def _read(self, read: tuple[Link, ToRouter]) -> None:
         link, message = read
         worker_id = link.worker.worker_id
-        outbox = self._outbox(worker_id)
+        outbox = self._outgoing.to(worker_id)
         if message.load is not None:
             outbox.counted(message.load)
         if message.report is not None:
@@ -229,24 +228,7 @@ class SimRouter:
         self._flush()
 
     def _flush(self) -> None:
-        """Sends what was decided together in one message a worker, as the real links do."""
-        due, self._due = self._due, {}
-        for worker_id, outbox in due.items():
-            if outbox:
-                message = ToWorker(list(outbox), outbox.take_cancels())
-                outbox.leave([ask.call_id for ask, _ in message.calls])
-                self.links[worker_id].to_worker(message)
-
-    def _outbox(self, worker_id: str) -> Outbox[tuple[Ask, float]]:
-        found = self._out.get(worker_id)
-        if found is None:
-            found = self._out[worker_id] = Outbox()
-        return found
-
-    def _due_to(self, worker_id: str) -> Outbox[tuple[Ask, float]]:
-        """The outbox of a worker, to be emptied when all has been decided."""
-        found = self._due[worker_id] = self._outbox(worker_id)
-        return found
+        self._outgoing.flush()
 
     # --- events and effects -------------------------------------------------------------------
 
@@ -257,7 +239,7 @@ class SimRouter:
             if isinstance(effect, Send):
                 left_s = max(0.0, effect.deadline_s - now_s)
                 ask = self._asks[effect.call_id]
-                self._due_to(effect.worker_id).put(ask.call_id, (ask, left_s))
+                self._outgoing.put(effect.worker_id, ask, left_s)
             elif isinstance(effect, Deliver):
                 self._deliver(effect)
             elif isinstance(effect, Refuse):
@@ -266,8 +248,7 @@ class SimRouter:
                 self._wake_s = effect.at_s
                 self._loop.at(max(effect.at_s, now_s), self._wake)
             elif isinstance(effect, Revoke):
-                if self.links[effect.worker_id].up:
-                    self._due_to(effect.worker_id).revoke(effect.call_id)
+                self._outgoing.revoke(effect.worker_id, effect.call_id)
             elif isinstance(effect, StandingChanged | InputBanned):
                 pass  # For operators alone, and there are none here.
             else:

@@ -200,7 +200,16 @@ class MeshShape:
 
 
 FaultKind = Literal[
-    "crash", "hang", "slow", "partition", "store_loss", "join", "steal", "crowd", "hiccup"
+    "crash",
+    "hang",
+    "slow",
+    "partition",
+    "store_loss",
+    "join",
+    "steal",
+    "crowd",
+    "hiccup",
+    "scheduler_crash",
 ]
 
 
@@ -214,11 +223,14 @@ class Fault:
             the routers are kept until it heals), store_loss (discovery loses its store: nobody
             new is found until it is back), join (the worker is not there before `at_s`), steal (a
             share of the CPU is taken, of a worker, a router or the whole machine), crowd (other
-            processes of the machine want cores too), hiccup (one run takes longer).
+            processes of the machine want cores too), hiccup (one run takes longer),
+            scheduler_crash (the process dies, and others get its shards when its leases have
+            ended).
         at_s: When it begins.
         for_s: How long; inf for good. A crashed worker starts again after that, and loads its
             models anew.
         worker: Index of the worker; None where it concerns none.
+        scheduler: Index of the scheduler; None where it concerns none.
         factor: Of slow.
         router: Index of the router whose CPU is stolen; None where it is not that of one.
         share: Of steal: of the time of each core.
@@ -239,6 +251,7 @@ class Fault:
     each_s: float = 0.0
     threads: float = 0.0
     stall_s: float = 0.0
+    scheduler: int | None = None
 
 
 class Arrival(NamedTuple):
@@ -265,6 +278,50 @@ class Arrival(NamedTuple):
     length: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class TaskFlow:
+    """Tasks of one kind that are submitted to the scheduler.
+
+    Attributes:
+        model: Index into `Scenario.models`.
+        tenant: Index into `Scenario.tenants`.
+        priority: Class 0 (most urgent) to 3.
+        slack_s: Seconds until a task's deadline; inf for none.
+        per_s: Tasks a second, at random times (Poisson).
+        backlog: So many tasks wait at all times, whatever is done: bulk without limit.
+        at_s: When it begins.
+        for_s: How long it goes on.
+        attempts_max: Most attempts that count.
+    """
+
+    model: int
+    tenant: int = 0
+    priority: int = 1
+    slack_s: float = float("inf")
+    per_s: float = 0.0
+    backlog: int = 0
+    at_s: float = 0.0
+    for_s: float = float("inf")
+    attempts_max: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class QueueShape:
+    """Schedulers and the store of tasks.
+
+    Attributes:
+        schedulers: Scheduler processes.
+        shards: Parts of the store, each of which one scheduler owns.
+        store_s: From a question to the store until its answer.
+        lease_s: From the death of a scheduler until others own its shards.
+    """
+
+    schedulers: int = 1
+    shards: int = 1
+    store_s: float = 0.001
+    lease_s: float = 3.0
+
+
 Arrivals = Callable[[int], Iterator[Arrival]]
 """A seed to the arrivals in order of time; a fresh, lazy iterator for each call."""
 
@@ -282,6 +339,8 @@ class Scenario:
         arrivals: Requests, by seed. Ends at or before `duration_s`.
         tenants: Names; the index is what `Arrival.tenant` says.
         faults: What goes wrong.
+        tasks: What is submitted beside the requests.
+        queue: Who runs that.
         callers_leave: A caller cancels at its deadline, as gRPC clients do.
         offered_per_s: Mean arrivals a second, for reports.
     """
@@ -294,6 +353,8 @@ class Scenario:
     arrivals: Arrivals = field(repr=False, compare=False)
     tenants: tuple[str, ...] = ("",)
     faults: tuple[Fault, ...] = ()
+    tasks: tuple[TaskFlow, ...] = ()
+    queue: QueueShape = QueueShape()
     callers_leave: bool = True
     offered_per_s: float = 0.0
 

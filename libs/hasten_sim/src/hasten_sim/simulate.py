@@ -10,8 +10,10 @@ from hasten_sim.link import Air, Discovery, Link
 from hasten_sim.loop import Loop
 from hasten_sim.machines import Machines
 from hasten_sim.placing import placed
+from hasten_sim.queue import SimQueue
 from hasten_sim.router import SimRouter
 from hasten_sim.scenario import Scenario
+from hasten_sim.scheduler import SimScheduler
 from hasten_sim.tally import Tally
 from hasten_sim.worker import SimWorker
 
@@ -46,20 +48,41 @@ def simulate(scenario: Scenario, policies: PolicySet, seed: int, *, load: float 
         SimWorker(index, scenario, policies.worker, loop, tally, process)
         for index, process in enumerate(machines.workers)
     ]
+    queue, schedulers = _schedulers(scenario, policies, loop, seed)
     discovery = Discovery()
     air = Air(loop, scenario.mesh.network, discovery)
     for worker in workers:
-        for router in routers:
-            rng = Random(f"{seed}/link/{router.index}/{worker.index}")
-            link = Link(air, rng, router, worker)
+        ends: list[SimRouter | SimScheduler] = [*routers, *schedulers]
+        for end in ends:
+            rng = Random(f"{seed}/link/{end.index}/{worker.index}")
+            link = Link(air, rng, end, worker)
             worker.links.append(link)
-            router.links[worker.worker_id] = link
+            end.links[worker.worker_id] = link
     _start(scenario, workers, seed)
-    faults.schedule(scenario.faults, faults.Mesh(loop, workers, machines, discovery))
+    if schedulers:
+        queue.start()
+    faults.schedule(scenario.faults, faults.Mesh(loop, workers, machines, discovery, schedulers))
     _offer(scenario, loop, routers, seed)
-    _settle(scenario, loop, routers)
+    _settle(scenario, loop, routers, queue)
     handled = sum(router.events for router in routers) + sum(worker.events for worker in workers)
-    return tally.figures(policy=policies.name, load=load, seed=seed, events=handled)
+    handled += sum(scheduler.events for scheduler in schedulers)
+    return tally.figures(
+        policy=policies.name, load=load, seed=seed, events=handled, tasks=queue.figures()
+    )
+
+
+def _schedulers(
+    scenario: Scenario, policies: PolicySet, loop: Loop, seed: int
+) -> tuple[SimQueue, list[SimScheduler]]:
+    """The queue of tasks and who runs it: nobody where there are no tasks."""
+    policy = policies.scheduler
+    queue = SimQueue(scenario, policy, loop, seed)
+    if scenario.tasks:
+        queue.schedulers = [
+            SimScheduler(number, scenario, policy, loop, queue, seed)
+            for number in range(scenario.queue.schedulers)
+        ]
+    return queue, queue.schedulers
 
 
 def _start(scenario: Scenario, workers: list[SimWorker], seed: int) -> None:
@@ -80,10 +103,10 @@ def _offer(scenario: Scenario, loop: Loop, routers: list[SimRouter], seed: int) 
     loop.run_before(scenario.duration_s)
 
 
-def _settle(scenario: Scenario, loop: Loop, routers: list[SimRouter]) -> None:
+def _settle(scenario: Scenario, loop: Loop, routers: list[SimRouter], queue: SimQueue) -> None:
     """Lets what is under way end."""
     for second in range(1, SETTLE_S + 1):
-        if not any(router.asking for router in routers):
+        if not (any(router.asking for router in routers) or queue.unfinished):
             return
         loop.run_before(scenario.duration_s + second)
     for router in routers:

@@ -1,29 +1,20 @@
 """Counts what becomes of the requests, in bounded memory."""
 
 from collections import Counter
-from math import exp, log
 from typing import TYPE_CHECKING, Final
 
 from hasten_policy.priorities import CLASSES
 from hasten_policy.reasons import Reason
 from hasten_sim.figures import Figures
+from hasten_sim.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hasten_sim.ask import Ask
     from hasten_sim.scenario import Scenario
+    from hasten_sim.task_figures import TaskFigures
 
-GROWTH: Final = log(1.005)
-"""Buckets of the latency histogram grow by half a per cent: quantiles are that exact."""
-LEAST_MS: Final = 1e-4
-QUANTILES: Final = (
-    ("p50", 0.5),
-    ("p90", 0.9),
-    ("p99", 0.99),
-    ("p99.9", 0.999),
-    ("p99.99", 0.9999),
-)
 SECONDS_MAX: Final = 3600
 NAMED_MAX: Final = 64
 TOO_LATE: Final = frozenset(
@@ -31,40 +22,6 @@ TOO_LATE: Final = frozenset(
     for reason in (Reason.OVERLOADED, Reason.DEADLINE_INFEASIBLE, Reason.SHED_BEFORE_START)
 )
 """Refusals for want of time."""
-
-
-class Histogram:
-    """Milliseconds, by logarithmic buckets."""
-
-    __slots__ = ("_buckets", "_count", "_total_ms")
-
-    def __init__(self) -> None:
-        self._buckets: Counter[int] = Counter()
-        self._count = 0
-        self._total_ms = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Counts one value."""
-        ms = seconds * 1e3
-        self._count += 1
-        self._total_ms += ms
-        self._buckets[int(log(ms / LEAST_MS) / GROWTH) if ms > LEAST_MS else 0] += 1
-
-    def summary(self) -> dict[str, float]:
-        """The quantiles by name, and the mean; zeros of nothing."""
-        found = dict.fromkeys((name for name, _ in QUANTILES), 0.0)
-        if not self._count:
-            return {**found, "mean": 0.0}
-        ordered = sorted(self._buckets.items())
-        for name, q in QUANTILES:
-            rank = q * self._count
-            seen = 0
-            for bucket, count in ordered:
-                seen += count
-                if seen >= rank:
-                    found[name] = LEAST_MS * exp((bucket + 0.5) * GROWTH) if bucket else 0.0
-                    break
-        return {**found, "mean": self._total_ms / self._count}
 
 
 class _Shares:
@@ -189,7 +146,15 @@ class Tally:
 
     # --- at the end -------------------------------------------------------------------
 
-    def figures(self, *, policy: str, load: float, seed: int, events: int) -> Figures:
+    def figures(
+        self,
+        *,
+        policy: str,
+        load: float,
+        seed: int,
+        events: int,
+        tasks: "tuple[TaskFigures, ...]" = (),
+    ) -> Figures:
         """The figures of the run."""
         scenario = self._scenario
         mesh = scenario.mesh
@@ -230,6 +195,7 @@ class Tally:
             events=events,
             refused_idle=self._refused_idle,
             refused_late=self._refused_late,
+            tasks=tasks,
         )
 
 

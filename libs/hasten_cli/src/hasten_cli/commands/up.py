@@ -50,6 +50,19 @@ Models = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="So many workers run.")]
+Schedulers = Annotated[
+    int, typer.Option(min=0, max=64, help="So many schedulers keep tasks; 0 for no tasks.")
+]
+TasksPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Clients reach the first scheduler at this port; 0 takes any. [default: 2 above "
+        "--port]",
+        show_default=False,
+    ),
+]
 Port = Annotated[
     int, typer.Option(min=0, max=65535, help="Clients reach the router at this port; 0 takes any.")
 ]
@@ -75,6 +88,8 @@ HowControlled = Annotated[
 def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     models: Models = None,
     workers: Workers = 2,
+    schedulers: Schedulers = 1,
+    tasks_port: TasksPort = None,
     port: Port = 8001,
     metrics_port: MetricsPort = 8002,
     host: Host = "127.0.0.1",
@@ -86,14 +101,14 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
 ) -> None:
     """Run the whole mesh on this machine until Ctrl-C.
 
-    Router, workers and Redis, as processes that are watched over and started again. Nothing is
-    left behind at the end. With --json it prints one line when all is ready. Every setting of
-    `hasten-router --help-all` and `hasten-worker --help-all` can be set as a variable.
+    Router, workers, schedulers and Redis, as processes that are watched over and started again.
+    Nothing is left behind at the end. With --json it prints one line when all is ready. Every
+    setting of the services (`hasten-router --help-all`, and so on) can be set as a variable.
     """
     import asyncio
 
     from hasten_cli.local.models import models_folder
-    from hasten_cli.local.plan import UpOptions
+    from hasten_cli.local.plan import UpOptions, tasks_port_of
     from hasten_cli.local.record import record_folder
     from hasten_cli.local.up import up as run
     from hasten_cli.local.voice import voice
@@ -105,6 +120,8 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
         options = UpOptions(
             models=models_folder(models, here=Path.cwd()),
             workers=workers,
+            schedulers=schedulers,
+            tasks_port=tasks_port_of(port) if tasks_port is None else tasks_port,
             host=host,
             port=port,
             metrics_port=metrics_port,

@@ -9,11 +9,17 @@ from typing import Any, Final
 from hasten_policy.machines import MACHINES
 
 REDIS: Final = "redis"
-_ROUTER_ADDRESSES: Final = {
-    "HASTEN_ROUTER_ADDRESS": "address",
-    "HASTEN_ROUTER_METRICS_ADDRESS": "metrics_address",
+_ADDRESSES: Final = {
+    "router": {
+        "HASTEN_ROUTER_ADDRESS": "address",
+        "HASTEN_ROUTER_METRICS_ADDRESS": "metrics_address",
+    },
+    "scheduler": {"HASTEN_SCHEDULER_ADDRESS": "address"},
 }
+"""Of services that clients know: what they must have again after a restart."""
 
+TASKS_PORT_ABOVE: Final = 2
+"""Between them lies the port of the router's metrics."""
 DRAIN_S: Final = 8.0
 """Longest wait for calls in flight when the mesh is stopped."""
 SERVICE_STOP_S: Final = 15.0
@@ -30,6 +36,7 @@ class UpOptions:
         models: Model repository; None for a sample.
         workers: Number of workers, >= 1.
         schedulers: Number of schedulers.
+        tasks_port: The first scheduler's port; 0 for a free one.
         host: Interface that the router listens on.
         port: The router's port; 0 for a free one.
         metrics_port: Port of the router's metrics; 0 for a free one.
@@ -41,7 +48,8 @@ class UpOptions:
 
     models: Path | None
     workers: int = 2
-    schedulers: int = 0
+    schedulers: int = 1
+    tasks_port: int = 8003
     host: str = "127.0.0.1"
     port: int = 8001
     metrics_port: int = 8002
@@ -119,7 +127,7 @@ def service_specs(options: UpOptions, place: Place) -> list[ServiceSpec]:
             specs += [_worker_spec(options, place, f"worker-{number}") for number in numbers]
         elif kind == "scheduler":
             numbers = range(1, options.schedulers + 1)
-            specs += [_spec(kind, f"scheduler-{number}", options, place, {}) for number in numbers]
+            specs += [_scheduler_spec(options, place, number) for number in numbers]
         elif kind == "router":
             specs.append(_router_spec(options, place))
         else:
@@ -162,6 +170,20 @@ def _worker_spec(options: UpOptions, place: Place, name: str) -> ServiceSpec:
     return replace(spec, forgets="models that were loaded by command must be loaded again")
 
 
+def tasks_port_of(port: int) -> int:
+    """The first scheduler's port in a mesh whose router has this one, where nobody said another."""
+    return port + TASKS_PORT_ABOVE if port else 0
+
+
+def _scheduler_spec(options: UpOptions, place: Place, number: int) -> ServiceSpec:
+    """The first is the one that clients know; the others take over when it is gone."""
+    own = {"DRAIN__PATIENCE_S": "1"}
+    if number == 1:
+        own["ADDRESS"] = host_port(options.host, options.tasks_port)
+    spec = _spec("scheduler", f"scheduler-{number}", options, place, own)
+    return replace(spec, meanwhile="calls go on, and tasks wait or go on with another scheduler")
+
+
 def _router_spec(options: UpOptions, place: Place) -> ServiceSpec:
     """The mesh's front door."""
     own = {
@@ -196,11 +218,9 @@ def host_port(host: str, port: int) -> str:
 
 
 def pinned(spec: ServiceSpec, facts: Mapping[str, Any]) -> ServiceSpec:
-    """The router with the ports it got, so that it has the same ones after a restart."""
-    if spec.kind != "router":
-        return spec
+    """The service with the ports it got, if clients know it, so that a restart keeps them."""
     values = {}
-    for variable, fact in _ROUTER_ADDRESSES.items():
+    for variable, fact in _ADDRESSES.get(spec.kind, {}).items():
         host = spec.environ.get(variable, "").rpartition(":")[0]
         port = str(facts.get(fact) or "").rpartition(":")[2]
         if host and port.isdigit():

@@ -50,6 +50,7 @@ async def up(options: UpOptions, voice: Voice) -> int:
     with (
         ports.claimed(options.host, options.port, option="--port"),
         ports.claimed(options.host, options.metrics_port, option="--metrics-port"),
+        ports.claimed(options.host, options.tasks_port, option="--tasks-port"),
         RunFolder() as folder,
     ):
         supervisor = Supervisor(folder, say=voice.say)
@@ -208,7 +209,7 @@ async def _until_signal(supervisor: Supervisor, voice: Voice) -> AsyncIterator[a
             supervisor.kill()
             return
         stop.set()
-        voice.say("stopping: router, workers, redis (once more to kill them)")
+        voice.say("stopping: router, schedulers, workers, redis (once more to kill them)")
 
     for number in numbers:
         loop.add_signal_handler(number, on_signal)

@@ -62,6 +62,15 @@ class Summary:
                 }
                 for worker in by_kind["worker"]
             ],
+            "schedulers": [
+                {
+                    "id": scheduler.spec.name,
+                    "address": scheduler.address,
+                    "metrics": str(scheduler.facts.get("metrics_address", "")),
+                    "pid": scheduler.pid,
+                }
+                for scheduler in by_kind["scheduler"]
+            ],
             "router": {"pid": router.pid},
             "redis": {"address": redis.address, "pid": redis.pid, "url": self.redis_url},
             "run_dir": self.run_dir,

@@ -142,7 +142,8 @@ class WorkerRecord:
         now_s: When it joined.
         rank: Its place in the order in which this router draws subsets.
         report: Its newest full report; None before the first.
-        seq: Of the newest load sample.
+        load: Its newest load sample; None before the first.
+        seq: Of that.
         load_at_s: When that came.
         heard_s: When anything came last.
         backlog_s: As reported at load_at_s.
@@ -192,6 +193,7 @@ class WorkerRecord:
     heard_s: float = field(init=False)
     load_at_s: float = field(init=False)
     ready_since_s: float = field(init=False, default=-1.0)
+    load: LoadSample | None = field(init=False, default=None)
     seq: int = field(init=False, default=-1)
     backlog_s: float = field(init=False, default=0.0)
     residual_s: float = field(init=False, default=0.0)
@@ -241,6 +243,7 @@ class WorkerRecord:
         self.heard_s = now_s
         if load.seq <= self.seq:
             return
+        self.load = load
         self.seq = load.seq
         self.load_at_s = now_s
         self.backlog_s = load.backlog_s

@@ -109,12 +109,12 @@ class SlackPolicy:
     Attributes:
         slack_own_s: A worker gets no more tasks while its tasks are predicted to take so many
             seconds of each of its lanes, and fewer where calls come too.
-        slack_others_s: A worker gets no tasks while the calls there are predicted to take so many
-            seconds, until they are predicted to take half as many.
+        slack_calls_s: A worker gets no tasks while calls wait there that are predicted to take so
+            many seconds, until half as many are left.
     """
 
     slack_own_s: float = 0.025
-    slack_others_s: float = 0.005
+    slack_calls_s: float = 0.002
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""

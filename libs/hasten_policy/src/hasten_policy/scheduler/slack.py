@@ -6,17 +6,26 @@ at once: so many that it does not stand idle while the next ones are on their wa
 (additive increase, multiplicative decrease: Chiu and Jain, 1989), and none while calls wait there.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.scheduler.policy import SlackPolicy
 
+if TYPE_CHECKING:
+    from hasten_policy.load import LoadSample
+
 ALONE_PER_S: Final = 0.5
-"""A worker that gets fewer calls of others a second is ours for now."""
+"""A worker that gets fewer calls a second is there for tasks alone, for now."""
+CALLS_S: Final = 0.5
+"""Time constant of that."""
 REOPEN_SHARE: Final = 0.5
 """A gate opens again at this share of what closed it."""
 STEPS: Final = 16
 """From nothing to the most, when a worker runs dry."""
+DRY_SHARE: Final = 0.1
+"""A worker may run dry after this share of its answers: less would cost calls more than it brings
+tasks.
+"""
 DECREASE: Final = 0.5
 """Of the limit that a refusal leaves."""
 
@@ -27,15 +36,38 @@ class Gate:
     Attributes:
         own_s: Predicted busy seconds of our attempts there.
         limit_s: No attempt is added while those are at least so many.
-        shut: Calls of others wait there.
+        seq: Of the load that was last looked at for whether the worker ran dry.
+        shut: Calls wait there.
+        load: What the worker said last of its load.
+        calls_per_s: Calls a second that the worker gets, tasks not counted, smoothed.
     """
 
-    __slots__ = ("limit_s", "own_s", "shut")
+    __slots__ = ("_at_s", "_calls", "calls_per_s", "limit_s", "load", "own_s", "seq", "shut")
 
     def __init__(self, limit_s: float) -> None:
         self.own_s = 0.0
         self.limit_s = limit_s
+        self.seq = -1
         self.shut = False
+        self.load: LoadSample | None = None
+        self.calls_per_s = 0.0
+        self._calls = 0
+        self._at_s = float("-inf")
+
+    def hear(self, worker: WorkerRecord) -> None:
+        """The worker has told its load."""
+        load = self.load = worker.load
+        if load is None:
+            return
+        calls = load.arrived - load.arrived_batch
+        passed_s = worker.load_at_s - self._at_s
+        if calls < self._calls or passed_s == float("inf"):
+            self.calls_per_s = 0.0  # Its process is a new one.
+        elif passed_s > 0.0:
+            weight = passed_s / (passed_s + CALLS_S)
+            self.calls_per_s += weight * ((calls - self._calls) / passed_s - self.calls_per_s)
+        self._calls = calls
+        self._at_s = worker.load_at_s
 
 
 class Slack:
@@ -62,25 +94,27 @@ class Slack:
         """It is gone."""
         self._gates.pop(worker, None)
 
-    def others_s(self, worker: WorkerRecord, now_s: float) -> float:
-        """Predicted seconds until the calls of others there are done."""
-        own = len(worker.calls) - len(worker.unseen)
-        if worker.depth <= own:
+    def calls_s(self, worker: WorkerRecord, now_s: float) -> float:
+        """Predicted seconds of the calls that wait there, without tasks and without what runs."""
+        load = worker.load
+        if load is None or load.waiting <= load.waiting_batch:
             return 0.0
-        own_s = max(0.0, self.gate(worker).own_s - worker.unseen_s) / worker.lanes
-        return max(0.0, worker.backlog_s - own_s - (now_s - worker.load_at_s))
+        waiting_s = load.backlog_s - max(load.residual_s, now_s - worker.load_at_s)
+        return max(0.0, waiting_s) * (load.waiting - load.waiting_batch) / load.waiting
 
     def has_room(self, worker: WorkerRecord, now_s: float) -> bool:
         """Whether one more attempt may go there."""
         if len(worker.calls) >= worker.window:
             return False
         gate = self.gate(worker)
-        others_s = self.others_s(worker, now_s)
-        most_s = self._policy.slack_others_s
-        gate.shut = others_s > (most_s * REOPEN_SHARE if gate.shut else most_s)
+        if gate.load is not worker.load:
+            gate.hear(worker)
+        most_s = self._policy.slack_calls_s
+        closes_s = most_s * REOPEN_SHARE if gate.shut else most_s
+        gate.shut = self.calls_s(worker, now_s) > closes_s
         if gate.shut:
             return False
-        alone = worker.others_per_s < ALONE_PER_S
+        alone = gate.calls_per_s < ALONE_PER_S
         limit_s = self._policy.slack_own_s if alone else gate.limit_s
         return gate.own_s < limit_s * worker.lanes
 
@@ -88,10 +122,17 @@ class Slack:
 
     def served(self, worker: WorkerRecord) -> None:
         """A worker answered an attempt: one that has nothing else to do had too few of them."""
-        if worker.queue <= len(worker.unseen) == 0:
-            gate = self.gate(worker)
-            most_s = self._policy.slack_own_s
-            gate.limit_s = min(most_s, gate.limit_s + most_s / STEPS)
+        gate = self.gate(worker)
+        if gate.seq == worker.seq:
+            return  # The same message told of more than one attempt.
+        gate.seq = worker.seq
+        most_s = self._policy.slack_own_s
+        step_s = most_s / STEPS
+        if worker.queue == 0:
+            gate.limit_s = min(most_s, gate.limit_s + step_s)
+        else:
+            down_s = step_s * DRY_SHARE / (1.0 - DRY_SHARE)
+            gate.limit_s = max(step_s, gate.limit_s - down_s)
 
     def refused(self, worker: WorkerRecord) -> None:
         """A worker had no room for an attempt."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import WaitingCall
 from hasten_policy.batching.model_state import ModelState
+from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Refusal
 from hasten_policy.worker import refusals
 from hasten_policy.worker.events import (
@@ -30,6 +31,7 @@ class OpenCalls:
         calls: Accepted and not ended, by id.
         models: Open model versions, by key.
         waiting: Calls waiting.
+        waiting_batch: Those of them that are of the lowest class.
         waiting_bytes: Bytes of their payloads.
         draining: Nothing more is accepted.
         expiry: When waiting calls can no longer start.
@@ -51,6 +53,7 @@ class OpenCalls:
         "models",
         "overran",
         "waiting",
+        "waiting_batch",
         "waiting_bytes",
     )
 
@@ -63,6 +66,7 @@ class OpenCalls:
         self.calls: dict[int, WaitingCall] = {}
         self.models: dict[str, ModelState] = {}
         self.waiting = 0
+        self.waiting_batch = 0
         self.waiting_bytes = 0
         self.draining = False
         self.expiry = Expiry()
@@ -100,6 +104,7 @@ class OpenCalls:
         """Lets an open call wait."""
         self._batcher.add(call)
         self.waiting += 1
+        self.waiting_batch += call.priority == LOWEST
         self.waiting_bytes += call.payload_bytes
         self.fresh.append(call)
 
@@ -126,6 +131,7 @@ class OpenCalls:
         """Books out of the waiting what the batcher has let go."""
         for call in calls:
             self.waiting_bytes -= call.payload_bytes
+            self.waiting_batch -= call.priority == LOWEST
         self.waiting -= len(calls)
 
     def withdraw(self, call: WaitingCall) -> None:

@@ -109,4 +109,6 @@ class Telling:
             arrived=self._links.arrived,
             waiting_of=waiting,
             starts_s=starts_s,
+            waiting_batch=self._book.waiting_batch,
+            arrived_batch=self._links.arrived_batch,
         )

@@ -3,6 +3,8 @@
 from math import ceil, inf, sqrt
 from typing import Final
 
+from hasten_policy.priorities import LOWEST
+
 TELL_S: Final = 0.01
 """Between two messages of the load to a busy link that hears no answers."""
 
@@ -24,15 +26,17 @@ class LinkWindows:
 
     Attributes:
         arrived: Calls that came over all links, those that have closed included.
+        arrived_batch: Those of them that are of the lowest class.
     """
 
-    __slots__ = ("_idle_s", "_links", "_look_s", "arrived")
+    __slots__ = ("_idle_s", "_links", "_look_s", "arrived", "arrived_batch")
 
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
         self._links: dict[int, _Link] = {}
         self._look_s = -inf
         self.arrived = 0
+        self.arrived_batch = 0
 
     def __len__(self) -> int:
         return len(self._links)
@@ -45,12 +49,13 @@ class LinkWindows:
         """A link closed."""
         self._links.pop(link_id, None)
 
-    def count(self, link_id: int, now_s: float) -> None:
-        """A call came over the link; unknown links are not counted."""
+    def count(self, link_id: int, priority: int, now_s: float) -> None:
+        """A call of a class came over the link; unknown links are not counted."""
         link = self._links.get(link_id)
         if link is not None:
             link.received += 1
             self.arrived += 1
+            self.arrived_batch += priority == LOWEST
             link.last_s = now_s
 
     def load_leaves(self, link_id: int, now_s: float) -> None:

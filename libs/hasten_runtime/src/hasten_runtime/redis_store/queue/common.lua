@@ -186,15 +186,42 @@ local function tell(line)
   lines[#lines + 1] = line
 end
 
-local function tell_changes()
-  if changes == 0 then
+-- Adds to the counts, all at once, and tells the changes.
+local function count_and_tell()
+  for state = WAITING, CANCELLED do
+    counts['s' .. state] = into[state] - out_of[state]
+  end
+  local fields, values, gone = {}, {}, {}
+  for field, by in pairs(counts) do
+    if by ~= 0 then
+      fields[#fields + 1] = field
+    end
+  end
+  local n = #fields
+  if n + changes == 0 then
     return
   end
-  local number = call('HINCRBY', KEYS[2], 'changes', changes)
-  local era = call('HGET', KEYS[2], 'era')
-  if not era then
-    era = string.format('%.0f', now_ms)
-    call('HSET', KEYS[2], 'era', era)
+  fields[n + 1], fields[n + 2] = 'changes', 'era'
+  local before = call('HMGET', KEYS[2], unpack(fields))
+  for i = 1, n do
+    local value = (before[i] or 0) + counts[fields[i]]
+    if value == 0 then
+      gone[#gone + 1] = fields[i]
+    else
+      values[#values + 1] = fields[i]
+      values[#values + 1] = value
+    end
+  end
+  local number = (before[n + 1] or 0) + changes
+  local era = before[n + 2] or string.format('%.0f', now_ms)
+  local m = #values
+  values[m + 1], values[m + 2], values[m + 3], values[m + 4] = 'changes', number, 'era', era
+  call('HSET', KEYS[2], unpack(values))
+  if #gone > 0 then
+    call('HDEL', KEYS[2], unpack(gone))
+  end
+  if changes == 0 then
+    return
   end
   local words = {'XADD', KEYS[4]}
   if number > CHANGES_MAX then
@@ -235,15 +262,7 @@ local function finish()
       end
     end
   end
-  for state = WAITING, CANCELLED do
-    counts['s' .. state] = into[state] - out_of[state]
-  end
-  for field, by in pairs(counts) do
-    if by ~= 0 and call('HINCRBY', KEYS[2], field, by) == 0 then
-      call('HDEL', KEYS[2], field)
-    end
-  end
-  tell_changes()
+  count_and_tell()
   for lane, place in pairs(grown) do
     tell('g' .. string.format('%.17g', place) .. ' ' .. lane)
   end

@@ -14,13 +14,15 @@ _ALONE: Final = 1
 _HEAD: Final = struct.Struct("<BBBHHddddddIIHHH")
 # What Redis has no need of: attempts_max, rows, elements, key_max, bytes of the key; then the key.
 _BODY: Final = struct.Struct("<HIQIH")
-# Number of the lane, factor and offset of the place, ms left, ms to the start, ms to keep, sizes.
-_FACTS: Final = struct.Struct("<HdddddII")
+# Factor and offset of the place, ms left, ms to the start, ms to keep, bytes of body and payload.
+_FACTS: Final = struct.Struct("<dddddII")
 _STATES: Final = {state.value: state for state in State}
 
 
-def new_task_to_args(task: NewTask, lane_number: int) -> tuple[bytes, bytes, bytes]:
-    """A task as `enqueue.lua` takes it. Raises ValueError for what no record has room for."""
+def new_task_to_args(task: NewTask) -> tuple[bytes, bytes, bytes]:
+    """A task as `enqueue.lua` takes it: its id, facts but for the number of its lane, and body with
+    payload. Raises ValueError for what no record has room for.
+    """
     if len(task.digest) != DIGEST_BYTES:
         raise ValueError(f"a digest has {DIGEST_BYTES} bytes")
     if not task.task_id.isprintable() or not task.task_id:
@@ -33,7 +35,6 @@ def new_task_to_args(task: NewTask, lane_number: int) -> tuple[bytes, bytes, byt
             + task.about
         )
         facts = _FACTS.pack(
-            lane_number,
             task.place.now_factor,
             task.place.offset,
             task.left_s * MS,

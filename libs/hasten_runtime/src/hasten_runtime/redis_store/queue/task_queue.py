@@ -14,6 +14,7 @@ from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import bounded, open_redis
 from hasten_runtime.redis_store.durability import Durability, Syncs
 from hasten_runtime.redis_store.queue.changes import ChangeFeed
+from hasten_runtime.redis_store.queue.gathering import Gathering
 from hasten_runtime.redis_store.queue.lanes import lane_from_bytes
 from hasten_runtime.redis_store.queue.memory import MemoryWatch
 from hasten_runtime.redis_store.queue.record import MS, new_task_to_args, record_from_bytes
@@ -86,20 +87,30 @@ class RedisTaskQueue:
         self._feed = ChangeFeed(self._waiting, self._scripts.keys["changes"])
         self._wakes = WakeListener(self._redis, self._scripts.channel, shard)
         self._shard = shard
+        self._enqueuing = Gathering(self._enqueue, most=ENQUEUE_MAX)
+        self._claiming = Gathering(self._claim, most=MOVE_MAX)
+        self._settling = Gathering(self._settle, most=MOVE_MAX)
 
     async def enqueue(self, tasks: Sequence[NewTask], limits: Limits) -> list[Outcome]:
         """Accepts tasks; see the port. Raises ValueError for what no record has room for."""
         if len(tasks) > ENQUEUE_MAX:
             raise ValueError(f"at most {ENQUEUE_MAX} tasks a call")
-        if not tasks:
+        # What no record has room for is found here, before others share the call.
+        items = [(task.lane, *new_task_to_args(task)) for task in tasks]
+        return await self._enqueuing.call(limits, items)
+
+    async def _enqueue(
+        self, limits: Limits, items: Sequence[tuple[Lane, bytes, bytes, bytes]]
+    ) -> list[Outcome]:
+        if not items:
             return []
-        numbers = _numbers(task.lane for task in tasks)
+        numbers = _numbers(lane for lane, *_ in items)
         args: list[Arg] = [
             *(limits.tasks_max, limits.bytes_max, limits.tenant_tasks_max, limits.tenant_bytes_max),
             int(await self._memory.full(limits.memory_share_max)),
         ]
-        for task in tasks:
-            args += new_task_to_args(task, numbers[task.lane])
+        for lane, task_id, facts, body in items:
+            args += (task_id, numbers[lane].to_bytes(2, "little") + facts, body)
         reply = await self._scripts.call("enqueue", list(numbers), args, syncs=self._syncs)
         return [_OUTCOMES[value] for value in reply.own]
 
@@ -255,6 +266,9 @@ class RedisTaskQueue:
         """Waiting tasks run from now on; see the port."""
         if len(claims) > MOVE_MAX:
             raise ValueError(f"at most {MOVE_MAX} tasks a call")
+        return await self._claiming.call(own, claims)
+
+    async def _claim(self, own: Term, claims: Sequence[Claiming]) -> list[TaskRecord | None]:
         numbers = _numbers(claim.lane for claim in claims)
         args: list[Arg] = []
         for claim in claims:
@@ -269,6 +283,9 @@ class RedisTaskQueue:
         """Ends attempts; see the port."""
         if len(settlements) > MOVE_MAX:
             raise ValueError(f"at most {MOVE_MAX} tasks a call")
+        return await self._settling.call(own, settlements)
+
+    async def _settle(self, own: Term, settlements: Sequence[Settlement]) -> list[bool]:
         lanes = _numbers(item.lane for item in settlements if item.state is State.WAITING)
         args: list[Arg] = [DEAD_KEEP_S * MS]
         for item in settlements:
