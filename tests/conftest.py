@@ -75,6 +75,24 @@ def redis_server(_redis_server_of_session: RedisServer) -> RedisServer:
     return _redis_server_of_session
 
 
+@pytest.fixture(scope="session")
+def _debian_redis_server_of_session() -> Iterator[RedisServer]:
+    server = RedisServer(program="redis-7.0")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def debian_redis_server(_debian_redis_server_of_session: RedisServer) -> RedisServer:
+    """As `redis_server`, of the lowest version that Hasten runs on."""
+    _debian_redis_server_of_session.command("CONFIG", "SET", "appendfsync", "everysec")
+    _debian_redis_server_of_session.command("FLUSHALL")
+    return _debian_redis_server_of_session
+
+
 @pytest.fixture
 def own_redis_server() -> Iterator[RedisServer]:
     """A real Redis of this test alone, to be killed, paused and restarted."""

@@ -24,7 +24,7 @@ def patient_registries(patient_redis: None, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(consul, "CALL_TIMEOUT_S", PATIENCE_S)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "redis-7.0"])
 async def shard(
     request: pytest.FixtureRequest, patient_redis: None, no_leaked_tasks: None
 ) -> AsyncIterator[QueueHarness]:
@@ -34,6 +34,7 @@ async def shard(
     if request.param == "memory":
         harness = MemoryQueueHarness()
     else:
-        harness = RedisQueueHarness(request.getfixturevalue("redis_server"))
+        name = "redis_server" if request.param == "redis" else "debian_redis_server"
+        harness = RedisQueueHarness(request.getfixturevalue(name))
     yield harness
     await harness.close()

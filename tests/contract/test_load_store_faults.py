@@ -1,6 +1,7 @@
 """A dead, hanging, full or lying Redis costs the caller one exception and hardly any time."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,6 +14,7 @@ from hasten_runtime.load_store import LoadStore, StoreUnavailable
 from hasten_runtime.redis_store import leased_map
 from hasten_runtime.redis_store.advice import check_redis
 from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, open_redis
+from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.leased_map import LeasedMap
 from hasten_runtime.redis_store.load import PROBE_PAUSE_S, RedisLoadStore
 from tests.contract.test_load_store import report
@@ -300,3 +302,54 @@ async def test_a_slow_redis_is_slow_for_its_callers_alone(own_redis_server: Redi
     own_redis_server.resume()
     assert await reading == {}
     await store.close()
+
+
+@pytest.mark.usefixtures("patient_redis")
+@pytest.mark.parametrize(
+    ("fsync", "fast", "durable"),
+    [
+        ("always", "loses nothing", "loses nothing"),
+        ("everysec", "last second or two", "run again"),
+        ("no", "half a minute", "run again"),
+    ],
+)
+async def test_what_a_class_of_durability_costs_and_loses_is_told(
+    fsync: str, fast: str, durable: str
+) -> None:
+    server = RedisServer("--appendfsync", fsync)
+    try:
+        server.start()
+        (sentence,) = await check_redis(server.url, Durability.FAST)
+        assert fast in sentence
+        if fsync == "no":
+            with pytest.raises(ValueError, match="appendfsync always"):
+                await check_redis(server.url, Durability.DURABLE)
+            return
+        (sentence,) = await check_redis(server.url, Durability.DURABLE)
+        assert durable in sentence
+        assert re.search(r"\d+\.\d ms here", sentence)
+    finally:
+        server.close()
+
+
+@pytest.mark.usefixtures("patient_redis")
+async def test_durable_is_refused_where_it_cannot_be_kept() -> None:
+    server = RedisServer("--appendonly", "no")
+    try:
+        server.start()
+        assert "last snapshot" in (await check_redis(server.url, Durability.FAST))[-1]
+        with pytest.raises(ValueError, match="appendonly yes"):
+            await check_redis(server.url, Durability.DURABLE)
+    finally:
+        server.close()
+
+
+@pytest.mark.usefixtures("patient_redis")
+async def test_a_redis_without_waitaof_is_durable_only_when_it_always_syncs(
+    debian_redis_server: RedisServer,
+) -> None:
+    with pytest.raises(ValueError, match="no WAITAOF"):
+        await check_redis(debian_redis_server.url, Durability.DURABLE)
+    debian_redis_server.command("CONFIG", "SET", "appendfsync", "always")
+    (sentence,) = await check_redis(debian_redis_server.url, Durability.DURABLE)
+    assert "loses nothing" in sentence

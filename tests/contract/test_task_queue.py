@@ -37,14 +37,6 @@ async def test_an_empty_shard_has_nothing(shard: QueueHarness) -> None:
     assert (stats.bytes_held, stats.oldest_s) == (0, 0.0)
 
 
-async def test_the_newest_position_is_that_of_the_last_change(shard: QueueHarness) -> None:
-    assert await shard.queue.newest() == ""
-    await shard.queue.enqueue([new_task(1), new_task(2)], Limits())
-    changes = await shard.queue.changes("", 10, 0.0)
-    assert await shard.queue.newest() == changes[-1].position
-    assert await shard.queue.changes(changes[-1].position, 10, 0.0) == []
-
-
 async def test_an_accepted_task_is_as_it_was_said(shard: QueueHarness) -> None:
     await shard.accept(
         new_task(

@@ -36,11 +36,18 @@ def _fetch_servers() -> ModuleType:
 
 @functools.cache
 def server_path(name: str) -> Path:
-    """Path of "redis-server" or "consul". A missing server fails the test with one sentence."""
+    """Path of "redis-server", "redis-7.0" or "consul".
+
+    A missing server fails the test with one sentence.
+    """
     module = _fetch_servers()
-    find = module.redis_server if name == "redis-server" else module.consul
+    find = {
+        "redis-server": module.redis_server,
+        "redis-7.0": module.debian_redis,
+        "consul": module.consul,
+    }
     try:
-        return Path(find())
+        return Path(find[name]())
     except module.ServerMissing as sentence:
         pytest.fail(str(sentence), pytrace=False)
 
@@ -113,11 +120,14 @@ class _Server:
 
 
 class RedisServer(_Server):
-    """A redis-server with an append-only file; `options` are further directives."""
+    """A redis-server with an append-only file; `options` are further directives, `program` is one
+    that `server_path` knows.
+    """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: str = "redis-server") -> None:
         super().__init__()
         self.port = free_port()
+        self._program = program
         self._options = options
 
     @property
@@ -150,7 +160,7 @@ class RedisServer(_Server):
     def _command(self) -> list[str]:
         directives = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         directives += ["--save", "", "--appendonly", "yes", "--daemonize", "no"]
-        return [str(server_path("redis-server")), *directives, *self._options]
+        return [str(server_path(self._program)), *directives, *self._options]
 
     def _ready(self) -> bool:
         try:

@@ -241,7 +241,9 @@ class Scheduler(Watched):
     def counts_agree_with_what_they_count(self) -> None:
         state = self.machine._state
         assert set(state.attempts.open) == set(self.picked)
-        assert self.machine.running == len(self.picked)
+        counts = self.machine.counts
+        assert counts.claiming + counts.running == len(self.picked)
+        assert counts.running >= len(self.at)
         tenants: Counter[str] = Counter()
         keys: Counter[tuple[str, str]] = Counter()
         for number, attempt in state.attempts.open.items():

@@ -233,7 +233,7 @@ def test_plain_lines_name_the_services_off_a_terminal(tmp_path: Path) -> None:
         assert mesh.wait() == 0
         for part in ("router on 127.0.0.1:", "worker-2 on 127.0.0.1:", "redis on", "ready in"):
             assert part in mesh.stdout
-        assert "stopping: router, 2 workers, redis (once more" in mesh.stdout
+        assert "stopping: router, scheduler, 2 workers, redis (once more" in mesh.stdout
         assert "\x1b" not in mesh.stdout
         assert mesh.nothing_left()
 

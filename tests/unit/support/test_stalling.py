@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.stalling import StallingLoop, elsewhere, inside
+from tests.support.virtual_time import elapse
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def loop() -> Iterator[StallingLoop]:
 async def ticking(ticks: list[float]) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         ticks.append(loop.time())
 
 
@@ -30,14 +31,14 @@ def test_a_stopped_process_stands_still_and_the_others_go_on(loop: StallingLoop)
         for name, own in ticks.items():
             with inside(name):
                 tasks.append(asyncio.create_task(ticking(own)))
-        await asyncio.sleep(2.5)
+        await elapse(2.5)
         loop.stop_process("a")
         assert loop.is_stopped("a")
-        await asyncio.sleep(10.0)
+        await elapse(10.0)
         assert [len(own) for own in ticks.values()] == [2, 12]
         began_s = loop.time()
         loop.continue_process("a")
-        await asyncio.sleep(0.001)
+        await elapse(0.001)
         # It finds out late that a second has passed, and that it was ten.
         assert ticks["a"][2:] == [began_s]
         for task in tasks:
@@ -61,10 +62,10 @@ def test_a_timeout_that_passed_while_its_process_stood_still_is_one(loop: Stalli
             event = asyncio.Event()
             with inside("a"):
                 task = asyncio.create_task(waits(event))
-            await asyncio.sleep(0.1)
+            await elapse(0.1)
             loop.stop_process("a")
             loop.call_later(set_s, event.set, context=elsewhere())
-            await asyncio.sleep(5.0)
+            await elapse(5.0)
             assert not task.done()
             loop.continue_process("a")
             answers.append((await task, expected))
@@ -75,7 +76,7 @@ def test_a_timeout_that_passed_while_its_process_stood_still_is_one(loop: Stalli
 
 def test_what_is_done_elsewhere_goes_on(loop: StallingLoop) -> None:
     async def work(done: list[float]) -> None:
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         done.append(loop.time())
 
     async def story() -> None:
@@ -83,7 +84,7 @@ def test_what_is_done_elsewhere_goes_on(loop: StallingLoop) -> None:
         with inside("a"):
             task = asyncio.create_task(work(done), context=elsewhere())
         loop.stop_process("a")
-        await asyncio.sleep(2.0)
+        await elapse(2.0)
         assert len(done) == 1
         await task
 

@@ -1,22 +1,18 @@
-"""What `hasten submit`, `hasten task`, `hasten queue` and `hasten dead` do."""
+"""What `hasten submit` and `hasten task` do."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hasten_cli.calls import ANSWER_S_MAX, client, command_error, task_client
-from hasten_cli.durations import format_duration
-from hasten_cli.failures import CommandError
-from hasten_cli.output import print_json, print_table
+from hasten_cli.output import print_json
+from hasten_cli.task_shown import print_ended, print_task, task_as_json
 
 if TYPE_CHECKING:
-    from hasten_client import HastenError, NewTask, Task
-    from hasten_client.task_views import TaskPage
+    from hasten_client import NewTask, Task
 
-_COLUMNS: Final = ("task", "tenant", "state", "model", "class>", "age>", "left>", "attempts>")
-PAGE: Final = 500
 
 T = TypeVar("T")
 
@@ -63,7 +59,7 @@ def submit(options: SubmitOptions, *, as_json: bool) -> None:
             )
             ended = list(_counted(waits, len(outcomes), "ended"))
     if options.wait:
-        _print_ended(ended, as_json=as_json)
+        print_ended(ended, as_json=as_json)
     elif as_json:
         print_json(
             {"tasks": [{"id": one.request_id, "repeated": one.repeated} for one in outcomes]}
@@ -123,7 +119,7 @@ def get(address: str, task_id: str, tenant: str, *, as_json: bool) -> None:
     """Prints a task as it is now."""
     with task_client(address) as scheduler:
         task = scheduler.get(task_id, tenant=tenant, deadline_s=ANSWER_S_MAX)
-    _print_task(task, as_json=as_json)
+    print_task(task, as_json=as_json)
 
 
 def wait(
@@ -135,7 +131,7 @@ def wait(
             scheduler.wait(task_id, tenant=tenant, deadline_s=timeout_s) for task_id in task_ids
         )
         ended = list(_counted(waits, len(task_ids), "ended"))
-    _print_ended(ended, as_json=as_json)
+    print_ended(ended, as_json=as_json)
 
 
 def cancel(address: str, task_ids: Sequence[str], tenant: str, *, as_json: bool) -> None:
@@ -161,7 +157,7 @@ def explain(address: str, task_id: str, tenant: str, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "task": _as_json(said.task),
+                "task": task_as_json(said.task),
                 "reasons": list(said.reasons),
                 "lane_waiting": said.lane_waiting,
                 "owner": asdict(said.owner),
@@ -192,7 +188,7 @@ def update(
             time_left_s=time_left_s,
             deadline_s=ANSWER_S_MAX,
         )
-    _print_task(task, as_json=as_json)
+    print_task(task, as_json=as_json)
 
 
 def watch(address: str, tenant: str | None, model: str, position: str, *, as_json: bool) -> None:
@@ -206,249 +202,3 @@ def watch(address: str, tenant: str | None, model: str, position: str, *, as_jso
                 print_json(asdict(change))
             else:
                 print(f"{change.state:<10} {change.model:<24} {change.request_id}", flush=True)
-
-
-# --- many -----------------------------------------------------------------------------
-
-
-def list_tasks(  # noqa: PLR0913  (one an option)
-    address: str,
-    *,
-    tenant: str | None,
-    model: str,
-    states: Sequence[str],
-    labels: Sequence[str],
-    most: int,
-    as_json: bool,
-) -> None:
-    """Prints tasks."""
-    wanted = dict(label.partition("=")[::2] for label in labels)
-    with task_client(address) as scheduler:
-
-        def page(token: str, size: int) -> "TaskPage":
-            return scheduler.page(
-                tenant=tenant,
-                model=model,
-                states=states,
-                labels=wanted,
-                page_size=size,
-                page_token=token,
-                deadline_s=ANSWER_S_MAX,
-            )
-
-        _print_tasks(_paged(page, most), as_json=as_json, empty="no such tasks")
-
-
-def list_dead(address: str, tenant: str | None, model: str, most: int, *, as_json: bool) -> None:
-    """Prints dead tasks with their errors."""
-    with task_client(address) as scheduler:
-
-        def page(token: str, size: int) -> "TaskPage":
-            return scheduler.dead_page(
-                tenant=tenant,
-                model=model,
-                page_size=size,
-                page_token=token,
-                deadline_s=ANSWER_S_MAX,
-            )
-
-        tasks = _paged(page, most)
-    if as_json:
-        print_json({"tasks": [_as_json(task) for task in tasks]})
-        return
-    print_table(
-        ("task", "tenant", "model", "attempts>", "why"),
-        [
-            (task.request_id, task.tenant, task.model, str(task.attempts), str(task.error or ""))
-            for task in tasks
-        ],
-        empty="no dead tasks",
-    )
-
-
-def requeue(address: str, task_ids: Sequence[str], tenant: str, *, as_json: bool) -> None:
-    """Has dead tasks wait again. Raises CommandError if one is not dead."""
-    with task_client(address) as scheduler:
-        sorted_ = scheduler.requeue_dead(task_ids, tenant=tenant, deadline_s=ANSWER_S_MAX)
-    _print_sorted("requeued", sorted_.done, sorted_.not_dead, as_json=as_json)
-
-
-def drop(address: str, task_ids: Sequence[str], tenant: str, *, as_json: bool) -> None:
-    """Forgets dead tasks. Raises CommandError if one is not dead."""
-    with task_client(address) as scheduler:
-        sorted_ = scheduler.drop_dead(task_ids, tenant=tenant, deadline_s=ANSWER_S_MAX)
-    _print_sorted("dropped", sorted_.done, sorted_.not_dead, as_json=as_json)
-
-
-def pause(address: str, tenant: str | None, model: str, *, paused: bool, as_json: bool) -> None:
-    """Pauses or resumes tasks, and says so."""
-    with task_client(address) as scheduler:
-        act = scheduler.pause if paused else scheduler.resume
-        act(tenant=tenant, model=model, deadline_s=ANSWER_S_MAX)
-    done = "paused" if paused else "resumed"
-    if as_json:
-        print_json({"done": done, "tenant": tenant, "model": model})
-    else:
-        print(f"{done}: tenant {tenant if tenant is not None else 'any'}, model {model or 'any'}")
-
-
-def purge(address: str, tenant: str, *, as_json: bool) -> None:
-    """Forgets all tasks of a tenant, and says how many."""
-    with task_client(address) as scheduler:
-        purged, cancelled = scheduler.purge(tenant)
-    if as_json:
-        print_json({"purged": purged, "cancelled": cancelled})
-    else:
-        print(f"{purged} tasks are forgotten, {cancelled} of them had not ended")
-
-
-def stats(address: str, *, as_json: bool) -> None:
-    """Prints counts."""
-    with task_client(address) as scheduler:
-        counts = scheduler.stats(deadline_s=ANSWER_S_MAX)
-    if as_json:
-        print_json(asdict(counts))
-        return
-    told = ", ".join(f"{count} {state}" for state, count in counts.states.items())
-    print(told or "no tasks")
-    for scope in counts.paused:
-        tenant = "any" if scope.tenant is None else scope.tenant
-        print(f"paused: tenant {tenant}, model {scope.model or 'any'}")
-    for one in counts.owners:
-        print(f"shard {one.shard}: owned by {one.owner or 'nobody'}")
-    if counts.lanes:
-        print(f"the oldest waits for {format_duration(counts.oldest_s)}")
-        print_table(
-            ("tenant", "model", "class>", "waiting>"),
-            [
-                (lane.tenant, lane.model, str(lane.priority), str(lane.waiting))
-                for lane in counts.lanes
-            ],
-            empty="",
-        )
-
-
-# --- printing -------------------------------------------------------------------------
-
-
-def _paged(page: "Callable[[str, int], TaskPage]", most: int) -> "list[Task]":
-    found: list[Task] = []
-    token = ""
-    while len(found) < most:
-        got = page(token, min(PAGE, most - len(found)))
-        found += got.tasks
-        token = got.next_page_token
-        if not token:
-            break
-    return found
-
-
-def _print_tasks(tasks: "Sequence[Task]", *, as_json: bool, empty: str) -> None:
-    if as_json:
-        print_json({"tasks": [_as_json(task) for task in tasks]})
-        return
-    print_table(
-        _COLUMNS,
-        [
-            (
-                task.request_id,
-                task.tenant,
-                task.state,
-                task.model,
-                str(task.priority),
-                format_duration(task.age_s),
-                _left(task),
-                f"{task.attempts}/{task.attempts_max}",
-            )
-            for task in tasks
-        ],
-        empty=empty,
-    )
-
-
-def _left(task: "Task") -> str:
-    if task.time_left_s is None:
-        return "-"
-    return format_duration(task.time_left_s) if task.time_left_s > 0 else "over"
-
-
-def _print_ended(tasks: "Sequence[Task]", *, as_json: bool) -> None:
-    """Prints tasks that have ended. Raises CommandError if one did not end well."""
-    if as_json:
-        print_json({"tasks": [_as_json(task) for task in tasks]})
-    elif len(tasks) == 1:
-        _print_task(tasks[0], as_json=False)
-    else:
-        _print_tasks(tasks, as_json=False, empty="no tasks")
-    bad = [task for task in tasks if task.state != "done"]
-    if bad:
-        first = bad[0]
-        raise CommandError(
-            f"{len(bad)} of {len(tasks)} tasks did not end well; the first: {first.request_id} is "
-            f"{first.state}{f': {first.error}' if first.error else ''}",
-            next_step="see hasten dead list" if first.state == "dead" else "",
-            facts={"not_done": [task.request_id for task in bad]},
-        )
-
-
-def _print_task(task: "Task", *, as_json: bool) -> None:
-    if as_json:
-        print_json(_as_json(task))
-        return
-    print(f"{task.request_id}  {task.state}  {task.model}  class {task.priority}", end="")
-    print(f"  age {format_duration(task.age_s)}  attempts {task.attempts}/{task.attempts_max}")
-    if task.error is not None:
-        print(f"  {task.error}")
-    if task.result is not None:
-        from hasten_cli.infer_verb import print_outputs
-
-        print_outputs(task.result)
-
-
-def _print_sorted(done: str, ids: Sequence[str], not_dead: Sequence[str], *, as_json: bool) -> None:
-    if as_json:
-        print_json({done: list(ids), "not_dead": list(not_dead)})
-    else:
-        for task_id in ids:
-            print(f"{task_id} {done}")
-    if not_dead:
-        raise CommandError(
-            f"no dead tasks: {', '.join(not_dead)}",
-            next_step="see which are: hasten dead list",
-            facts={"not_dead": list(not_dead)},
-        )
-
-
-def _as_json(task: "Task") -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "id": task.request_id,
-        "tenant": task.tenant,
-        "state": task.state,
-        "model": task.model,
-        "priority": task.priority,
-        "age_s": task.age_s,
-        "time_left_s": task.time_left_s,
-        "start_in_s": task.start_in_s,
-        "ended_s": task.ended_s,
-        "attempts": task.attempts,
-        "attempts_max": task.attempts_max,
-        "runs": task.runs,
-        "labels": dict(task.labels),
-        "key": task.concurrency_key,
-    }
-    if task.error is not None:
-        said["error"] = _error(task.error)
-    if task.result is not None:
-        from hasten_cli.infer_verb import outputs_as_json
-
-        said["outputs"] = outputs_as_json(task.result)
-    return said
-
-
-def _error(error: "HastenError") -> dict[str, Any]:
-    return {
-        "reason": error.reason,
-        "status": error.status,
-        "message": error.message,
-        "metadata": dict(error.metadata),
-    }

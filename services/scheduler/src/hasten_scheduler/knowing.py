@@ -5,11 +5,15 @@ from typing import Final, Protocol
 
 from hasten_policy.fleet.views import WorkerView
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.explain import Explanation
+from hasten_policy.scheduler.tasks import Lane
 from hasten_policy.short import short
 from hasten_runtime.clock import Clock
 
 TAKING: Final = frozenset({"ready", "slow_start", "suspect", "ejected"})
 """Standings of workers whose models are known."""
+_SAID_ANYHOW: Final = frozenset({"not_owned", "paused", "no_worker"})
+"""Hurdles that every scheduler can see."""
 
 
 class FleetMachine(Protocol):
@@ -25,6 +29,10 @@ class FleetMachine(Protocol):
 
     def views(self, *, now_s: float) -> Sequence[WorkerView]:
         """All workers."""
+        ...
+
+    def explain(self, shard: int, lane: Lane, task_id: str, *, now_s: float) -> Explanation:
+        """Why a task of one of its shards does not run yet."""
         ...
 
 
@@ -43,6 +51,11 @@ class Knowledge:
     def serves(self, model: str, version: str) -> bool:
         """A worker would run it now."""
         return self._machine.serves(model, version)
+
+    def hurdles(self, shard: int, lane: Lane, task_id: str) -> list[str]:
+        """What must happen before a waiting task runs, as far as its owner alone knows it."""
+        said = self._machine.explain(shard, lane, task_id, now_s=self._clock.now_s())
+        return [hurdle.message for hurdle in said.hurdles if hurdle.name not in _SAID_ANYHOW]
 
     def refuses(self, model: str, version: str) -> Refusal | None:
         """Why tasks of this model are not taken; None when they are.

@@ -35,6 +35,10 @@ class Serving(Protocol):
         """A worker would run it now."""
         ...
 
+    def hurdles(self, shard: int, lane: Lane, task_id: str) -> list[str]:
+        """What must happen before a waiting task runs, as far as its owner alone knows it."""
+        ...
+
 
 class Operator:
     """Asks all shards.
@@ -252,6 +256,8 @@ class Operator:
                 reasons.append(f"paused: tenant {tenant or 'any'}, model {model or 'any'}")
         if not self._serving.serves(*_model(lane)):
             reasons.append(f"no worker serves {lane.model} now")
+        if record.state is State.WAITING:
+            reasons += self._serving.hurdles(found.door.shard, lane, record.task_id)
         if waiting > 1:
             reasons.append(f"{waiting} tasks wait in its lane, which goes by its order")
         return reasons or ["it waits for a worker with room"]

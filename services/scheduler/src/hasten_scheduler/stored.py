@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from hasten.common.v1.failure_pb2 import Failure
 from hasten.scheduler.v1 import stored_task_pb2 as stored
 from hasten_policy.reasons import Reason, Refusal
@@ -49,8 +51,13 @@ class Payloads:
             return inline(data)
 
     async def decode(self, payload: bytes) -> bytes | None:
-        """The bytes; None when they are gone. Raises StoreUnavailable."""
-        kept = stored.Payload.FromString(payload)
+        """The bytes; None when they are gone, or nobody can read where they lie. Raises
+        StoreUnavailable.
+        """
+        try:
+            kept = stored.Payload.FromString(payload)
+        except DecodeError:
+            return None
         if kept.WhichOneof("content") == "inline":
             return kept.inline
         if self._store is None:
@@ -79,12 +86,20 @@ def about(labels: Mapping[str, str], traceparent: str) -> bytes:
 
 def labels_of(said: bytes) -> Mapping[str, str]:
     """The labels in what `about` made."""
-    return stored.About.FromString(said).labels if said else {}
+    return _about(said).labels if said else {}
 
 
 def traceparent_of(said: bytes) -> str:
     """The trace context in what `about` made."""
-    return stored.About.FromString(said).traceparent if said else ""
+    return _about(said).traceparent if said else ""
+
+
+def _about(said: bytes) -> stored.About:
+    """Never raises: what nobody can read must keep no task from running."""
+    try:
+        return stored.About.FromString(said)
+    except DecodeError:
+        return stored.About()
 
 
 def failure(refusal: Refusal) -> bytes:
@@ -94,4 +109,7 @@ def failure(refusal: Refusal) -> bytes:
 
 def refusal_of(result: bytes) -> Refusal:
     """What `failure` made."""
-    return wire.failure_from_wire(Failure.FromString(result))
+    try:
+        return wire.failure_from_wire(Failure.FromString(result))
+    except DecodeError:
+        return Refusal(Reason.INTERNAL, "why the task has no answer cannot be read any more")

@@ -116,18 +116,16 @@ async def open_scheduler(
         seed = settings.seed if settings.seed is not None else secrets.randbits(63)
         policy = settings.scheduler_policy()
         machine = SchedulerMachine(policy, rng=Random(seed))  # noqa: S311  (spreads load; no secret)
+        queues = _queues(settings, around)
+        shards = _shards(settings, queues, around)
         recorder = around.recorder(
             settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
         )
-        queues = _queues(settings, around)
-        shards = _shards(settings, queues, around)
         meter = Meter(counts, around.traces, around.clock)
         shell = Shell(recorded(machine, recorder), around.clock, meter, shards.ends)
         around.stack.callback(shell.close)
-        discovery = around.discovery(settings.discovery_settings())
-        opener = _link_opener(settings, shell, around, seed)
-        roster = Roster(discovery, shell, opener, settings.link.roster_limits())
         around.measure_host(shell.host_lagged)
+        roster = _roster(settings, shell, around, seed)
         payloads = _payloads(settings)
         owning = Owning(
             shell, queues, shards.ends, payloads=payloads, clock=around.clock, failed=failed
@@ -135,34 +133,19 @@ async def open_scheduler(
         election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
         around.stack.push_async_callback(election.close)
         tenure = _tenure(settings, around, owning, election)
-        counts.watch(
-            running=lambda: shell.running,
-            shards=lambda: len(shell.owned),
-            waiters=lambda: shards.waiting,
-            away=lambda: len(shards.faults()),
-        )
+        _watch(counts, shell, shards)
         knowledge = Knowledge(machine, around.clock)
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        servicer = TaskServicer(
-            acceptor,
-            submitter,
-            finder,
-            Operator(finder, election, knowledge),
-            Watchers(shards.doors, shards.feeds),
-        )
+        operator = Operator(finder, election, knowledge)
+        watchers = Watchers(shards.doors, shards.feeds)
+        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        front = scheduler_front(
-            settings.address,
-            submitter=submitter,
-            servicer=servicer,
-            fanout=InferenceFanout(
-                crew, knowledge, around.readiness, version=version("hasten-scheduler")
-            ),
-            limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
-            interceptors=around.traces.server_interceptors(),
+        fanout = InferenceFanout(
+            crew, knowledge, around.readiness, version=version("hasten-scheduler")
         )
+        front = _front(settings, around, submitter, servicer, fanout)
         yield Scheduler(
             shell=shell,
             front=front,
@@ -175,6 +158,32 @@ async def open_scheduler(
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
+    counts.watch(
+        running=lambda: shell.running,
+        shards=lambda: len(shell.owned),
+        waiters=lambda: shards.waiting,
+        away=lambda: len(shards.faults()),
+    )
+
+
+def _front(
+    settings: SchedulerSettings,
+    around: Surroundings,
+    submitter: Submitter,
+    servicer: TaskServicer,
+    fanout: InferenceFanout,
+) -> GrpcFront:
+    return scheduler_front(
+        settings.address,
+        submitter=submitter,
+        servicer=servicer,
+        fanout=fanout,
+        limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
+        interceptors=around.traces.server_interceptors(),
+    )
 
 
 def _payloads(settings: SchedulerSettings) -> Payloads:
@@ -231,6 +240,12 @@ def _tenure(
     tenure = Tenure(candidate, peers, shards=settings.queue.shards)
     owning.term_of = tenure.term
     return tenure
+
+
+def _roster(settings: SchedulerSettings, shell: Shell, around: Surroundings, seed: int) -> Roster:
+    discovery = around.discovery(settings.discovery_settings())
+    opener = _link_opener(settings, shell, around, seed)
+    return Roster(discovery, shell, opener, settings.link.roster_limits())
 
 
 def _link_opener(

@@ -7,53 +7,61 @@ import typer
 from hasten_cli.failures import reported
 from hasten_cli.options import TASKS_ADDRESS, AsJson, TasksAddress, Tenant, duration
 
+Model = Annotated[str, typer.Argument(help="Model name.", show_default=False)]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME=VALUE",
+        help="One input: JSON or text, @file.npy, @file.json, @random, @zeros or @ones.",
+        show_default=False,
+    ),
+]
+Id = Annotated[
+    str,
+    typer.Option(
+        "--id", help="Names the task: repeated with it, this finds the first one. [fresh]"
+    ),
+]
+Deadline = Annotated[
+    float | None, duration("Time within which the answer is of use, as 10m. [default: none]")
+]
+StartIn = Annotated[float | None, duration("It must not start before, as 30s. [default: at once]")]
+Keep = Annotated[
+    float | None, duration("Its outcome is kept for so long, as 1h. [the scheduler's setting]")
+]
+Attempts = Annotated[
+    int | None, typer.Option(min=1, max=100, help="Most attempts. [the scheduler's setting]")
+]
+Priority = Annotated[
+    str, typer.Option(help="high, normal, low, batch, or a level: 1 is the highest.")
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", "-l", metavar="NAME=VALUE", help="To find it by."),
+]
+Key = Annotated[str, typer.Option(help="Of the tasks with the same key only one runs at once.")]
+Version = Annotated[str, typer.Option("--version", help="Model version.", show_default=False)]
+Count = Annotated[int, typer.Option(min=1, help="Submit so many of them.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until all have ended.")]
+
 
 def submit(  # noqa: PLR0913, PLR0917  (one parameter an option)
-    model: Annotated[str, typer.Argument(help="Model name.", show_default=False)],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="NAME=VALUE",
-            help="One input: JSON or text, @file.npy, @file.json, @random, @zeros or @ones.",
-            show_default=False,
-        ),
-    ] = None,
-    task_id: Annotated[
-        str,
-        typer.Option(
-            "--id", help="Names the task: repeated with it, this finds the first one. [fresh]"
-        ),
-    ] = "",
-    deadline: Annotated[
-        float | None, duration("Time within which the answer is of use, as 10m. [default: none]")
-    ] = None,
-    start_in: Annotated[
-        float | None, duration("It must not start before, as 30s. [default: at once]")
-    ] = None,
-    keep: Annotated[
-        float | None, duration("Its outcome is kept for so long, as 1h. [the scheduler's setting]")
-    ] = None,
-    attempts: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Most attempts. [the scheduler's setting]")
-    ] = None,
-    priority: Annotated[
-        str, typer.Option(help="high, normal, low, batch, or a level: 1 is the highest.")
-    ] = "normal",
+    model: Model,
+    inputs: Inputs = None,
+    task_id: Id = "",
+    deadline: Deadline = None,
+    start_in: StartIn = None,
+    keep: Keep = None,
+    attempts: Attempts = None,
+    priority: Priority = "normal",
     tenant: Tenant = "",
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", "-l", metavar="NAME=VALUE", help="To find it by."),
-    ] = None,
-    key: Annotated[
-        str, typer.Option(help="Of the tasks with the same key only one runs at once.")
-    ] = "",
-    version: Annotated[
-        str, typer.Option("--version", help="Model version.", show_default=False)
-    ] = "",
-    count: Annotated[int, typer.Option(min=1, help="Submit so many of them.")] = 1,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all have ended.")] = False,
+    label: Labels = None,
+    key: Key = "",
+    version: Version = "",
+    count: Count = 1,
+    wait: Wait = False,
     address: TasksAddress = TASKS_ADDRESS,
     as_json: AsJson = False,
 ) -> None:

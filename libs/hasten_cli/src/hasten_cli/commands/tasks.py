@@ -96,10 +96,10 @@ def list_tasks(  # noqa: PLR0913, PLR0917  (one parameter an option)
 
     For example: hasten task list --state running --model risk
     """
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.list_tasks(
+        queue_verbs.list_tasks(
             address,
             tenant=tenant,
             model=model,
@@ -184,10 +184,10 @@ def explain(
 @queue.command()
 def stats(address: TasksAddress = TASKS_ADDRESS, as_json: AsJson = False) -> None:
     """Count tasks by state and lane, and say who owns which shard."""
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.stats(address, as_json=as_json)
+        queue_verbs.stats(address, as_json=as_json)
 
 
 @queue.command()
@@ -201,10 +201,10 @@ def pause(
 
     For example: hasten queue pause --model risk
     """
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.pause(address, tenant, model, paused=True, as_json=as_json)
+        queue_verbs.pause(address, tenant, model, paused=True, as_json=as_json)
 
 
 @queue.command()
@@ -215,10 +215,10 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Take a pause of the same scope back."""
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.pause(address, tenant, model, paused=False, as_json=as_json)
+        queue_verbs.pause(address, tenant, model, paused=False, as_json=as_json)
 
 
 @queue.command()
@@ -228,10 +228,10 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """End and forget all tasks of a tenant."""
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.purge(address, tenant, as_json=as_json)
+        queue_verbs.purge(address, tenant, as_json=as_json)
 
 
 @dead.command("list")
@@ -243,10 +243,10 @@ def list_dead(
     as_json: AsJson = False,
 ) -> None:
     """List dead tasks, and why they were given up."""
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.list_dead(address, tenant, model, most, as_json=as_json)
+        queue_verbs.list_dead(address, tenant, model, most, as_json=as_json)
 
 
 @dead.command()
@@ -257,10 +257,10 @@ def requeue(
     as_json: AsJson = False,
 ) -> None:
     """Have dead tasks wait again, as if they were new."""
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.requeue(address, task_ids, tenant, as_json=as_json)
+        queue_verbs.requeue(address, task_ids, tenant, as_json=as_json)
 
 
 @dead.command()
@@ -271,7 +271,7 @@ def drop(
     as_json: AsJson = False,
 ) -> None:
     """Forget dead tasks."""
-    from hasten_cli import task_verbs
+    from hasten_cli import queue_verbs
 
     with reported(as_json=as_json):
-        task_verbs.drop(address, task_ids, tenant, as_json=as_json)
+        queue_verbs.drop(address, task_ids, tenant, as_json=as_json)

@@ -37,6 +37,7 @@ from hasten_policy.scheduler.events import (
     Woke,
 )
 from hasten_policy.scheduler.expiry import attempt_due, expire
+from hasten_policy.scheduler.explain import Explanation, SchedulerCounts, counts_of, explain
 from hasten_policy.scheduler.lanes import LaneWindow, ShardLanes
 from hasten_policy.scheduler.losses import (
     rescue,
@@ -48,6 +49,7 @@ from hasten_policy.scheduler.losses import (
 from hasten_policy.scheduler.picks import dispatch
 from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_policy.scheduler.state import TIMER_EXPIRY, SchedulerState
+from hasten_policy.scheduler.tasks import Lane
 from hasten_policy.scheduler.windows import (
     flush,
     lane_grew,
@@ -107,15 +109,13 @@ class SchedulerMachine:
     # --- looking in -------------------------------------------------------------------
 
     @property
-    def running(self) -> int:
-        """Attempts that have not ended, those that the store has not claimed yet included."""
-        return len(self._state.attempts.open)
+    def counts(self) -> SchedulerCounts:
+        """What metrics tell of it."""
+        return counts_of(self._state)
 
-    @property
-    def known(self) -> int:
-        """Waiting tasks that are known, of all lanes."""
-        shards = self._state.shards.values()
-        return sum(lane.known for shard in shards for lane in shard.lanes.values())
+    def explain(self, shard: int, lane: Lane, task_id: str, *, now_s: float) -> Explanation:
+        """Where a task of one of its shards is, and what must happen before it runs."""
+        return explain(self._state, shard, lane, task_id, now_s)
 
     def serves(self, model: str, version: str) -> bool:
         """Some open worker has it ready."""

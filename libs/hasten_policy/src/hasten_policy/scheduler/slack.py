@@ -83,6 +83,16 @@ class Slack:
         self._policy = policy
         self._gates: dict[WorkerRecord, Gate] = {}
 
+    @property
+    def shut(self) -> int:
+        """Gates that are shut."""
+        return sum(gate.shut for gate in self._gates.values())
+
+    def is_shut(self, worker: WorkerRecord) -> bool:
+        """The worker gets no tasks, as calls wait there."""
+        gate = self._gates.get(worker)
+        return gate is not None and gate.shut
+
     def gate(self, worker: WorkerRecord) -> Gate:
         """That of a worker, which begins with a step."""
         found = self._gates.get(worker)

@@ -140,13 +140,24 @@ class Tenants:
         """Tenants that were served no more than this may be picked; None when none may."""
         for _, _, tenant in self._line:
             if tenant.eligible:
-                lagging_s = self.served_s - self._policy.tenant_lag_s
+                lagging_s = self._lagging_s
                 if tenant.served_s < lagging_s:
                     # It could not be served, and does not get all that time back at once.
                     tenant.charge((lagging_s - tenant.served_s) * tenant.weight)
                 self.served_s = max(self.served_s, tenant.served_s)
                 return tenant.served_s + self._horizon_s
         return None
+
+    def ahead_s(self, tenant: Tenant) -> float:
+        """Seconds by which the tenant was served too much to be picked; 0 when it may be."""
+        least_s = next((served_s for served_s, _, each in self._line if each.eligible), None)
+        if least_s is None:
+            return 0.0
+        return max(0.0, tenant.served_s - max(least_s, self._lagging_s) - self._horizon_s)
+
+    @property
+    def _lagging_s(self) -> float:
+        return self.served_s - self._policy.tenant_lag_s
 
     # --- for Tenant -------------------------------------------------------------------
 

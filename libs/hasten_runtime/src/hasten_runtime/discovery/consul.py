@@ -11,12 +11,12 @@ import aiohttp
 import consul
 from consul.base import Response
 
-from hasten_runtime.consul_client import open_consul
+from hasten_runtime.consul_client import duration, open_consul, parse, split
 from hasten_runtime.discovery import consul_wire
 from hasten_runtime.discovery.port import Instance
-from hasten_runtime.discovery.reading import UNREADABLE
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.protocol_names import INFERENCE_SERVICE
+from hasten_runtime.unreadable import UNREADABLE
 
 CALL_TIMEOUT_S: Final = 2.0
 """For everything but blocking queries."""
@@ -58,7 +58,7 @@ class ConsulRegistry:
 
     def __init__(self, options: ConsulOptions) -> None:
         self._options = options
-        consul_wire.parse(options.address)  # A bad one is told now, not at the first call.
+        parse(options.address)  # A bad one is told now, not at the first call.
         self._announced: set[str] = set()
         self._client: Any = None
 
@@ -117,7 +117,7 @@ class ConsulRegistry:
             return False
 
     async def _register(self, instance: Instance, service_id: str) -> None:
-        host, port = consul_wire.split(instance.address)
+        host, port = split(instance.address)
         if self._options.check == "grpc":
             # Not the server as a whole, which one broken model makes unready: the others serve.
             check = consul.Check.grpc(
@@ -126,7 +126,7 @@ class ConsulRegistry:
                 timeout=GRPC_CHECK_TIMEOUT,
             )
         else:
-            check = consul.Check.ttl(consul_wire.duration(self._options.ttl_s))
+            check = consul.Check.ttl(duration(self._options.ttl_s))
         await self.client.agent.service.register(
             self._name(instance.service),
             service_id=service_id,
@@ -178,7 +178,7 @@ class ConsulReader:
         # Any server may answer, the leader or not; how current it is, is checked on arrival.
         params: list[tuple[str, str]] = [("passing", "1"), ("stale", "")]
         if index:
-            params += [("index", str(index)), ("wait", consul_wire.duration(self._wait_s))]
+            params += [("index", str(index)), ("wait", duration(self._wait_s))]
         client = self._registry.client
         if client.dc:
             params.append(("dc", client.dc))

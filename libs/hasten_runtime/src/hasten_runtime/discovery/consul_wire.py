@@ -6,8 +6,9 @@ from consul.base import Response
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
-from hasten_runtime.discovery.reading import UNREADABLE, instance_of
+from hasten_runtime.discovery.reading import instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
+from hasten_runtime.unreadable import UNREADABLE
 
 _log = logs.logger(__name__)
 
@@ -53,23 +54,3 @@ def instances(service: str, id_prefix: str, entries: Any) -> list[Instance]:  # 
         if instance_id not in newest or newest[instance_id][0] < modified:
             newest[instance_id] = (modified, instance)
     return [instance for _, instance in newest.values()]
-
-
-def duration(seconds: float) -> str:
-    """As Consul writes durations."""
-    return f"{max(1, round(seconds * 1000))}ms"
-
-
-def split(address: str) -> tuple[str, int]:
-    """Host, without brackets, and port. Raises ValueError."""
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def parse(address: str) -> tuple[str, str, int]:
-    """Scheme, host as in a URL, and port of an agent's HTTP API. Raises ValueError."""
-    scheme, separator, rest = address.rpartition("://")
-    host, port = split(rest.rstrip("/"))
-    if (separator and scheme not in {"http", "https"}) or not host:
-        raise ValueError(f"a Consul address is host:port or http(s)://host:port, not {address!r}")
-    return scheme or "http", f"[{host}]" if ":" in host else host, port

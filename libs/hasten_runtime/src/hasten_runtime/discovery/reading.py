@@ -17,18 +17,6 @@ META_ENTRIES_MAX: Final = 64
 META_CHARS_MAX: Final = 1024
 PORT_MAX: Final = 65535
 
-UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    # JSON that is nested deeper than the interpreter's stack.
-    RecursionError,
-)
-"""What reading a single entry may raise, whatever is in it."""
-
 # Neither blanks nor a path: a host name, an IPv4 address or an IPv6 address in brackets.
 _HOST: Final = re.compile(r"\A(?:\[[0-9A-Za-z:.%_-]+\]|[^\s\[\]/:@]+)\Z")
 

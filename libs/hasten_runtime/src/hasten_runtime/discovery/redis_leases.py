@@ -6,12 +6,13 @@ from typing import Final
 
 from hasten_runtime import logs
 from hasten_runtime.discovery.port import Instance
-from hasten_runtime.discovery.reading import UNREADABLE, instance_of
+from hasten_runtime.discovery.reading import instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import open_redis
 from hasten_runtime.redis_store.leased_map import LeasedMap
 from hasten_runtime.redis_store.nudges import Nudges
+from hasten_runtime.unreadable import UNREADABLE
 
 _log = logs.logger(__name__)
 

@@ -15,12 +15,11 @@ import aiohttp
 import consul
 from consul.base import Response
 
-from hasten_runtime.consul_client import open_consul
-from hasten_runtime.discovery import consul_wire
-from hasten_runtime.discovery.reading import UNREADABLE
+from hasten_runtime.consul_client import duration, open_consul, parse
 from hasten_runtime.election.epochs import KnownEpochs
 from hasten_runtime.election.port import Term
 from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.unreadable import UNREADABLE
 
 CALL_TIMEOUT_S: Final = 2.0
 """For all that one call of the port asks of Consul."""
@@ -78,7 +77,7 @@ class ConsulElection:
         datacenter: str | None = None,
         namespace: str = "hasten",
     ) -> None:
-        consul_wire.parse(address)  # A bad one is told now, not at the first call.
+        parse(address)  # A bad one is told now, not at the first call.
         self._access = (address, token, datacenter)
         self._namespace = namespace
         self._known = KnownEpochs()
@@ -153,7 +152,7 @@ class ConsulElection:
             "Name": f"{self._namespace}-election",
             "Meta": {"name": name, "candidate": candidate},
             "Check": {
-                "TTL": consul_wire.duration(lease_s),
+                "TTL": duration(lease_s),
                 "Status": "passing",
                 "DeregisterCriticalServiceAfter": DEREGISTER_AFTER,
             },
@@ -162,7 +161,7 @@ class ConsulElection:
 
     async def _open_session(self, name: str, candidate: str) -> str:
         body = {
-            "LockDelay": consul_wire.duration(LOCK_DELAY_S),
+            "LockDelay": duration(LOCK_DELAY_S),
             "Behavior": "release",
             "NodeChecks": ["serfHealth"],
             "ServiceChecks": [{"ID": f"service:{self._service_id(name, candidate)}"}],

@@ -97,7 +97,7 @@ class Syncs:
 
 
 NO_DURABLE: Final = (
-    "this Redis has no WAITAOF (it came with Redis 7.2), so that DURABLE needs"
+    "This Redis has no WAITAOF (it came with Redis 7.2), so that DURABLE needs"
     " `appendfsync always`: set it, take a newer server, or take the class FAST"
 )
 

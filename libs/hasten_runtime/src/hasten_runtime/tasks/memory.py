@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hasten_policy.scheduler.tasks import Lane
@@ -179,10 +180,8 @@ class MemoryTaskQueue:
         seen = int(after) if after else 0
         if wait_s > 0 and len(self._changes) <= seen:
             self._changed.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait_s)
-            except TimeoutError:
-                return []
         return self._changes[seen : seen + most]
 
     async def newest(self) -> str:

@@ -64,6 +64,8 @@ class Gathering(Generic[Context, Item, Result]):
         self, context: Context, group: list[tuple[Sequence[Item], asyncio.Future[list[Result]]]]
     ) -> None:
         wanted = [(items, future) for items, future in group if not future.done()]
+        if not wanted:
+            return
         try:
             results = await self._send(context, [item for items, _ in wanted for item in items])
         except Exception as error:  # noqa: BLE001  (whatever it is, it is the callers')
