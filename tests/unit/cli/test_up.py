@@ -68,7 +68,7 @@ def test_a_kill_of_the_supervisor_leaves_no_process_and_no_file(tmp_path: Path) 
     # Grandchildren have no parent-death signal of ours: the guard has to find them.
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "parent"}) as mesh:
         mesh.ready()
-        assert len(mesh.remember_family()) == 8  # guard, redis, router, scheduler, 2 workers, 2 of theirs
+        assert len(mesh.remember_family()) == 8  # guard, 3 services, 2 workers and theirs
         mesh.signal(signal.SIGKILL)
         mesh.wait()
         eventually_sync(mesh.nothing_left, what="the guard has cleaned up")
