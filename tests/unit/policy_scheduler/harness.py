@@ -137,7 +137,7 @@ class Scheduler:
     def refuse(self, task_id: str, reason: Reason, **more: object) -> list[SchedulerEffect]:
         number = self.attempt_of(task_id)
         refusal = Refusal(reason, "as drawn", **more)  # type: ignore[arg-type]  # as above
-        return self.tell(AttemptRefused(number, self.at[number][0], self.load(), refusal))
+        return self.tell(AttemptRefused(number, self.at[number][0], None, refusal))
 
     def die(self, name: str = "w", *ran: str) -> list[SchedulerEffect]:
         """The worker's process dies while it runs these tasks."""

@@ -53,8 +53,22 @@ class SimQueue:
 
     def figures(self) -> tuple[TaskFigures, ...]:
         """Of each flow."""
-        measured_s = self._scenario.duration_s - self._scenario.warmup_s
-        return tuple([tally.figures(measured_s) for tally in self._tallies])
+        scenario = self._scenario
+        measured_s = scenario.duration_s - scenario.warmup_s
+        names = [
+            " of ".join(
+                name
+                for name in (scenario.models[flow.model].name, scenario.tenants[flow.tenant])
+                if name
+            )
+            for flow in scenario.tasks
+        ]
+        return tuple(
+            [
+                tally.figures(name, measured_s)
+                for name, tally in zip(names, self._tallies, strict=True)
+            ]
+        )
 
     @property
     def unfinished(self) -> int:

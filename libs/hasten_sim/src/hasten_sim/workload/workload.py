@@ -128,8 +128,10 @@ class Workload:
             mesh=mesh,
             models=models,
             arrivals=Requests(table, models, self.trace, rate.per_s, rate.speed_up, length_s),
-            tenants=tuple(tenant.name for tenant in table.tenants) or ("",),
+            tenants=shapes.tenants_of(table),
             faults=shapes.fault_shapes(table, mesh),
+            tasks=shapes.task_flows(table, models),
+            queue=shapes.queue_shape(table.queue),
             callers_leave=self._callers_leave(),
             offered_per_s=rate.mean_per_s,
         )
