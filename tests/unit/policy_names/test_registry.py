@@ -87,7 +87,8 @@ def test_values_that_only_fit_together_may_be_set_together() -> None:
         ("hasten,worker.batching.order=lifo", "order must be one of edf, fifo, not"),
         ("hasten,p2c", "expected NAME=VALUE after the bundle, not 'p2c'"),
         ("hasten,policy=p2c", "but no 'policy'"),
-        ("hasten,scheduler.x=1", "but no 'scheduler.x'"),
+        ("hasten,autoscaler.x=1", "but no 'autoscaler.x'"),
+        ("hasten,scheduler.x=1", "scheduler has no field 'x'"),
         ("hasten,router.hold_callz_max=1", "did you mean hold_calls_max?"),
         ("hasten,router.zzz=1", "router has no field 'zzz'; it has balancer"),
         ("hasten,router.hold_calls_max=many", "must be a whole number, not 'many'"),
@@ -114,7 +115,11 @@ def test_a_text_refuses_a_name_that_does_not_exist(path: str) -> None:
     owner, _, field = path.rpartition(".")
     for name in CHOICES[path].names:
         found = resolve(f"hasten,{path}={name}")
-        held = found.router if owner == "router" else found.worker.batching
+        held = {
+            "router": found.router,
+            "scheduler": found.scheduler,
+            "worker.batching": found.worker.batching,
+        }[owner]
         assert named(held)[field] == name
     with pytest.raises(ValueError, match=f"{field} must be one of {CHOICES[path].names[0]}, "):
         resolve(f"hasten,{path}=none")
