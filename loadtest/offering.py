@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import isinf
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from loadtest.generator import Planned
 from loadtest.repository import write_synthetic
 
 PAYLOADS_KEPT = 4096
+ONLY_SIMULATED: Final = {
+    "tasks": "only requests are offered here",
+    "faults": "nothing goes wrong on purpose here",
+}
+"""Tables of a workload, and why they are refused."""
 
 
 def impossible(workload: Workload) -> list[str]:
@@ -34,8 +40,7 @@ def impossible(workload: Workload) -> list[str]:
         found.append("mesh.memory_mb: every worker loads every model")
     if isinstance(table.deadlines, Deadlines) and not table.deadlines.callers_leave:
         found.append("deadlines.callers_leave: gRPC callers leave at their deadline")
-    if table.faults:
-        found.append("faults: nothing goes wrong on purpose here")
+    found += [f"{key}: {why}" for key, why in ONLY_SIMULATED.items() if getattr(table, key)]
     if not isinstance(table.payload, FixedPayload):
         found.append("payload: requests of different sizes would not share a batch; use fixed")
     for model in table.models:

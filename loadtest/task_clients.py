@@ -28,6 +28,8 @@ BATCH: Final = 16
 """Tasks of one stream."""
 BATCHED: Final = 0.5
 """Share of tasks that are submitted by streams."""
+AGAIN: Final = 10
+"""One of so many tasks is looked at again after it was seen to have ended."""
 ATTEMPTS_MAX: Final = 50
 """Workers die all the time here: a task that they killed is no bad task."""
 
@@ -206,14 +208,15 @@ class Clients:
         return digest(serialised(self._model, "INPUT", np.full((1, 4), value, np.float32)))
 
     async def wait_for_all(self, ends_s: float) -> None:
-        """Looks at each task until it has ended or the time is over, and once more at the end."""
+        """Looks at each task until it has ended or the time is over; at some once more, later."""
         loop = asyncio.get_running_loop()
         left = list(dict.fromkeys(self.ids))
+        again = self._chance.sample(left, len(left) // AGAIN)
         while left and loop.time() < ends_s:
             left = [task_id for task_id, seen in await self._looks(left) if not _ended(seen)]
             if left:
                 await self._pause()
-        await self._looks(list(dict.fromkeys(self.ids)), certain=True)
+        await self._looks([*left, *again], certain=True)
         # What a worker ran is not more than what was given to one.
         for task_id, runs in self._runs.items():
             self.history.executed += [Executed(task_id)] * runs

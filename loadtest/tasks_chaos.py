@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from loadtest.task_clients import Clients
 
 MODEL: Final = "echo"
-CALLERS: Final = 8
+CALLERS: Final = 16
 LOOKERS: Final = 2
-BROKEN_SHARE: Final = 0.75
+BROKEN_SHARE: Final = 0.7
 """Of the time; the rest is for what is left to be done."""
 CHECK_S: Final = 1.0
 

@@ -1,4 +1,6 @@
-"""Whatever happens under any bundle, the machines of router and worker keep every call."""
+"""Whatever happens under any bundle, the machines of router and worker keep every call, and that
+of the scheduler every task.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -7,10 +9,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from hasten_policy.fleet.balancers import BALANCERS
 from hasten_policy.groups import changed, named
 from hasten_policy.registry import KINDS, names, resolve
+from hasten_policy.scheduler.orders import TASK_ORDERS
 from tests.property.policy_router.test_machine import POLICY as ROUTER_POLICY
 from tests.property.policy_router.test_machine import Router
+from tests.property.policy_scheduler.test_machine import Scheduler
+from tests.property.policy_scheduler.watched import POLICY as SCHEDULER_POLICY
 from tests.property.policy_worker.test_machine import POLICY as WORKER_POLICY
 from tests.property.policy_worker.test_machine import Worker
 
@@ -70,5 +76,20 @@ def test_a_worker_keeps_its_promises(text: str) -> None:
             refuse_hopeless=worker.refuse_hopeless,
             batching=worker.batching,
         )
+
+    run_state_machine_as_test(Chosen, settings=ANY_SEQUENCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("order", name) for name in TASK_ORDERS.names[1:]),
+        *(("balancer", name) for name in BALANCERS.names[1:]),
+        ("late_binding", False),
+    ],
+)
+def test_a_scheduler_keeps_its_promises(name: str, value: object) -> None:
+    class Chosen(Scheduler):
+        policy = SCHEDULER_POLICY.but({name: value})
 
     run_state_machine_as_test(Chosen, settings=ANY_SEQUENCE)

@@ -6,8 +6,8 @@ from typing import Any
 
 from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.election.port import Term
+from hasten_runtime.fakes import MemoryTaskQueue
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
-from hasten_runtime.tasks.memory import MemoryTaskQueue
 from hasten_runtime.tasks.port import (
     Claiming,
     Limits,

@@ -8,13 +8,13 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from hasten_runtime.clock import ManualClock
+from hasten_runtime.fakes import MemoryTaskQueue
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import open_redis
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.queue import changes
 from hasten_runtime.redis_store.queue.scripts import ShardScripts
 from hasten_runtime.redis_store.queue.task_queue import PAUSES_MAX, RedisTaskQueue
-from hasten_runtime.tasks.memory import MemoryTaskQueue
 from hasten_runtime.tasks.port import Claiming, Limits, Outcome, Place, State, TaskQueue, Wake
 from tests.contract.task_queues import (
     LANE,

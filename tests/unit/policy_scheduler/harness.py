@@ -40,6 +40,7 @@ class Scheduler:
         store: Answers at once what the machine asks.
         said: All effects, in order.
         at: Attempts at workers: their worker and task.
+        slow: The store answers claims when `answer_claims` is called.
     """
 
     def __init__(self, **policy: object) -> None:
@@ -52,6 +53,8 @@ class Scheduler:
         self.said: list[SchedulerEffect] = []
         self.at: dict[int, tuple[str, StoredTask]] = {}
         self.seq = 0
+        self.slow = False
+        self.claims: list[Claim] = []
         self.tell(ShardTaken(0))
 
     def tell(self, event: SchedulerEvent) -> list[SchedulerEffect]:
@@ -73,17 +76,22 @@ class Scheduler:
                 read = tuple(self.store.front(lane, effect.most) for lane in lanes)
                 self.tell(LanesRead(0, read, every=not effect.lanes))
             case Claim():
-                self.tell(Claimed(0, *self.store.claim(effect.picks)))
+                self.claims.append(effect)
+                if not self.slow:
+                    self.answer_claims()
             case Send():
                 task = self.store.by_attempt(effect.attempt)
                 assert task is not None
                 self.at[effect.attempt] = (effect.worker_id, task)
             case Done() | Failed():
-                self.at.pop(effect.attempt)[1].state = type(effect).__name__.lower()
-            case Again():
-                found = self.at.pop(effect.attempt, None)
-                task = found[1] if found is not None else self.store.by_attempt(effect.attempt)
+                task = self.store.by_attempt(effect.attempt)
                 assert task is not None
+                task.state = type(effect).__name__.lower()
+                self.at.pop(effect.attempt, None)
+            case Again():
+                task = self.store.by_attempt(effect.attempt)
+                assert task is not None
+                self.at.pop(effect.attempt, None)
                 self.store.again(task, counts=effect.counts, death=effect.death, alone=effect.alone)
                 if effect.in_s:
                     task.state = "later"
@@ -93,6 +101,11 @@ class Scheduler:
                 self.store.tasks[effect.task_id].state = "dropped"
             case _:
                 pass
+
+    def answer_claims(self) -> None:
+        claims, self.claims = self.claims, []
+        for claim in claims:
+            self.tell(Claimed(0, *self.store.claim(claim.picks)))
 
     # --- telling ------------------------------------------------------------------------
 
@@ -137,7 +150,7 @@ class Scheduler:
     def refuse(self, task_id: str, reason: Reason, **more: object) -> list[SchedulerEffect]:
         number = self.attempt_of(task_id)
         refusal = Refusal(reason, "as drawn", **more)  # type: ignore[arg-type]  # as above
-        return self.tell(AttemptRefused(number, self.at[number][0], self.load(), refusal))
+        return self.tell(AttemptRefused(number, self.at[number][0], None, refusal))
 
     def die(self, name: str = "w", *ran: str) -> list[SchedulerEffect]:
         """The worker's process dies while it runs these tasks."""

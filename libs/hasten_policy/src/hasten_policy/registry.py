@@ -27,9 +27,9 @@ KINDS: Final = tuple(_TABLES)
 """What there is to choose from."""
 
 _PLACES: Final = {
-    "balancer": ("router.balancer",),
+    "balancer": ("router.balancer", "scheduler.balancer"),
     "admission": ("router.admission",),
-    "order": ("router.order", "worker.batching.order"),
+    "order": ("router.order", "scheduler.order", "worker.batching.order"),
     "batching": ("worker.batching.rule",),
 }
 """The parameters that a kind sets."""
@@ -57,9 +57,9 @@ def resolve(text: str) -> PolicySet:
     """The policies that a text asks for; they bear the text as their name.
 
     Args:
-        text: `bundle[,kind=name][,router.FIELD=value][,worker.FIELD=value]`, where FIELD may be
-            `batching.FIELD` or `prediction.FIELD`; the values of a tuple are joined by colons.
-            An order is set at the worker too, where it knows it.
+        text: `bundle[,kind=name][,MACHINE.FIELD=value]`, where MACHINE is router, scheduler or
+            worker and a worker's FIELD may be `batching.FIELD` or `prediction.FIELD`; the values of
+            a tuple are joined by colons. An order is set at each machine that knows it.
 
     Raises:
         ValueError: A sentence on the first fault.

@@ -1,7 +1,7 @@
 """The queue of tasks in virtual time: what is submitted, who owns the shards, what came of it."""
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from hasten_policy.scheduler.orders import TaskFacts, task_place
 from hasten_policy.scheduler.policy import SchedulerPolicy
@@ -11,8 +11,20 @@ from hasten_sim.scenario import Scenario
 from hasten_sim.task_figures import FlowTally, TaskFigures
 from hasten_sim.task_store import StoredShard, StoredTask
 
-if TYPE_CHECKING:
-    from hasten_sim.scheduler import SimScheduler
+
+class Owner(Protocol):
+    """What the queue asks of a scheduler: `SimScheduler` in a simulation."""
+
+    number: int
+    alive: bool
+
+    def own(self, shard: StoredShard) -> None:
+        """It owns a shard from now on."""
+        ...
+
+    def grew(self, shard: StoredShard, task: StoredTask) -> None:
+        """A task waits in a lane of its shard."""
+        ...
 
 
 class SimQueue:
@@ -33,7 +45,7 @@ class SimQueue:
     def __init__(self, scenario: Scenario, policy: SchedulerPolicy, loop: Loop, seed: int) -> None:
         self.shape = scenario.queue
         self.shards = [StoredShard(number) for number in range(self.shape.shards)]
-        self.schedulers: list[SimScheduler] = []
+        self.schedulers: list[Owner] = []
         self._scenario = scenario
         self._policy = policy
         self._loop = loop
@@ -53,8 +65,22 @@ class SimQueue:
 
     def figures(self) -> tuple[TaskFigures, ...]:
         """Of each flow."""
-        measured_s = self._scenario.duration_s - self._scenario.warmup_s
-        return tuple([tally.figures(measured_s) for tally in self._tallies])
+        scenario = self._scenario
+        measured_s = scenario.duration_s - scenario.warmup_s
+        names = [
+            " of ".join(
+                name
+                for name in (scenario.models[flow.model].name, scenario.tenants[flow.tenant])
+                if name
+            )
+            for flow in scenario.tasks
+        ]
+        return tuple(
+            [
+                tally.figures(name, measured_s)
+                for name, tally in zip(names, self._tallies, strict=True)
+            ]
+        )
 
     @property
     def unfinished(self) -> int:
@@ -67,7 +93,7 @@ class SimQueue:
 
     # --- owners -------------------------------------------------------------------------
 
-    def lost(self, scheduler: "SimScheduler") -> None:
+    def lost(self, scheduler: Owner) -> None:
         """A scheduler died: its shards wait for the end of its leases."""
         for shard in self.shards:
             if shard.owner == scheduler.number:

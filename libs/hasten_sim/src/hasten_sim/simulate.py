@@ -77,12 +77,12 @@ def _schedulers(
     """The queue of tasks and who runs it: nobody where there are no tasks."""
     policy = policies.scheduler
     queue = SimQueue(scenario, policy, loop, seed)
-    if scenario.tasks:
-        queue.schedulers = [
-            SimScheduler(number, scenario, policy, loop, queue, seed)
-            for number in range(scenario.queue.schedulers)
-        ]
-    return queue, queue.schedulers
+    count = scenario.queue.schedulers if scenario.tasks else 0
+    schedulers = [
+        SimScheduler(number, scenario, policy, loop, queue, seed) for number in range(count)
+    ]
+    queue.schedulers.extend(schedulers)
+    return queue, schedulers
 
 
 def _start(scenario: Scenario, workers: list[SimWorker], seed: int) -> None:

@@ -12,6 +12,7 @@ class TaskFigures:
     ended.
 
     Attributes:
+        name: Model and tenant of the flow.
         submitted: Tasks.
         done: Answered, in time or not.
         in_time: Answered by their deadline, or without a deadline.
@@ -24,6 +25,7 @@ class TaskFigures:
         unfinished: Of all tasks, those that had neither when the run ended.
     """
 
+    name: str
     submitted: int
     done: int
     in_time: int
@@ -57,9 +59,10 @@ class FlowTally:
     age: Histogram = field(default_factory=Histogram)
     failed: Counter[str] = field(default_factory=Counter[str])
 
-    def figures(self, measured_s: float) -> TaskFigures:
+    def figures(self, name: str, measured_s: float) -> TaskFigures:
         """The figures at the end of a run."""
         return TaskFigures(
+            name=name,
             submitted=self.submitted,
             done=self.done,
             in_time=self.in_time,

@@ -61,6 +61,7 @@ def _print(summary: "Summary") -> None:
         print_table(columns, rows, empty="")
     for title, columns, rows in (
         ("refused, late, abandoned", table.REASONS, table.reason_rows(summary)),
+        ("tasks beside the requests", table.TASKS, table.task_rows(summary)),
         (
             "goodput@99: highest load with 99 % of the offered in time",
             table.GOOD,

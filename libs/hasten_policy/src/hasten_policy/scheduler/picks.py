@@ -43,7 +43,7 @@ def dispatch(state: SchedulerState, now_s: float) -> None:
         picks.setdefault(lane.shard.number, []).append(pick)
         if not state.slack.has_room(entry.worker, now_s):
             del state.roomy[entry.worker.worker_id]
-            desks = _with_room(state)
+            desks = _with_room(state) if state.roomy else []
     for number, those in picks.items():
         for at in range(0, len(those), CLAIM_MAX):
             state.out.append(Claim(number, tuple(those[at : at + CLAIM_MAX])))
@@ -89,7 +89,7 @@ def _with_room(state: SchedulerState) -> list[Desk]:
     roomy = state.roomy
     for desk in state.desks.values():
         desk.room = False
-        if desk.line and roomy:
+        if desk.line:
             view = views.get(desk.model)
             if view is not None and not roomy.keys().isdisjoint(view.by_worker):
                 desk.room = True

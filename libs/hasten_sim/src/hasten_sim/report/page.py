@@ -74,6 +74,8 @@ def _explained(summary: Summary) -> str:
 
 def _more_tables(summary: Summary) -> list[str]:
     parts = []
+    if tasks := table.task_rows(summary):
+        parts += ["<h2>Tasks beside the requests</h2>", _table(table.TASKS, tasks)]
     if good := table.good_rows(summary):
         parts += [
             "<h2>goodput@99</h2>",

@@ -36,6 +36,18 @@ _PARTS: Final = (
 
 VERDICTS: Final = ("policy", "at", "against", "in time, points>", "goodput /s>", "verdict")
 REASONS: Final = ("policy", "at", "ended as", "share %>")
+TASKS: Final = (
+    "policy",
+    "at",
+    "tasks",
+    "done /s>",
+    "in time %>",
+    "failed %>",
+    "runs>",
+    "p50 ms>",
+    "p99 ms>",
+)
+"""Runs are claims of the store for each task that has ended; ages run from the submission."""
 GOOD: Final = ("policy", "load>", "goodput /s>")
 
 
@@ -78,6 +90,30 @@ def reason_rows(summary: Summary) -> Rows:
         for name, share in cell.ends().items()
         if share and name != "in_time"
     ]
+
+
+def task_rows(summary: Summary) -> Rows:
+    """What became of the tasks beside the requests, a row a flow."""
+    rows: Rows = []
+    for cell in summary.cells:
+        for flows in zip(*(figures.tasks for figures in cell.runs), strict=True):
+            failed = sum(sum(flow.failed.values()) for flow in flows)
+            ended = sum(flow.done for flow in flows) + failed or 1
+            runs = len(flows)
+            rows.append(
+                (
+                    cell.policy,
+                    point_label(cell.point, cell.load),
+                    flows[0].name,
+                    number(sum(flow.done_per_s for flow in flows) / runs),
+                    f"{sum(flow.in_time for flow in flows) / ended * 100:.1f}",
+                    f"{failed / ended * 100:.1f}",
+                    f"{sum(flow.runs for flow in flows) / ended:.2f}",
+                    number(sum(flow.age_ms["p50"] for flow in flows) / runs),
+                    number(sum(flow.age_ms["p99"] for flow in flows) / runs),
+                )
+            )
+    return rows
 
 
 def good_rows(summary: Summary) -> Rows:

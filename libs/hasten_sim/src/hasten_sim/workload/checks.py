@@ -30,6 +30,7 @@ def faults(table: FileTable, trace: Trace | None) -> Iterator[str]:
     yield from _rows(table)
     yield from worker_faults(table, table.mesh.workers)
     yield from _host_faults(table)
+    yield from _task_faults(table, set(names))
     yield from _trace(trace, set(names))
 
 
@@ -96,6 +97,22 @@ def _host_faults(table: FileTable) -> Iterator[str]:
     for index, fault in enumerate(table.faults):
         if fault.kind == "crowd" and table.mesh.host is None:
             yield f"faults[{index}]: found a crowd, expected a machine for it: [mesh.host]"
+
+
+def _task_faults(table: FileTable, names: set[str]) -> Iterator[str]:
+    for index, entry in enumerate(table.tasks):
+        if entry.model not in names:
+            yield (
+                f"tasks[{index}].model: found {entry.model!r}, "
+                f"expected one of models: {', '.join(sorted(names)[:8])}"
+            )
+    there = table.queue.schedulers if table.tasks else 0
+    for index, fault in enumerate(table.faults):
+        if fault.scheduler is not None and fault.scheduler >= there:
+            yield (
+                f"faults[{index}].scheduler: found {fault.scheduler}, expected less than the "
+                f"number of schedulers, {there} (without [[tasks]] there are none)"
+            )
 
 
 def _trace(trace: Trace | None, names: set[str]) -> Iterator[str]:

@@ -86,6 +86,11 @@ kind = "crash"
 at_s = 30
 for_s = 5
 worker = "random"
+
+[[tasks]]
+model = "text0"
+tenant = "archive"          # bulk in the slack that requests leave
+backlog = 500
 """
 
 _HEAD: Final = f"""\
@@ -111,7 +116,7 @@ expected. No number is above {LARGEST:,.0f}, no count above {COUNT_MAX:,}; a run
 
 `python -m loadtest.workload FILE` starts a local mesh of models that sleep, offers the requests
 open-loop with their deadlines, classes and tenants, and prints what came of them. What such a mesh
-cannot do (faults, unequal speeds, weights, replicas, bounds of memory, a machine of its own,
+cannot do (tasks, faults, unequal speeds, weights, replicas, bounds of memory, a machine of its own,
 measured points, cost by length, drift, stalls, wrong profiles, sizes that differ, callers that
 stay) is refused, by key.
 `--sweep 0.5,1.1` runs several loads, each on a fresh mesh.

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from hasten_sim.workload.base import Index, NotNegative, Number, Positive, Share, Table
 
-OF_NO_WORKER = frozenset({"store_loss", "crowd"})
+OF_NO_WORKER = frozenset({"store_loss", "crowd", "scheduler_crash"})
 OF_ANY = frozenset({"steal"})
 
 
@@ -14,20 +14,33 @@ class FaultTable(Table):
     """Something that goes wrong."""
 
     kind: Literal[
-        "crash", "hang", "slow", "partition", "store_loss", "join", "steal", "crowd", "hiccup"
+        "crash",
+        "hang",
+        "slow",
+        "partition",
+        "store_loss",
+        "join",
+        "steal",
+        "crowd",
+        "hiccup",
+        "scheduler_crash",
     ] = Field(
         description="crash (the process dies), hang (it stands still), slow (runs take factor "
         "times as long), partition (no message comes through), store_loss (discovery finds "
         "nobody new), join (the worker is not there before at_s), steal (a share of the CPU is "
         "taken, of a worker, a router or, where neither is named, of all), crowd (others on the "
-        "machine mesh.host want its cores too), hiccup (one run takes ms longer).",
+        "machine mesh.host want its cores too), hiccup (one run takes ms longer), "
+        "scheduler_crash (the process dies).",
     )
     at_s: NotNegative = Field(description="When it begins.")
     for_s: Positive | None = Field(default=None, description="How long; left out, for good.")
     worker: Index | Literal["random"] | None = Field(
         default=None,
-        description='Which, from 0, or "random"; every kind but store_loss, crowd and steal needs '
-        "it.",
+        description='Which, from 0, or "random"; every kind but store_loss, crowd, steal and '
+        "scheduler_crash needs it.",
+    )
+    scheduler: Index | None = Field(
+        default=None, description="Of scheduler_crash, and needed there: which, from 0."
     )
     factor: Positive | None = Field(default=None, description="Of slow, and needed there.")
     router: Index | None = Field(
@@ -54,8 +67,15 @@ class FaultTable(Table):
     @model_validator(mode="after")
     def _complete(self) -> "FaultTable":
         if self.kind not in OF_ANY and (self.worker is None) != (self.kind in OF_NO_WORKER):
-            raise ValueError("worker for every kind but store_loss, crowd and steal")
-        for key, kind in (("factor", "slow"), ("threads", "crowd"), ("ms", "hiccup")):
+            raise ValueError(
+                "worker for every kind but store_loss, crowd, steal and scheduler_crash"
+            )
+        for key, kind in (
+            ("factor", "slow"),
+            ("threads", "crowd"),
+            ("ms", "hiccup"),
+            ("scheduler", "scheduler_crash"),
+        ):
             if (getattr(self, key) is None) == (self.kind == kind):
                 raise ValueError(f"{key} for {kind}, and for nothing else")
         return self

@@ -19,6 +19,7 @@ from hasten_sim.workload.request_tables import (
     RowsTable,
     TenantTable,
 )
+from hasten_sim.workload.task_tables import QueueTable, TaskTable
 
 
 class SweepTable(Table):
@@ -57,6 +58,17 @@ class FileTable(Table):
     payload: PayloadTable = FixedPayload(kind="fixed", bytes=1024)
     rows: RowsTable = FixedRows(kind="fixed", rows=1)
     faults: tuple[FaultTable, ...] = Field(default=(), description="What goes wrong.")
+    tasks: tuple[TaskTable, ...] = Field(
+        default=(), description="What is submitted to the scheduler; left out, there is none."
+    )
+    queue: QueueTable = QueueTable()
+
+    @field_validator("models")
+    @classmethod
+    def _some_share(cls, models: tuple[ModelTable, ...]) -> tuple[ModelTable, ...]:
+        if all(model.share == 0 for model in models):
+            raise ValueError("at least one model with a share above 0")
+        return models
 
     @field_validator("tenants")
     @classmethod

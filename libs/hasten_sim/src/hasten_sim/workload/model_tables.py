@@ -82,9 +82,10 @@ class ModelTable(Table):
         description="How long rows are; 1 unless said. Only requests of one length share a batch.",
     )
     batch_max: Count = Field(default=1, description="Most rows in a batch.")
-    share: Positive | None = Field(
+    share: NotNegative | None = Field(
         default=None,
-        description="Relative share of the requests, of the whole set; 1 for each model.",
+        description="Relative share of the requests, of the whole set; 1 for each model. 0 for "
+        "what tasks alone ask for.",
     )
     zipf: NotNegative = Field(
         default=0.0, description="Within the set, the i-th model's share goes with i ** -zipf."

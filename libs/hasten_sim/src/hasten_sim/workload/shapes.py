@@ -12,6 +12,8 @@ from hasten_sim.scenario import (
     ModelShape,
     Network,
     Noise,
+    QueueShape,
+    TaskFlow,
 )
 from hasten_sim.workload.checks import names_of
 from hasten_sim.workload.draws import zipf
@@ -20,6 +22,7 @@ from hasten_sim.workload.file_table import FileTable
 from hasten_sim.workload.length_tables import lengths_of
 from hasten_sim.workload.mesh_tables import HostTable, MeshTable
 from hasten_sim.workload.model_tables import ModelTable, NoiseTable
+from hasten_sim.workload.task_tables import QueueTable
 
 
 def mesh_shape(table: MeshTable, *, workers: int | None, routers: int | None) -> MeshShape:
@@ -123,4 +126,36 @@ def _fault(entry: FaultTable, drawn: int) -> Fault:
         each_s=(entry.each_ms or 0.0) / 1e3,
         threads=entry.threads or 0.0,
         stall_s=(entry.ms or 0.0) / 1e3,
+        scheduler=entry.scheduler,
     )
+
+
+def tenants_of(table: FileTable) -> tuple[str, ...]:
+    """Those of the requests, and those that only submit tasks."""
+    names = [tenant.name for tenant in table.tenants] or [""]
+    return tuple(dict.fromkeys([*names, *(entry.tenant for entry in table.tasks)]))
+
+
+def task_flows(table: FileTable, models: tuple[ModelShape, ...]) -> tuple[TaskFlow, ...]:
+    """What is submitted beside the requests."""
+    places = {model.name: at for at, model in enumerate(models)}
+    tenants = tenants_of(table)
+    return tuple(
+        TaskFlow(
+            model=places[entry.model],
+            tenant=tenants.index(entry.tenant),
+            priority=entry.priority,
+            slack_s=inf if entry.deadline_s is None else entry.deadline_s,
+            per_s=entry.rate_per_s or 0.0,
+            backlog=entry.backlog or 0,
+            at_s=entry.at_s,
+            for_s=inf if entry.for_s is None else entry.for_s,
+            attempts_max=entry.attempts_max,
+        )
+        for entry in table.tasks
+    )
+
+
+def queue_shape(table: QueueTable) -> QueueShape:
+    """Who runs them."""
+    return QueueShape(table.schedulers, table.shards, table.store_ms / 1e3, table.lease_s)

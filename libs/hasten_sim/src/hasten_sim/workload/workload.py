@@ -116,11 +116,7 @@ class Workload:
         rate = rates.offered(
             table, self.trace, load=load, capacity_per_s=capacity, duration_s=length_s
         )
-        if rate.mean_per_s * length_s > REQUESTS_MAX:
-            many = f"{rate.mean_per_s:,.0f} requests a second for {length_s:g} s"
-            raise WorkloadError(
-                [f"{self.name}: {many} are more than the {REQUESTS_MAX:,} of one run"]
-            )
+        self._refuse_too_many(rate.mean_per_s, length_s)
         return Scenario(
             name=table.name,
             duration_s=length_s,
@@ -128,11 +124,20 @@ class Workload:
             mesh=mesh,
             models=models,
             arrivals=Requests(table, models, self.trace, rate.per_s, rate.speed_up, length_s),
-            tenants=tuple(tenant.name for tenant in table.tenants) or ("",),
+            tenants=shapes.tenants_of(table),
             faults=shapes.fault_shapes(table, mesh),
+            tasks=shapes.task_flows(table, models),
+            queue=shapes.queue_shape(table.queue),
             callers_leave=self._callers_leave(),
             offered_per_s=rate.mean_per_s,
         )
+
+    def _refuse_too_many(self, per_s: float, length_s: float) -> None:
+        if per_s * length_s > REQUESTS_MAX:
+            many = f"{per_s:,.0f} requests a second for {length_s:g} s"
+            raise WorkloadError(
+                [f"{self.name}: {many} are more than the {REQUESTS_MAX:,} of one run"]
+            )
 
     def _callers_leave(self) -> bool:
         deadlines = self.table.deadlines

@@ -34,7 +34,7 @@ local time = call('TIME')
 local now_s = time[1] + time[2] / 1000000
 local now_ms = math.floor(now_s * 1000)
 
-local HEAD, HEAD_BYTES, DIGEST_BYTES = '<BBBHHddddddI4I4HHH', 69, 16
+local HEAD, HEAD_BYTES, DIGEST_BYTES, LANE_AT = '<BBBHHddddddI4I4HHH', 69, 16, 64
 local VERSION, STATE, FLAGS, ATTEMPTS, RUNS = 1, 2, 3, 4, 5
 local SUBMITTED, DEADLINE, DUE, PLACE, FACTOR, KEEP = 6, 7, 8, 9, 10, 11
 local BODY, PAYLOAD, LANE, ATTEMPT, DEATHS = 12, 13, 14, 15, 16
@@ -102,6 +102,19 @@ end
 local function lane_of(record, h)
   local lane = 1 + HEAD_BYTES + DIGEST_BYTES
   return sub(record, lane, lane + h[LANE] - 1)
+end
+
+-- The lane of a task that waits or runs, without reading all of its head; nil for any other.
+local function lane_of_waiting(record)
+  if not record or #record < HEAD_BYTES + DIGEST_BYTES then
+    return nil
+  end
+  local version, state = string.byte(record, 1, 2)
+  if version ~= 1 or state ~= WAITING then
+    return nil
+  end
+  local lane = 1 + HEAD_BYTES + DIGEST_BYTES
+  return sub(record, lane, lane + struct.unpack('<H', record, LANE_AT) - 1)
 end
 
 local function packed(h)
@@ -311,9 +324,8 @@ local function take_out(id, lane, h)
 end
 
 -- What of a record stands between head and body, with a newer attempt and one more death.
-local function with_attempt(record, h, attempt, death)
-  local attempt_at, deaths_at, body_at = parts(h)
-  local deaths = sub(record, deaths_at, body_at - 1)
+local function with_attempt(record, h, attempt_at, deaths_at, body_at, attempt, death)
+  local deaths = deaths_at < body_at and sub(record, deaths_at, body_at - 1) or ''
   if death ~= '' and #deaths + #death < DEATHS_BYTES_MAX then
     deaths = deaths .. death .. '\n'
   end
@@ -323,8 +335,8 @@ end
 
 -- The task waits again, or for its time.
 local function wait_again(id, record, h, to, due_ms, attempt, death)
-  local _, _, body_at = parts(h)
-  local middle = with_attempt(record, h, attempt, death)
+  local attempt_at, deaths_at, body_at = parts(h)
+  local middle = with_attempt(record, h, attempt_at, deaths_at, body_at, attempt, death)
   h[STATE], h[DUE] = to, due_ms
   put(id, packed(h) .. middle .. sub(record, body_at))
 end
@@ -332,8 +344,8 @@ end
 -- The task ends: its record keeps what people look at, and its inputs only as a dead letter.
 -- `dead_keep_ms` is the least time for which such a one is kept.
 local function end_task(id, record, h, lane, from, to, result, dead_keep_ms, attempt, death)
-  local _, _, body_at, payload_at, result_at = parts(h)
-  local middle = with_attempt(record, h, attempt, death)
+  local attempt_at, deaths_at, body_at, payload_at, result_at = parts(h)
+  local middle = with_attempt(record, h, attempt_at, deaths_at, body_at, attempt, death)
   local kept_ms = h[KEEP]
   count_live(lane, h[PAYLOAD], -1)
   if to == DEAD then

@@ -3,9 +3,9 @@
 -- Reads and writes KEYS 1 to 8 and the lanes; reads KEYS 9.
 -- ARGV[arg]      owner, epoch
 -- ARGV[arg + 2]  least ms for which a dead letter is kept
--- ARGV[arg + 3]  for each attempt its task's id, its own id, facts, result, and the worker that died with
---                it. Facts: state to come, 1 when it counts, 1 when the next is to run alone, ms
---                until that may start.
+-- ARGV[arg + 3]  for each attempt its task's id, its own id, result, and facts with the worker that died
+--                with it. Facts: state to come, 1 when it counts, 1 when the next is to run alone,
+--                ms until that may start.
 -- Answers 0 when somebody else owns the shard; else for each attempt 1 when it has ended so, 0 when
 -- not, -1 when the lane is missing.
 
@@ -14,16 +14,17 @@ if not owns(ARGV[arg], ARGV[arg + 1]) then
 end
 local dead_keep_ms = tonumber(ARGV[arg + 2])
 local ids = {}
-for i = arg + 3, #ARGV, 5 do
+for i = arg + 3, #ARGV, 4 do
   ids[#ids + 1] = ARGV[i]
 end
 fetch(ids)
 
 local settled = {}
 for i, id in ipairs(ids) do
-  local at = arg + 3 + (i - 1) * 5
-  local attempt, result, death = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4]
-  local to, counts_too, alone, start_ms = struct.unpack('<BBBd', ARGV[at + 2])
+  local at = arg + 3 + (i - 1) * 4
+  local attempt, result = ARGV[at + 1], ARGV[at + 2]
+  local to, counts_too, alone, start_ms, death_at = struct.unpack('<BBBd', ARGV[at + 3])
+  local death = sub(ARGV[at + 3], death_at)
   local record = records[id]
   local h = head(id)
   settled[i] = 0

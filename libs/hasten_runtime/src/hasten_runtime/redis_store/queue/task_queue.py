@@ -272,7 +272,8 @@ class RedisTaskQueue:
         numbers = _numbers(claim.lane for claim in claims)
         args: list[Arg] = []
         for claim in claims:
-            args += (claim.task_id, claim.attempt_id, numbers[claim.lane])
+            number = numbers[claim.lane].to_bytes(2, "little")
+            args += (claim.task_id.encode(), number + claim.attempt_id.encode())
         reply = await self._call_as(own, "claim", numbers, args)
         return [
             self._record(claim.task_id, record, reply.now_ms, running=True)
@@ -292,7 +293,8 @@ class RedisTaskQueue:
             facts = _SETTLEMENT.pack(
                 item.state.value, item.counts, item.alone, item.start_in_s * MS
             )
-            args += (item.task_id, item.attempt_id, facts, item.result, item.death)
+            args += (item.task_id.encode(), item.attempt_id.encode(), item.result)
+            args.append(facts + item.death.encode())
         reply = await self._call_as(own, "settle", lanes, args)
         if reply.missing:
             reply = await self._call_as(own, "settle", [*lanes, *reply.missing], args)
