@@ -147,9 +147,22 @@ def test_beside_calls_a_worker_gets_few_tasks_and_more_when_it_runs_dry() -> Non
     assert before == 5, "a sixteenth of 100 ms is full with five of 1.3 ms"
     for _ in range(6):
         found.answer(found.running[0], arrived=90)
-    # Each of them took 10 ms, as answers say, and seven sixteenths of 100 ms are full with five.
-    assert len(found.running) == 5
-    found.refuse(found.running[0], Reason.OVERLOADED)
-    for _ in range(3):
+    assert len(found.running) == 8, "seven sixteenths are more than the credits"
+    for _ in range(4):
+        found.refuse(found.running[0], Reason.OVERLOADED)
+    while len(found.running) > 5:
         found.answer(found.running[0], depth=1, arrived=90)
-    assert len(found.running) == 2, "half of that, less a little, is full with two"
+    waiting = found.machine.counts.known
+    found.answer(found.running[0], depth=1, arrived=90)
+    assert len(found.running) == 5, "four refusals leave no more than there was"
+    assert found.machine.counts.known == waiting - 1
+
+
+def test_where_no_calls_come_batches_are_full() -> None:
+    found = Scheduler(slack_own_s=0.001)
+    found.worker(window=200)
+    for number in range(100):
+        found.submit(f"t{number:02d}", number)
+    found.pass_s(0.1)
+    # Two batches of 32 are 84 ms; tasks of the first one that is asked for are worth 1.3 ms each.
+    assert 64 <= len(found.running) <= 65, "rounded"

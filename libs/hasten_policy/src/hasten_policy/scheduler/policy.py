@@ -108,7 +108,8 @@ class SlackPolicy:
 
     Attributes:
         slack_own_s: A worker gets no more tasks while its tasks are predicted to take so many
-            seconds of each of its lanes, and fewer where calls come too.
+            seconds of each of its lanes, or two full batches where no calls come. Beside calls a
+            worker gets fewer.
         slack_calls_s: A worker gets no tasks while calls wait there that are predicted to take so
             many seconds, until half as many are left.
     """

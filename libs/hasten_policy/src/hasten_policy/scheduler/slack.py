@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 ALONE_PER_S: Final = 0.5
 """A worker that gets fewer calls a second is there for tasks alone, for now."""
+BATCHES: Final = 2
+"""Full batches that such a worker may have although they take longer: one that runs, and the next.
+Smaller ones would hold a lane nearly as long where a batch costs much whatever is in it.
+"""
 CALLS_S: Final = 0.5
 """Time constant of that."""
 REOPEN_SHARE: Final = 0.5
@@ -35,14 +39,25 @@ class Gate:
 
     Attributes:
         own_s: Predicted busy seconds of our attempts there.
-        limit_s: No attempt is added while those are at least so many.
+        limit_s: No attempt is added beside calls while those are at least so many.
+        batch_s: Typical seconds of a full batch of the model that was asked for last.
         seq: Of the load that was last looked at for whether the worker ran dry.
         shut: Calls wait there.
         load: What the worker said last of its load.
         calls_per_s: Calls a second that the worker gets, tasks not counted, smoothed.
     """
 
-    __slots__ = ("_at_s", "_calls", "calls_per_s", "limit_s", "load", "own_s", "seq", "shut")
+    __slots__ = (
+        "_at_s",
+        "_calls",
+        "batch_s",
+        "calls_per_s",
+        "limit_s",
+        "load",
+        "own_s",
+        "seq",
+        "shut",
+    )
 
     def __init__(self, limit_s: float) -> None:
         self.own_s = 0.0
@@ -51,6 +66,7 @@ class Gate:
         self.shut = False
         self.load: LoadSample | None = None
         self.calls_per_s = 0.0
+        self.batch_s = 0.0
         self._calls = 0
         self._at_s = float("-inf")
 
@@ -124,8 +140,9 @@ class Slack:
         gate.shut = self.calls_s(worker, now_s) > closes_s
         if gate.shut:
             return False
-        alone = gate.calls_per_s < ALONE_PER_S
-        limit_s = self._policy.slack_own_s if alone else gate.limit_s
+        limit_s = gate.limit_s
+        if gate.calls_per_s < ALONE_PER_S:
+            limit_s = max(self._policy.slack_own_s, BATCHES * gate.batch_s)
         return gate.own_s < limit_s * worker.lanes
 
     # --- evidence ---------------------------------------------------------------------
@@ -161,8 +178,11 @@ class Slack:
         Returns:
             Seconds of the slack that it holds.
         """
-        hold_s = max(entry.cost_s, call_s - entry.alpha_s)
-        self.gate(entry.worker).own_s += hold_s
+        # As in a full batch, not as measured: that few make dear batches must not make them fewer.
+        hold_s = max(entry.full_cost_s, call_s - entry.alpha_s)
+        gate = self.gate(entry.worker)
+        gate.own_s += hold_s
+        gate.batch_s = entry.batch_s(entry.target_rows)
         return hold_s
 
     def end(self, worker: WorkerRecord, hold_s: float) -> None:
