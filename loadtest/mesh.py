@@ -74,7 +74,7 @@ def _facts(line: str) -> Mesh:
 
 
 @contextmanager
-def running_mesh(
+def running_mesh(  # noqa: PLR0913  (each is an option of `hasten up`)
     models: Path,
     *,
     workers: int = 1,

@@ -52,15 +52,16 @@ def test_a_log_that_is_not_whole_is_told_at_the_end_and_in_the_status(tmp_path: 
         assert "worker-2 stopped recording: no room; what came before is in w.hlog" in mesh.stderr
 
 
-def test_the_router_leaves_before_the_workers(tmp_path: Path) -> None:
+def test_the_router_leaves_first_and_the_workers_last(tmp_path: Path) -> None:
     diary = tmp_path / "diary.txt"
-    environ = {"HASTEN_ROUTER_DIARY": str(diary), "HASTEN_WORKER_DIARY": str(diary)}
+    kinds = ("ROUTER", "SCHEDULER", "WORKER")
+    environ = {f"HASTEN_{kind}_DIARY": str(diary) for kind in kinds}
     with MeshProcess(tmp_path, *JSON, environ=environ) as mesh:
         mesh.ready()
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
-    first, *others = diary.read_text().split()
-    assert first == "router"
+    first, second, *others = diary.read_text().split()
+    assert (first, second) == ("router", "scheduler")
     assert sorted(others) == ["worker-1", "worker-2"]
 
 
@@ -68,7 +69,8 @@ def test_a_kill_of_the_supervisor_leaves_no_process_and_no_file(tmp_path: Path) 
     # Grandchildren have no parent-death signal of ours: the guard has to find them.
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "parent"}) as mesh:
         mesh.ready()
-        assert len(mesh.remember_family()) == 8  # guard, 3 services, 2 workers and theirs
+        # Guard, redis, router, scheduler, 2 workers, 2 of theirs.
+        assert len(mesh.remember_family()) == 8
         mesh.signal(signal.SIGKILL)
         mesh.wait()
         eventually_sync(mesh.nothing_left, what="the guard has cleaned up")
@@ -140,10 +142,10 @@ def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(tmp_path
 def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "mute"}) as mesh:
 
-        def router_and_workers_run() -> bool:
-            return len(mesh.remember_family()) == 5
+        def all_services_run() -> bool:
+            return len(mesh.remember_family()) == 6
 
-        eventually_sync(router_and_workers_run)
+        eventually_sync(all_services_run)
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
         assert mesh.stdout == ""
