@@ -16,7 +16,8 @@ INSTANCES: Final = 1000
 Rule = Callable[[Sequence[Job]], int]
 """Jobs in time."""
 POLICIES: Final = {
-    "EDF with shedding (`hasten`)": "hasten,worker.finish_margin_s=0,worker.refuse_hopeless=false",
+    "EDF with shedding (`hasten`)": "hasten,worker.finish_margin_s=0,worker.refuse_hopeless=false,"
+    "worker.prediction.cold_factor=1",
     "plain EDF (`edf_plain`)": "edf_plain",
 }
 SPREADS: Final = {"runs of 10 ms": 0.0, "runs of 5 to 15 ms": 0.5}
@@ -77,11 +78,12 @@ def _claim(runs: str, shedding: list[float], plain: list[float], textbook: list[
 TEXT: Final = f"""\
 One lane, batches of one, no run interrupted: {JOBS} jobs come at random, with 1.5 to 4 times their
 run until the deadline, {{instances}} instances a load. The worker's machine meets them one by one
-in virtual time. Runs that are alike are calls of one model, others are of a model each: where not
-all of these can be kept, the longest gives way. The optimum is the best of all orders by exhaustive
-search; it knows all jobs beforehand and may wait for one that is yet to come. The textbook's rule
-knows only what has come: the earliest deadline of those that can still be kept. The prototype drew
-its instances in its own way, so its figures compare in shape only.
+in virtual time, without the margins that it keeps for runs that it does not know yet and for the
+way back: here runs are as predicted. Runs that are alike are calls of one model, others are of a
+model each: where not all of these can be kept, the longest gives way. The optimum is the best of
+all orders by exhaustive search; it knows all jobs beforehand and may wait for one that is yet to
+come. The textbook's rule knows only what has come: the earliest deadline of those that can still be
+kept. The prototype drew its instances in its own way, so its figures compare in shape only.
 
 """
 

@@ -11,6 +11,8 @@ from hasten_policy.worker.events import BatchEnded, DrainBegan, StartBatch
 from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import PretendedWorker, call, model, refusals, starts, worker
 
+QUANTILE = 0.75
+
 
 def by(rule: str, *, keeps_deadlines: bool = True, order: str = "edf") -> PretendedWorker:
     """An overloaded worker: 40 calls gather behind a run that ends at 30 ms; one is in a hurry."""
@@ -18,7 +20,7 @@ def by(rule: str, *, keeps_deadlines: bool = True, order: str = "edf") -> Preten
         keeps_deadlines=keeps_deadlines,
         refuse_hopeless=False,
         finish_margin_s=0.0,
-        batching=BatchingPolicy(rule=rule, order=order),
+        batching=BatchingPolicy(rule=rule, order=order, start_quantile=QUANTILE),
     )
     pretended = worker(policy=policy)
     pretended.send(call(1, 1.0))
@@ -66,9 +68,9 @@ def test_eager_takes_whatever_waits_whoever_is_in_a_hurry() -> None:
 
 
 def test_deferral_waits_until_one_more_would_not_fit() -> None:
-    policy = WorkerPolicy(finish_margin_s=0.0, batching=BatchingPolicy(rule="deferral"))
-    pretended = worker(policy=policy)
-    factor = pretended.machine.predictor("m/1").factor(0.75)
+    batching = BatchingPolicy(rule="deferral", start_quantile=QUANTILE)
+    pretended = worker(policy=WorkerPolicy(finish_margin_s=0.0, batching=batching))
+    factor = pretended.machine.predictor("m/1").factor(QUANTILE)
     assert not starts(pretended.send(call(1, 0.1)))
     pretended.now_s = 0.02
     assert not starts(pretended.send(call(2, 0.2)))

@@ -19,7 +19,8 @@ from hasten_policy.worker.events import (
 from hasten_policy.worker.policy import WorkerPolicy
 from tests.unit.policy_worker.harness import call, model, profile, refusals, starts, worker
 
-PATIENT = WorkerPolicy(refuse_hopeless=False)
+QUANTILE = 0.75
+PATIENT = WorkerPolicy(refuse_hopeless=False, batching=BatchingPolicy(start_quantile=QUANTILE))
 """Lets calls wait that the plan would refuse, to see what the batcher does with them."""
 
 
@@ -245,7 +246,7 @@ def test_a_call_passed_over_for_a_larger_batch_joins_the_one_that_came_of_it(
     pretended.now_s = 0.030
     [batch] = starts(pretended.send(BatchEnded(1, 0.030)))
     assert set(batch.call_ids) == {*range(2, 7), *joining}
-    run_s = pretended.machine.predictor("m/1").predict_s(batch.rows, 1.0, 0.75)
+    run_s = pretended.machine.predictor("m/1").predict_s(batch.rows, 1.0, QUANTILE)
     assert 0.030 + run_s <= min(hurried[call_id] for call_id in joining)
 
 

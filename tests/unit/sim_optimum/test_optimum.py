@@ -15,8 +15,9 @@ from hasten_sim.optimum import (
     on_time,
     random_jobs,
 )
+from loadtest.evaluation.edf import POLICIES
 
-SHEDDING = resolve("hasten,worker.finish_margin_s=0,worker.refuse_hopeless=false").worker
+SHEDDING = resolve(POLICIES["EDF with shedding (`hasten`)"]).worker
 
 
 def best_of_all_orders(jobs: Sequence[Job]) -> int:

@@ -1,6 +1,5 @@
 """What requests may name, with what admission keeps of each."""
 
-from dataclasses import dataclass, field
 from typing import Generic
 
 from hasten_policy.admission.calibration import Theta
@@ -9,19 +8,28 @@ from hasten_policy.ordering.hold_queue import HoldQueue, W
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
 
 
-@dataclass(slots=True, eq=False, repr=False)
+# No dataclass, as mypyc cannot compile one that is generic (its issue 827).
 class AskedView(ModelView, Generic[W]):
     """A view whose calls are admitted and may wait.
 
-    Attributes:
+    Args:
+        key: As `ModelView.key`.
         theta: The model's calibration.
         held: Calls that wait for a worker's credit.
+
+    Attributes:
+        theta: See the argument.
+        held: See the argument.
         latency: 95th percentile of seconds from sending to the answer.
     """
 
-    theta: Theta
-    held: HoldQueue[W]
-    latency: QuantileTracker = field(init=False, default_factory=lambda: QuantileTracker(0.0, 0.95))
+    __slots__ = ("held", "latency", "theta")
+
+    def __init__(self, key: str, theta: Theta, held: HoldQueue[W]) -> None:
+        super().__init__(key)
+        self.theta = theta
+        self.held = held
+        self.latency = QuantileTracker(0.0, 0.95)
 
     @property
     def wanted(self) -> bool:

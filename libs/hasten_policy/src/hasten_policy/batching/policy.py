@@ -39,10 +39,10 @@ class BatchingPolicy:
 
     rule: str = "hybrid"
     order: str = "edf"
-    start_quantile: float = 0.75
+    start_quantile: float = 0.95
     target_quantile: float = 0.75
     chance_quantile: float = 0.5
-    over_fraction: float = 0.5
+    over_fraction: float = 0.25
     priority_bias_fraction: float = 0.5
     no_deadline_age_s: float = 10.0
     laxity_tick_s: float = 0.0005

@@ -204,6 +204,16 @@ def _snapshot_own(worker: WorkerRecord) -> int:
     return load.depth + max(0, worker.sent - load.received)
 
 
+def _own(worker: WorkerRecord) -> int:
+    """Our calls in flight there."""
+    return len(worker.calls)
+
+
+def _depth(worker: WorkerRecord) -> int:
+    """Depth as its last reply had it, and what we have sent since."""
+    return worker.queue
+
+
 BALANCERS: Final[Named[Callable[[], Balancer]]] = Named(
     "balancer",
     {
@@ -222,11 +232,11 @@ BALANCERS: Final[Named[Callable[[], Balancer]]] = Named(
             "least depth / weight of the last periodic report, plus own sends since",
         ),
         "least_connections": (
-            lambda: LeastLoad(lambda worker: len(worker.calls)),
+            lambda: LeastLoad(_own),
             "least own calls in flight / weight",
         ),
         "wlc_static": (
-            lambda: LeastLoad(lambda worker: worker.queue),
+            lambda: LeastLoad(_depth),
             "least (depth on each reply + own sends) / weight, nothing measured",
         ),
         "p2c": (TwoChoices, "the better of two random workers by depth on each reply / weight"),

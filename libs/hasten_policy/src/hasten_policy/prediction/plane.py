@@ -59,8 +59,10 @@ def fit(points: Sequence[Point]) -> Plane:
     """
     floor = min(point.size for point in points)
     scale = max(floor, max(point.size for point in points) - floor)
-    rows = sum(point.rows * point.weight for point in points) / sum(p.weight for p in points)
-    typical_s = sum(p.seconds * p.weight for p in points) / sum(p.weight for p in points)
+    # A float by name: mypyc takes one sum over another for a division of integers.
+    weight: float = sum(point.weight for point in points)
+    rows = sum(point.rows * point.weight for point in points) / weight
+    typical_s = sum(point.seconds * point.weight for point in points) / weight
     # Each unknown is a multiple of its guess, so that the ridge means the same for all.
     units = (0.5 * typical_s, 0.5 * typical_s / rows, 0.5 * typical_s / rows / scale)
     guess = (1.0, 1.0, 1.0)
