@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hasten_sim.scaling_figures import ScalingFigures
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -42,6 +44,7 @@ class Figures:
         events: Events that the machines handled.
         refused_idle: Refusals for want of time while the routers knew of no other request.
         refused_late: Refusals, for whatever reason, that came when the deadline had passed.
+        scaling: What its autoscaler did; None where the number of workers was fixed.
     """
 
     scenario: str
@@ -73,6 +76,7 @@ class Figures:
     events: int
     refused_idle: int = 0
     refused_late: int = 0
+    scaling: ScalingFigures | None = None
 
     @property
     def attainment(self) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from hasten_sim.lengths import ONE, Lengths
+from hasten_sim.pool import PoolShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,7 @@ class Scenario:
         faults: What goes wrong.
         callers_leave: A caller cancels at its deadline, as gRPC clients do.
         offered_per_s: Mean arrivals a second, for reports.
+        pool: Where an autoscaler takes workers from; None where the file says nothing of it.
     """
 
     name: str
@@ -296,6 +298,7 @@ class Scenario:
     faults: tuple[Fault, ...] = ()
     callers_leave: bool = True
     offered_per_s: float = 0.0
+    pool: PoolShape | None = None
 
 
 def capacity_per_s(mesh: MeshShape, models: tuple[ModelShape, ...]) -> float:

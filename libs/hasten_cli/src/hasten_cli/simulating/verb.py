@@ -24,6 +24,7 @@ class Asked:
     Attributes:
         slo: Per cent; None when it is not said.
         outage_s: How long the worker that dies is away; None when it is not said.
+        rules: Of the autoscaler; empty where the number of workers is fixed.
     """
 
     workload: str | None
@@ -48,6 +49,8 @@ class Asked:
     only: tuple[str, ...]
     kill_one: bool
     outage_s: float | None
+    rules: tuple[str, ...]
+    coarse: bool
     as_json: bool
 
 
@@ -109,6 +112,7 @@ def _replay(asked: Asked, log: Path) -> None:
             "--slo": asked.slo,
             "--models": asked.models,
             "--from": asked.mesh,
+            **_scaled_only(asked),
             **_what_if_only(asked),
         },
     )
@@ -131,6 +135,14 @@ def _workload(asked: Asked, workload: str) -> None:
         seeds=Seeds(asked.seeds, asked.seed),
         processes=asked.processes,
     )
+    if asked.rules:
+        from hasten_cli.simulating.scaled import scaled
+
+        others = {"--find": asked.find, "--report": asked.report, "--slo": asked.slo}
+        _refuse_others("--autoscaler does not take it", **others)
+        scaled(options, asked.rules, coarse=asked.coarse, as_json=asked.as_json)
+        return
+    _refuse_others("only --autoscaler takes it", **_scaled_only(asked))
     if asked.find:
         from hasten_cli.simulating.find import find_workers
 
@@ -163,6 +175,7 @@ def _what_if(asked: Asked) -> None:
             "--duration": asked.duration_s,
             "--find": asked.find,
             "--report": asked.report,
+            **_scaled_only(asked),
         },
     )
     if asked.rate_per_s is None or asked.deadline_s is None or not 0.0 < asked.rate_per_s < 1e7:
@@ -203,6 +216,10 @@ def _what_if(asked: Asked) -> None:
         ),
         as_json=asked.as_json,
     )
+
+
+def _scaled_only(asked: Asked) -> dict[str, object]:
+    return {"--autoscaler": asked.rules, "--coarse": asked.coarse or None}
 
 
 def _what_if_only(asked: Asked) -> dict[str, object]:

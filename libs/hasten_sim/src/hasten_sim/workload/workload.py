@@ -7,6 +7,7 @@ from typing import Any, Final
 from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s, speed
 from hasten_sim.workload import rates, shapes
 from hasten_sim.workload.checks import (
+    pool_faults,
     router_faults,
     rows_shares,
     size_faults,
@@ -14,6 +15,7 @@ from hasten_sim.workload.checks import (
 )
 from hasten_sim.workload.faults_found import WorkloadError
 from hasten_sim.workload.file_table import FileTable
+from hasten_sim.workload.pool_tables import pool_of
 from hasten_sim.workload.request_tables import Deadlines
 from hasten_sim.workload.requests import Requests
 from hasten_sim.workload.trace import Trace
@@ -48,6 +50,11 @@ class Workload:
     def policies(self) -> tuple[str, ...]:
         """Policies worth comparing on it; may be empty."""
         return self.table.policies
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Scaling rules worth comparing on it; may be empty."""
+        return () if self.table.pool is None else self.table.pool.rules
 
     @property
     def sweep(self) -> dict[str, list[float]]:
@@ -107,6 +114,7 @@ class Workload:
         wrong = [
             *worker_faults(table, mesh.workers),
             *router_faults(table, mesh.routers),
+            *pool_faults(table, mesh.workers),
             *size_faults(mesh, len(models)),
         ]
         if wrong:
@@ -132,6 +140,7 @@ class Workload:
             faults=shapes.fault_shapes(table, mesh),
             callers_leave=self._callers_leave(),
             offered_per_s=rate.mean_per_s,
+            pool=None if table.pool is None else pool_of(table.pool),
         )
 
     def _callers_leave(self) -> bool:
