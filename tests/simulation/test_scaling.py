@@ -8,6 +8,7 @@ import pytest
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
 from hasten_sim.scaling_figures import ScalingFigures
+from hasten_sim.scenario import Scenario
 from hasten_sim.simulate import simulate_scaled
 from hasten_sim.workload import parse
 
@@ -40,6 +41,15 @@ def ran(
     text = f"{head}{POOL}{arrivals}\n[mesh]\nworkers = {workers}\n"
     scenario = parse(text, "pool.toml").scenario()
     return simulate_scaled(scenario, resolve("hasten"), seed, rule, coarse=coarse)
+
+
+def parse_pool(pool: str, arrivals: str) -> Scenario:
+    """Seven short days, of which the last four count."""
+    rest = POOL.partition("[[models]]")[2]
+    head = 'name = "pool"\nduration_s = 12600\nwarmup_s = 5400\n'
+    return parse(
+        f"{head}{pool}[[models]]{rest}{arrivals}[mesh]\nworkers = 3\n", "p.toml"
+    ).scenario()
 
 
 def of(figures: Figures) -> ScalingFigures:
@@ -149,6 +159,26 @@ steps = [{ at_s = 900, factor = 3 }, { at_s = 1800, factor = 1 }]
     assert figures.attainment > 0.98
     fixed = ran("static,workers=8", there_and_back, 5400.0, 8)
     assert of(figures).replica_h < of(fixed).replica_h
+
+
+def test_a_forecast_has_workers_there_before_the_morning() -> None:
+    days = """
+[arrivals]
+process = "diurnal"
+rate_per_s = 40
+period_s = 1800
+amplitude = 0.9
+"""
+    slow = "[pool]\nworkers_max = 24\nprocess_s = 110\nwarm_s = 10\n"
+    blind = parse_pool(slow, days)
+    seeing = parse_pool(slow + "forecast_s = 30\nday_s = 1800\n", days)
+    runs = {}
+    for name, scenario in (("blind", blind), ("seeing", seeing)):
+        runs[name] = simulate_scaled(
+            scenario, resolve("hasten"), 1, "hybrid,target=0.9,down_s=60", coarse=True
+        )
+    assert runs["seeing"].attainment > runs["blind"].attainment
+    assert 1.0 - runs["seeing"].attainment < 0.6 * (1.0 - runs["blind"].attainment)
 
 
 def test_the_same_seed_gives_the_same_decisions_and_another_one_others() -> None:

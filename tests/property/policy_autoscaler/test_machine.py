@@ -47,7 +47,7 @@ EVENTS: st.SearchStrategy[AutoscalerEvent] = st.one_of(
     st.builds(WorkerReady, NAMES, st.sampled_from([0.0, 5.0, 600.0])),
     st.builds(WorkerLeft, NAMES),
     st.builds(StartRefused, st.integers(0, 5), st.just("quota")),
-    st.builds(ForecastGiven, st.floats(), st.floats()),
+    st.builds(ForecastGiven, st.floats(), st.floats(), st.floats()),
     st.just(ProfileTold("m", Profile(BatchCurve(0.01, 0.002, 8), 0.2))),
     st.just(Woke()),
     st.just(Woke()),

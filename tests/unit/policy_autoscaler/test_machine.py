@@ -143,7 +143,7 @@ def test_a_silent_router_keeps_workers_from_leaving_until_it_is_gone() -> None:
         DemandTold("r", 1.0, (ModelDemand("m", 1, 10**15, 1),)),
         LoadTold("w0", nan),
         LoadTold("w0", 0.5, running=-1),
-        ForecastGiven(nan, 1.0),
+        ForecastGiven(nan, 1.0, 60.0),
         LoadTold("nobody", 0.5),
     ],
 )
@@ -159,7 +159,7 @@ def test_what_cannot_be_is_left_out_by_name(told: object) -> None:
 def test_a_forecast_is_planned_for_and_an_old_one_is_not() -> None:
     pool = Driven(ready=2)
     pool.seconds(20, calls=5)
-    pool.tell(ForecastGiven(8.0, 12.0))
+    pool.tell(ForecastGiven(8.0, 12.0, 60.0))
     pool.seconds(20, calls=5)
     assert pool.desired >= 10
     assert "forecast" in pool.reasons()

@@ -132,10 +132,12 @@ class ForecastGiven:
     Attributes:
         load: Typical, in busy workers.
         upper: Its upper quantile, planned work included.
+        good_for_s: It counts for so long.
     """
 
     load: float
     upper: float
+    good_for_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,9 @@ class AutoscalerMachine:
             self._effects.append(Ignored(event.worker_id, wrong))
 
     def _forecasted(self, event: ForecastGiven, now_s: float) -> None:
-        if 0.0 <= event.load < inf and 0.0 <= event.upper < inf:
-            self._forecast = Forecast(now_s, event.load, event.upper)
+        values = (event.load, event.upper, event.good_for_s)
+        if all(0.0 <= value < inf for value in values):
+            self._forecast = Forecast(now_s + event.good_for_s, event.load, event.upper)
         else:
             self._effects.append(Ignored("forecast", "it is not a number of workers"))
 
@@ -174,9 +175,7 @@ class AutoscalerMachine:
     def _sight(self, now_s: float, desired: int, loads: Loads) -> Sight:
         hearing, policy = self._hearing, self._policy
         forecast = self._forecast
-        if forecast is not None and now_s - forecast.made_s > max(
-            policy.stale_s, 2.0 * self._members.start_s()
-        ):
+        if forecast is not None and now_s > forecast.until_s:
             forecast = None
         return Sight(
             now_s=now_s,

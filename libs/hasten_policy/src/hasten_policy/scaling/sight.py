@@ -40,12 +40,12 @@ class Forecast:
     """What demand will be when a worker that is started now is ready.
 
     Attributes:
-        made_s: When the forecast was given.
+        until_s: It counts until then.
         load: Typical load then, in busy workers.
         upper: Its upper quantile, planned work included.
     """
 
-    made_s: float
+    until_s: float
     load: float
     upper: float
 

@@ -25,6 +25,7 @@ from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.scaling.profiles import Profiles
 from hasten_sim.loop import Loop
 from hasten_sim.pool import PoolShape
+from hasten_sim.scaling.foresight import Foresight
 from hasten_sim.scaling.outcome import Outcome
 from hasten_sim.scaling.profiles import profiles_of
 from hasten_sim.scaling.starts import Starts
@@ -93,6 +94,11 @@ class SimAutoscaler:
         # How long starts take is a fact of the pool, where nobody says otherwise.
         if policy.lead_s == AutoscalerPolicy().lead_s:
             policy = replace(policy, lead_s=self._starts.mean_s())
+        self._foresight = (
+            Foresight(pool.forecast_s, self._starts.mean_s(), pool.day_s)
+            if pool.forecast_s
+            else None
+        )
         self._machine = AutoscalerMachine(policy, pool.bounds)
         self._profiles = Profiles()
         self._of_models = profiles_of(scenario)
@@ -128,6 +134,10 @@ class SimAutoscaler:
             self._profiles.load(each.model, each.rows, len(self._known)) or 0.0
             for each in demand.models
         )
+        if self._foresight is not None:
+            forecast = self._foresight.demanded(now_s, load_s)
+            if forecast is not None:
+                self._tell(forecast)
         self._outcome.demanded(now_s, demand.span_s, load_s, len(self._known))
         self._loop.at(now_s + self._pool.tell_s, self._tell_all)
 
