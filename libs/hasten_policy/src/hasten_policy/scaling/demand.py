@@ -55,12 +55,16 @@ class Demand:
             if old > PRUNED_ABOVE // 2:
                 del self._at_s[:old], self._sums[:old]
 
-    def within(self, now_s: float, window_s: float) -> Counts:
-        """What was told in the last `window_s` seconds."""
+    def within(self, window_s: float) -> Counts:
+        """What was told in the `window_s` seconds before the last time that anything was told.
+
+        Not before now: whether one more message of three seconds has come or not would make a fifth
+        of a window of fifteen, and look like growth.
+        """
         if not self._sums:
             return Counts()
-        # A hair more than the window: what was told exactly that long ago is outside.
-        at = bisect_right(self._at_s, now_s - window_s + 1e-9)
+        # A hair more: what was told exactly that long ago is outside.
+        at = bisect_right(self._at_s, self._at_s[-1] - window_s + 1e-9)
         before, last = (self._sums[at - 1] if at else Counts()), self._sums[-1]
         return Counts(
             last.calls - before.calls,

@@ -95,7 +95,7 @@ class Sight:
 
     def within(self, window_s: float) -> Counts:
         """What was asked for in the last seconds."""
-        return self.demand.within(self.now_s, window_s)
+        return self.demand.within(window_s)
 
     def load(self, window_s: float) -> float:
         """What was asked for in the window, in busy workers.

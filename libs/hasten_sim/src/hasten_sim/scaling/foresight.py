@@ -1,9 +1,15 @@
 """Forecasts for a simulated autoscaler, from what its routers told."""
 
 from math import ceil
+from typing import Final
 
 from hasten_plan.forecasting.demand import DemandForecaster
 from hasten_policy.autoscaler.events import ForecastGiven
+
+PERIODS_MIN: Final = 120
+"""Fewer say little of the tail: after one step of demand among forty periods every bound is a step
+higher.
+"""
 
 
 class Foresight:
@@ -21,6 +27,7 @@ class Foresight:
         self._forecaster = DemandForecaster(period_s, ahead, round(day_s / period_s))
         self._begun_s = 0.0
         self._load_s = 0.0
+        self._periods = 0
 
     def demanded(self, now_s: float, load_s: float) -> ForecastGiven | None:
         """So many worker seconds were asked for until now; a forecast at the end of a period."""
@@ -30,6 +37,9 @@ class Foresight:
         self._forecaster.observe(self._begun_s, self._load_s / self._period_s)
         self._begun_s += self._period_s
         self._load_s = 0.0
+        self._periods += 1
+        if self._periods < PERIODS_MIN:
+            return None
         said = self._forecaster.forecast()
         # Until the next one is there, and a little more.
         return ForecastGiven(said.typical, said.upper, 1.5 * self._period_s)

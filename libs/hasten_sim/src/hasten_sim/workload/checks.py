@@ -71,6 +71,13 @@ def router_faults(table: FileTable, routers: int) -> Iterator[str]:
             )
 
 
+def mesh_faults(table: FileTable, mesh: MeshShape) -> Iterator[str]:
+    """What does not fit a mesh of so many routers and workers."""
+    yield from worker_faults(table, mesh.workers)
+    yield from router_faults(table, mesh.routers)
+    yield from pool_faults(table, mesh.workers)
+
+
 def pool_faults(table: FileTable, workers: int) -> Iterator[str]:
     """A pool that does not hold the workers there are at the start."""
     pool = table.pool

@@ -48,7 +48,9 @@ class FileTable(Table):
     )
     sweep: SweepTable = SweepTable()
     mesh: MeshTable = MeshTable()
-    pool: PoolTable | None = None
+    pool: PoolTable | None = Field(
+        default=None, description="Where an autoscaler takes workers from."
+    )
     arrivals: ArrivalTable
     models: tuple[ModelTable, ...] = Field(min_length=1, description="What requests are for.")
     deadlines: DeadlineTable = NoDeadlines(kind="none")

@@ -53,8 +53,10 @@ class PoolTable(Table):
         return self
 
 
-def pool_of(table: PoolTable) -> PoolShape:
+def pool_of(table: PoolTable | None) -> PoolShape | None:
     """What the simulator takes. Raises ValueError where the bounds contradict each other."""
+    if table is None:
+        return None
     bounds = Bounds(table.workers_min, table.workers_max, table.price_per_h, table.budget_per_h)
     return PoolShape(
         bounds=bounds,

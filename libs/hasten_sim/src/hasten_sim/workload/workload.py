@@ -6,13 +6,7 @@ from typing import Any, Final
 
 from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s, speed
 from hasten_sim.workload import rates, shapes
-from hasten_sim.workload.checks import (
-    pool_faults,
-    router_faults,
-    rows_shares,
-    size_faults,
-    worker_faults,
-)
+from hasten_sim.workload.checks import mesh_faults, rows_shares, size_faults
 from hasten_sim.workload.faults_found import WorkloadError
 from hasten_sim.workload.file_table import FileTable
 from hasten_sim.workload.pool_tables import pool_of
@@ -111,12 +105,7 @@ class Workload:
             raise WorkloadError(wrong)
         mesh = shapes.mesh_shape(table.mesh, workers=workers, routers=routers)
         models = self.models()
-        wrong = [
-            *worker_faults(table, mesh.workers),
-            *router_faults(table, mesh.routers),
-            *pool_faults(table, mesh.workers),
-            *size_faults(mesh, len(models)),
-        ]
+        wrong = [*mesh_faults(table, mesh), *size_faults(mesh, len(models))]
         if wrong:
             raise WorkloadError([f"{self.name}: {fault}" for fault in wrong])
         length_s = table.duration_s if duration_s is None else duration_s
@@ -140,7 +129,7 @@ class Workload:
             faults=shapes.fault_shapes(table, mesh),
             callers_leave=self._callers_leave(),
             offered_per_s=rate.mean_per_s,
-            pool=None if table.pool is None else pool_of(table.pool),
+            pool=pool_of(table.pool),
         )
 
     def _callers_leave(self) -> bool:

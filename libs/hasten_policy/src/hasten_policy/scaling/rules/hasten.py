@@ -26,7 +26,8 @@ class HastenScaling:
         growth_cold: The natural logarithm of the growth before anything is known of it.
         use_max: No more than this share of the workers is to be busy.
         wait_share: At most this share of the calls may wait longer than half of their slack.
-        variability: How uneven arrivals and runs are, (Ca^2 + Cs^2) / 2.
+        variability: How uneven arrivals and runs are, (Ca^2 + Cs^2) / 2; 0.5 for arrivals by chance
+            and runs that are alike.
         fast_s: The shorter window over which demand is taken, in seconds.
         slow_s: The longer one.
         panic_s: The window of panic, in seconds.
@@ -46,11 +47,11 @@ class HastenScaling:
         late_share: No step down while more than this share is late.
     """
 
-    growth_quantile: float = 0.95
+    growth_quantile: float = 0.9
     growth_cold: float = 0.2
     use_max: float = 0.9
     wait_share: float = 0.01
-    variability: float = 1.0
+    variability: float = 0.5
     fast_s: float = 15.0
     slow_s: float = 60.0
     panic_s: float = 6.0
@@ -118,20 +119,24 @@ class Hasten:
         backlog = sight.backlog_s / BACKLOG_S if sight.waiting else 0.0
         facts = (("load", load), ("growth", factor), ("backlog", backlog))
         ahead = load * factor + backlog
-        needed = self._servers(sight, ahead)
+        needed = self._servers(sight, load, ahead)
         reasons = [Because("growth", needed, facts)]
         if sight.forecast is not None:
-            expected = self._servers(sight, sight.forecast.upper + backlog)
-            ahead = max(ahead, sight.forecast.upper + backlog)
+            upper = sight.forecast.upper + backlog
+            load, ahead = max(load, sight.forecast.load), max(ahead, upper)
+            expected = self._servers(sight, sight.forecast.load, upper)
             reasons.append(Because("forecast", expected, (("upper", sight.forecast.upper),)))
             needed = max(needed, expected)
         if not needed and not self._may_be_none(sight):
             needed = 1
             reasons.append(Because("kept_warm", 1, (("lead_s", sight.lead_s),)))
-        return needed, self._servers(sight, ahead * (1.0 + policy.down_margin)), reasons
+        room = 1.0 + policy.down_margin
+        return needed, self._servers(sight, load * room, ahead * room), reasons
 
-    def _servers(self, sight: Sight, load: float) -> int:
-        """Workers for a load: enough that few wait long, and that none is busy all the time."""
+    def _servers(self, sight: Sight, load: float, most: float) -> int:
+        """Workers for a load: enough that few calls wait long at what is usual, and that none is
+        busy all the time at the most. Both margins on top of each other would count noise twice.
+        """
         policy = self._policy
         # A call of a batch is served as long as its slack allows, at most.
         wait_s = sight.slack_s * UNTIL_DEADLINE
@@ -140,7 +145,7 @@ class Hasten:
         few_wait = servers_for(
             load * lanes, rate_per_s / lanes, wait_s, policy.wait_share, policy.variability
         )
-        return max(-(-few_wait // lanes), at_use(load, policy.use_max))
+        return max(-(-few_wait // lanes), at_use(most, policy.use_max))
 
     def _rate_per_s(self, sight: Sight) -> float:
         """Calls a second that one worker does, by what was asked for."""
