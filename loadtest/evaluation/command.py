@@ -39,8 +39,8 @@ PAGES: Final = {
         decision.PAGE,
     )
 }
-ORDER: Final = (*PAGES, "scale")
-"""Of the index; `loadtest.scale` writes the last one."""
+ORDER: Final = (*PAGES, "autoscaling", "scale")
+"""Of the index; `loadtest.autoscale` and `loadtest.scale` write the last ones."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

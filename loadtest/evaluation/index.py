@@ -11,7 +11,8 @@ HEAD = """# Evaluation
 
 What is claimed of the decisions, measured with the shipped code. All pages but `decision` and the
 rates of `scale` are in virtual time: the same code gives the same figures on every machine.
-`make evaluation` makes them again; `make evaluation-scale` makes `scale`, which takes half an hour.
+`make evaluation` makes them again, `python -m loadtest.autoscale` makes `autoscaling`, and
+`make evaluation-scale` makes `scale`, which takes half an hour.
 
 """
 

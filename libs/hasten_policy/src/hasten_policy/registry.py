@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.batching.rules import RULES
 from hasten_policy.bundles import BUNDLES, PolicySet
 from hasten_policy.fleet.balancers import BALANCERS
@@ -13,8 +14,9 @@ from hasten_policy.groups import changed, named
 from hasten_policy.machines import MACHINES, choices
 from hasten_policy.named import Named
 from hasten_policy.ordering.orders import ORDERS
+from hasten_policy.scaling.rules.table import SCALING_RULES
 
-__all__ = ["BUNDLES", "KINDS", "PolicySet", "describe", "names", "resolve"]
+__all__ = ["BUNDLES", "KINDS", "PolicySet", "describe", "names", "resolve", "scaling"]
 
 _TABLES: Final[Mapping[str, Named[Any]]] = {
     "bundle": BUNDLES,
@@ -80,6 +82,29 @@ def resolve(text: str) -> PolicySet:
             changes[owner][name] = value
     made = {kind: _changed(policy, kind, changes) for kind, policy in policies.items()}
     return PolicySet(",".join((first, *parts)), **made)
+
+
+def scaling(text: str) -> AutoscalerPolicy:
+    """The parameters of an autoscaler that a text asks for.
+
+    Args:
+        text: `rule[,FIELD=value]...`, where FIELD is a parameter of the rule or, if it has none
+            of that name, of the autoscaler.
+
+    Raises:
+        ValueError: A sentence on the first fault.
+    """
+    rule, *parts = (part.strip() for part in text.split(","))
+    own = named(SCALING_RULES.get(rule).policy())
+    of_machine = named(AutoscalerPolicy()).keys() - own.keys()
+    changes: dict[str, dict[str, str]] = {"autoscaler": {"rule": rule}, f"autoscaler.{rule}": {}}
+    for part in parts:
+        key, equals, value = (side.strip() for side in part.partition("="))
+        if not equals:
+            raise ValueError(f"expected FIELD=VALUE after the rule, not {part!r}")
+        changes["autoscaler" if key in of_machine else f"autoscaler.{rule}"][key] = value
+    made: AutoscalerPolicy = _changed(AutoscalerPolicy(), "autoscaler", changes)
+    return made
 
 
 def _owners(policy: Any, path: str) -> Iterator[str]:  # noqa: ANN401  (any policy)

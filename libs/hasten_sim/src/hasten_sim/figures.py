@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hasten_sim.scaling_figures import ScalingFigures
 from hasten_sim.task_figures import TaskFigures
 
 
@@ -46,6 +47,7 @@ class Figures:
         refused_late: Refusals, for whatever reason, that came when the deadline had passed.
         tasks: Of the tasks beside the requests, by flow; they count in none of the other figures
             but events and batch_rows_mean.
+        scaling: What its autoscaler did; None where the number of workers was fixed.
     """
 
     scenario: str
@@ -78,6 +80,7 @@ class Figures:
     refused_idle: int = 0
     refused_late: int = 0
     tasks: tuple[TaskFigures, ...] = ()
+    scaling: ScalingFigures | None = None
 
     @property
     def attainment(self) -> float:

@@ -41,6 +41,7 @@ class SimLanes:
 
     Attributes:
         times: Of the models, by key.
+        busy_s: Seconds of all runs that have ended.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  (its place in a worker)
@@ -54,6 +55,7 @@ class SimLanes:
         delays: Callable[[Act, Any], bool],
     ) -> None:
         self.times: dict[str, RunTimes] = {}
+        self.busy_s = 0.0
         self._index = index
         self._lag_s = scenario.mesh.lag_s
         self._threads = scenario.mesh.host.run_threads if scenario.mesh.host else 1.0
@@ -112,6 +114,7 @@ class SimLanes:
         if life != self._life or batch_id not in self._running or self._delays(self._ended, ended):
             return
         run = self._running.pop(batch_id)
+        self.busy_s += took_s
         self._tally.ran(run.members, self._index, took_s)
         event = BatchEnded(batch_id, self._loop.now_s - run.began_s)
         if self._lag_s:
@@ -130,6 +133,7 @@ class SimLanes:
             return
         self._give_up(run)
         took_s = self._loop.now_s - run.began_s
+        self.busy_s += took_s
         self._tally.ran(run.members, self._index, took_s)
         self._tell(BatchEnded(batch_id, took_s, failed=True, terminated=True))
 

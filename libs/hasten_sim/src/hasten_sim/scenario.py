@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from hasten_sim.lengths import ONE, Lengths
+from hasten_sim.pool import PoolShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +344,7 @@ class Scenario:
         queue: Who runs that.
         callers_leave: A caller cancels at its deadline, as gRPC clients do.
         offered_per_s: Mean arrivals a second, for reports.
+        pool: Where an autoscaler takes workers from; None where the file says nothing of it.
     """
 
     name: str
@@ -357,6 +359,7 @@ class Scenario:
     queue: QueueShape = QueueShape()
     callers_leave: bool = True
     offered_per_s: float = 0.0
+    pool: PoolShape | None = None
 
 
 def capacity_per_s(mesh: MeshShape, models: tuple[ModelShape, ...]) -> float:

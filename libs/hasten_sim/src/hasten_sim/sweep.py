@@ -14,7 +14,7 @@ from typing import Final
 from hasten_policy.registry import resolve
 from hasten_sim.figures import Figures
 from hasten_sim.points import AS_SAID, Point, Source, load_at, scenario_at
-from hasten_sim.simulate import simulate
+from hasten_sim.simulate import simulate, simulate_scaled
 
 END_S_MAX: Final = 5.0
 """Longest wait for a process that was told to end, before it is killed."""
@@ -29,15 +29,20 @@ class Job:
         policy: As `hasten_policy.registry.resolve` reads it.
         seed: Of everything that is drawn.
         point: What is changed.
+        rule: Of the autoscaler, as `hasten_policy.registry.scaling` reads it; none where "".
+        coarse: With an autoscaler: the demand level instead of calls.
     """
 
     source: Source
     policy: str
     seed: int
     point: Point = AS_SAID
+    rule: str = ""
+    coarse: bool = False
 
     def __str__(self) -> str:
-        return f"{self.policy} at {self.point}, seed {self.seed}"
+        scaled = f" under {self.rule}" if self.rule else ""
+        return f"{self.policy}{scaled} at {self.point}, seed {self.seed}"
 
 
 class JobError(Exception):
@@ -63,7 +68,10 @@ def run(job: Job) -> Figures:
     try:
         scenario = scenario_at(job.source, job.point)
         load = load_at(job.source, job.point, scenario)
-        return simulate(scenario, resolve(job.policy), job.seed, load=load)
+        policies = resolve(job.policy)
+        if not job.rule:
+            return simulate(scenario, policies, job.seed, load=load)
+        return simulate_scaled(scenario, policies, job.seed, job.rule, coarse=job.coarse, load=load)
     except Exception as error:
         raise JobError(job, f"{type(error).__name__}: {error}") from error
 

@@ -1,9 +1,10 @@
 """A worker in virtual time: the second shell around WorkerMachine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 from random import Random
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_policy.timers import WakeAt, Woke
@@ -12,6 +13,7 @@ from hasten_policy.worker.events import (
     CallArrived,
     CallCancelled,
     Deliver,
+    DrainBegan,
     Drained,
     LinkClosed,
     LinkOpened,
@@ -39,6 +41,9 @@ from hasten_sim.runs import RunTimes, spec_of
 from hasten_sim.scenario import Scenario
 from hasten_sim.tally import Tally
 from hasten_sim.thread import LEAST_S, Thread
+
+NOTICE_S: Final = 1.0
+"""A drained worker stays for so long: routers hear of it, and what is on its way is refused."""
 
 
 @dataclass(slots=True)
@@ -85,6 +90,7 @@ class SimWorker:
         self._thread = Thread(process) if process is not None else None
         self._call_s = scenario.mesh.host.worker_s if scenario.mesh.host else 0.0
         self._hung = False
+        self._gone: Callable[[int], None] | None = None
         self._hangs = 0
         self._delayed: list[tuple[Act, Any]] = []
         self._incarnation = 0
@@ -103,7 +109,7 @@ class SimWorker:
 
     # --- its life -------------------------------------------------------------------------
 
-    def load(self, models: list[int], seed: int) -> None:
+    def give(self, models: list[int], seed: int) -> None:
         """Gives it its models and starts it, warm, at once."""
         mesh = self._scenario.mesh
         speed = mesh.speeds[self.index % len(mesh.speeds)]
@@ -140,9 +146,28 @@ class SimWorker:
         self._loop.at(self._loop.now_s + load_s, self._loaded, self._incarnation)
 
     def _loaded(self, incarnation: int) -> None:
-        # One that crashes while it loads begins anew.
-        if incarnation == self._incarnation:
+        # One that crashes while it loads begins anew; one may have been started meanwhile.
+        if incarnation == self._incarnation and not self.serving:
             self.start()
+
+    def drain(self, gone: Callable[[int], None]) -> None:
+        """Takes no new calls, ends those it has, and leaves; `gone` hears of that."""
+        self._gone = gone
+        self._tell(DrainBegan())
+        self._told_all(self._incarnation)
+
+    def _leave(self, incarnation: int) -> None:
+        if incarnation == self._incarnation and self._gone is not None:
+            gone, self._gone = self._gone, None
+            self.crash()  # Nothing is left in it: what ends is the process.
+            gone(self.index)
+
+    @property
+    def load(self) -> LoadSample | None:
+        """Its load, as it would report it now; None while no router hears it."""
+        link = next((each for each in self.links if each.up), None)
+        report = None if link is None or self._hung else self._state_for(link)
+        return None if report is None else report.load
 
     def hang(self) -> None:
         """Stands still; peers give its links up after a while."""
@@ -291,18 +316,25 @@ class SimWorker:
         elif isinstance(effect, WakeAt):
             self._wake_s = effect.at_s
             self._loop.at(max(effect.at_s, self._loop.now_s), self._wake, self._incarnation)
-        elif isinstance(effect, TellLoad):
+        elif isinstance(effect, TellLoad | SendLoad | SendReport):
+            self._note(effect)
+        elif isinstance(effect, StopBatch):
+            self.lanes.stop(effect.batch_id)
+        elif isinstance(effect, Drained):
+            self._loop.at(self._loop.now_s + NOTICE_S, self._leave, self._incarnation)
+        elif isinstance(effect, ModelIdle):
+            raise TypeError(f"a simulated worker closes no models: {effect}")
+        else:
+            assert_never(effect)
+
+    def _note(self, effect: TellLoad | SendLoad | SendReport) -> None:
+        """What the machine says of itself."""
+        if isinstance(effect, TellLoad):
             self._told.setdefault(effect.link_id, ToRouter())
         elif isinstance(effect, SendLoad):
             self._load = effect.load
-        elif isinstance(effect, SendReport):
-            self._state = effect.report
-        elif isinstance(effect, StopBatch):
-            self.lanes.stop(effect.batch_id)
-        elif isinstance(effect, ModelIdle | Drained):
-            raise TypeError(f"a simulated worker neither closes models nor drains: {effect}")
         else:
-            assert_never(effect)
+            self._state = effect.report
 
     def _wake(self, incarnation: int) -> None:
         if incarnation == self._incarnation and self._loop.now_s >= self._wake_s:

@@ -34,6 +34,13 @@ def policy_texts(incomplete: str) -> list[str]:
     return [text for text in found if text.startswith(f"{done},{last}")]
 
 
+def rule_texts(incomplete: str) -> list[str]:
+    """For shell completion: scaling rules."""
+    from hasten_policy.scaling.rules.table import SCALING_RULES
+
+    return [name for name in ("all", *SCALING_RULES.names) if name.startswith(incomplete)]
+
+
 _WHAT_IF = "What-if, from measured profiles"
 
 Workload = Annotated[
@@ -98,6 +105,23 @@ Slo = Annotated[
     float | None,
     typer.Option(
         help="Per cent of the offered that have to be in time. [default: 99]", show_default=False
+    ),
+]
+Autoscalers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--autoscaler",
+        metavar="RULE",
+        autocompletion=rule_texts,
+        help="RULE[,FIELD=value]...: workers come and go by it, from the workload's [pool]; again "
+        "for more; all for those that the workload names.",
+        show_default=False,
+    ),
+]
+Coarse = Annotated[
+    bool,
+    typer.Option(
+        "--coarse", help="With --autoscaler: the demand level instead of calls, for days."
     ),
 ]
 Replay = Annotated[
@@ -165,13 +189,15 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
     kill_one: KillOne = False,
     replay: Replay = None,
     outage: Outage = None,
+    autoscaler: Autoscalers = None,
+    coarse: Coarse = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask what would happen: the shipped policies in virtual time.
 
-    With a WORKLOAD: what policies make of it. With --models or --from: how many workers a rate
-    needs, and what happens when one dies. With --replay: whether today's code decides as the
-    recorded service did.
+    With a WORKLOAD: what policies, or scaling rules, make of it. With --models or --from: how many
+    workers a rate needs, and what happens when one dies. With --replay: whether today's code
+    decides as the recorded service did.
     """
     from hasten_cli.simulating import verb
 
@@ -194,11 +220,9 @@ def simulate(  # noqa: PLR0913, PLR0917  (one parameter an option)
             models=models,
             mesh=mesh,
             replay=replay,
-            rate_per_s=rate,
-            deadline_s=deadline,
-            only=tuple(model or ()),
-            kill_one=kill_one,
-            outage_s=outage,
+            question=verb.Question(rate, deadline, tuple(model or ()), kill_one, outage),
+            rules=tuple(autoscaler or ()),
+            coarse=coarse,
             as_json=as_json,
         )
         verb.carry_out(asked)

@@ -18,12 +18,32 @@ OUTAGE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What only a what-if is asked.
+
+    Attributes:
+        rate_per_s: Requests a second.
+        deadline_s: Of each.
+        only: Models, NAME or NAME=SHARE; all when empty.
+        kill_one: One worker dies.
+        outage_s: How long it is away; None when it is not said.
+    """
+
+    rate_per_s: float | None
+    deadline_s: float | None
+    only: tuple[str, ...]
+    kill_one: bool
+    outage_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The command line; see `hasten_cli.commands.simulate` for the options.
 
     Attributes:
         slo: Per cent; None when it is not said.
-        outage_s: How long the worker that dies is away; None when it is not said.
+        question: Of a what-if.
+        rules: Of the autoscaler; empty where the number of workers is fixed.
     """
 
     workload: str | None
@@ -43,11 +63,9 @@ class Asked:
     models: Path | None
     mesh: str
     replay: Path | None
-    rate_per_s: float | None
-    deadline_s: float | None
-    only: tuple[str, ...]
-    kill_one: bool
-    outage_s: float | None
+    question: Question
+    rules: tuple[str, ...]
+    coarse: bool
     as_json: bool
 
 
@@ -109,6 +127,7 @@ def _replay(asked: Asked, log: Path) -> None:
             "--slo": asked.slo,
             "--models": asked.models,
             "--from": asked.mesh,
+            **_scaled_only(asked),
             **_what_if_only(asked),
         },
     )
@@ -131,6 +150,14 @@ def _workload(asked: Asked, workload: str) -> None:
         seeds=Seeds(asked.seeds, asked.seed),
         processes=asked.processes,
     )
+    if asked.rules:
+        from hasten_cli.simulating.scaled import scaled
+
+        others = {"--find": asked.find, "--report": asked.report, "--slo": asked.slo}
+        _refuse_others("--autoscaler does not take it", **others)
+        scaled(options, asked.rules, coarse=asked.coarse, as_json=asked.as_json)
+        return
+    _refuse_others("only --autoscaler takes it", **_scaled_only(asked))
     if asked.find:
         from hasten_cli.simulating.find import find_workers
 
@@ -163,9 +190,14 @@ def _what_if(asked: Asked) -> None:
             "--duration": asked.duration_s,
             "--find": asked.find,
             "--report": asked.report,
+            **_scaled_only(asked),
         },
     )
-    if asked.rate_per_s is None or asked.deadline_s is None or not 0.0 < asked.rate_per_s < 1e7:
+    if (
+        asked.question.rate_per_s is None
+        or asked.question.deadline_s is None
+        or not 0.0 < asked.question.rate_per_s < 1e7
+    ):
         raise CommandError(
             "a what-if needs a positive --rate and a --deadline",
             next_step="write --rate 200 --deadline 50ms",
@@ -181,7 +213,7 @@ def _what_if(asked: Asked) -> None:
         raise CommandError(
             "a what-if takes one --policy", next_step="ask once for each", code=USAGE
         )
-    if asked.outage_s is not None and not asked.kill_one:
+    if asked.question.outage_s is not None and not asked.question.kill_one:
         raise CommandError(
             "--outage says how long the worker that dies is away, and none dies",
             next_step="add --kill-one",
@@ -191,12 +223,12 @@ def _what_if(asked: Asked) -> None:
         WhatIfOptions(
             models=asked.models,
             mesh=asked.mesh,
-            only=asked.only,
-            rate_per_s=asked.rate_per_s,
-            deadline_s=asked.deadline_s,
+            only=asked.question.only,
+            rate_per_s=asked.question.rate_per_s,
+            deadline_s=asked.question.deadline_s,
             workers=asked.workers,
             slo=_share(asked.slo),
-            outage_s=ceil(asked.outage_s or OUTAGE_S) if asked.kill_one else 0,
+            outage_s=ceil(asked.question.outage_s or OUTAGE_S) if asked.question.kill_one else 0,
             policy=asked.policies[0] if asked.policies else DEFAULT_POLICY,
             seeds=Seeds(asked.seeds, asked.seed),
             processes=asked.processes,
@@ -205,13 +237,17 @@ def _what_if(asked: Asked) -> None:
     )
 
 
+def _scaled_only(asked: Asked) -> dict[str, object]:
+    return {"--autoscaler": asked.rules, "--coarse": asked.coarse or None}
+
+
 def _what_if_only(asked: Asked) -> dict[str, object]:
     return {
-        "--rate": asked.rate_per_s,
-        "--deadline": asked.deadline_s,
-        "--model": asked.only,
-        "--kill-one": asked.kill_one or None,
-        "--outage": asked.outage_s,
+        "--rate": asked.question.rate_per_s,
+        "--deadline": asked.question.deadline_s,
+        "--model": asked.question.only,
+        "--kill-one": asked.question.kill_one or None,
+        "--outage": asked.question.outage_s,
     }
 
 

@@ -29,6 +29,7 @@ def faults(table: FileTable, trace: Trace | None) -> Iterator[str]:
             yield f"models: found {count} of the name {name!r}, expected different names"
     yield from _rows(table)
     yield from worker_faults(table, table.mesh.workers)
+    yield from pool_faults(table, table.mesh.workers)
     yield from _host_faults(table)
     yield from _task_faults(table, set(names))
     yield from _trace(trace, set(names))
@@ -69,6 +70,23 @@ def router_faults(table: FileTable, routers: int) -> Iterator[str]:
                 f"faults[{index}].router: found {fault.router}, expected less than "
                 f"the number of routers, {routers}"
             )
+
+
+def mesh_faults(table: FileTable, mesh: MeshShape) -> Iterator[str]:
+    """What does not fit a mesh of so many routers and workers."""
+    yield from worker_faults(table, mesh.workers)
+    yield from router_faults(table, mesh.routers)
+    yield from pool_faults(table, mesh.workers)
+
+
+def pool_faults(table: FileTable, workers: int) -> Iterator[str]:
+    """A pool that does not hold the workers there are at the start."""
+    pool = table.pool
+    if pool is not None and not pool.workers_min <= workers <= pool.workers_max:
+        yield (
+            f"mesh.workers: found {workers}, expected {pool.workers_min} to {pool.workers_max} as "
+            "the table pool says"
+        )
 
 
 def size_faults(mesh: MeshShape, models: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from hasten_sim.workload.base import Count, NotNegative, Positive, Table
 from hasten_sim.workload.fault_tables import FaultTable
 from hasten_sim.workload.mesh_tables import MeshTable
 from hasten_sim.workload.model_tables import ModelTable
+from hasten_sim.workload.pool_tables import PoolTable
 from hasten_sim.workload.request_tables import (
     DeadlineTable,
     FixedPayload,
@@ -48,6 +49,9 @@ class FileTable(Table):
     )
     sweep: SweepTable = SweepTable()
     mesh: MeshTable = MeshTable()
+    pool: PoolTable | None = Field(
+        default=None, description="Where an autoscaler takes workers from."
+    )
     arrivals: ArrivalTable
     models: tuple[ModelTable, ...] = Field(min_length=1, description="What requests are for.")
     deadlines: DeadlineTable = NoDeadlines(kind="none")

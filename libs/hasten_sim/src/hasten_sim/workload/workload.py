@@ -6,14 +6,10 @@ from typing import Any, Final
 
 from hasten_sim.scenario import ModelShape, Scenario, capacity_per_s, speed
 from hasten_sim.workload import rates, shapes
-from hasten_sim.workload.checks import (
-    router_faults,
-    rows_shares,
-    size_faults,
-    worker_faults,
-)
+from hasten_sim.workload.checks import mesh_faults, rows_shares, size_faults
 from hasten_sim.workload.faults_found import WorkloadError
 from hasten_sim.workload.file_table import FileTable
+from hasten_sim.workload.pool_tables import pool_of
 from hasten_sim.workload.request_tables import Deadlines
 from hasten_sim.workload.requests import Requests
 from hasten_sim.workload.trace import Trace
@@ -48,6 +44,11 @@ class Workload:
     def policies(self) -> tuple[str, ...]:
         """Policies worth comparing on it; may be empty."""
         return self.table.policies
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Scaling rules worth comparing on it; may be empty."""
+        return () if self.table.pool is None else self.table.pool.rules
 
     @property
     def sweep(self) -> dict[str, list[float]]:
@@ -104,11 +105,7 @@ class Workload:
             raise WorkloadError(wrong)
         mesh = shapes.mesh_shape(table.mesh, workers=workers, routers=routers)
         models = self.models()
-        wrong = [
-            *worker_faults(table, mesh.workers),
-            *router_faults(table, mesh.routers),
-            *size_faults(mesh, len(models)),
-        ]
+        wrong = [*mesh_faults(table, mesh), *size_faults(mesh, len(models))]
         if wrong:
             raise WorkloadError([f"{self.name}: {fault}" for fault in wrong])
         length_s = table.duration_s if duration_s is None else duration_s
@@ -130,6 +127,7 @@ class Workload:
             queue=shapes.queue_shape(table.queue),
             callers_leave=self._callers_leave(),
             offered_per_s=rate.mean_per_s,
+            pool=pool_of(table.pool),
         )
 
     def _refuse_too_many(self, per_s: float, length_s: float) -> None:

@@ -1,0 +1,1 @@
+"""Plans for the autoscaler: pure, with numpy."""

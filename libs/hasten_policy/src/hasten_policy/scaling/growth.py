@@ -1,0 +1,50 @@
+"""How much demand grows while a worker starts: learned from the demand itself."""
+
+from collections import deque
+from math import ceil, exp, log
+from typing import Final
+
+from hasten_policy.prediction.sorted_ring import SortedRing
+
+CALM_PER_S: Final = 3.0
+"""Added to both rates: three calls a second instead of one are noise and no growth of 200 %."""
+SAMPLES_MIN: Final = 120
+"""With fewer the quantile says nothing yet."""
+
+
+class Growth:
+    """The quantile of ln(rate now / rate one lead ago) over a day.
+
+    Args:
+        samples_max: Most samples that are remembered.
+        cold: What ln(growth) is taken to be before there are `SAMPLES_MIN`.
+    """
+
+    __slots__ = ("_cold", "_rates", "_ring")
+
+    def __init__(self, samples_max: int, cold: float) -> None:
+        self._ring = SortedRing(samples_max)
+        self._rates: deque[tuple[float, float]] = deque()
+        self._cold = cold
+
+    def add(self, now_s: float, per_s: float, lead_s: float) -> None:
+        """Compares the rate of now with that of one lead ago.
+
+        Args:
+            now_s: Now; later than at the call before.
+            per_s: Arrivals a second.
+            lead_s: From the decision to start a worker until it is ready.
+        """
+        rates = self._rates
+        rates.append((now_s, per_s))
+        while len(rates) > 1 and rates[1][0] <= now_s - lead_s:
+            rates.popleft()
+        if rates[0][0] <= now_s - lead_s:
+            self._ring.add(log((per_s + CALM_PER_S) / (rates[0][1] + CALM_PER_S)))
+
+    def factor(self, quantile: float) -> float:
+        """What demand is multiplied with to have its quantile one lead ahead; at least 1."""
+        count = len(self._ring)
+        if count < SAMPLES_MIN:
+            return exp(self._cold)
+        return exp(max(0.0, self._ring.ranked(ceil(quantile * count))))

@@ -1,0 +1,1 @@
+"""The scaling rules by name: the shipped one, and those it is compared with."""
