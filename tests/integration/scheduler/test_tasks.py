@@ -22,7 +22,7 @@ from hasten_client import (
 from tests.integration.scheduler.conftest import TaskMesh
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tasks mesh")]
 
 WAIT_S = 60.0
 INPUT = {"INPUT": np.ones((1, 4), np.float32)}
