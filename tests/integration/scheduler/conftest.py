@@ -23,7 +23,7 @@ class TaskMesh:
     schedulers: list[Service]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tasks_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskMesh]:
     folder: Path = tmp_path_factory.mktemp("tasks")
     models = folder / "models"

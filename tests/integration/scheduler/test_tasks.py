@@ -1,6 +1,8 @@
 """Tasks on a real mesh, through the client, asked of each of two schedulers."""
 
 import asyncio
+import re
+from urllib.request import urlopen
 from uuid import uuid4
 
 import grpc
@@ -19,10 +21,11 @@ from hasten_client import (
     Task,
     TaskClient,
 )
+from hasten_runtime import telemetry_names as names
 from tests.integration.scheduler.conftest import TaskMesh
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tasks mesh")]
 
 WAIT_S = 60.0
 INPUT = {"INPUT": np.ones((1, 4), np.float32)}
@@ -240,6 +243,16 @@ async def test_a_tenants_key_runs_one_at_a_time(client: AsyncTaskClient) -> None
     assert (await client.get(second)).state == "waiting"
     await client.cancel(first)
     assert (await client.wait(second, deadline_s=WAIT_S)).state == "done"
+
+
+def test_every_metric_of_a_scheduler_is_served(tasks_mesh: TaskMesh) -> None:
+    address = tasks_mesh.schedulers[0].facts["metrics_address"]
+    with urlopen(f"http://{address}/metrics", timeout=WAIT_S) as response:
+        text = response.read().decode()
+    served = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"}
+    stems = {re.sub("_(bucket|sum|count|created)$", "", name) for name in served}
+    listed = {value for name, value in vars(names).items() if name.startswith("METRIC_")}
+    assert {name for name in listed if name.startswith("hasten_scheduler_")} <= stems
 
 
 def test_the_synchronous_client_does_the_same(tasks_mesh: TaskMesh) -> None:

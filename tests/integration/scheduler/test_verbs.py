@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from hasten_cli.main import app
 from tests.integration.scheduler.conftest import TaskMesh
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tasks mesh")]
 
 RUNNER = CliRunner()
 

@@ -20,7 +20,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_without_apt_one_sentence_says_how_to_get_consul(tool: ModuleType) -> None:
-    with pytest.raises(tool.ServerMissing, match=r"apt is not here .* put a `consul` binary"):
+    with pytest.raises(tool.ServerMissing, match=r"nor is apt to fetch it: put a `consul` binary"):
         tool.consul()
 
 
@@ -51,10 +51,7 @@ def test_a_fetched_consul_is_used_again(tool: ModuleType, tmp_path: Path) -> Non
 def test_without_redis_one_sentence_says_how_to_get_it(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(name: str, *_: object) -> ModuleType:
-        raise ImportError(name)
-
-    monkeypatch.setattr(tool.importlib, "import_module", refuse)
+    monkeypatch.setattr(tool.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(tool.ServerMissing, match="apt-get install redis-server"):
         tool.redis_server()
 
@@ -67,4 +64,5 @@ def test_the_command_prints_what_it_has_and_fails_when_something_is_missing(
     printed = capsys.readouterr()
     assert list(json.loads(printed.out)) == ["redis-server"]
     assert "put a `consul` binary on PATH" in printed.err
-    assert len(printed.err.strip().splitlines()) == 1
+    assert "redis-7.0 is not here" in printed.err
+    assert len(printed.err.strip().splitlines()) == 2
