@@ -28,7 +28,7 @@ up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n ARGS='--port 9
 	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS) $(ARGS)
 
 test: servers ## Every test, against real Redis and real Consul (TESTS=path for some)
-	@$(PY) -m pytest -q -n 2 $(TESTS)
+	@$(PY) -m pytest -q -n 3 $(TESTS)
 
 bench: setup ## Measure the router's hop, next to bare gRPC and bare onnxruntime
 	@$(PY) -m loadtest.hop
