@@ -109,11 +109,16 @@ class Scheduler:
 
     # --- telling ------------------------------------------------------------------------
 
-    def worker(self, name: str = "w", window: int = 8, lanes: int = 1, **load: object) -> None:
-        """A worker with models "m" and "n" joins or reports again."""
+    def worker(
+        self, name: str = "w", window: int = 8, lanes: int = 1, n_s: float = 0.0, **load: object
+    ) -> None:
+        """A worker with models "m" and "n" joins or reports again; "n" takes `n_s` if that is said,
+        and then does not batch.
+        """
         if all(view.worker_id != name for view in self.machine.views(now_s=self.now_s)):
             self.tell(WorkerJoined(name))
-        models = (model("m"), model("n"))
+        slow = {"alpha_s": 0.0, "beta_s": n_s, "best_s": n_s, "batch_max": 1} if n_s else {}
+        models = (model("m"), model("n", **slow))
         report = WorkerReport("1", False, lanes, self.load(window, **load), models)
         self.tell(WorkerReported(name, report))
 

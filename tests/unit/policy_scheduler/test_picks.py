@@ -166,3 +166,40 @@ def test_where_no_calls_come_batches_are_full() -> None:
     found.pass_s(0.1)
     # Two batches of 32 are 84 ms; tasks of the first one that is asked for are worth 1.3 ms each.
     assert 64 <= len(found.running) <= 65, "rounded"
+
+
+def test_a_long_task_keeps_one_lane_and_leaves_the_others_to_short_ones() -> None:
+    found = Scheduler(slack_own_s=0.025)
+    found.worker(window=1000, lanes=4, n_s=60.0)
+    found.submit("long", 0.0, lane=Lane("", "n", 1))
+    for number in range(400):
+        found.submit(f"t{number:03d}", 1.0 + number)
+    found.pass_s(0.1)
+    short = [task_id for task_id in found.running if task_id != "long"]
+    assert "long" in found.running
+    # Three lanes with two batches of 32 each, which are 84 ms: 194 of 1.3 ms.
+    assert 190 <= len(short) <= 195
+    for task_id in short:
+        found.answer(task_id, window=1000, depth=1)
+    assert len(found.running) > 190, "and go on, one after another"
+
+
+def test_long_tasks_fill_all_lanes_where_no_calls_come() -> None:
+    found = Scheduler(slack_own_s=0.025)
+    found.worker(window=1000, lanes=4, n_s=60.0)
+    for number in range(20):
+        found.submit(f"n{number:02d}", number, lane=Lane("", "n", 1))
+    found.pass_s(0.1)
+    assert 4 <= len(found.running) <= 8
+
+
+def test_beside_calls_one_long_task_is_all_that_a_worker_gets() -> None:
+    found = Scheduler(slack_own_s=0.025)
+    found.worker(window=1000, lanes=4, n_s=60.0)
+    for at in range(1, 9):
+        found.pass_s(0.1)
+        found.told(window=1000, arrived=10 * at)
+    for number in range(20):
+        found.submit(f"n{number:02d}", number, lane=Lane("", "n", 1))
+    found.pass_s(0.1)
+    assert found.running == ["n00"]

@@ -39,6 +39,8 @@ class Gate:
 
     Attributes:
         own_s: Predicted busy seconds of our attempts there.
+        short_s: Those of them that are short.
+        long: Attempts there that are not: each has a lane to itself, as far as there are lanes.
         limit_s: No attempt is added beside calls while those are at least so many.
         batch_s: Typical seconds of a full batch of the model that was asked for last.
         seq: Of the load that was last looked at for whether the worker ran dry.
@@ -54,13 +56,17 @@ class Gate:
         "calls_per_s",
         "limit_s",
         "load",
+        "long",
         "own_s",
         "seq",
+        "short_s",
         "shut",
     )
 
     def __init__(self, limit_s: float) -> None:
         self.own_s = 0.0
+        self.short_s = 0.0
+        self.long = 0
         self.limit_s = limit_s
         self.seq = -1
         self.shut = False
@@ -140,10 +146,13 @@ class Slack:
         gate.shut = self.calls_s(worker, now_s) > closes_s
         if gate.shut:
             return False
-        limit_s = gate.limit_s
-        if gate.calls_per_s < ALONE_PER_S:
-            limit_s = max(self._policy.slack_own_s, BATCHES * gate.batch_s)
-        return gate.own_s < limit_s * worker.lanes
+        if gate.calls_per_s >= ALONE_PER_S:
+            return gate.own_s < gate.limit_s * worker.lanes
+        limit_s = max(self._policy.slack_own_s, BATCHES * gate.batch_s)
+        if gate.own_s < limit_s * worker.lanes:
+            return True
+        # Long attempts keep their own lanes, and the others are for what is short.
+        return gate.short_s < limit_s * (worker.lanes - gate.long)
 
     # --- evidence ---------------------------------------------------------------------
 
@@ -182,11 +191,26 @@ class Slack:
         hold_s = max(entry.full_cost_s, call_s - entry.alpha_s)
         gate = self.gate(entry.worker)
         gate.own_s += hold_s
+        if self._is_long(hold_s):
+            gate.long += 1
+        else:
+            gate.short_s += hold_s
         gate.batch_s = entry.batch_s(entry.target_rows)
         return hold_s
 
     def end(self, worker: WorkerRecord, hold_s: float) -> None:
         """It is there no more. Told before the worker's record is."""
         gate = self.gate(worker)
-        # With the last one goes what rounding left.
-        gate.own_s = gate.own_s - hold_s if len(worker.calls) > 1 else 0.0
+        if len(worker.calls) <= 1:
+            # With the last one goes what rounding left.
+            gate.own_s, gate.short_s, gate.long = 0.0, 0.0, 0
+            return
+        gate.own_s -= hold_s
+        if self._is_long(hold_s):
+            gate.long -= 1
+        else:
+            gate.short_s -= hold_s
+
+    def _is_long(self, hold_s: float) -> bool:
+        """An attempt of so many seconds takes more than all of a lane's slack."""
+        return hold_s > self._policy.slack_own_s
