@@ -34,7 +34,7 @@ DECREASE: Final = 0.5
 """Of the limit that a refusal leaves."""
 
 
-class Gate:
+class WorkerGate:
     """That of one worker.
 
     Attributes:
@@ -103,7 +103,7 @@ class Slack:
 
     def __init__(self, policy: SlackPolicy) -> None:
         self._policy = policy
-        self._gates: dict[WorkerRecord, Gate] = {}
+        self._gates: dict[WorkerRecord, WorkerGate] = {}
 
     @property
     def shut(self) -> int:
@@ -115,11 +115,11 @@ class Slack:
         gate = self._gates.get(worker)
         return gate is not None and gate.shut
 
-    def gate(self, worker: WorkerRecord) -> Gate:
+    def gate(self, worker: WorkerRecord) -> WorkerGate:
         """That of a worker, which begins with a step."""
         found = self._gates.get(worker)
         if found is None:
-            found = self._gates[worker] = Gate(self._policy.slack_own_s / STEPS)
+            found = self._gates[worker] = WorkerGate(self._policy.slack_own_s / STEPS)
         return found
 
     def forget(self, worker: WorkerRecord) -> None:
