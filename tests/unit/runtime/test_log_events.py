@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hasten_router.settings import RouterSettings
 from hasten_runtime.settings.base import leaves
+from hasten_scheduler.settings import SchedulerSettings
 from hasten_worker.settings import WorkerSettings
 from tests.support.sources import ROOT, python_files
 
@@ -47,7 +48,9 @@ def test_that_something_cannot_be_reached_is_logged_with_the_setting_to_look_at(
     found = list(lost_services())
     assert len(found) >= 7
     settings = {
-        leaf.key for service in (RouterSettings, WorkerSettings) for leaf in leaves(service)
+        leaf.key
+        for service in (RouterSettings, SchedulerSettings, WorkerSettings)
+        for leaf in leaves(service)
     }
     bare = [
         where

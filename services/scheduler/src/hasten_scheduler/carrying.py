@@ -66,7 +66,12 @@ class Carrier(Generic[T]):
                 await self._carry(batch)
             except StoreUnavailable as error:
                 if pause_s == PAUSE_S_MIN:
-                    _log.warning("store.repeated", what=self._name, reason=str(error))
+                    _log.warning(
+                        "store.repeated",
+                        what=self._name,
+                        reason=str(error),
+                        help="repeated until it is back; look at the setting redis_url",
+                    )
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_S_MAX)
             else:

@@ -84,7 +84,11 @@ async def _sweep(payloads: Payloads, keep_s: float) -> None:
         try:
             swept = await payloads.sweep(keep_s)
         except StoreUnavailable as error:
-            _log.warning("payloads.not_swept", reason=str(error))
+            _log.warning(
+                "payloads.not_swept",
+                reason=str(error),
+                help="tried again later; look at the setting payloads.folder",
+            )
         else:
             _log.info("payloads.swept", files=swept)
 

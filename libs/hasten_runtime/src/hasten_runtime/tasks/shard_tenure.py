@@ -149,7 +149,12 @@ class ShardTenure:
                 await self._step()
             except StoreUnavailable as error:
                 if self._well:
-                    _log.warning("shard.store_away", shard=self._shard, reason=str(error))
+                    _log.warning(
+                        "shard.store_away",
+                        shard=self._shard,
+                        reason=str(error),
+                        help="tasks wait until it is back; look at the setting redis_url",
+                    )
                 self._well = False
             except Exception:  # noqa: BLE001  (a shard that nobody tends would have no owner)
                 _log.exception("shard.fault", shard=self._shard)

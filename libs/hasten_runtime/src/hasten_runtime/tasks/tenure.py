@@ -96,7 +96,11 @@ class Tenure:
             try:
                 await self._peers.withdraw(self._name)
             except StoreUnavailable as error:
-                _log.warning("scheduler.not_withdrawn", reason=str(error))
+                _log.warning(
+                    "scheduler.not_withdrawn",
+                    reason=str(error),
+                    help="others notice by its lease; look at the setting redis_url",
+                )
 
     def _changed(self) -> None:
         self._ends_s = min((shard.ends_s for shard in self._shards), default=math.inf)
@@ -119,7 +123,11 @@ class Tenure:
             except StoreUnavailable as error:
                 # Who was seen last is taken to be there still.
                 if self._well:
-                    _log.warning("scheduler.peers_unknown", reason=str(error))
+                    _log.warning(
+                        "scheduler.peers_unknown",
+                        reason=str(error),
+                        help="those seen last count as there; look at the setting redis_url",
+                    )
                 self._well = False
             else:
                 self._well = True

@@ -51,7 +51,12 @@ class WakeListener:
                     if message is not None:
                         yield message
             except StoreUnavailable as error:
-                _log.warning("task_queue.deaf", shard=self._shard, reason=str(error))
+                _log.warning(
+                    "task_queue.deaf",
+                    shard=self._shard,
+                    reason=str(error),
+                    help="polled until it is back; look at the setting redis_url",
+                )
             finally:
                 with suppress(StoreUnavailable):
                     async with bounded():
