@@ -59,6 +59,7 @@ class Watched(RuleBasedStateMachine):
 
     Attributes:
         policy: Of the machine.
+        broken: A promise was broken: what came after it was not carried out.
     """
 
     policy: ClassVar[SchedulerPolicy] = POLICY
@@ -87,6 +88,7 @@ class Watched(RuleBasedStateMachine):
         self.seq = 0
         self.next_id = 1
         self.slow = False
+        self.broken = False
 
     # --- helpers ----------------------------------------------------------------------
 
@@ -110,9 +112,10 @@ class Watched(RuleBasedStateMachine):
         ours = tuple(pick for pick in claim.picks if pick.attempt in self.picked)
         run, gone = self.store[claim.shard].claim(ours)
         self.granted.update(run)
-        self.send(Claimed(claim.shard, run, gone))
+        # The machine may pick others for these as soon as it hears of them.
         for number in gone:
             del self.picked[number]
+        self.send(Claimed(claim.shard, run, gone))
 
     def drop_shard(self, number: int) -> None:
         """Its attempts count no more, and questions about it are not answered."""
@@ -160,6 +163,7 @@ class Watched(RuleBasedStateMachine):
             self.answer_claim(self.claims.pop(0))
 
     def tell_machine(self, event: SchedulerEvent) -> None:
+        self.broken = True
         effects = self.told.on(event, now_s=self.now_s)
         self.log.append((self.now_s, event, effects))
         if isinstance(event, WorkerJoined | WorkerLost):
@@ -170,6 +174,7 @@ class Watched(RuleBasedStateMachine):
                 self.forget(event.worker_id)
         for effect in effects:
             self.take_note(effect)
+        self.broken = False
 
     def forget(self, worker_id: str) -> None:
         """Its attempts will not answer."""

@@ -1,5 +1,7 @@
 """Between a claim and the store's answer."""
 
+import pytest
+
 from hasten_policy.reasons import Reason
 from hasten_policy.scheduler.events import (
     Again,
@@ -12,11 +14,12 @@ from hasten_policy.scheduler.events import (
     TaskRevoked,
     TasksLeft,
 )
+from hasten_policy.scheduler.tasks import Lane
 from tests.unit.policy_scheduler.harness import Scheduler
 
 
-def slow(window: int = 1) -> Scheduler:
-    found = Scheduler()
+def slow(window: int = 1, **policy: object) -> Scheduler:
+    found = Scheduler(**policy)
     found.worker(window=window)
     found.slow = True
     return found
@@ -54,6 +57,43 @@ def test_what_waits_no_more_gives_its_credit_back() -> None:
     assert found.running == []
     found.answer_claims()
     assert found.running == ["next"]
+
+
+@pytest.mark.parametrize(
+    "gone", [("a",), ("b",), ("a", "b")], ids=["the_first", "the_second", "both"]
+)
+def test_claims_count_for_their_tenant_until_the_store_says_that_they_are_gone(
+    gone: tuple[str, ...],
+) -> None:
+    found = slow(window=8, tenant_running=(("capped", 2),))
+    lane = Lane("capped", "m", 0)
+    for place, task_id in enumerate("ab"):
+        found.submit(task_id, place, lane=lane)
+    for task_id in gone:
+        found.store.tasks[task_id].state = "cancelled"
+        found.tell(TasksLeft(0, (task_id,)))
+    for place, task_id in enumerate("cde"):
+        found.submit(task_id, place, lane=Lane("capped", "m", 1))
+    found.pass_s(0.1)
+    assert found.machine.counts.claiming == 2
+    found.answer_claims()
+    assert found.machine.counts.claiming == len(gone)
+    assert found.machine.counts.running == 2 - len(gone)
+    found.answer_claims()
+    assert found.running == [*sorted({"a", "b"} - set(gone)), *"cde"[: len(gone)]]
+
+
+@pytest.mark.parametrize("key_max", [1, 2])
+def test_claims_hold_their_key_until_the_store_says_that_they_are_gone(key_max: int) -> None:
+    found = slow(window=8)
+    for place, task_id in enumerate("abc"):
+        found.submit(task_id, place, key="k", key_max=key_max)
+    found.store.tasks["a"].state = "cancelled"
+    found.tell(TasksLeft(0, ("a",)))
+    assert found.machine.counts.claiming == key_max
+    found.answer_claims()
+    found.answer_claims()
+    assert found.running == [*"bc"[:key_max]]
 
 
 def test_a_worker_that_is_gone_is_replaced_by_another() -> None:
