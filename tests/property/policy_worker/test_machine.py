@@ -319,7 +319,8 @@ class Worker(RuleBasedStateMachine):
             if rows <= target:
                 margin_s = self.machine._batcher.margin.seconds
                 left_s = min(due_s, call.deadline_s) - self.now_s - margin_s
-                assert predictor.predict_s(rows, call.size, 0.75) > left_s - 1e-9
+                quantile = self.policy.batching.start_quantile
+                assert predictor.predict_s(rows, call.size, quantile) > left_s - 1e-9
 
     @invariant()
     def no_lane_idles_while_work_fits(self) -> None:
