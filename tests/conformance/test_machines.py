@@ -24,7 +24,6 @@ ANY_SEQUENCE = settings(
     max_examples=15,
     stateful_step_count=40,
     deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
 CHOSEN = ("balancer", "admission", "order", "keeps_deadlines", "late_binding")

@@ -394,6 +394,5 @@ TestRouter.settings = settings(
     max_examples=150,
     stateful_step_count=40,
     deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

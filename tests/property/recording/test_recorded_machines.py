@@ -26,7 +26,6 @@ SETTINGS = settings(
     max_examples=30,
     stateful_step_count=40,
     deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
 
