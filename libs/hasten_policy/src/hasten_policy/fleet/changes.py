@@ -30,6 +30,8 @@ RAMP_STEPS: Final = 20
 RAMP_STEP_S_MIN: Final = 0.001
 """A shorter step may be none at all by a clock of large numbers, and the ramp would never end."""
 SILENCE_CHECK_S: Final = 0.25
+UNANSWERED_TIMES: Final = 4.0
+"""A worker that could have done a call so often, and says nothing of it, has failed."""
 
 Orphans: TypeAlias = list[tuple[int, ModelEntry]]
 """Unanswered calls of a worker: number and entry of each, in the order sent."""
@@ -224,6 +226,32 @@ def note_failure(fleet: AnyFleet, worker: WorkerRecord, now_s: float) -> None:
     worker.failures_in_a_row += 1
     if failing(worker, fleet.policy):
         _eject(fleet, worker, now_s, f"{worker.failures_in_a_row} failures in a row")
+
+
+def unanswered(
+    fleet: AnyFleet, entry: ModelEntry, call_s: float, sent_s: float, now_s: float
+) -> None:
+    """A deadline passed at a worker that said nothing of the call.
+
+    It speaks against a worker that had time for it several times over by its own word: one that
+    never answers tells that it has nothing to do, and so looks like the best of all. One stall lets
+    many calls pass at once, and is one failure: only a call that was sent after the last one counts
+    anew.
+
+    Args:
+        fleet: Of the worker.
+        entry: The model there.
+        call_s: Predicted seconds of the call alone.
+        sent_s: When it was sent there.
+        now_s: Now.
+    """
+    worker = entry.worker
+    had_s = now_s - sent_s
+    if sent_s < worker.unanswered_s or had_s < UNANSWERED_TIMES * (worker.backlog_s + call_s):
+        return
+    worker.unanswered_s = now_s
+    worker.window_failed += 1
+    note_failure(fleet, worker, now_s)
 
 
 def close_window(fleet: AnyFleet, now_s: float) -> None:

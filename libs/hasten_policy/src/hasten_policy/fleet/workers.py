@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import InitVar, dataclass, field
+from math import inf
 from typing import Final
 
 from hasten_policy.fleet.times import ModelTimes
@@ -170,6 +171,7 @@ class WorkerRecord:
         entries: Its ready models.
         ready_since_s: When its slow start began; negative before its first report.
         failures_in_a_row: Infrastructure failures since its last answer.
+        unanswered_s: When a deadline last passed there without a word; see `changes.unanswered`.
         window_ok: Answers in the present observation window.
         window_failed: Failures in it.
         slow_windows: Windows in a row in which it was far slower than the others.
@@ -208,6 +210,7 @@ class WorkerRecord:
     answered: int = field(init=False, default=0)
     failed: int = field(init=False, default=0)
     failures_in_a_row: int = field(init=False, default=0)
+    unanswered_s: float = field(init=False, default=-inf)
     window_ok: int = field(init=False, default=0)
     window_failed: int = field(init=False, default=0)
     slow_windows: int = field(init=False, default=0)

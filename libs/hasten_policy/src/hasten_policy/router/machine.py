@@ -5,7 +5,14 @@ from collections.abc import Collection
 from typing import assert_never
 
 from hasten_policy.chance import Chance
-from hasten_policy.fleet.changes import close_window, quiesced, ramp, restore, weight_set
+from hasten_policy.fleet.changes import (
+    close_window,
+    quiesced,
+    ramp,
+    restore,
+    unanswered,
+    weight_set,
+)
 from hasten_policy.fleet.events import (
     FleetEvent,
     LoadTold,
@@ -176,7 +183,16 @@ class RouterMachine:
             return
         # A caller that leaves at its deadline was promised an answer and got none.
         missed = True if now_s >= call.deadline_s - NEARLY_S else None
+        if missed:
+            self._unanswered(call, now_s)
         state.end(call, now_s, missed=missed)
+
+    def _unanswered(self, call: CallRecord, now_s: float) -> None:
+        """Its deadline passes while workers have it and say nothing."""
+        for entry in (call.first, call.second):
+            if entry is not None:
+                call_s = entry.call_s(call.rows, call.elements)
+                unanswered(self._state.fleet, entry, call_s, call.sent_s, now_s)
 
     def _due(self, now_s: float) -> None:
         state = self._state
@@ -213,6 +229,7 @@ class RouterMachine:
             refusal = Refusal(
                 Reason.DEADLINE_PASSED, "the deadline passed while a worker had the call"
             )
+            self._unanswered(call, now_s)
             state.refuse(call, refusal, now_s, missed=True)
         else:
             state.timers.push(call.deadline_s, TIMER_CALL, call)

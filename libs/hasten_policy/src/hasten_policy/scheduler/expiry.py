@@ -2,6 +2,7 @@
 
 from math import inf
 
+from hasten_policy.fleet.changes import unanswered
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.attempts import Attempt
@@ -79,6 +80,9 @@ def attempt_due(state: SchedulerState, attempt: Attempt, now_s: float) -> None:
     if now_s < attempt.head.deadline_s:
         state.timers.push(attempt.head.deadline_s, TIMER_ATTEMPT, attempt)
         return
+    if attempt.entry is not None:
+        call_s = attempt.entry.call_s(attempt.head.rows, attempt.head.elements)
+        unanswered(state.fleet, attempt.entry, call_s, attempt.sent_s, now_s)
     state.attempts.revoke(attempt)
     fail_late(state, attempt, "while a worker had the task", now_s)
 
