@@ -1,7 +1,11 @@
 """Metrics count how requests end, and can always be scraped."""
 
+import contextlib
+import errno
 import http.client
+import queue
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 
@@ -11,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import metrics
 from hasten_runtime.metrics import MetricsEndpoint, ModelRequests, RequestMetrics
+from hasten_runtime.metrics import endpoint as module
 from hasten_runtime.readiness import Readiness
 from tests.support.metering import value
 
@@ -66,20 +71,38 @@ def test_a_scraper_gets_the_form_it_asks_for(endpoint: MetricsEndpoint, kind: st
     assert body.endswith("# EOF\n") == (kind != "text/plain")
 
 
-def test_a_silent_scraper_does_not_keep_others_out(
-    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hasten_runtime.metrics import endpoint as module
+def test_scrapers_that_do_not_read_or_write_keep_nobody_out(endpoint: MetricsEndpoint) -> None:
+    with contextlib.ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", endpoint.port)))
+            for _ in range(2 * module.SCRAPERS_MAX)
+        ]
+        for connection in slow[::2]:
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n")  # And no end of the head.
+        with urllib.request.urlopen(f"http://{endpoint.address}/metrics", timeout=60) as answer:
+            assert answer.status == 200
+        # The oldest had to go, the newest may stay.
+        slow[0].settimeout(60)
+        assert slow[0].recv(1) == b""
 
-    monkeypatch.setattr(module._Handler, "timeout", 0.2)
-    served = metrics.serve("127.0.0.1:0", registry)
-    try:
-        with socket.create_connection(("127.0.0.1", served.port)):
-            url = f"http://{served.address}/metrics"
-            with urllib.request.urlopen(url, timeout=60) as answer:
-                assert answer.status == 200
-    finally:
-        served.close()
+
+def test_one_that_may_not_accept_does_not_spin(
+    endpoint: MetricsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = queue.SimpleQueue[float]()
+    real = module.WSGIServer.get_request
+
+    def full(server: object) -> object:
+        tried.put(time.monotonic())
+        if tried.qsize() < 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(server)  # type: ignore[arg-type]  # the server that it is called with
+
+    monkeypatch.setattr(module.WSGIServer, "get_request", full)
+    with urllib.request.urlopen(f"http://{endpoint.address}/metrics", timeout=60) as answer:
+        assert answer.status == 200
+    times = [tried.get() for _ in range(4)]
+    assert times[3] - times[0] >= 3 * module.CANNOT_ACCEPT_S
 
 
 def test_an_address_in_use_is_told(endpoint: MetricsEndpoint, registry: CollectorRegistry) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -126,3 +127,55 @@ async def test_the_next_message_gets_the_memory_of_the_last_and_the_loop_is_the_
     assert (code, loop) == (0, "uvloop")
     # Left to itself, glibc gives the memory back now and then: some 1800 pages to clear anew.
     assert int(faults) < 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
+async def test_a_signal_without_a_meaning_is_logged_and_ends_nothing(
+    number: signal.Signals,
+) -> None:
+    child = await started(OBEDIENT.format(code=0))
+    await line_of(child)
+    child.send_signal(number)
+    assert child.stderr is not None
+    said = json.loads(await asyncio.wait_for(child.stderr.readline(), PATIENCE_S))
+    assert (said["event"], said["signal"]) == ("process.signal_ignored", number.name)
+    child.send_signal(signal.SIGTERM)
+    assert (await ended(child))[0] == 0
+
+
+async def test_a_hanging_process_says_where_it_is() -> None:
+    child = await started(OBEDIENT.format(code=0))
+    await line_of(child)
+    child.send_signal(signal.SIGUSR1)
+    assert child.stderr is not None
+    threads: list[str] = []
+    while True:
+        said = json.loads(await asyncio.wait_for(child.stderr.readline(), PATIENCE_S))
+        if said["event"] == "process.thread":
+            threads.append(said["thread"])
+        elif any("in main" in place for place in said["stack"]):
+            break
+    assert "MainThread" in threads
+    child.send_signal(signal.SIGTERM)
+    assert (await ended(child))[0] == 0
+
+
+OPEN_FILES = """
+    import resource
+    print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+async def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = min(hard, 4096)
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {allowed}))\n"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        code + SERVICE.format(body=OPEN_FILES.strip()),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    ended_with, out, log = await ended(child)
+    assert (ended_with, out, log) == (0, f"{allowed}\n", [])

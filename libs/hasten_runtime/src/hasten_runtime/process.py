@@ -4,9 +4,13 @@ import asyncio
 import ctypes
 import json
 import os
+import resource
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Awaitable, Callable
+from types import CoroutineType
 from typing import Any, Final
 
 import uvloop
@@ -25,6 +29,8 @@ SPARE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Free memory above this at the end of a heap goes back to the system."""
 LAST_WORDS_S: Final = 0.2
 """For the log of a process that is told to end at once."""
+OPEN_FILES_MAX: Final = 1_048_576
+"""More open files than this a process does not ask for: some libraries walk through all numbers."""
 HEAPS_MAX: Final = 2
 """Heaps that threads share; each may keep SPARE_BYTES_MAX and what lies between live blocks."""
 
@@ -49,9 +55,11 @@ def run(main: Main) -> int:
 
     `main` gets an event that the first SIGTERM or SIGINT sets: it should then leave in order
     and return its exit code (None is 0). A second signal ends the process at once with
-    128 + its number. An exception is logged and makes the code 1.
+    128 + its number. An exception is logged and makes the code 1. SIGUSR1 writes to the log where
+    every thread and task is; SIGHUP and SIGUSR2 change nothing, which is logged.
     """
     keep_freed_memory()
+    raise_open_files_limit()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_supervised(main)) or 0
@@ -77,6 +85,21 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, SPARE_BYTES_MAX)
 
 
+def raise_open_files_limit() -> None:
+    """Takes as many open files as the system lets the process have without asking.
+
+    Each connection is one. The soft limit is 1,024 on most systems, for the sake of programs that
+    use select(); these services do not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError) as error:
+            _log.warning("process.open_files_not_raised", open_files_max=soft, reason=str(error))
+
+
 async def _supervised(main: Main) -> int | None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -90,7 +113,38 @@ async def _supervised(main: Main) -> int | None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, int(number))
+    # By default each of these ends a process, and none of them is meant to: somebody wanted to
+    # have the log or the settings read anew, as elsewhere.
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, _ignore, number)
+    loop.add_signal_handler(signal.SIGUSR1, _say_where_everything_is)
     return await main(stop)
+
+
+def _ignore(number: signal.Signals) -> None:
+    _log.warning("process.signal_ignored", signal=number.name, help="SIGTERM ends the process")
+
+
+def _say_where_everything_is() -> None:
+    """For a process that seems to hang: its threads' and its tasks' stacks."""
+    threads = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001  (documented, for debuggers)
+        name = threads.get(ident, str(ident))
+        _log.warning("process.thread", thread=name, stack=traceback.format_stack(frame))
+    for task in asyncio.all_tasks():
+        _log.warning("process.task", task=task.get_name(), stack=_awaiting(task))
+
+
+def _awaiting(task: asyncio.Task[Any]) -> list[str]:
+    """Where a task waits: each coroutine awaits the next one."""
+    places: list[str] = []
+    awaited: object = task.get_coro()
+    while isinstance(awaited, CoroutineType):
+        if awaited.cr_frame is not None:
+            places += traceback.format_stack(awaited.cr_frame, limit=1)
+        awaited = awaited.cr_await
+    return places
 
 
 def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

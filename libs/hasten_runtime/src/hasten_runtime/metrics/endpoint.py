@@ -1,13 +1,14 @@
 """A process's registry and where it is scraped."""
 
+import contextlib
 import platform
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
-from socketserver import TCPServer
-from typing import TYPE_CHECKING, Final
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
@@ -33,7 +34,11 @@ LIVE_PATH: Final = "/health/live"
 READY_PATH: Final = "/health/ready"
 METHODS: Final = ("GET", "HEAD")
 READ_TIMEOUT_S: Final = 5.0
-"""A scraper that is silent for this long is cut off, as scrapes are served one by one."""
+"""A scraper that is silent for this long is cut off."""
+SCRAPERS_MAX: Final = 8
+"""Connections that are served side by side; the oldest makes room for one more."""
+CANNOT_ACCEPT_S: Final = 0.1
+"""Pause when the system has no descriptor for another connection, which goes on waiting."""
 SAMPLES_AT_ONCE: Final = 8
 _POLL_S: Final = 0.1
 
@@ -201,7 +206,48 @@ def _server_class(host: str) -> type[WSGIServer]:
     return type("MetricsServer", (_Server,), {"address_family": family})
 
 
-class _Server(WSGIServer):
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        # In the order in which they came.
+        self._open: dict[socket.socket, None] = {}
+        self._changing = threading.Lock()
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(CANNOT_ACCEPT_S)
+            raise
+
+    def process_request(
+        self, request: "socket.socket | tuple[bytes, socket.socket]", client_address: object
+    ) -> None:
+        """Serves a connection on a thread of its own."""
+        assert isinstance(request, socket.socket)  # noqa: S101  (this is TCP)
+        with self._changing:
+            if len(self._open) >= SCRAPERS_MAX:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: "socket.socket | tuple[bytes, socket.socket]") -> None:
+        """A connection ends."""
+        assert isinstance(request, socket.socket)  # noqa: S101  (as above)
+        with self._changing:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, *_: object) -> None:
+        """A scraper that leaves early is not worth a line."""
+
     def server_bind(self) -> None:
         # The base class in between asks DNS for the host's full name, which can take seconds.
         TCPServer.server_bind(self)
