@@ -92,6 +92,19 @@ async def test_a_crashed_process_is_started_again(tmp_path: Path) -> None:
         assert await call_over_new_connections(service.address)
 
 
+async def test_a_process_that_stands_still_is_replaced(tmp_path: Path) -> None:
+    worker = FakeWorker()
+    async with two_routers(worker, tmp_path / "router.log", frozen_s="1") as (service, pids):
+        psutil.Process(pids[0]).suspend()
+
+        def replaced() -> bool:
+            now = child_pids(service)
+            return len(now) == 2 and pids[0] not in now
+
+        await eventually(replaced, what="the one that stands still has a successor")
+        assert '"event":"child.frozen"' in (tmp_path / "router.log").read_text().replace(" ", "")
+
+
 async def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     async with two_routers(FakeWorker(), tmp_path / "router.log") as (service, pids):
         await asyncio.to_thread(service.process.kill)

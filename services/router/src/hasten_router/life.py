@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Final
 
-from hasten_router.processes import parent_gone
+from hasten_router.lifeline import parent_gone
 from hasten_router.settings import RouterSettings
 from hasten_router.wiring import Router, open_router
 from hasten_runtime import logs, process

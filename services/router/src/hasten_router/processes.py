@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hasten_router.lifeline import Pulse
 from hasten_router.settings import RouterSettings
 from hasten_runtime import logs, process
 from hasten_runtime.grpc_server import listening
@@ -32,6 +33,8 @@ class _Child:
     flags: tuple[str, ...]
     start: asyncio.Task[asyncio.subprocess.Process] | None = None
     """Of the process that it has, or is about to have."""
+    pulse: Pulse | None = None
+    """Of that process."""
 
 
 class Supervisor:
@@ -86,7 +89,12 @@ class Supervisor:
             # Whoever is cancelled meanwhile does not leave a process that nobody knows of.
             child.start = asyncio.create_task(self._start(child), name=f"start-{child.index}")
             running = await asyncio.shield(child.start)
-            failed_starts = 0 if await self._listen(child.index, running) else failed_starts + 1
+            watching = asyncio.create_task(self._watch(child, running), name=f"watch-{child.index}")
+            try:
+                was_ready = await self._listen(child.index, running)
+            finally:
+                watching.cancel()
+            failed_starts = 0 if was_ready else failed_starts + 1
             code = await running.wait()
             if self._stopping:
                 return
@@ -98,19 +106,32 @@ class Supervisor:
             backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
 
     async def _start(self, child: _Child) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "hasten_router.main",
-            *self._argv,
-            *child.flags,
-            # Its end tells the child that the parent is gone, however that came about.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Ctrl-C is for the parent, which passes it on once.
-            start_new_session=True,
-            limit=LINE_BYTES_MAX,
-        )
+        if child.pulse is not None:
+            child.pulse.close()
+        pulse = child.pulse = Pulse()
+        try:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "hasten_router.main",
+                *self._argv,
+                *child.flags,
+                stdin=pulse.child_end.fileno(),
+                stdout=asyncio.subprocess.PIPE,
+                # Ctrl-C is for the parent, which passes it on once.
+                start_new_session=True,
+                limit=LINE_BYTES_MAX,
+            )
+        finally:
+            pulse.child_end.close()
+
+    async def _watch(self, child: _Child, running: asyncio.subprocess.Process) -> None:
+        """Ends a child that stands still; it is started again like any that ended."""
+        assert child.pulse is not None  # noqa: S101  (it was started)
+        await child.pulse.stood_still(self._settings.frozen_s)
+        _log.error("child.frozen", index=child.index, pid=running.pid)
+        with contextlib.suppress(ProcessLookupError):
+            running.kill()
 
     async def _listen(self, index: int, running: asyncio.subprocess.Process) -> bool:
         """Reads the child's output until it ends; True when it was ready once."""
@@ -169,17 +190,3 @@ def reserved_port(address: str) -> Iterator[str]:
             holder.bind((host.strip("[]"), int(port)))
         # Bound but not listening: it keeps the port and takes no connections.
         yield f"{host}:{holder.getsockname()[1]}"
-
-
-async def parent_gone() -> None:
-    """Returns when standard input ends: the parent that held its other end is gone."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    try:
-        while await reader.read(LINE_BYTES_MAX):
-            pass
-    finally:
-        transport.close()

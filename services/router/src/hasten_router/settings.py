@@ -112,6 +112,13 @@ class RouterSettings(ServiceSettings):
         description="True lets other processes listen at the address too. The parent of many "
         "processes sets it.",
     )
+    frozen_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=3600,
+        description="The parent of many processes ends one that does nothing for so many seconds, "
+        "and starts another in its place.",
+    )
     workers: CommaSeparated = Field(
         default=(),
         description="The router uses the workers at these addresses (host:port,host:port) "
