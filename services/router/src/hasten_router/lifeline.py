@@ -66,8 +66,10 @@ async def parent_gone() -> None:
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
     try:
-        while await reader.read(READ_BYTES):
-            pass
+        # One that is killed with beats unread resets the connection.
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(READ_BYTES):
+                pass
     finally:
         beating.cancel()
         transport.close()
