@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from hasten_runtime.discovery import announcement
 from hasten_runtime.discovery.port import Instance, View
 from tests.contract.harness import (
     SHORT_TTL_S,
@@ -183,3 +185,22 @@ async def test_the_age_is_infinite_before_the_first_answer_and_small_after(
     async with Watcher(here) as watcher:
         await watcher.sees()
         await eventually(lambda: here.age_s("worker") < 5.0)
+
+
+async def test_two_that_share_an_id_are_named_in_both_logs(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[str, str]] = []
+
+    class Log:
+        def error(self, event: str, *, address: str, other: str, **_: str) -> None:
+            assert event == "discovery.id_shared"
+            said.append((address, other))
+
+    monkeypatch.setattr(announcement, "_log", Log())
+    one, other = worker("w-1"), replace(worker("w-1"), address="127.0.0.1:9999")
+    await harness.discovery().register(one)
+    assert said == []
+    await harness.discovery().register(other)
+    await eventually(lambda: len(said) == 2)
+    assert set(said) == {(one.address, other.address), (other.address, one.address)}

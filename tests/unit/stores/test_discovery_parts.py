@@ -31,7 +31,9 @@ class BrokenRegistry:
         self.bug = bug
         self.eaten = 0
 
-    async def announce(self, instance: Instance) -> None: ...
+    async def announce(self, instance: Instance) -> str:
+        del instance
+        return ""
 
     async def withdraw(self, instance: Instance) -> None: ...
 
@@ -81,13 +83,14 @@ async def test_the_registry_is_told_to_withdraw_after_the_last_announcement() ->
     proceed = asyncio.Event()
 
     class SlowRegistry(MemoryRegistry):
-        async def announce(self, instance: Instance) -> None:
+        async def announce(self, instance: Instance) -> str:
             del instance
             log.append("announce starts")
             if len(log) > 2:
                 announcing.set()
                 await proceed.wait()
             log.append("announce ends")
+            return ""
 
         async def withdraw(self, instance: Instance) -> None:
             del instance
@@ -179,9 +182,9 @@ async def test_closing_during_the_first_announcement_still_withdraws_it() -> Non
     proceed = asyncio.Event()
 
     class SlowRegistry(MemoryRegistry):
-        async def announce(self, instance: Instance) -> None:
+        async def announce(self, instance: Instance) -> str:
             await proceed.wait()
-            await super().announce(instance)
+            return await super().announce(instance)
 
     board = Board()
     discovery = RegistryDiscovery(SlowRegistry(board))

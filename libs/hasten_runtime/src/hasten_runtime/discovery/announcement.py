@@ -10,6 +10,9 @@ from hasten_runtime.discovery.registry import Registry, RegistryTrouble
 
 _log = logs.logger(__name__)
 
+OTHERS_MAX = 16
+"""Addresses that share the id: so many are told of, each once."""
+
 
 class Announcement:
     """Keeps one instance announced from `start` to `close`. A dead registry is no error."""
@@ -21,6 +24,7 @@ class Announcement:
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._well = True
+        self._others: set[str] = set()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -39,7 +43,8 @@ class Announcement:
 
     async def start(self) -> None:
         """Returns after the first attempt, whether it succeeded or not."""
-        await self._announce()
+        # What stands there at first may well be the process that ran here before.
+        await self._announce(first=True)
         if self.closed:
             # Closed meanwhile: the withdrawal may have come before the announcement.
             await self._withdraw()
@@ -78,9 +83,9 @@ class Announcement:
             if not self.closed:
                 await self._announce()
 
-    async def _announce(self) -> None:
+    async def _announce(self, *, first: bool = False) -> None:
         try:
-            await self._registry.announce(self._instance)
+            other = await self._registry.announce(self._instance)
         except RegistryTrouble as trouble:
             if self._well:
                 _log.warning(
@@ -94,3 +99,13 @@ class Announcement:
             if not self._well:
                 _log.info("discovery.announced_again", instance=self.key[1])
             self._well = True
+            if other and not first and other not in self._others and len(self._others) < OTHERS_MAX:
+                self._others.add(other)
+                _log.error(
+                    "discovery.id_shared",
+                    instance=self.key[1],
+                    address=self._instance.address,
+                    other=other,
+                    help="two processes have the same id, and calls reach now the one and now"
+                    " the other; give each its own",
+                )

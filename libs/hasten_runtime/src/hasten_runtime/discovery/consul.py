@@ -62,13 +62,16 @@ class ConsulRegistry:
         self._announced: set[str] = set()
         self._client: Any = None
 
-    async def announce(self, instance: Instance) -> None:
+    async def announce(self, instance: Instance) -> str:
         """Registers the instance, or renews it. Raises RegistryTrouble."""
         service_id = self._service_id(instance)
         async with _answers_within(CALL_TIMEOUT_S):
-            if service_id not in self._announced or not await self._renew(service_id):
+            other = await self._other_address(instance, service_id)
+            known = service_id in self._announced and not other
+            if not known or not await self._renew(service_id):
                 await self._register(instance, service_id)
                 self._announced.add(service_id)
+        return other
 
     async def withdraw(self, instance: Instance) -> None:
         """Removes the registration. Raises RegistryTrouble."""
@@ -104,6 +107,15 @@ class ConsulRegistry:
 
     def _service_id(self, instance: Instance) -> str:
         return f"{self._name(instance.service)}-{instance.instance_id}"
+
+    async def _other_address(self, instance: Instance, service_id: str) -> str:
+        """What the agent has under the id, if that is at another address; else ""."""
+        try:
+            there = await self.client.agent.service_definition(service_id)
+            host, port = str(there["Address"]), int(there["Port"])
+        except (consul.ConsulException, *UNREADABLE):
+            return ""  # The agent does not know it: it is the first, or was forgotten.
+        return "" if (host, port) == split(instance.address) else f"{host}:{port}"
 
     async def _renew(self, service_id: str) -> bool:
         """False when the agent does not know the instance (any more)."""

@@ -31,14 +31,18 @@ class Board:
         """Grows with each change but the end of a lease."""
         return self._version
 
-    def put(self, instance: Instance, *, ttl_s: float) -> None:
-        """Notes the instance for ttl_s. Raises RegistryTrouble while not available."""
+    def put(self, instance: Instance, *, ttl_s: float) -> str:
+        """Notes the instance for ttl_s; see `Registry.announce`. Raises RegistryTrouble while not
+        available.
+        """
         self._check()
         key = (instance.service, instance.instance_id)
-        new = key not in self._leases or self._leases[key][0] != instance
+        before = self._leases[key][0] if key in self._leases else None
+        new = before != instance
         self._leases[key] = (instance, self._clock.now_s() + ttl_s)
         if new:
             self._wake()
+        return before.address if before and before.address != instance.address else ""
 
     def remove(self, instance: Instance) -> None:
         """Forgets the instance. Raises RegistryTrouble while not available."""
@@ -82,9 +86,9 @@ class MemoryRegistry:
         self._board = board
         self._ttl_s = ttl_s
 
-    async def announce(self, instance: Instance) -> None:
+    async def announce(self, instance: Instance) -> str:
         """Makes or renews the announcement."""
-        self._board.put(instance, ttl_s=self._ttl_s)
+        return self._board.put(instance, ttl_s=self._ttl_s)
 
     async def withdraw(self, instance: Instance) -> None:
         """Removes the announcement."""
@@ -127,8 +131,10 @@ class StaticRegistry:
             for service, listed in addresses.items()
         }
 
-    async def announce(self, instance: Instance) -> None:
+    async def announce(self, instance: Instance) -> str:
         """The list does not change."""
+        del instance
+        return ""
 
     async def withdraw(self, instance: Instance) -> None:
         """The list does not change."""

@@ -39,15 +39,22 @@ class RedisRegistry:
         self._poll_s = poll_s
         self._maps: dict[str, LeasedMap] = {}
 
-    async def announce(self, instance: Instance) -> None:
+    async def announce(self, instance: Instance) -> str:
         """Makes or renews the lease. Raises RegistryTrouble."""
         value = json.dumps({"address": instance.address, "meta": dict(instance.meta)})
         try:
-            await self._map(instance.service).put(
+            before = await self._map(instance.service).put(
                 instance.instance_id, value.encode(), ttl_s=self._ttl_s
             )
         except StoreUnavailable as error:
             raise RegistryTrouble(str(error)) from error
+        if before is None or before == value.encode():
+            return ""
+        try:
+            other = str(json.loads(before)["address"])
+        except UNREADABLE:
+            return ""
+        return "" if other == instance.address else other
 
     async def withdraw(self, instance: Instance) -> None:
         """Removes the lease. Raises RegistryTrouble."""

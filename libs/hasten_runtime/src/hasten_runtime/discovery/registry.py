@@ -29,10 +29,13 @@ class Reader(Protocol):
 class Registry(Protocol):
     """Consul, Redis or memory. Every call ends within a known time."""
 
-    async def announce(self, instance: Instance) -> None:
+    async def announce(self, instance: Instance) -> str:
         """Makes the announcement, or renews it; called about once a second.
 
         A registry that has forgotten the instance learns it again. Raises RegistryTrouble.
+
+        Returns:
+            The address that stood there under the same id and is another one; "" for none.
         """
         ...
 

@@ -32,8 +32,10 @@ class LeasedMap:
         self._remove = script(redis, "leased_map_remove")
         self._entries = script(redis, "leased_map_entries")
 
-    async def put(self, entry_id: str, value: bytes, *, ttl_s: float) -> None:
-        """Sets or renews an entry. Raises StoreUnavailable, also when the map is full."""
+    async def put(self, entry_id: str, value: bytes, *, ttl_s: float) -> bytes | None:
+        """Sets or renews an entry; returns what was there. Raises StoreUnavailable, also when the
+        map is full.
+        """
         ttl_ms = max(1, round(ttl_s * 1000))
         async with bounded():
             stored = await self._put(
@@ -41,6 +43,8 @@ class LeasedMap:
             )
         if not stored:
             raise StoreUnavailable(f"{self._keys[0]} is full with {ENTRIES_MAX} entries")
+        before: bytes | None = stored[0]
+        return before
 
     async def remove(self, entry_id: str) -> None:
         """Removes an entry, if it is there. Raises StoreUnavailable."""

@@ -5,7 +5,7 @@
 -- ARGV[3]  time to live in ms
 -- ARGV[4]  most entries in the map
 -- ARGV[5]  channel that hears of new and changed entries; '' for none
--- Returns 1 when stored, 0 when the map is full. Idempotent.
+-- Returns {value before, or false} when stored, 0 when the map is full. Idempotent.
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -31,4 +31,4 @@ redis.call('PEXPIREAT', KEYS[2], last[2])
 if ARGV[5] ~= '' and before ~= ARGV[2] then
   redis.call('PUBLISH', ARGV[5], ARGV[1])
 end
-return 1
+return {before}
