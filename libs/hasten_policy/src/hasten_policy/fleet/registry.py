@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hasten_policy.fleet.models import ModelView
+from hasten_policy.fleet.plain_worker import PlainWorkerRecord
 from hasten_policy.fleet.policy import FleetPolicy
 from hasten_policy.fleet.subset import affinity_score
-from hasten_policy.fleet.workers import ModelEntry, PlainWorkerRecord, WorkerRecord
+from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
 from hasten_policy.load import WorkerReport
 
 V = TypeVar("V", bound=ModelView)
