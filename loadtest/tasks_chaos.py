@@ -3,7 +3,8 @@
 Workers, schedulers and Redis are killed and stopped by a plan made of a seed, while clients submit
 tasks, repeat what got no answer, try to take ids for other content, and look. Then all is left in
 peace, and the history is judged (`loadtest.task_history`): everything accepted is done, waits, or
-failed with a reason; no task was shown with a second result; hardly any work was done twice.
+failed with a reason; no task was shown with a second result; hardly any work was done twice, and
+that for a known cause.
 
     python -m loadtest.tasks_chaos [--kills 100] [--tasks 10000] [--time 120] [--seed 1] [--soak]
 
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.breaking import BreakableMesh, breakable_mesh, plan
 from loadtest.repository import write_synthetic
+from loadtest.task_causes import causes
 from loadtest.task_history import Verdict, check
 
 if TYPE_CHECKING:
@@ -63,7 +65,11 @@ async def chaos(run: Run) -> tuple[Verdict, Mapping[str, Any]]:
     """Breaks a mesh; returns the verdict, and facts for people."""
     from loadtest.task_clients import Clients
 
-    environ = {**os.environ, "HASTEN_SCHEDULER_QUEUE__SHARDS": str(run.shards)}
+    environ = {
+        **os.environ,
+        "HASTEN_SCHEDULER_QUEUE__SHARDS": str(run.shards),
+        "HASTEN_SCHEDULER_TELEMETRY__LOG_LEVEL": "debug",
+    }
     with tempfile.TemporaryDirectory() as folder:
         write_synthetic(Path(folder), MODEL, alpha_ms=2, beta_ms=0.2, batch_max=16, noise=0.2)
         async with breakable_mesh(
@@ -103,6 +109,7 @@ async def _break_and_judge(
         "submits": len(clients.history.submitted),
         "sightings": len(clients.history.sightings),
         "errors": dict(clients.errors),
+        "again": dict(causes(mesh.logs).most_common()),
     }
     return check(clients.history), facts
 
@@ -127,6 +134,7 @@ def _show(run: Run, verdict: Verdict, facts: Mapping[str, Any]) -> None:
     )
     print(f"  lost {verdict.lost}, second results {verdict.second_results}")
     print(f"  {verdict.executions:.4f} runs a task at most")
+    print("  given to a worker again, after:", json.dumps(facts["again"]))
     print("  calls that failed:", json.dumps(facts["errors"]))
     for fault in verdict.faults:
         print(f"BROKEN: {fault}")

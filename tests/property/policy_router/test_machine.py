@@ -106,6 +106,7 @@ class Router(RuleBasedStateMachine):
     @rule(worker_id=st.sampled_from(WORKERS))
     def join(self, worker_id: str) -> None:
         self.window[worker_id] = 0
+        self.incarnation.pop(worker_id, None)
         self.send(WorkerJoined(worker_id))
 
     @rule(
@@ -132,6 +133,9 @@ class Router(RuleBasedStateMachine):
             return
         models = (model("m"), model("n", ready=ready), model("m", version="2", ready=ready))
         load = self.load(worker_id, window, depth, backlog_s)
+        if self.incarnation.get(worker_id, incarnation) != incarnation:
+            # Its calls went with the process before; what is sent from now on, the new one gets.
+            self.forget(worker_id)
         self.incarnation[worker_id] = incarnation
         self.send(WorkerReported(worker_id, WorkerReport(incarnation, draining, 2, load, models)))
 
@@ -256,10 +260,6 @@ class Router(RuleBasedStateMachine):
                 running.remove(event.worker_id)
         if isinstance(event, WorkerLost):
             self.forget(event.worker_id)
-        if isinstance(event, WorkerReported):
-            view = [v for v in self.machine.views(now_s=0) if v.worker_id == event.worker_id]
-            if not view[0].in_flight:
-                self.forget(event.worker_id)
         for effect in effects:
             self.check(effect)
 
@@ -396,3 +396,21 @@ TestRouter.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_a_new_process_gets_held_calls_although_the_one_before_was_full() -> None:
+    """What the process before had not answered went with it, and takes no credit of the new one."""
+
+    class Patient(Router):
+        policy = POLICY.but({"keeps_deadlines": False, "admission": "open"})
+
+    found = Patient()
+    found.begin()
+    whenever = {"model": "m", "version": "", "time_left_s": inf, "priority": 1, "tenant": ""}
+    whenever |= {"payload_bytes": 1, "idempotent": True, "affinity": ""}
+    for _ in range(3):
+        found.arrive([whenever] * 4, None)
+    assert [len(workers) for workers in found.at.values()] == [1] * 8 + [0] * 4
+    found.report("a", 4, 0, 0.0, "b", draining=False, ready=True)
+    assert sum("a" in workers for workers in found.at.values()) == 4
+    found.teardown()

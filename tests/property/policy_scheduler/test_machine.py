@@ -96,6 +96,7 @@ class Scheduler(Watched):
     @rule(worker_id=st.sampled_from(WORKERS))
     def join(self, worker_id: str) -> None:
         self.window[worker_id] = 0
+        self.incarnation.pop(worker_id, None)
         self.send(WorkerJoined(worker_id))
 
     @rule(
@@ -122,7 +123,6 @@ class Scheduler(Watched):
             return
         models = (model("m"), model("n", ready=ready))
         load = self.load(worker_id, window, depth, backlog_s)
-        self.incarnation[worker_id] = incarnation
         self.send(WorkerReported(worker_id, WorkerReport(incarnation, draining, 2, load, models)))
 
     @rule(worker_id=st.sampled_from(WORKERS), window=st.integers(0, 4))

@@ -169,12 +169,16 @@ class Watched(RuleBasedStateMachine):
         if isinstance(event, WorkerJoined | WorkerLost):
             self.forget(event.worker_id)
         if isinstance(event, WorkerReported):
-            views = [v for v in self.machine.views(now_s=0) if v.worker_id == event.worker_id]
-            if not views[0].in_flight:
-                self.forget(event.worker_id)
+            self.hear_of(event.worker_id, event.report.incarnation)
         for effect in effects:
             self.take_note(effect)
         self.broken = False
+
+    def hear_of(self, worker_id: str, incarnation: str) -> None:
+        """A worker reported: the attempts of a process before this one went with it."""
+        if self.incarnation.get(worker_id, incarnation) != incarnation:
+            self.forget(worker_id)
+        self.incarnation[worker_id] = incarnation
 
     def forget(self, worker_id: str) -> None:
         """Its attempts will not answer."""

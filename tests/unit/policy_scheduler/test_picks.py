@@ -203,3 +203,51 @@ def test_beside_calls_one_long_task_is_all_that_a_worker_gets() -> None:
         found.submit(f"n{number:02d}", number, lane=Lane("", "n", 1))
     found.pass_s(0.1)
     assert found.running == ["n00"]
+
+
+def test_a_worker_that_should_have_spoken_by_now_gets_no_more_until_it_does() -> None:
+    found = Scheduler(slack_own_s=0.5, slack_quiet_s=0.05)
+    found.worker()
+    found.submit("first")
+    found.pass_s(0.04)
+    found.submit("soon after")
+    assert found.running == ["first", "soon after"]
+    found.pass_s(0.2)
+    found.submit("later")
+    assert found.running == ["first", "soon after"]
+    assert found.hurdles("later") == ["workers_quiet"]
+    found.told()
+    assert found.running == ["first", "soon after", "later"]
+
+
+def test_a_worker_is_not_quiet_while_what_it_has_takes_its_time() -> None:
+    found = Scheduler(slack_own_s=10.0, slack_quiet_s=0.05)
+    found.worker(n_s=0.4)
+    found.submit("long", lane=Lane("", "n", 1))
+    found.pass_s(0.3)
+    found.submit("next")
+    assert found.running == ["long", "next"]
+
+
+def test_a_worker_that_had_nothing_to_say_is_not_quiet() -> None:
+    found = Scheduler(slack_own_s=0.5, slack_quiet_s=0.05, report_age_max_s=10.0)
+    found.worker()
+    found.pass_s(5.0)
+    found.submit("first")
+    found.submit("second")
+    assert found.running == ["first", "second"]
+
+
+def test_a_quiet_worker_takes_nothing_from_the_others() -> None:
+    found = Scheduler(slack_own_s=0.5, slack_quiet_s=0.05, balancer="round_robin")
+    found.worker("silent")
+    found.worker("live")
+    found.submit("first")
+    found.submit("second")
+    there = {worker for worker, _ in found.at.values()}
+    assert there == {"silent", "live"}
+    found.pass_s(0.2)
+    found.told("live")
+    for number in range(6):
+        found.submit(f"t{number}")
+    assert [worker for worker, _ in found.at.values()].count("silent") == 1

@@ -53,6 +53,13 @@ class Meter:
         if attempt.span is not None:
             end_span(attempt.span, refusal)
         if not ends_task:
+            if refusal is not None:
+                _log.debug(
+                    "attempt.again",
+                    reason=refusal.reason.name,
+                    started=refusal.started,
+                    cause=refusal.message,
+                )
             return
         model = self._metrics.model(attempt.lane.model.partition("/")[0])
         if refusal is not None:

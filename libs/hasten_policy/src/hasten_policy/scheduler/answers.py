@@ -178,7 +178,7 @@ def _send(state: SchedulerState, attempt: Attempt, now_s: float) -> None:
     entry = attempt.entry
     if entry is None or now_s + entry.call_s(head.rows, head.elements) > head.deadline_s:
         state.attempts.leave(attempt)
-        free = with_room(state, view) if view is not None else []
+        free = with_room(state, view, now_s) if view is not None else []
         entry = worker_for(state, view, head, free, now_s) if view is not None else None
         if entry is None:
             attempt.lane.tenant.charge(-attempt.cost_s)

@@ -122,8 +122,12 @@ def _of_workers(state: SchedulerState, name: Lane, now_s: float) -> list[Hurdle]
     if not entries:
         return [Hurdle("no_worker", f"a worker must serve {name.model!r} and take new work")]
     workers = [entry.worker for entry in entries]
-    if any(worker.worker_id in state.roomy for worker in workers):
+    roomy = [worker for worker in workers if worker.worker_id in state.roomy]
+    if any(not state.is_quiet(worker, now_s) for worker in roomy):
         return []
+    if roomy:
+        what = f"{len(roomy)} workers with room have been silent for longer than their tasks take"
+        return [Hurdle("workers_quiet", f"{what}: one must say something")]
     shut = [worker for worker in workers if state.slack.is_shut(worker)]
     if len(shut) == len(workers):
         most_s = max(state.slack.calls_s(worker, now_s) for worker in shut)

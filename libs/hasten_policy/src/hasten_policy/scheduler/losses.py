@@ -71,7 +71,7 @@ def rescue(state: SchedulerState, worker: WorkerRecord, now_s: float) -> None:
             was_sent = attempt.sent
             state.attempts.revoke(attempt)
             if was_sent:
-                again(state, attempt, _lost(worker.process), 0.0, now_s)
+                again(state, attempt, _silent(worker.process), 0.0, now_s)
 
 
 def _orphaned(
@@ -128,4 +128,13 @@ def _lost(process: str, *, started: bool = False) -> Refusal:
         0.0,
         metadata=(("process", process),),
         started=started,
+    )
+
+
+def _silent(process: str) -> Refusal:
+    return Refusal(
+        Reason.WORKER_LOST,
+        f"worker process {process!r} fell silent, and whether it ran the task is not known",
+        0.0,
+        metadata=(("process", process),),
     )

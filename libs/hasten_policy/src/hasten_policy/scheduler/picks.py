@@ -66,13 +66,15 @@ def worker_for(
     return balancer.pick(view.key, faster, state.rng, now_s)
 
 
-def with_room(state: SchedulerState, view: ModelView) -> list[ModelEntry]:
+def with_room(state: SchedulerState, view: ModelView, now_s: float) -> list[ModelEntry]:
     """The open workers that may get one more attempt."""
     roomy = state.roomy
     if len(roomy) < len(view.by_worker):
         by_worker = view.by_worker
-        return [by_worker[worker_id] for worker_id in roomy if worker_id in by_worker]
-    return [entry for entry in view.open if entry.worker.worker_id in roomy]
+        free = [by_worker[worker_id] for worker_id in roomy if worker_id in by_worker]
+    else:
+        free = [entry for entry in view.open if entry.worker.worker_id in roomy]
+    return [entry for entry in free if not state.is_quiet(entry.worker, now_s)]
 
 
 def _loosen(state: SchedulerState) -> None:
@@ -124,7 +126,7 @@ def _first_for(
     When there is none the lane leaves the line.
     """
     view = state.fleet.registry.views[lane.desk.model]
-    free = with_room(state, view)
+    free = with_room(state, view, now_s)
     heads = lane.heads
     shard = lane.shard
     at = 0

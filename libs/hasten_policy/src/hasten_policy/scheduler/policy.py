@@ -112,10 +112,13 @@ class SlackPolicy:
             worker gets fewer.
         slack_calls_s: A worker gets no tasks while calls wait there that are predicted to take so
             many seconds, until half as many are left.
+        slack_quiet_s: A worker that has tasks gets no more of them when it has said nothing for so
+            many seconds longer than what it has should take, until it says something.
     """
 
     slack_own_s: float = 0.025
     slack_calls_s: float = 0.002
+    slack_quiet_s: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""

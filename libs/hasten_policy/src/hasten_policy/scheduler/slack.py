@@ -154,6 +154,18 @@ class Slack:
         # Long attempts keep their own lanes, and the others are for what is short.
         return gate.short_s < limit_s * (worker.lanes - gate.long)
 
+    def is_quiet(self, worker: WorkerRecord, since_s: float, now_s: float) -> bool:
+        """Whether a worker that has had an attempt since then should have said something by now.
+
+        One that was stopped or cut off says nothing any more, and what it is given before that is
+        noticed runs a second time elsewhere.
+        """
+        silent_s = now_s - max(since_s, worker.heard_s)
+        most_s = self._policy.slack_quiet_s
+        return silent_s > most_s and silent_s > (
+            most_s + self.gate(worker).own_s + worker.backlog_s
+        )
+
     # --- evidence ---------------------------------------------------------------------
 
     def served(self, worker: WorkerRecord) -> None:

@@ -166,6 +166,13 @@ class SchedulerState:
         self.freed.clear()
         return changed
 
+    def is_quiet(self, worker: WorkerRecord, now_s: float) -> bool:
+        """A worker has attempts and should have said something by now."""
+        if not worker.calls:
+            return False
+        first = self.attempts.open[next(iter(worker.calls))]
+        return first.sent and self.slack.is_quiet(worker, first.sent_s, now_s)
+
     def _stands(self, change: StandingChanged) -> None:
         self.out.append(change)
         worker = self.fleet.workers.get(change.worker_id)
