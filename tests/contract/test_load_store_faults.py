@@ -10,13 +10,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from hasten.common.v1 import load_pb2
 from hasten_runtime.clock import ManualClock
 from hasten_runtime.fakes import MemoryLoadStore
-from hasten_runtime.load_store import LoadStore, StoreUnavailable
+from hasten_runtime.load_store import LoadStore, StoreUnavailable, Topic
 from hasten_runtime.redis_store import leased_map
 from hasten_runtime.redis_store.advice import check_redis
 from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, open_redis
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.leased_map import LeasedMap
 from hasten_runtime.redis_store.load import PROBE_PAUSE_S, RedisLoadStore
+from hasten_runtime.wire import report_to_wire
 from tests.contract.test_load_store import report
 from tests.support.chaos_proxy import ChaosProxy, Mode
 from tests.support.patience import redis_answers_within
@@ -26,11 +27,15 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_leaked_tasks")]
 
 CALLS: dict[str, Callable[[LoadStore], Awaitable[object]]] = {
-    "publish": lambda store: store.publish("w", report(), ttl_s=9),
+    "publish": lambda store: store.publish(report_to_wire("w", "", report()), ttl_s=9),
     "withdraw": lambda store: store.withdraw("w"),
     "reports": lambda store: store.reports(),
     "save_checkpoint": lambda store: store.save_checkpoint("c", b"x", ttl_s=9),
     "checkpoint": lambda store: store.checkpoint("c"),
+    "states": lambda store: store.states(),
+    "tell": lambda store: store.tell(Topic.DEMAND, "r", b"x", ttl_s=9),
+    "told": lambda store: store.told(Topic.DEMAND),
+    "hush": lambda store: store.hush(Topic.DEMAND, "r"),
 }
 
 
@@ -55,7 +60,7 @@ async def test_a_dead_store_is_tried_once_a_second_and_costs_nothing_meanwhile(
     clock = ManualClock()
     async with ChaosProxy(redis_server.port) as proxy:
         store = RedisLoadStore(f"redis://{proxy.address}/0", clock=clock)
-        await store.publish("w", report(), ttl_s=60)
+        await store.publish(report_to_wire("w", "", report()), ttl_s=60)
         await proxy.set_mode(Mode.BLACK_HOLE)
         with (
             redis_answers_within(CALL_TIMEOUT_S),
@@ -101,7 +106,7 @@ async def test_the_store_works_again_after_redis_was_killed_and_forgot_everythin
     own_redis_server: RedisServer,
 ) -> None:
     store = RedisLoadStore(own_redis_server.url)
-    await store.publish("w", report(), ttl_s=60)
+    await store.publish(report_to_wire("w", "", report()), ttl_s=60)
     await asyncio.to_thread(own_redis_server.kill)
     with pytest.raises(StoreUnavailable):
         await store.reports()
@@ -110,7 +115,7 @@ async def test_the_store_works_again_after_redis_was_killed_and_forgot_everythin
     async def works() -> bool:
         try:
             # Its scripts are gone too: they are sent again without a word.
-            await store.publish("w", report(), ttl_s=60)
+            await store.publish(report_to_wire("w", "", report()), ttl_s=60)
         except StoreUnavailable:
             return False
         return list(await store.reports()) == ["w"]
@@ -140,10 +145,10 @@ async def test_a_report_whose_reply_is_lost_is_stored_and_said_to_be_doubtful(
     async with ChaosProxy(redis_server.port) as proxy:
         clock = ManualClock()
         store = RedisLoadStore(f"redis://{proxy.address}/0", clock=clock)
-        await store.publish("w", report(depth=1), ttl_s=60)
+        await store.publish(report_to_wire("w", "", report(depth=1)), ttl_s=60)
         await proxy.set_mode(Mode.CUT_AFTER_REQUEST)
         with pytest.raises(StoreUnavailable):
-            await store.publish("w", report(depth=2), ttl_s=60)
+            await store.publish(report_to_wire("w", "", report(depth=2)), ttl_s=60)
         await proxy.set_mode(Mode.PASS)
         clock.advance(PROBE_PAUSE_S)
         assert await store.reports() == {"w": report(depth=2)}
@@ -177,7 +182,9 @@ async def test_many_callers_share_a_bounded_number_of_connections(
 ) -> None:
     async with ChaosProxy(redis_server.port) as proxy:
         store = RedisLoadStore(f"redis://{proxy.address}/0")
-        await asyncio.gather(*(store.publish(f"w-{n}", report(), ttl_s=60) for n in range(200)))
+        await asyncio.gather(
+            *(store.publish(report_to_wire(f"w-{n}", "", report()), ttl_s=60) for n in range(200))
+        )
         assert len(await store.reports()) == 200
         assert proxy.connections <= 8
         await store.close()
@@ -191,7 +198,7 @@ async def test_a_report_that_cannot_be_read_is_left_out(redis_server: RedisServe
     bad_time = load_pb2.WorkerState(load=load_pb2.Load(backlog_s=-1.0))
     await entries.put("garbage", b"\xff\xfe", ttl_s=60)
     await entries.put("negative", bad_time.SerializeToString(), ttl_s=60)
-    await store.publish("good", report(), ttl_s=60)
+    await store.publish(report_to_wire("good", "", report()), ttl_s=60)
     assert list(await store.reports()) == ["good"]
     await redis.aclose()
     await store.close()
@@ -249,15 +256,15 @@ async def test_a_redis_that_refuses_writes_is_unavailable_and_not_a_crash() -> N
 
 async def _fill(store: LoadStore) -> None:
     for number in range(10_000):
-        await store.publish(f"w-{number}", report(models=50), ttl_s=60)
+        await store.publish(report_to_wire(f"w-{number}", "", report(models=50)), ttl_s=60)
 
 
 @pytest.mark.usefixtures("patient_redis")
 async def test_meshes_with_different_names_share_a_redis(redis_server: RedisServer) -> None:
     red = RedisLoadStore(redis_server.url, namespace="red")
     blue = RedisLoadStore(redis_server.url, namespace="blue")
-    await red.publish("w", report(depth=1), ttl_s=60)
-    await blue.publish("w", report(depth=2), ttl_s=60)
+    await red.publish(report_to_wire("w", "", report(depth=1)), ttl_s=60)
+    await blue.publish(report_to_wire("w", "", report(depth=2)), ttl_s=60)
     assert await red.reports() == {"w": report(depth=1)}
     await red.close()
     await blue.close()

@@ -87,6 +87,20 @@ async def test_counts_follow_every_way_through_the_states(shard: QueueHarness) -
     assert stats.oldest_s > 0.0
 
 
+async def test_tasks_that_wait_for_a_time_are_told_the_soonest_first(shard: QueueHarness) -> None:
+    await shard.accept(new_task(0), new_task(1, start_in_s=300.0, rows=4), new_task(2))
+    await shard.accept(
+        new_task(3, start_in_s=100.0, lane=OTHER_LANE), new_task(4, start_in_s=200.0)
+    )
+    await shard.queue.cancel(["acme/4"])
+    found = await shard.queue.ahead(10)
+    assert [record.task_id for record in found] == ["acme/3", "acme/1"]
+    assert [record.state for record in found] == [State.LATER] * 2
+    assert about_s(found[0].start_in_s, 100.0)
+    assert (found[0].lane, found[1].rows, found[1].payload) == (OTHER_LANE, 4, b"")
+    assert [record.task_id for record in await shard.queue.ahead(1)] == ["acme/3"]
+
+
 async def test_pauses_are_kept_until_they_are_taken_back(shard: QueueHarness) -> None:
     for _ in range(2):
         await shard.queue.pause("acme", None, paused=True)

@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from hasten.common.v1.demand_pb2 import DemandState, ModelDemand, RefusedCalls
 from hasten_policy.fleet.events import WorkerLost
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
@@ -16,9 +17,10 @@ from hasten_policy.router.events import (
 )
 from hasten_router.calls import Call
 from hasten_router.metrics import RouterMetrics
-from hasten_router.observing import Meter
+from hasten_router.observing import NO_DEMAND, Meter
 from hasten_router.shell import Shell
 from hasten_runtime.clock import ManualClock
+from hasten_runtime.demand import DemandTally
 from hasten_runtime.fleet.port import Reply
 from hasten_runtime.telemetry import Telemetry
 from tests.unit.router_shell.test_shell import NotingLink, ScriptedMachine
@@ -49,7 +51,8 @@ class Counted:
         self._registry = CollectorRegistry()
         self.clock = ManualClock()
         machine = ScriptedMachine(once_lost_once_answered)
-        meter = Meter(RouterMetrics(self._registry), Telemetry())
+        self.demand = DemandTally("r1", self.clock)
+        meter = Meter(RouterMetrics(self._registry), Telemetry(), self.demand)
         self.shell = Shell(machine, self.clock, meter, suspect_sizes=machine.suspect_sizes)
         for worker in "ab":
             self.shell.joined(NotingLink(worker))
@@ -59,6 +62,12 @@ class Counted:
         call.time_left_s = 2.5
         self.shell.begin(call)
         return call
+
+    def demanded(self) -> dict[str, ModelDemand]:
+        """What was asked for, by model."""
+        self.shell.close()
+        state = DemandState.FromString(self.demand.state(self.shell.open_calls()))
+        return {row.model: row for row in state.models}
 
     def totals(self) -> dict[str, float]:
         """Everything that was counted, after the last call has ended."""
@@ -122,3 +131,37 @@ async def test_a_call_that_waits_until_its_caller_leaves_was_admitted_and_not_se
 ) -> None:
     counted.shell.abandon(counted.begin("held"))
     assert counted.totals() == {"admitted": 1, "cancelled": 1}
+
+
+async def test_what_was_asked_for_is_counted_for_whoever_scales(counted: Counted) -> None:
+    for _ in range(2):
+        counted.begin("m")
+        counted.begin("full")
+    counted.shell.replied("a", [Reply(1, b"answer")])
+    left, gave_up = counted.begin("held"), counted.begin("held")
+    counted.shell.abandon(gave_up)
+    counted.clock.advance(2.5)
+    counted.shell.abandon(left)
+    arrived = DemandState.FromString(counted.demand.state(counted.shell.open_calls()))
+    assert sum(row.calls for row in arrived.models) == 6, "one is still with its worker"
+    found = counted.demanded()
+    assert (found["m"].calls, found["m"].late) == (1, 1), "the machine's deadline was long ago"
+    assert found["full"].refused == [RefusedCalls(reason="OVERLOADED", calls=2)]
+    assert (found["full"].admitted, found["held"].admitted) == (0, 2)
+    assert found["held"].late == 1, "it left at its deadline, the other one long before"
+    assert found["held"].slack_s == 5.0
+
+
+async def test_refusals_that_no_worker_would_mend_are_no_demand(counted: Counted) -> None:
+    meter = counted.shell._observer
+    assert isinstance(meter, Meter)
+    for reason in Reason:
+        call = Call("made up", "", b"", arrived_s=0.0)
+        call.outcome = Refusal(reason, "")
+        meter.call_ended(call)
+    meter.unread_refused(BUSY)
+    found = counted.demanded()
+    reasons = {row.reason for row in found["made up"].refused}
+    assert not reasons & {reason.name for reason in NO_DEMAND}
+    assert {"OVERLOADED", "NO_WORKER"} <= reasons
+    assert found[""].calls == 1

@@ -13,6 +13,7 @@ from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 from hasten_runtime.checkpoints import CheckpointKeeper
 from hasten_runtime.fakes import MemoryLoadStore
+from hasten_runtime.wire import report_to_wire
 from tests.support.waiting import eventually
 from tests.unit.router_shell.reports import REPORT
 
@@ -63,7 +64,7 @@ async def test_a_checkpoint_survives_a_restart() -> None:
 
 async def test_reports_of_the_store_are_remembered() -> None:
     store = MemoryLoadStore()
-    await store.publish("w", REPORT, ttl_s=60.0)
+    await store.publish(report_to_wire("w", "", REPORT), ttl_s=60.0)
     shelf = Shelf()
     await keeper_of(store, a_machine()).restore(shelf)
     assert shelf.reports == {"w": REPORT}

@@ -66,6 +66,10 @@ class EchoStore:
             IndexEntry("broken", "1", "UNAVAILABLE", "a reason"),
         ]
 
+    @property
+    def warm_up_s(self) -> float:
+        return 0.0
+
     def gaps(self) -> list[Gap]:
         return []
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from hasten.common.v1.load_pb2 import WorkerState
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.load import LoadSample, WorkerReport
 from hasten_runtime.clock import ManualClock
 from hasten_runtime.fakes import MemoryLoadStore
 from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.wire import report_to_wire
 from hasten_worker.engine.settings import cores_available
 from hasten_worker.inference.server import LogSettings
 from hasten_worker.reporting import Reporter
@@ -74,15 +76,17 @@ def test_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
 
 
 def reporter(store: MemoryLoadStore | None, *, period_s: float = 0.01) -> Reporter:
-    return Reporter(
-        store, "w1", lambda: REPORT, Vitals(ManualClock()), period_s=period_s, ttl_s=10.0
-    )
+    return Reporter(store, "w1", Vitals(ManualClock()), period_s=period_s, ttl_s=10.0)
+
+
+def state() -> WorkerState:
+    return report_to_wire("w1", "", REPORT)
 
 
 async def test_the_report_is_renewed_and_a_lost_store_is_found_again() -> None:
     store = MemoryLoadStore()
     subject = reporter(store)
-    running = asyncio.ensure_future(subject.run())
+    running = asyncio.ensure_future(subject.run(state))
     await eventually(store.reports)
     store.available = False
     await eventually(lambda: not subject._reachable)
@@ -100,7 +104,7 @@ async def test_a_dead_store_ends_neither_the_reporter_nor_the_leaving() -> None:
     store = MemoryLoadStore()
     store.available = False
     subject = reporter(store)
-    running = asyncio.ensure_future(subject.run())
+    running = asyncio.ensure_future(subject.run(state))
     await subject.withdraw()
     with pytest.raises(StoreUnavailable):
         await store.reports()
@@ -110,7 +114,7 @@ async def test_a_dead_store_ends_neither_the_reporter_nor_the_leaving() -> None:
 
 async def test_without_a_store_only_the_process_is_measured() -> None:
     subject = reporter(None)
-    running = asyncio.ensure_future(subject.run())
+    running = asyncio.ensure_future(subject.run(state))
     await subject.withdraw()
     subject.close()
     await asyncio.wait_for(running, 60)
@@ -125,6 +129,18 @@ def test_processor_time_is_told_in_cores() -> None:
     signs = vitals.sample()
     assert 0.0 < signs.cpu_cores < 60.0
     assert vitals.sample().cpu_cores == 0.0
+    vitals.close()
+
+
+def test_what_is_in_use_of_the_machine_is_told(tmp_path: Path) -> None:
+    vitals = Vitals(ManualClock(), tmp_path)
+    node = vitals.sample().node
+    assert 0.0 <= node.cpu <= 1.0
+    assert 0 < node.memory_bytes < node.memory_bytes_max
+    assert 0 < node.disk_bytes <= node.disk_bytes_max
+    gone = Vitals(ManualClock(), tmp_path / "gone").sample().node
+    assert (gone.disk_bytes, gone.disk_bytes_max) == (0, 0)
+    assert gone.memory_bytes_max == node.memory_bytes_max
     vitals.close()
 
 

@@ -3,11 +3,13 @@
 They pass the same contract tests as the real servers.
 """
 
+from hasten.common.v1.load_pb2 import WorkerState
 from hasten_policy.load import WorkerReport
+from hasten_runtime import wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.discovery.memory import Board, MemoryRegistry
 from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
-from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable
+from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable, Topic
 from hasten_runtime.tasks.memory import MemoryTaskQueue
 from hasten_runtime.tasks.payloads import MemoryPayloads
 
@@ -24,25 +26,48 @@ class MemoryLoadStore:
     def __init__(self, clock: Clock | None = None) -> None:
         self.available = True
         self._clock = clock or SystemClock()
-        self._reports: dict[str, tuple[WorkerReport, float]] = {}
+        self._states: dict[str, tuple[WorkerState, float]] = {}
+        self._told: dict[tuple[Topic, str], tuple[bytes, float]] = {}
         self._checkpoints: dict[str, tuple[bytes, float]] = {}
 
-    async def publish(self, worker_id: str, report: WorkerReport, *, ttl_s: float) -> None:
-        """Replaces the worker's report; see the port."""
+    async def publish(self, state: WorkerState, *, ttl_s: float) -> None:
+        """Replaces the worker's state; see the port."""
         self._check()
-        self._reports[worker_id] = (report, self._clock.now_s() + ttl_s)
+        self._states[state.worker_id] = (state, self._clock.now_s() + ttl_s)
 
     async def withdraw(self, worker_id: str) -> None:
         """Removes the worker's report; see the port."""
         self._check()
-        self._reports.pop(worker_id, None)
+        self._states.pop(worker_id, None)
 
     async def reports(self) -> dict[str, WorkerReport]:
         """All live reports by worker; see the port."""
+        states = await self.states()
+        return {worker_id: wire.report_from_wire(state) for worker_id, state in states.items()}
+
+    async def states(self) -> dict[str, WorkerState]:
+        """All live states by worker; see the port."""
         self._check()
         now_s = self._clock.now_s()
-        self._reports = {key: entry for key, entry in self._reports.items() if entry[1] > now_s}
-        return {worker_id: report for worker_id, (report, _) in self._reports.items()}
+        self._states = {key: entry for key, entry in self._states.items() if entry[1] > now_s}
+        return {worker_id: state for worker_id, (state, _) in self._states.items()}
+
+    async def tell(self, topic: Topic, teller_id: str, value: bytes, *, ttl_s: float) -> None:
+        """Replaces what the teller said; see the port."""
+        self._check()
+        self._told[topic, teller_id] = (value, self._clock.now_s() + ttl_s)
+
+    async def told(self, topic: Topic) -> dict[str, bytes]:
+        """What was said; see the port."""
+        self._check()
+        now_s = self._clock.now_s()
+        self._told = {key: entry for key, entry in self._told.items() if entry[1] > now_s}
+        return {teller: value for (of, teller), (value, _) in self._told.items() if of is topic}
+
+    async def hush(self, topic: Topic, teller_id: str) -> None:
+        """Forgets what the teller said; see the port."""
+        self._check()
+        self._told.pop((topic, teller_id), None)
 
     async def save_checkpoint(self, name: str, value: bytes, *, ttl_s: float) -> None:
         """Stores a checkpoint; see the port."""

@@ -1,17 +1,28 @@
-"""The load-state port: what survives a router's restart, in Redis or in memory."""
+"""The load-state port: what survives a router's restart, and what services tell autoscalers."""
 
+from enum import Enum
 from typing import Final, Protocol
 
+from hasten.common.v1.load_pb2 import WorkerState
 from hasten_policy.load import WorkerReport
 
 CHECKPOINT_BYTES_MAX: Final = 65_536
 
 
-class LoadStore(Protocol):
-    """Worker load and admission checkpoints. Nothing here is needed to serve a request."""
+class Topic(Enum):
+    """What services tell of themselves beside their load. The value is part of a key."""
 
-    async def publish(self, worker_id: str, report: WorkerReport, *, ttl_s: float) -> None:
-        """Replaces the worker's report; it vanishes after ttl_s. Raises StoreUnavailable."""
+    DEMAND = "demand"
+    """What a router or scheduler was asked for: hasten.common.v1.DemandState."""
+    BACKLOG = "backlog"
+    """What waits at a scheduler: hasten.common.v1.BacklogState."""
+
+
+class LoadStore(Protocol):
+    """Worker load, demand and checkpoints. Nothing here is needed to serve a request."""
+
+    async def publish(self, state: WorkerState, *, ttl_s: float) -> None:
+        """Replaces the worker's state; it vanishes after ttl_s. Raises StoreUnavailable."""
         ...
 
     async def withdraw(self, worker_id: str) -> None:
@@ -20,6 +31,24 @@ class LoadStore(Protocol):
 
     async def reports(self) -> dict[str, WorkerReport]:
         """All live reports by worker. Raises StoreUnavailable."""
+        ...
+
+    async def states(self) -> dict[str, WorkerState]:
+        """All live states by worker, not checked. Raises StoreUnavailable."""
+        ...
+
+    async def tell(self, topic: Topic, teller_id: str, value: bytes, *, ttl_s: float) -> None:
+        """Replaces what the teller said of the topic; it vanishes after ttl_s. Raises
+        StoreUnavailable.
+        """
+        ...
+
+    async def told(self, topic: Topic) -> dict[str, bytes]:
+        """What was said of the topic, by teller. Raises StoreUnavailable."""
+        ...
+
+    async def hush(self, topic: Topic, teller_id: str) -> None:
+        """Forgets what the teller said of the topic. Raises StoreUnavailable."""
         ...
 
     async def save_checkpoint(self, name: str, value: bytes, *, ttl_s: float) -> None:

@@ -26,6 +26,9 @@ class Vitals(TypedDict, total=False):
     gaps: list[load_pb2.ModelGap]
     gaps_more: int
     unannounced: bool
+    node: load_pb2.NodeState
+    cold_start: load_pb2.ColdStart | None
+    memory: list[load_pb2.ModelMemory]
 
 
 # One load travels with every message of replies, so these two are written for the load on which

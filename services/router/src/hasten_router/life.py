@@ -70,10 +70,12 @@ async def started(
             following = router.readiness.follow(router.front.set_ready)
             jobs.append(group.create_task(following, name="readiness"))
             jobs.append(group.create_task(router.checkpoints.run(), name="checkpoints"))
+            jobs.append(group.create_task(router.teller.run(), name="demand"))
             yield router, address
             await router.leaving.drain()
             await asyncio.sleep(FAREWELL_S)
             await router.checkpoints.save()
+            await router.teller.hush()
         finally:
             await router.front.stop(CLOSE_S)
             for job in jobs:

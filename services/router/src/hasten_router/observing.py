@@ -2,18 +2,35 @@
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 from opentelemetry import trace
 
-from hasten_policy.reasons import Refusal
+from hasten_policy.priorities import NORMAL
+from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import InputBanned
 from hasten_router.calls import Call
 from hasten_router.metrics import RouterMetrics
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names
+from hasten_runtime.demand import DemandTally, Ended
 from hasten_runtime.metrics import OTHER
 from hasten_runtime.telemetry import Telemetry, end_span
 from hasten_runtime.telemetry.propagation import text_of
+
+NO_DEMAND: Final = frozenset(
+    {
+        Reason.MODEL_NOT_FOUND,
+        Reason.VERSION_NOT_FOUND,
+        Reason.INVALID_REQUEST,
+        Reason.MESSAGE_TOO_LARGE,
+        Reason.DRAINING,
+        Reason.INTERNAL,
+    }
+)
+"""Calls that are refused for one of these ask for no worker, whatever they name."""
+LEFT_AT_DEADLINE: Final = 0.95
+"""Whoever leaves after so much of his time did not want to leave: the deadline was his reason."""
 
 _log = logs.logger(__name__)
 
@@ -24,6 +41,7 @@ class Meter:
     Args:
         metrics: Where it counts.
         traces: Where it records.
+        demand: Where it counts for whoever scales the workers; None for nowhere.
         knows: Some worker has a model of this name. Names that clients made up must not use up
             the labels of models that exist.
     """
@@ -32,11 +50,13 @@ class Meter:
         self,
         metrics: RouterMetrics,
         traces: Telemetry,
+        demand: DemandTally | None = None,
         *,
         knows: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._metrics = metrics
         self._traces = traces
+        self._demand = demand
         self._knows = knows
 
     def sampled_call_admitted(self, call: Call) -> None:
@@ -82,6 +102,32 @@ class Meter:
             metrics.model(call.model).answered(call.ended_s - call.arrived_s, late_s=late_s)
         elif outcome is not None:
             self.request_refused(call.model, outcome)
+        if self._demand is not None:
+            self._demanded(call, self._demand)
+
+    @staticmethod
+    def _demanded(call: Call, demand: DemandTally) -> None:
+        outcome = call.outcome
+        refused = outcome.reason if isinstance(outcome, Refusal) else None
+        if refused in NO_DEMAND:
+            return
+        bounded = call.time_left_s < math.inf
+        if refused is Reason.CANCELLED and call.ended_s - call.arrived_s >= (
+            LEFT_AT_DEADLINE * call.time_left_s
+        ):
+            refused = Reason.DEADLINE_PASSED
+        demand.ended(
+            Ended(
+                call.model,
+                call.priority,
+                call.rows,
+                call.time_left_s if bounded else None,
+                admitted=call.admitted,
+                refused=refused,
+                late=call.ended_s > call.deadline_s,
+                service_s=call.reply.service_s if call.reply is not None else 0.0,
+            )
+        )
 
     def request_refused(self, model: str, refusal: Refusal) -> None:
         """A request was refused; its model may not even exist."""
@@ -91,6 +137,8 @@ class Meter:
     def unread_refused(self, refusal: Refusal) -> None:
         """A request was refused before it was read: its model is not known."""
         self._metrics.model(OTHER).refused(refusal)
+        if self._demand is not None:
+            self._demand.ended(Ended("", NORMAL, refused=refusal.reason))
 
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
         """A worker's standing changed."""

@@ -1,7 +1,7 @@
 """The one owner of the router's machine: turns what happens into events, effects into IO."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, assert_never
 
 from hasten_policy.content import Asked, Content
@@ -165,6 +165,11 @@ class Shell:
     def refused_early(self, model: str, refusal: Refusal) -> None:
         """A request was refused before there was a call; it names this model, or none."""
         self._observer.request_refused(model, refusal)
+
+    def open_calls(self) -> Iterator[tuple[str, int, int]]:
+        """Model, class and rows of the calls that have not ended; all others have been counted."""
+        self._counts.settle()
+        return ((call.model, call.priority, call.rows) for call in self._calls.values())
 
     @property
     def unanswered(self) -> int:

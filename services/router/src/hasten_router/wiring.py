@@ -18,6 +18,7 @@ from hasten_router.observing import Meter
 from hasten_router.settings import RouterSettings
 from hasten_router.shell import Shell
 from hasten_runtime.checkpoints import CheckpointKeeper
+from hasten_runtime.demand import DemandTally
 from hasten_runtime.fakes import MemoryLoadStore
 from hasten_runtime.fanout.crew import Crew
 from hasten_runtime.fanout.inference import InferenceFanout
@@ -26,11 +27,12 @@ from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.front_door import FrontDoor, open_front_door
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.leaving import Leaving
-from hasten_runtime.load_store import LoadStore
+from hasten_runtime.load_store import LoadStore, Topic
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
+from hasten_runtime.telling import Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Router:
         checkpoints: Memory over restarts.
         leaving: How it leaves.
         mesh: What the machine knows.
+        teller: Tells what it was asked for.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
     """
@@ -54,6 +57,7 @@ class Router:
     checkpoints: CheckpointKeeper
     leaving: Leaving
     mesh: MeshView
+    teller: Teller
     readiness: Readiness
     metrics: MetricsEndpoint
 
@@ -86,7 +90,8 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         recorder = around.recorder(
             settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
         )
-        meter = Meter(counts, around.traces, knows=lambda name: machine.knows(name, ""))
+        demand = DemandTally(settings.id, around.clock)
+        meter = Meter(counts, around.traces, demand, knows=lambda name: machine.knows(name, ""))
         shell = Shell(
             recorded(machine, recorder), around.clock, meter, suspect_sizes=machine.suspect_sizes
         )
@@ -106,6 +111,12 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         mesh = MeshView(machine, around.clock, roster.states, strict=settings.strict_readiness)
         core = _Core(settings, around, shell, roster, mesh)
         front = _front(core, door)
+        teller = Teller(
+            store,
+            Topic.DEMAND,
+            settings.id,
+            lambda: demand.state(shell.open_calls(), waiting=machine.held),
+        )
         yield Router(
             shell=shell,
             front=front,
@@ -113,6 +124,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
             checkpoints=_checkpoints(settings, store, machine),
             leaving=_leaving(core, front),
             mesh=mesh,
+            teller=teller,
             readiness=around.readiness,
             metrics=around.metrics,
         )

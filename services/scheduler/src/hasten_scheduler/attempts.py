@@ -19,6 +19,7 @@ class Attempt:
         task_id: Its task.
         attempt_id: Names it in the store.
         payload: The request.
+        rows: First dimension of its first input.
         submitted_traceparent: Of the span that submitted the task; "" when that was not sampled.
         traceparent: What the worker continues; "" when it is not sampled.
         number: Times that the task was given to a worker, this one included.
@@ -40,6 +41,7 @@ class Attempt:
         "lane",
         "number",
         "payload",
+        "rows",
         "shard",
         "span",
         "submitted_traceparent",
@@ -57,6 +59,7 @@ class Attempt:
         self.task_id = task_id
         self.attempt_id = attempt_id
         self.payload = b""
+        self.rows = 1
         self.submitted_traceparent = ""
         self.traceparent = ""
         self.number = 1

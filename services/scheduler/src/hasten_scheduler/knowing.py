@@ -52,6 +52,10 @@ class Knowledge:
         """A worker would run it now."""
         return self._machine.serves(model, version)
 
+    def views(self) -> Sequence[WorkerView]:
+        """All workers, as the machine knows them."""
+        return self._machine.views(now_s=self._clock.now_s())
+
     def hurdles(self, shard: int, lane: Lane, task_id: str) -> list[str]:
         """What must happen before a waiting task runs, as far as its owner alone knows it."""
         said = self._machine.explain(shard, lane, task_id, now_s=self._clock.now_s())

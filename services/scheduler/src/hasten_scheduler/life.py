@@ -68,6 +68,7 @@ async def started(
             jobs.append(group.create_task(following, name="readiness"))
             sweeping = _sweep(scheduler.payloads, settings.payloads.keep_s)
             jobs.append(group.create_task(sweeping, name="payloads"))
+            jobs += [group.create_task(each.run(), name="telling") for each in scheduler.tellers]
             yield scheduler, address
             await _leave(scheduler, settings)
         finally:
@@ -110,3 +111,5 @@ async def _leave(scheduler: Scheduler, settings: SchedulerSettings) -> None:
                 await asyncio.sleep(POLL_S)
     for ends in scheduler.shards.ends:
         ends.leave()
+    for teller in scheduler.tellers:
+        await teller.hush()

@@ -9,6 +9,7 @@ from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.clock import Clock
+from hasten_runtime.demand import DemandTally, Ended
 from hasten_runtime.telemetry import Telemetry, end_span
 from hasten_runtime.telemetry.propagation import text_of
 from hasten_scheduler.attempts import Attempt
@@ -18,12 +19,26 @@ _log = logs.logger(__name__)
 
 
 class Meter:
-    """Counts tasks and attempts, records the attempts of sampled tasks. Implements Observer."""
+    """Counts tasks and attempts, records the attempts of sampled tasks. Implements Observer.
 
-    def __init__(self, metrics: SchedulerMetrics, traces: Telemetry, clock: Clock) -> None:
+    Args:
+        metrics: Where it counts.
+        traces: Where it records.
+        clock: The scheduler's.
+        demand: Where it counts for whoever scales the workers; None for nowhere.
+    """
+
+    def __init__(
+        self,
+        metrics: SchedulerMetrics,
+        traces: Telemetry,
+        clock: Clock,
+        demand: DemandTally | None = None,
+    ) -> None:
         self._metrics = metrics
         self._traces = traces
         self._clock = clock
+        self._demand = demand
 
     def attempt_sent(self, attempt: Attempt, worker_id: str) -> None:
         """An attempt is about to go to a worker."""
@@ -61,12 +76,24 @@ class Meter:
                     cause=refusal.message,
                 )
             return
-        model = self._metrics.model(attempt.lane.model.partition("/")[0])
+        name = attempt.lane.model.partition("/")[0]
+        model = self._metrics.model(name)
+        now_s = self._clock.now_s()
+        late_s = None if attempt.due_s == math.inf else now_s - attempt.due_s
+        if self._demand is not None:
+            self._demand.ended(
+                Ended(
+                    name,
+                    attempt.lane.priority,
+                    attempt.rows,
+                    admitted=True,
+                    refused=refusal.reason if refusal is not None else None,
+                    late=late_s is not None and late_s > 0.0,
+                )
+            )
         if refusal is not None:
             model.refused(refusal)
             return
-        now_s = self._clock.now_s()
-        late_s = None if attempt.due_s == math.inf else now_s - attempt.due_s
         model.answered(attempt.age_s + now_s - attempt.claimed_s, late_s=late_s)
 
     def attempt_dropped(self, attempt: Attempt) -> None:

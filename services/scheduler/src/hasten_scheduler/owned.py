@@ -220,6 +220,7 @@ class OwnedShard:
             attempt.due_s = now_s + record.left_s
             attempt.age_s = record.age_s
             attempt.number = record.runs
+            attempt.rows = record.rows
             attempt.submitted_traceparent = stored.traceparent_of(record.about)
             if await self._fill_in(attempt, record):
                 begun.append(attempt)

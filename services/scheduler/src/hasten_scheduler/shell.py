@@ -1,6 +1,6 @@
 """The one owner of the scheduler's machine: what happens becomes events, effects become IO."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, assert_never
 
 from hasten_policy.content import Asked
@@ -144,6 +144,14 @@ class Shell:
     def running(self) -> int:
         """Attempts that the store has claimed and that have not ended."""
         return len(self._attempts)
+
+    def open_tasks(self) -> Iterator[tuple[str, int, int]]:
+        """Model, class and rows of what runs; all that ran before has been counted."""
+        self._counts.settle()
+        return (
+            (attempt.lane.model.partition("/")[0], attempt.lane.priority, attempt.rows)
+            for attempt in self._attempts.values()
+        )
 
     def lanes_read(self, shard: int, lanes: tuple[LaneHeads, ...], *, every: bool) -> None:
         """The store said how these lanes look."""

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from random import Random
 
 from hasten_policy.scheduler.machine import SchedulerMachine
+from hasten_policy.scheduler.policy import SchedulerPolicy
+from hasten_runtime.demand import DemandTally
 from hasten_runtime.election.port import Election
 from hasten_runtime.fanout.crew import Crew
 from hasten_runtime.fanout.inference import InferenceFanout
@@ -15,9 +17,10 @@ from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.grpc_front import GrpcFront
+from hasten_runtime.load_store import Topic
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import recorded
+from hasten_runtime.recording import Recorder, recorded
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.election import RedisElection
 from hasten_runtime.redis_store.peers import RedisPeers
@@ -27,7 +30,9 @@ from hasten_runtime.tasks.payload_folder import FolderPayloads
 from hasten_runtime.tasks.port import TaskQueue
 from hasten_runtime.tasks.shard_tenure import Candidate
 from hasten_runtime.tasks.tenure import Tenure
+from hasten_runtime.telling import Teller
 from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
+from hasten_scheduler.backlog import Backlog
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
@@ -59,6 +64,7 @@ class Scheduler:
         submitter: Takes tasks in.
         payloads: Where their long inputs and outputs lie.
         shards: The way to each shard.
+        tellers: Tell what waits, and what was begun.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
     """
@@ -71,6 +77,7 @@ class Scheduler:
     submitter: Submitter
     payloads: Payloads
     shards: "Shards"
+    tellers: tuple[Teller, ...]
     readiness: Readiness
     metrics: MetricsEndpoint
 
@@ -118,10 +125,9 @@ async def open_scheduler(
         machine = SchedulerMachine(policy, rng=Random(seed))  # noqa: S311  (spreads load; no secret)
         queues = _queues(settings, around)
         shards = _shards(settings, queues, around)
-        recorder = around.recorder(
-            settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
-        )
-        meter = Meter(counts, around.traces, around.clock)
+        recorder = _recorder(settings, around, policy, seed)
+        demand = DemandTally(settings.id, around.clock)
+        meter = Meter(counts, around.traces, around.clock, demand)
         shell = Shell(recorded(machine, recorder), around.clock, meter, shards.ends)
         around.stack.callback(shell.close)
         around.measure_host(shell.host_lagged)
@@ -130,8 +136,7 @@ async def open_scheduler(
         owning = Owning(
             shell, queues, shards.ends, payloads=payloads, clock=around.clock, failed=failed
         )
-        election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
-        around.stack.push_async_callback(election.close)
+        election = _election(settings, around)
         tenure = _tenure(settings, around, owning, election)
         _watch(counts, shell, shards)
         knowledge = Knowledge(machine, around.clock)
@@ -142,10 +147,9 @@ async def open_scheduler(
         watchers = Watchers(shards.doors, shards.feeds)
         servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        fanout = InferenceFanout(
-            crew, knowledge, around.readiness, version=version("hasten-scheduler")
-        )
-        front = _front(settings, around, submitter, servicer, fanout)
+        front = _front(settings, around, submitter, servicer, _fanout(around, crew, knowledge))
+        backlog = Backlog(settings.id, queues, tenure.term, knowledge.views)
+        tellers = _tellers(settings, around, backlog, lambda: demand.state(shell.open_tasks()))
         yield Scheduler(
             shell=shell,
             front=front,
@@ -155,9 +159,22 @@ async def open_scheduler(
             submitter=submitter,
             payloads=payloads,
             shards=shards,
+            tellers=tellers,
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _tellers(
+    settings: SchedulerSettings, around: Surroundings, backlog: Backlog, demand: Callable[[], bytes]
+) -> tuple[Teller, ...]:
+    store = around.load_store(settings.redis_url)
+    if store is None:
+        return ()
+    return (
+        Teller(store, Topic.BACKLOG, settings.id, backlog.state),
+        Teller(store, Topic.DEMAND, settings.id, demand),
+    )
 
 
 def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
@@ -184,6 +201,23 @@ def _front(
         limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=around.traces.server_interceptors(),
     )
+
+
+def _fanout(around: Surroundings, crew: Crew, knowledge: Knowledge) -> InferenceFanout:
+    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
+
+
+def _recorder(
+    settings: SchedulerSettings, around: Surroundings, policy: SchedulerPolicy, seed: int
+) -> Recorder | None:
+    bytes_max = settings.record_bytes_max
+    return around.recorder(settings.record, policy, seed=seed, bytes_max=bytes_max)
+
+
+def _election(settings: SchedulerSettings, around: Surroundings) -> RedisElection:
+    election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
+    around.stack.push_async_callback(election.close)
+    return election
 
 
 def _payloads(settings: SchedulerSettings) -> Payloads:

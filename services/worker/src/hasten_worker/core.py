@@ -82,7 +82,7 @@ def open_core(settings: WorkerSettings, make_store: MakeStore, around: Surroundi
         models_ready=lambda: len(shell.models),
     )
     around.measure_host(shell.host_lagged)
-    vitals = Vitals(clock)
+    vitals = Vitals(clock, settings.store().snapshot_dir)
     stack.callback(vitals.close)
     front = open_front_door(settings.front_policy(), clock, meter.unread_refused)
     return Core(

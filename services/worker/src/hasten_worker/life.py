@@ -35,7 +35,7 @@ async def live(settings: WorkerSettings, stop: asyncio.Event, make_store: MakeSt
         worker.shell.open()
         await worker.server.start()
         if await _loaded(worker, stop):
-            group.create_task(worker.reporter.run(), name="reporting")
+            group.create_task(worker.reporter.run(worker.teller.state), name="reporting")
             await _announce(worker)
             following = worker.readiness.follow(worker.health.set_ready)
             readiness = group.create_task(following, name="readiness")
@@ -64,10 +64,12 @@ async def _loaded(worker: Worker, stop: asyncio.Event) -> bool:
 
 
 async def _load(worker: Worker) -> None:
+    worker.teller.loading()
     try:
         await worker.store.start()
     except ModelRefused as error:
         raise CannotStart(str(error)) from error
+    worker.teller.loaded()
 
 
 async def _announce(worker: Worker) -> None:

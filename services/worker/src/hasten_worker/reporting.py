@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from hasten_policy.load import WorkerReport
+from hasten.common.v1.load_pb2 import WorkerState
 from hasten_runtime import logs
 from hasten_runtime.load_store import LoadStore, StoreUnavailable
 from hasten_worker.vitals import Vitals
@@ -13,12 +13,11 @@ _log = logs.logger(__name__)
 
 
 class Reporter:
-    """Publishes the report again and again; a dead store changes nothing else.
+    """Publishes the worker's state again and again; a dead store changes nothing else.
 
     Args:
         store: Where to; None measures the process only.
         worker_id: Whose load it is.
-        report: The load now.
         vitals: Measured at the same pace.
         period_s: Seconds between reports.
         ttl_s: A report that is not renewed vanishes after this.
@@ -28,7 +27,6 @@ class Reporter:
         self,
         store: LoadStore | None,
         worker_id: str,
-        report: Callable[[], WorkerReport],
         vitals: Vitals,
         *,
         period_s: float,
@@ -36,7 +34,6 @@ class Reporter:
     ) -> None:
         self._store = store
         self._worker_id = worker_id
-        self._report = report
         self._vitals = vitals
         self._period_s = period_s
         self._ttl_s = ttl_s
@@ -44,12 +41,12 @@ class Reporter:
         self._withdrawn = False
         self._closed = asyncio.Event()
 
-    async def run(self) -> None:
-        """Runs until closed."""
+    async def run(self, state: Callable[[], WorkerState]) -> None:
+        """Runs until closed; `state` says how the worker is now."""
         while not self._closed.is_set():
             await asyncio.to_thread(self._vitals.sample)  # GPU libraries take their time.
             if self._store is not None and not self._withdrawn:
-                await self._publish(self._store)
+                await self._publish(self._store, state)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._period_s):
                     await self._closed.wait()
@@ -74,11 +71,11 @@ class Reporter:
                 help="it vanishes by itself; look at the setting redis_url",
             )
 
-    async def _publish(self, store: LoadStore) -> None:
+    async def _publish(self, store: LoadStore, state: Callable[[], WorkerState]) -> None:
         try:
             # A store that hangs must not let the report grow older than it may.
             async with asyncio.timeout(self._ttl_s):
-                await store.publish(self._worker_id, self._report(), ttl_s=self._ttl_s)
+                await store.publish(state(), ttl_s=self._ttl_s)
         except (StoreUnavailable, TimeoutError) as error:
             if self._reachable:
                 _log.warning(

@@ -29,6 +29,11 @@ class Store(Control, Protocol):
         ...
 
     @property
+    def warm_up_s(self) -> float:
+        """Seconds for which models were warmed up and measured, of all loads."""
+        ...
+
+    @property
     def serves(self) -> bool:
         """Some model serves."""
         ...

@@ -1,7 +1,9 @@
-"""What the process uses: processor, memory, GPU memory."""
+"""What the process uses, and what is in use of the machine that it runs on."""
 
 import os
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -12,6 +14,29 @@ _log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSigns:
+    """What is in use of a machine, by whomever.
+
+    Attributes:
+        cpu: Processor since the last measurement, as a share of all cores.
+        memory_bytes: Memory in use.
+        memory_bytes_max: All of it.
+        disk_bytes: Disk in use where the worker keeps its files.
+        disk_bytes_max: All of that disk.
+        gpu: GPU in use of late, as a share, the mean of all; 0 without a GPU.
+        gpu_memory_bytes_max: Memory of all GPUs; 0 without a GPU.
+    """
+
+    cpu: float = 0.0
+    memory_bytes: int = 0
+    memory_bytes_max: int = 0
+    disk_bytes: int = 0
+    disk_bytes_max: int = 0
+    gpu: float = 0.0
+    gpu_memory_bytes_max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class VitalSigns:
     """One measurement.
 
@@ -19,18 +44,27 @@ class VitalSigns:
         cpu_cores: Processor time since the last measurement, in cores.
         memory_bytes: Resident memory.
         gpu_memory_bytes: Memory in use on all GPUs by this process; 0 without a GPU.
+        node: What is in use of the machine.
     """
 
     cpu_cores: float = 0.0
     memory_bytes: int = 0
     gpu_memory_bytes: int = 0
+    node: NodeSigns = field(default_factory=NodeSigns)
 
 
 class Vitals:
-    """Measures this process. `sample` is called once a second or so."""
+    """Measures this process and its machine. `sample` is called once a second or so.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: The worker's.
+        files: Where the worker keeps its files; None for where temporary ones lie.
+    """
+
+    def __init__(self, clock: Clock, files: Path | None = None) -> None:
         self._clock = clock
+        self._files = str(files or tempfile.gettempdir())
+        psutil.cpu_percent(None)  # It tells what was used since it was asked before.
         self._process = psutil.Process()
         self._gpu = _Gpu.open()
         self._cpu_s = self._cpu_total_s()
@@ -48,8 +82,27 @@ class Vitals:
             cpu_cores=max(0.0, cores),
             memory_bytes=self._process.memory_info().rss,
             gpu_memory_bytes=self._gpu.used_bytes() if self._gpu else 0,
+            node=self._node(),
         )
         return self.signs
+
+    def _node(self) -> NodeSigns:
+        memory = psutil.virtual_memory()
+        try:
+            disk = psutil.disk_usage(self._files)
+            disk_bytes, disk_bytes_max = disk.used, disk.total
+        except OSError:
+            disk_bytes = disk_bytes_max = 0
+        share, gpu_memory_bytes_max = self._gpu.of_node() if self._gpu else (0.0, 0)
+        return NodeSigns(
+            cpu=min(1.0, psutil.cpu_percent(None) / 100.0),
+            memory_bytes=memory.total - memory.available,
+            memory_bytes_max=memory.total,
+            disk_bytes=disk_bytes,
+            disk_bytes_max=disk_bytes_max,
+            gpu=share,
+            gpu_memory_bytes_max=gpu_memory_bytes_max,
+        )
 
     def close(self) -> None:
         """Lets the GPU library go."""
@@ -88,6 +141,21 @@ class _Gpu:
         except pynvml.NVMLError as error:
             _log.debug("gpu.unreadable", reason=str(error))
         return used
+
+    def of_node(self) -> tuple[float, int]:
+        """Use of all GPUs as a mean share, and the bytes of all their memory."""
+        import pynvml
+
+        uses: list[float] = []
+        memory_bytes = 0
+        try:
+            for index in range(pynvml.nvmlDeviceGetCount()):
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+                memory_bytes += pynvml.nvmlDeviceGetMemoryInfo(handle).total
+                uses.append(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100.0)
+        except pynvml.NVMLError as error:
+            _log.debug("gpu.unreadable", reason=str(error))
+        return (sum(uses) / len(uses) if uses else 0.0), memory_bytes
 
     def close(self) -> None:
         import pynvml

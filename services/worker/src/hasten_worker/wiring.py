@@ -65,6 +65,7 @@ class Worker:
         readiness: Whether it may be sent traffic.
         presence: Its entries in discovery and the load store.
         reporter: Renews the latter.
+        teller: Says how it is.
         leaving: How it leaves.
         address: Where it listens.
         metrics_address: Where metrics are served.
@@ -81,6 +82,7 @@ class Worker:
     readiness: Readiness
     presence: Presence
     reporter: Reporter
+    teller: StateTeller
     leaving: Leaving
     address: str
     metrics_address: str
@@ -131,6 +133,7 @@ async def open_worker(settings: WorkerSettings, make_store: MakeStore) -> AsyncI
             readiness=around.readiness,
             presence=presence,
             reporter=reporter,
+            teller=teller,
             leaving=leaving,
             address=address,
             metrics_address=around.metrics.address,
@@ -161,7 +164,6 @@ def _reporter(settings: WorkerSettings, core: Core) -> Reporter:
     return Reporter(
         core.around.load_store(settings.redis_url),
         core.worker_id,
-        core.shell.report,
         core.vitals,
         period_s=settings.report_period_s,
         ttl_s=settings.report_ttl_s,

@@ -4,7 +4,19 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Final
 
+from hasten_policy.reasons import Reason
+
 PRUNED_ABOVE: Final = 4096
+WANTED_CAPACITY: Final = frozenset(
+    {
+        Reason.OVERLOADED,
+        Reason.QUEUE_FULL,
+        Reason.SHED_BEFORE_START,
+        Reason.NO_WORKER,
+        Reason.MODEL_LOADING,
+    }
+)
+"""A call that is refused for one of these would have been answered by more workers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import inf
 
+from hasten_policy.load import ModelLoad
 from hasten_policy.scaling.queueing import BatchCurve
 
 
@@ -17,6 +18,12 @@ class Profile:
 
     curve: BatchCurve
     slack_s: float = inf
+
+
+def curve_of(model: ModelLoad, lanes: int) -> BatchCurve:
+    """The seconds of a model's batches, by what a worker with so many lanes says of it."""
+    rows = model.target_rows or model.batch_max
+    return BatchCurve(model.alpha_s, model.beta_s, max(1, rows), max(1, lanes))
 
 
 class Profiles:

@@ -1,4 +1,4 @@
-"""Worker load and admission checkpoints in Redis."""
+"""Worker load, demand and checkpoints in Redis."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,11 +6,11 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from hasten.common.v1 import load_pb2
+from hasten.common.v1.load_pb2 import WorkerState
 from hasten_policy.load import WorkerReport
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock, SystemClock
-from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable
+from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable, Topic
 from hasten_runtime.redis_store.breaker import Breaker
 from hasten_runtime.redis_store.client import bounded, open_redis
 from hasten_runtime.redis_store.leased_map import LeasedMap
@@ -25,6 +25,7 @@ class RedisLoadStore:
     """The `LoadStore` port over Redis; does no IO before its first call.
 
     Keys: `{<namespace>:load}:*` is a leased map of worker id to `hasten.common.v1.WorkerState`,
+    `{<namespace>:<topic>}:*` one of who tells to what is told,
     `<namespace>:checkpoint:<name>` a plain value with a time to live.
 
     Args:
@@ -36,14 +37,16 @@ class RedisLoadStore:
     def __init__(self, url: str, *, namespace: str = "hasten", clock: Clock | None = None) -> None:
         self._redis = open_redis(url)
         self._load = LeasedMap(self._redis, f"{namespace}:load")
+        self._topics = {
+            topic: LeasedMap(self._redis, f"{namespace}:{topic.value}") for topic in Topic
+        }
         self._checkpoint_prefix = f"{namespace}:checkpoint:"
         self._breaker = Breaker(clock or SystemClock(), pause_s=PROBE_PAUSE_S)
 
-    async def publish(self, worker_id: str, report: WorkerReport, *, ttl_s: float) -> None:
-        """Replaces the worker's report; see the port."""
-        value = wire.report_to_wire(worker_id, "", report).SerializeToString()
+    async def publish(self, state: WorkerState, *, ttl_s: float) -> None:
+        """Replaces the worker's state; see the port."""
         async with self._guarded():
-            await self._load.put(worker_id, value, ttl_s=ttl_s)
+            await self._load.put(state.worker_id, state.SerializeToString(), ttl_s=ttl_s)
 
     async def withdraw(self, worker_id: str) -> None:
         """Removes the worker's report; see the port."""
@@ -52,16 +55,40 @@ class RedisLoadStore:
 
     async def reports(self) -> dict[str, WorkerReport]:
         """All live reports by worker; one that cannot be read is left out and named in the log."""
-        async with self._guarded():
-            entries = await self._load.entries()
         reports: dict[str, WorkerReport] = {}
-        for worker_id, value in entries.items():
+        for worker_id, state in (await self.states()).items():
             try:
-                state = load_pb2.WorkerState.FromString(value)
                 reports[worker_id] = wire.report_from_wire(state)
-            except (DecodeError, ValueError) as error:
+            except ValueError as error:
                 _log.warning("load_store.bad_report", worker_id=worker_id, reason=str(error))
         return reports
+
+    async def states(self) -> dict[str, WorkerState]:
+        """All live states; see the port. What is no state is left out and named in the log."""
+        async with self._guarded():
+            entries = await self._load.entries()
+        states: dict[str, WorkerState] = {}
+        for worker_id, value in entries.items():
+            try:
+                states[worker_id] = WorkerState.FromString(value)
+            except DecodeError as error:
+                _log.warning("load_store.bad_report", worker_id=worker_id, reason=str(error))
+        return states
+
+    async def tell(self, topic: Topic, teller_id: str, value: bytes, *, ttl_s: float) -> None:
+        """Replaces what the teller said; see the port."""
+        async with self._guarded():
+            await self._topics[topic].put(teller_id, value, ttl_s=ttl_s)
+
+    async def told(self, topic: Topic) -> dict[str, bytes]:
+        """What was said; see the port."""
+        async with self._guarded():
+            return await self._topics[topic].entries()
+
+    async def hush(self, topic: Topic, teller_id: str) -> None:
+        """Forgets what the teller said; see the port."""
+        async with self._guarded():
+            await self._topics[topic].remove(teller_id)
 
     async def save_checkpoint(self, name: str, value: bytes, *, ttl_s: float) -> None:
         """Stores a checkpoint; see the port."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,8 +10,9 @@ from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.election.port import Term
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.tasks.memory_task import MemoryTask
+from hasten_runtime.tasks.memory_task import MemoryTask, front_of, is_over
 from hasten_runtime.tasks.port import (
+    AHEAD_MAX,
     DEAD_KEEP_S,
     ENQUEUE_MAX,
     MOVE_MAX,
@@ -101,6 +102,13 @@ class MemoryTaskQueue:
         )
         some = [self._tasks[task_id].record(now_s, whole=False) for task_id in ids[:most]]
         return some, ids[most - 1] if len(ids) > most else ""
+
+    async def ahead(self, most: int) -> list[TaskRecord]:
+        """The tasks that are LATER; see the port."""
+        now_s = self._look()
+        later = [task for task in self._tasks.values() if task.state is State.LATER]
+        later.sort(key=lambda task: (task.start_s, task.task_id.encode()))
+        return [task.record(now_s, whole=False) for task in later[: min(most, AHEAD_MAX)]]
 
     async def cancel(self, task_ids: Sequence[str]) -> list[State | None]:
         """Ends tasks that have not ended; see the port."""
@@ -236,7 +244,7 @@ class MemoryTaskQueue:
         """The fronts of lanes; see the port."""
         now_s = self._look_as(own)
         all_lanes = {task.lane for task in self._tasks.values() if task.state is State.WAITING}
-        return [_front(lane, self._waiting(lane), most, now_s) for lane in lanes or all_lanes]
+        return [front_of(lane, self._waiting(lane), most, now_s) for lane in lanes or all_lanes]
 
     async def claim(self, own: Term, claims: Sequence[Claiming]) -> list[TaskRecord | None]:
         """Waiting tasks run from now on; see the port."""
@@ -324,9 +332,9 @@ class MemoryTaskQueue:
             return Outcome.SAME if known.digest == task.digest else Outcome.OTHER_CONTENT
         live = [kept for kept in self._tasks.values() if not kept.state.ended]
         of_tenant = [kept for kept in live if kept.lane.tenant == task.lane.tenant]
-        if _over(live, task, limits.tasks_max, limits.bytes_max):
+        if is_over(live, task, limits.tasks_max, limits.bytes_max):
             return Outcome.QUEUE_FULL
-        if _over(of_tenant, task, limits.tenant_tasks_max, limits.tenant_bytes_max):
+        if is_over(of_tenant, task, limits.tenant_tasks_max, limits.tenant_bytes_max):
             return Outcome.TENANT_FULL
         kept = MemoryTask.accepted(task, now_s)
         self._tasks[task.task_id] = kept
@@ -382,19 +390,3 @@ class MemoryTaskQueue:
             if task.state is State.WAITING and task.lane == lane
         )
         return sorted(waiting, key=lambda task: (task.place, task.task_id.encode()))
-
-
-def _front(lane: Lane, waiting: list[MemoryTask], most: int, now_s: float) -> LaneFront:
-    front = waiting[:most]
-    return LaneFront(
-        lane,
-        len(waiting),
-        tuple(task.record(now_s, whole=False) for task in front),
-        tuple(task.place for task in front),
-    )
-
-
-def _over(held: Iterable[MemoryTask], task: NewTask, tasks_max: int, bytes_max: int) -> bool:
-    sizes = [len(kept.payload) for kept in held]
-    too_many = bool(tasks_max) and len(sizes) >= tasks_max
-    return too_many or (bool(bytes_max) and sum(sizes) + len(task.payload) > bytes_max)

@@ -1,11 +1,12 @@
 """A task as the queue in memory keeps it."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
 from hasten_policy.scheduler.tasks import Lane
-from hasten_runtime.tasks.port import NewTask, State, TaskRecord
+from hasten_runtime.tasks.port import LaneFront, NewTask, State, TaskRecord
 
 
 @dataclass(slots=True)
@@ -101,3 +102,21 @@ class MemoryTask:
             payload=self.payload if whole else b"",
             result=self.result if whole else b"",
         )
+
+
+def front_of(lane: Lane, waiting: list[MemoryTask], most: int, now_s: float) -> LaneFront:
+    """The front of a lane in which these wait."""
+    front = waiting[:most]
+    return LaneFront(
+        lane,
+        len(waiting),
+        tuple(task.record(now_s, whole=False) for task in front),
+        tuple(task.place for task in front),
+    )
+
+
+def is_over(held: Iterable[MemoryTask], task: NewTask, tasks_max: int, bytes_max: int) -> bool:
+    """With the task these would be more than may be held."""
+    sizes = [len(kept.payload) for kept in held]
+    too_many = bool(tasks_max) and len(sizes) >= tasks_max
+    return too_many or (bool(bytes_max) and sum(sizes) + len(task.payload) > bytes_max)

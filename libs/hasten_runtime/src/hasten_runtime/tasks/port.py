@@ -20,6 +20,8 @@ ENQUEUE_MAX = 256
 """Most tasks in one call of `enqueue`."""
 MOVE_MAX = 64
 """Most tasks in one call of `claim` or `settle`."""
+AHEAD_MAX = 256
+"""Most tasks in one answer of `ahead`."""
 DEAD_KEEP_S = 7 * 86_400.0
 """Least time for which a dead letter is kept, unless a person requeues or discards it."""
 
@@ -297,6 +299,12 @@ class TaskQueue(Protocol):
     ) -> tuple[list[TaskRecord], str]:
         """Some tasks, about `most`, or dead letters alone, without payload and result, and the
         cursor to go on with; "" begins and ends. What is there all the time is found at least once.
+        """
+        ...
+
+    async def ahead(self, most: int) -> list[TaskRecord]:
+        """The tasks that are LATER, the soonest first, without payload and result; at most `most`
+        and AHEAD_MAX.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The model versions that take calls, and what was counted of each."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from hasten_worker.model import Model
@@ -20,6 +21,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._served)
+
+    def all(self) -> Iterable[Served]:
+        """The versions that take calls."""
+        return self._served.values()
 
     def get(self, model_key: str) -> Served | None:
         """The version that calls with this key run on now."""

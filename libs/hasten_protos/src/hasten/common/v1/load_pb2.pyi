@@ -218,6 +218,9 @@ class WorkerState(_message.Message):
     GAPS_FIELD_NUMBER: _builtins.int
     GAPS_MORE_FIELD_NUMBER: _builtins.int
     UNANNOUNCED_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    COLD_START_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Name of the worker, stable over its life."""
     incarnation: _builtins.str
@@ -254,6 +257,18 @@ class WorkerState(_message.Message):
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelGap]:
         """Model versions that should be served and are not, at most 32."""
 
+    @_builtins.property
+    def node(self) -> Global___NodeState:
+        """The machine that it runs on."""
+
+    @_builtins.property
+    def cold_start(self) -> Global___ColdStart:
+        """How long its start took; unset until it has started."""
+
+    @_builtins.property
+    def memory(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelMemory]:
+        """Memory of each model version that serves, as estimated when it was loaded."""
+
     def __init__(
         self,
         *,
@@ -271,14 +286,123 @@ class WorkerState(_message.Message):
         gaps: _abc.Iterable[Global___ModelGap] | None = ...,
         gaps_more: _builtins.int = ...,
         unannounced: _builtins.bool = ...,
+        node: Global___NodeState | None = ...,
+        cold_start: Global___ColdStart | None = ...,
+        memory: _abc.Iterable[Global___ModelMemory] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cold_start", b"cold_start", "load", b"load", "node", b"node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_cores", b"cpu_cores", "draining", b"draining", "gaps", b"gaps", "gaps_more", b"gaps_more", "gpu_memory_bytes", b"gpu_memory_bytes", "incarnation", b"incarnation", "lanes", b"lanes", "load", b"load", "memory_bytes", b"memory_bytes", "models", b"models", "pid", b"pid", "unannounced", b"unannounced", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cold_start", b"cold_start", "cpu_cores", b"cpu_cores", "draining", b"draining", "gaps", b"gaps", "gaps_more", b"gaps_more", "gpu_memory_bytes", b"gpu_memory_bytes", "incarnation", b"incarnation", "lanes", b"lanes", "load", b"load", "memory", b"memory", "memory_bytes", b"memory_bytes", "models", b"models", "node", b"node", "pid", b"pid", "unannounced", b"unannounced", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerState: _TypeAlias = WorkerState  # noqa: Y015
+
+@_typing.final
+class NodeState(_message.Message):
+    """What is in use of the machine or container that a worker runs on, by whomever."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CPU_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    DISK_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    GPU_FIELD_NUMBER: _builtins.int
+    GPU_MEMORY_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    cpu: _builtins.float
+    """Processor in use, as a share of all cores."""
+    memory_bytes: _builtins.int
+    """Memory in use, in bytes."""
+    memory_bytes_max: _builtins.int
+    """All memory, in bytes."""
+    disk_bytes: _builtins.int
+    """Disk in use where the worker keeps its files, in bytes."""
+    disk_bytes_max: _builtins.int
+    """All of that disk, in bytes."""
+    gpu: _builtins.float
+    """GPU in use, as a share, the mean of all; 0 without a GPU."""
+    gpu_memory_bytes_max: _builtins.int
+    """All memory of all GPUs, in bytes; 0 without a GPU."""
+    def __init__(
+        self,
+        *,
+        cpu: _builtins.float = ...,
+        memory_bytes: _builtins.int = ...,
+        memory_bytes_max: _builtins.int = ...,
+        disk_bytes: _builtins.int = ...,
+        disk_bytes_max: _builtins.int = ...,
+        gpu: _builtins.float = ...,
+        gpu_memory_bytes_max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu", b"cpu", "disk_bytes", b"disk_bytes", "disk_bytes_max", b"disk_bytes_max", "gpu", b"gpu", "gpu_memory_bytes_max", b"gpu_memory_bytes_max", "memory_bytes", b"memory_bytes", "memory_bytes_max", b"memory_bytes_max"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeState: _TypeAlias = NodeState  # noqa: Y015
+
+@_typing.final
+class ColdStart(_message.Message):
+    """The stages of a worker's start, in seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_S_FIELD_NUMBER: _builtins.int
+    LOAD_S_FIELD_NUMBER: _builtins.int
+    WARM_UP_S_FIELD_NUMBER: _builtins.int
+    process_s: _builtins.float
+    """From the start of the process until it begins to load models."""
+    load_s: _builtins.float
+    """Models are read, examined and opened."""
+    warm_up_s: _builtins.float
+    """Models are warmed up and measured."""
+    def __init__(
+        self,
+        *,
+        process_s: _builtins.float = ...,
+        load_s: _builtins.float = ...,
+        warm_up_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["load_s", b"load_s", "process_s", b"process_s", "warm_up_s", b"warm_up_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColdStart: _TypeAlias = ColdStart  # noqa: Y015
+
+@_typing.final
+class ModelMemory(_message.Message):
+    """Memory of a model version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Model name."""
+    version: _builtins.str
+    """Version, an integer in text."""
+    bytes: _builtins.int
+    """In bytes, all instances together."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "name", b"name", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelMemory: _TypeAlias = ModelMemory  # noqa: Y015
 
 @_typing.final
 class ModelGap(_message.Message):

@@ -25,7 +25,7 @@ Arg = str | bytes | int | float
 TRIES_MAX: Final = 16
 """Most repeats for lanes that the caller did not know: tasks seldom change theirs meanwhile."""
 # A full server refuses what makes more of it; whatever makes less, or keeps it going, must pass.
-_READING: Final = frozenset({"records", "page", "stats"})
+_READING: Final = frozenset({"records", "page", "stats", "ahead"})
 _GROWING: Final = frozenset({"enqueue", "requeue", "move"})
 
 

@@ -21,6 +21,7 @@ from hasten_runtime.redis_store.queue.record import MS, new_task_to_args, record
 from hasten_runtime.redis_store.queue.scripts import Arg, Reply, ShardScripts
 from hasten_runtime.redis_store.queue.wakes import WakeListener
 from hasten_runtime.tasks.port import (
+    AHEAD_MAX,
     DEAD_KEEP_S,
     ENQUEUE_MAX,
     MOVE_MAX,
@@ -137,6 +138,15 @@ class RedisTaskQueue:
         ]
         following = following.decode()
         return [record for record in found if record], "" if following == "0" else following
+
+    async def ahead(self, most: int) -> list[TaskRecord]:
+        """The tasks that are LATER; see the port."""
+        reply = await self._scripts.call("ahead", (), [min(most, AHEAD_MAX)])
+        found = [
+            self._record(_text(task_id), record, reply.now_ms)
+            for task_id, record in zip(*reply.own, strict=True)
+        ]
+        return [record for record in found if record]
 
     async def cancel(self, task_ids: Sequence[str]) -> list[State | None]:
         """Ends tasks that have not ended; see the port."""

@@ -100,6 +100,7 @@ class Loader:
     """
 
     def __init__(self, settings: StoreSettings, clock: Clock) -> None:
+        self.warm_up_s = 0.0
         self._settings = settings
         self._clock = clock
         self._planner = Planner(settings)
@@ -193,7 +194,9 @@ class Loader:
             )
             path = model_path(folder / version, blueprint.file_name)
             runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
+            began_s = self._clock.now_s()
             profile = self._warm(blueprint, config, facts, folder, runners, plans)
+            self.warm_up_s += self._clock.now_s() - began_s
         labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
         inputs, outputs = tensor_specs(config, labels)
         sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)

@@ -125,6 +125,11 @@ class ModelStore:
         return self._shelf.gaps() + unusable
 
     @property
+    def warm_up_s(self) -> float:
+        """Seconds for which models were warmed up and measured, of all loads."""
+        return self._loader.warm_up_s
+
+    @property
     def serves(self) -> bool:
         """Some model serves."""
         return self._shelf.serves
