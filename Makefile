@@ -10,7 +10,7 @@ TESTS ?= tests
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check client client-check docs docs-check tidy models clean
+.PHONY: help setup servers demo up test bench evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check clients-protos clients-test client client-check docs docs-check tidy models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,13 @@ protos: setup ## Write the Python stubs of protos/ again
 protos-check: setup ## Stubs are current, and no released message was broken
 	@$(PY) tools/protos.py --check
 	@$(PY) tools/protos_breaking.py
+
+clients-protos: setup ## Write the stubs that clients/ has committed again (needs Go, and Java's plugin for gRPC)
+	@$(BIN)/buf generate
+	@cp clients/service_config.json clients/go/service_config.json
+
+clients-test: setup ## Every client in clients/ against every row of clients/features, as a table (ARGS=go for one)
+	@$(PY) -m tests.clients $(ARGS)
 
 client: setup ## Write the synchronous client again, from the asyncio one
 	@$(PY) tools/sync_client.py

@@ -13,8 +13,10 @@ CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def pages() -> Iterator[Path]:
-    for folder in ("docs", "libs", "services", "examples", "loadtest"):
-        yield from (ROOT / folder).rglob("*.md")
+    for folder in ("docs", "libs", "services", "examples", "loadtest", "clients"):
+        yield from (
+            page for page in (ROOT / folder).rglob("*.md") if "node_modules" not in page.parts
+        )
     yield from ROOT.glob("*.md")
 
 

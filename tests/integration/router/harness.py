@@ -27,9 +27,10 @@ PATIENT: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Client:
-    """A client of the router."""
+    """A client of the router at an address."""
 
     channel: grpc.aio.Channel
+    address: str = ""
 
     async def infer(self, message: Any = None, *, timeout_s: float = TIMEOUT_S) -> Any:
         """One unary call; bytes are sent as they are."""
@@ -115,4 +116,4 @@ async def router_over(
             what="every worker has reported",
         )
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
-        yield Client(channel), router
+        yield Client(channel, address), router

@@ -101,13 +101,16 @@ def test_a_quota_names_the_tenant() -> None:
         (Reason.OVERLOADED, None, "-1"),
         (Reason.DEADLINE_INFEASIBLE, None, "-1"),
         (Reason.MESSAGE_TOO_LARGE, None, "-1"),
-        (Reason.NO_WORKER, 2.0, "2000"),
-        (Reason.NO_WORKER, None, None),
-        (Reason.INVALID_REQUEST, None, None),
-        (Reason.NO_WORKER, math.inf, None),
-        (Reason.NO_WORKER, math.nan, None),
-        (Reason.NO_WORKER, -1.0, "1"),
-        (Reason.NO_WORKER, 1e12, "3600000"),
+        (Reason.NO_WORKER, 2.0, "1"),
+        (Reason.NO_WORKER, None, "1"),
+        (Reason.DRAINING, 0.0, "1"),
+        (Reason.INVALID_REQUEST, None, "-1"),
+        (Reason.MODEL_LOADING, 2.0, "2000"),
+        (Reason.MODEL_LOADING, None, None),
+        (Reason.MODEL_LOADING, math.inf, None),
+        (Reason.MODEL_LOADING, math.nan, None),
+        (Reason.MODEL_LOADING, -1.0, "1"),
+        (Reason.MODEL_LOADING, 1e12, "3600000"),
     ],
 )
 def test_the_pushback_trailer_says_when_to_come_back(
@@ -167,7 +170,7 @@ def test_no_refusal_whatever_it_repeats_is_too_large_for_its_way(
         (3600.0, 0.0, "-1", False),
     ],
 )
-@pytest.mark.parametrize("reason", [Reason.OVERLOADED, Reason.NO_WORKER, Reason.DRAINING])
+@pytest.mark.parametrize("reason", [Reason.OVERLOADED, Reason.MODEL_LOADING])
 def test_nobody_is_told_to_come_back_at_once_or_after_its_deadline(
     reason: Reason, retry_after_s: float, left_s: float | None, pushback: str, *, hinted: bool
 ) -> None:
@@ -253,3 +256,38 @@ def test_a_stale_page_of_errors_is_found(tmp_path: Any, capsys: pytest.CaptureFi
     assert error_docs.main(["--check", str(file)]) == 0
     assert error_docs.main([]) == 0
     assert capsys.readouterr().out == error_docs.page()
+
+
+def said_of(reason: Reason) -> str:
+    """What the page says of retries: the third column of the reason's row."""
+    (row,) = (
+        line for line in error_docs.page().splitlines() if line.startswith(f"| `{reason.name}`")
+    )
+    return row.split("|")[3].strip()
+
+
+@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("left_s", [None, 60.0, 0.5, 0.0005])
+@pytest.mark.parametrize("hint_s", [None, 1.0])
+def test_every_reason_sends_what_the_page_says(
+    reason: Reason, left_s: float | None, hint_s: float | None
+) -> None:
+    said = said_of(reason)
+    if said == "no":
+        hint_s = None  # Nobody gives a hint to what cannot help.
+    refusal = Refusal(reason, "a sentence", hint_s)
+    pushback = dict(errors.trailers(refusal, left_s)).get(RETRY_PUSHBACK)
+    comes_in_time = hint_s is not None and (left_s is None or hint_s < left_s)
+    if said == "no" or left_s == 0.0005:
+        assert pushback == (
+            "-1" if said != "yes" or hint_s or "EXHAUSTED" in reason.status else None
+        )
+    elif said == "elsewhere":
+        assert pushback == "1"
+    elif hint_s is None:
+        assert pushback == ("-1" if reason.status == "RESOURCE_EXHAUSTED" else None)
+    else:
+        assert pushback == ("1000" if comes_in_time else "-1")
+    details = dict(errors.trailers(refusal, left_s))[STATUS_DETAILS]
+    assert isinstance(details, bytes)
+    assert (b"google.rpc.RetryInfo" in details) == comes_in_time

@@ -68,10 +68,23 @@ async def test_a_hint_of_nothing_is_a_retry_soon_and_not_a_call_that_never_ends(
 
 
 async def test_a_hint_beyond_the_deadline_ends_the_call_with_its_reason(serving: Serving) -> None:
-    refusal = Refusal(Reason.NO_WORKER, "not now", 3600.0)
+    refusal = Refusal(Reason.MODEL_LOADING, "not now", 3600.0)
     async with refusing(serving, refusal) as (address, asked):
         async with asyncio.timeout(ENDS_S_MAX):
             code = await asyncio.to_thread(ask, address, ENDS_S_MAX)
         # Were it waited for, the deadline would end the call, and its reason would be lost.
         assert code is grpc.StatusCode.UNAVAILABLE
         assert len(asked) == 1
+
+
+@pytest.mark.parametrize("hint_s", [None, 1.0, 3600.0])
+async def test_where_another_may_do_better_the_next_try_comes_at_once(
+    serving: Serving, hint_s: float | None
+) -> None:
+    """A hint of this server says nothing of the next one."""
+    refusal = Refusal(Reason.NO_WORKER, "nobody here", hint_s)
+    async with refusing(serving, refusal) as (address, asked):
+        async with asyncio.timeout(ENDS_S_MAX):
+            code = await asyncio.to_thread(ask, address, ENDS_S_MAX)
+        assert code is grpc.StatusCode.UNAVAILABLE
+        assert len(asked) == ATTEMPTS

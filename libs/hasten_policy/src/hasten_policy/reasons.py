@@ -19,15 +19,21 @@ class ReasonFacts:
         status: Canonical gRPC status name.
         retryable: A later or different attempt with the same request can succeed.
         advice: What the caller should do, one sentence, for the generated docs.
+        elsewhere: Another server may answer the request now, though this one cannot.
     """
 
     status: str
     retryable: bool
     advice: str
+    elsewhere: bool = False
 
 
-def _facts(status: str, advice: str, *, retryable: bool = False) -> ReasonFacts:
-    return ReasonFacts(status=status, retryable=retryable, advice=advice)
+def _facts(
+    status: str, advice: str, *, retryable: bool = False, elsewhere: bool = False
+) -> ReasonFacts:
+    return ReasonFacts(
+        status=status, retryable=retryable or elsewhere, advice=advice, elsewhere=elsewhere
+    )
 
 
 class Reason(Enum):
@@ -59,13 +65,15 @@ class Reason(Enum):
     )
     # Who can serve.
     NO_WORKER = _facts(
-        "UNAVAILABLE", "No worker serves this model now; retry after the hint.", retryable=True
+        "UNAVAILABLE",
+        "No worker of this router serves the model now: send elsewhere, or retry after the hint.",
+        elsewhere=True,
     )
     MODEL_LOADING = _facts("UNAVAILABLE", "Retry when the model has loaded.", retryable=True)
     WORKER_LOST = _facts(
         "UNAVAILABLE", "The worker died and no time was left to try another.", retryable=True
     )
-    DRAINING = _facts("UNAVAILABLE", "This server is leaving; send elsewhere.", retryable=True)
+    DRAINING = _facts("UNAVAILABLE", "This server is leaving; send elsewhere.", elsewhere=True)
     MODEL_NOT_FOUND = _facts("NOT_FOUND", "Check the name against the repository index.")
     VERSION_NOT_FOUND = _facts("NOT_FOUND", "Ask for a version that the model serves.")
     # Tasks.

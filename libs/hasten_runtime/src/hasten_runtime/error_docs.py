@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hasten_policy.reasons import DOMAIN, Reason
-from hasten_runtime.errors import STARTED_KEY
+from hasten_runtime.errors import ELSEWHERE_MS, STARTED_KEY
 from hasten_runtime.protocol_names import RETRY_PUSHBACK, STATUS_DETAILS
 
 _HEAD: Final = f"""\
@@ -27,17 +27,24 @@ Every refusal carries a canonical gRPC status and, in the trailer `{STATUS_DETAI
 - `RetryInfo`: how long to wait, where a retry can help.
 - `QuotaFailure`: whose share is used up, for `{Reason.TENANT_QUOTA.name}`.
 
-The trailer `{RETRY_PUSHBACK}` says the same to clients that retry by service config:
-milliseconds to wait, 1 or more, or -1 when a retry cannot help. A wait that the call's own deadline
-does not allow is no help: it is told as -1, without `RetryInfo`.
+The trailer `{RETRY_PUSHBACK}` speaks to clients that retry by service config, by the column
+`retry` below:
+
+- `no`: -1, do not retry.
+- `yes`: the hint in milliseconds, 1 or more. A wait that the call's own deadline does not allow is
+  no help: it is told as -1, without `RetryInfo`. Without a hint, `RESOURCE_EXHAUSTED` has -1, and
+  `UNAVAILABLE` has no such trailer: the client's own backoff holds.
+- `elsewhere`: {ELSEWHERE_MS}, whatever the hint in `RetryInfo` says of this server. A client of
+  several routers asks the next one at once; a client of one has its refusal after its few attempts.
 
 Message and metadata repeat what was sent only in part: all trailers together stay below the 8 KiB
 that stock clients take, and what was cut ends with an ellipsis.
 
 A `CANCELLED` without these details, of a call that you did not give up yourself, means `OVERLOADED`
 too: more calls came than the server could even refuse, and gRPC cut this one unread
-(`grpc.pending_max`). Hasten's own clients say so. A stock client that retries by service config
-should list `CANCELLED` among its `retryableStatusCodes`, with a backoff.
+(`grpc.pending_max`). Hasten's own clients say so. A stock client may list `CANCELLED` among its
+`retryableStatusCodes`, with a backoff; `clients/service_config.json` does not, as retries feed such
+a crowd.
 
 The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
 
@@ -46,10 +53,17 @@ The reason in lower case is the label `reason` of the metric `hasten_refusals_to
 """
 
 
+def retry_column(reason: Reason) -> str:
+    """What the page says of retries: no, yes or elsewhere."""
+    if reason.value.elsewhere:
+        return "elsewhere"
+    return "yes" if reason.value.retryable else "no"
+
+
 def page() -> str:
     """The whole page."""
     rows = (
-        f"| `{reason.name}` | `{reason.status}` | {'yes' if reason.value.retryable else 'no'} "
+        f"| `{reason.name}` | `{reason.status}` | {retry_column(reason)} "
         f"| {reason.value.advice} |\n"
         for reason in Reason
     )

@@ -25,6 +25,8 @@ STARTED_KEY: Final = "started"
 RETRY_AFTER_S_MIN: Final = 0.001
 """A stock gRPC client that is told to wait for nothing neither tries again nor ends the call."""
 RETRY_AFTER_S_MAX: Final = 3600.0
+ELSEWHERE_MS: Final = 1
+"""After so long a stock client tries its next server, where that one may do better."""
 SUBJECT_BYTES_MAX: Final = 200
 """Of what a quota's violation says, beside the message that says it all."""
 REMEMBERED_MAX: Final = 512
@@ -34,9 +36,11 @@ _TYPE_PREFIX: Final = "type.googleapis.com/google.rpc."
 _TYPE_PREFIX_BYTES: Final = _TYPE_PREFIX.encode()
 _CODES: Final = {reason: grpc.StatusCode[reason.status] for reason in Reason}
 _NUMBERS: Final = {reason: int(_CODES[reason].value[0]) for reason in Reason}
-# Without a hint, a retry of these only adds load or comes later still.
+# A retry of these cannot help; of an overload, one without a hint only adds load.
 _NO_RETRY: Final = frozenset(
-    reason for reason in Reason if reason.status in {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
+    reason
+    for reason in Reason
+    if not reason.value.retryable or reason.status == "RESOURCE_EXHAUSTED"
 )
 # What a foreign error without details most likely means.
 _FOREIGN: Final = {
@@ -103,24 +107,30 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
     Args:
         refusal: What is told.
         left_s: Seconds until the caller's deadline; None when it gave none. A hint to come back
-            when they are over would only make it wait: it is told not to try again.
+            when they are over would only make it wait: it is told not to try again. Where another
+            server may answer now, a stock client is told to try at once, whatever the hint says of
+            this one.
     """
     hint_s = _retry_after_s(refusal)
-    too_late = False
-    if hint_s is not None and left_s is not None:
-        too_late = math.ceil(hint_s * 1000.0) >= left_s * 1000.0
-    return _trailers(refusal, too_late)
+    left_ms = math.inf if left_s is None else left_s * 1000.0
+    in_time = hint_s is not None and math.ceil(hint_s * 1000.0) < left_ms
+    elsewhere = refusal.reason.value.elsewhere and left_ms > ELSEWHERE_MS
+    return _trailers(refusal, in_time, elsewhere)
 
 
 @lru_cache(REMEMBERED_MAX)
-def _trailers(refusal: Refusal, too_late: bool) -> Trailers:  # noqa: FBT001  (a cache's key)
-    hint_s = None if too_late else _retry_after_s(refusal)
-    details = _status_details(refusal, hint_s)
-    if hint_s is not None:
+def _trailers(refusal: Refusal, in_time: bool, elsewhere: bool) -> Trailers:  # noqa: FBT001  (a cache's key)
+    hint_s = _retry_after_s(refusal)
+    facts = refusal.reason.value
+    details = _status_details(refusal, hint_s if in_time else None)
+    if elsewhere:
+        pushback = str(ELSEWHERE_MS)
+    elif hint_s is not None and in_time:
         pushback = str(math.ceil(hint_s * 1000.0))
-    elif too_late or refusal.reason in _NO_RETRY:
+    elif hint_s is not None or facts.elsewhere or refusal.reason in _NO_RETRY:
         pushback = "-1"
     else:
+        # The caller's own backoff is as good as anything that could be said here.
         return ((STATUS_DETAILS, details),)
     return ((STATUS_DETAILS, details), (RETRY_PUSHBACK, pushback))
 

@@ -51,7 +51,8 @@ class ServerLimits:
         ping_interval_s_min: A peer that pings more often is cut off.
         ping_s: A connection that is silent for this long is pinged.
         ping_timeout_s: A ping unanswered for this long breaks the connection.
-        connection_age_s: Connections older than this are closed in order; None keeps them.
+        connection_age_s: Clients of older connections are asked to connect anew, while their open
+            calls go on; gRPC draws each connection's age within a tenth of this. None keeps them.
         connection_grace_s: Time for the open calls of such a connection.
     """
 
@@ -67,7 +68,7 @@ class ServerLimits:
     ping_s: float = 5.0
     ping_timeout_s: float = 2.0
     connection_age_s: float | None = None
-    connection_grace_s: float = 30.0
+    connection_grace_s: float = 3600.0
 
     @property
     def message_limit(self) -> MessageLimit:

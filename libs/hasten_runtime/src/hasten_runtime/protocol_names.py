@@ -20,6 +20,8 @@ TRACEPARENT: Final = "traceparent"
 """W3C trace context."""
 TIMING_WISH: Final = "hasten-timing"
 """ "1" asks for the timing, as the parameter of the request does."""
+COMPRESSION_WISH: Final = "hasten-compress"
+""" "gzip" asks for an answer in gzip, where that pays."""
 STREAM_STATUS: Final = "triton_grpc_error"
 """ "true" asks that the first error ends a stream with its status."""
 

@@ -14,6 +14,7 @@ from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, Rec
 from hasten_runtime.settings import (
     BundleName,
     CommaSeparated,
+    ConnectionAge,
     DiscoverySettings,
     FrontSettings,
     GrpcSettings,
@@ -40,6 +41,7 @@ class FrontGrpcSettings(GrpcSettings):
     pending_soft: PendingSoft = 104
     pending_max: PendingMax = 112
     ping_timeout_s: PingTimeout = 5.0
+    connection_age_s: ConnectionAge = 30.0
 
 
 class DrainSettings(SettingsGroup):

@@ -6,6 +6,7 @@ variable with the service's prefix, an unknown flag, a value out of range.
 
 from hasten_runtime.settings.base import CommaSeparated, ServiceSettings, SettingsGroup
 from hasten_runtime.settings.groups import (
+    ConnectionAge,
     DiscoverySettings,
     FrontSettings,
     GrpcSettings,
@@ -26,6 +27,7 @@ from hasten_runtime.settings.policy import (
 __all__ = [
     "BundleName",
     "CommaSeparated",
+    "ConnectionAge",
     "DiscoverySettings",
     "FrontSettings",
     "GrpcSettings",

@@ -44,6 +44,14 @@ PendingMax = Annotated[
     ),
 ]
 
+ConnectionAge = Annotated[
+    Annotated[float, Field(ge=1, le=86_400)] | None,
+    Field(
+        description="The server asks clients to connect anew when their connection is so many "
+        "seconds old, a tenth more or less by chance. None lets connections last.",
+    ),
+]
+
 PingTimeout = Annotated[
     float,
     Field(
@@ -85,11 +93,13 @@ class GrpcSettings(SettingsGroup):
         le=MIB,
         description="The metadata of one call has at most so many bytes.",
     )
-    connection_age_s: float | None = Field(
-        default=None,
+    connection_age_s: ConnectionAge = None
+    connection_grace_s: float = Field(
+        default=3600.0,
         gt=0,
-        description="The server closes a connection in order when it is so many seconds old. "
-        "Unset closes none.",
+        le=86_400,
+        description="The calls that are open on a connection that became too old have so many "
+        "seconds to end.",
     )
     ping_s: float = Field(
         default=1.0,
@@ -115,6 +125,7 @@ class GrpcSettings(SettingsGroup):
             handshake_s=self.handshake_s,
             metadata_bytes_max=self.metadata_bytes_max,
             connection_age_s=self.connection_age_s,
+            connection_grace_s=self.connection_grace_s,
         )
 
     def channel_limits(self) -> ChannelLimits:

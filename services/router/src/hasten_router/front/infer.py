@@ -4,16 +4,23 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
+import grpc
+
 from hasten_policy.reasons import Refusal
 from hasten_router.calls import Call
 from hasten_router.front.port import CallDoor
 from hasten_router.front.timing import breakdown
-from hasten_runtime import errors
+from hasten_runtime import compressing, errors
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 from hasten_runtime.inference_head import Head, read_head, read_request
-from hasten_runtime.protocol_names import TIMING_TRAILER, TIMING_WISH, TRACEPARENT
+from hasten_runtime.protocol_names import (
+    COMPRESSION_WISH,
+    TIMING_TRAILER,
+    TIMING_WISH,
+    TRACEPARENT,
+)
 from hasten_runtime.request_head import RequestHead, time_left_s
 from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.telemetry.propagation import is_sampled
@@ -104,8 +111,8 @@ async def infer(reader: RequestReader, request: bytes, context: Context) -> byte
         head, wishes = reader.read(request)
         call = Call(head.model_name, head.model_version, request, arrived_s=arrived_s)
         call.rows, call.elements = head.rows, head.elements
-        traceparent, wants_timing = read_metadata(context, hears_traces=reader.hears_traces)
-        reader.fill_in(call, wishes, context.time_remaining(), traceparent)
+        metadata = read_metadata(context, hears_traces=reader.hears_traces)
+        reader.fill_in(call, wishes, context.time_remaining(), metadata.traceparent)
     except MeshError as error:
         reader.door.refused_early(subject_of(request).model, error.refusal)
         raise
@@ -119,23 +126,41 @@ async def infer(reader: RequestReader, request: bytes, context: Context) -> byte
             raise
     if isinstance(outcome, Refusal):
         await errors.abort(cast("errors.Aborting", context), outcome)
-    if wants_timing or wishes.want_timing:
+    if metadata.takes_gzip and compressing.pays(outcome):
+        context.set_compression(grpc.Compression.Gzip)
+        await context.send_initial_metadata(())  # Only then does grpc.aio heed it.
+    if metadata.wants_timing or wishes.want_timing:
         context.set_trailing_metadata(((TIMING_TRAILER, breakdown(call).SerializeToString()),))
     return outcome
 
 
-def read_metadata(context: Context, *, hears_traces: bool) -> tuple[str, bool]:
-    """What the request's metadata says: trace context to hand on, wish for the breakdown.
+class RequestMetadata(NamedTuple):
+    """What a request's metadata says.
 
-    The trace context is "" when the request is not sampled. Without a span of our own it is
-    the caller's, if those are heard, so that a trace goes on through a router that records
-    nothing.
+    Attributes:
+        traceparent: Trace context to hand on; "" when the request is not sampled.
+        wants_timing: The caller wishes for the breakdown.
+        takes_gzip: The caller wishes for an answer in gzip.
+    """
+
+    traceparent: str
+    wants_timing: bool = False
+    takes_gzip: bool = False
+
+
+def read_metadata(context: Context, *, hears_traces: bool) -> RequestMetadata:
+    """What the request's metadata says.
+
+    Without a span of our own the trace context is the caller's, if those are heard, so that a trace
+    goes on through a router that records nothing.
     """
     traceparent = current_traceparent()
-    wants_timing = False
+    wants_timing = takes_gzip = False
     for key, value in context.invocation_metadata() or ():
         if key == TIMING_WISH:
             wants_timing = value == "1"
+        elif key == COMPRESSION_WISH:
+            takes_gzip = value == "gzip"
         elif key == TRACEPARENT and hears_traces and not traceparent and is_sampled(str(value)):
             traceparent = str(value)
-    return traceparent, wants_timing
+    return RequestMetadata(traceparent, wants_timing, takes_gzip)

@@ -60,7 +60,7 @@ class Session:
         # What to write and whom it concerns; bounded by the semaphore.
         self._outbox: asyncio.Queue[tuple[bytes | Refusal, Subject] | None] = asyncio.Queue()
         self._read_all = False
-        self._traceparent, _ = read_metadata(context, hears_traces=reader.hears_traces)
+        self._traceparent = read_metadata(context, hears_traces=reader.hears_traces).traceparent
         self._aborts = protocol_names.ends_on_error(context.invocation_metadata())
 
     async def run(self) -> None:
