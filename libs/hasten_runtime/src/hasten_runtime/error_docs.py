@@ -11,6 +11,7 @@ from typing import Final
 
 from hasten_policy.reasons import DOMAIN, Reason
 from hasten_runtime.errors import STARTED_KEY
+from hasten_runtime.problem import CONTENT_TYPE, http_status
 from hasten_runtime.protocol_names import RETRY_PUSHBACK, STATUS_DETAILS
 
 _HEAD: Final = f"""\
@@ -39,18 +40,23 @@ too: more calls came than the server could even refuse, and gRPC cut this one un
 (`grpc.pending_max`). Hasten's own clients say so. A stock client that retries by service config
 should list `CANCELLED` among its `retryableStatusCodes`, with a backoff.
 
+Over [HTTP](http.md) the same refusal is the status of the table and `{CONTENT_TYPE}`: `reason`,
+`detail` (the message, also as `error`, where Triton's clients look), `metadata`, `started`, and
+where a retry can help `retry_after_ms` and the header `Retry-After` in whole seconds. An unknown
+path is 404 and a wrong method 405, both with the reason `{Reason.UNIMPLEMENTED.name}`.
+
 The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
 
-| reason | status | retry | what to do |
-|---|---|---|---|
+| reason | status | HTTP | retry | what to do |
+|---|---|---|---|---|
 """
 
 
 def page() -> str:
     """The whole page."""
     rows = (
-        f"| `{reason.name}` | `{reason.status}` | {'yes' if reason.value.retryable else 'no'} "
-        f"| {reason.value.advice} |\n"
+        f"| `{reason.name}` | `{reason.status}` | {http_status(reason)} "
+        f"| {'yes' if reason.value.retryable else 'no'} | {reason.value.advice} |\n"
         for reason in Reason
     )
     return _HEAD + "".join(rows)

@@ -7,6 +7,7 @@ exactly when there is too much to do.
 """
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NoReturn, Protocol, cast
 
@@ -105,7 +106,7 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
         left_s: Seconds until the caller's deadline; None when it gave none. A hint to come back
             when they are over would only make it wait: it is told not to try again.
     """
-    hint_s = _retry_after_s(refusal)
+    hint_s = retry_after_s(refusal)
     too_late = False
     if hint_s is not None and left_s is not None:
         too_late = math.ceil(hint_s * 1000.0) >= left_s * 1000.0
@@ -114,7 +115,7 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
 
 @lru_cache(REMEMBERED_MAX)
 def _trailers(refusal: Refusal, too_late: bool) -> Trailers:  # noqa: FBT001  (a cache's key)
-    hint_s = None if too_late else _retry_after_s(refusal)
+    hint_s = None if too_late else retry_after_s(refusal)
     details = _status_details(refusal, hint_s)
     if hint_s is not None:
         pushback = str(math.ceil(hint_s * 1000.0))
@@ -188,7 +189,14 @@ def refusal_from_rpc_error(error: grpc.RpcError) -> Refusal:
     call = cast("grpc.Call", error)
     code = call.code()
     message = call.details() or f"The call failed with {code.name}."
-    for key, value in call.trailing_metadata() or ():
+    return refusal_from_status(code, message, call.trailing_metadata() or ())
+
+
+def refusal_from_status(
+    code: grpc.StatusCode, message: str, trailing: Iterable[tuple[str, str | bytes]]
+) -> Refusal:
+    """The refusal that a status and its trailing metadata say, as `refusal_from_rpc_error`."""
+    for key, value in trailing:
         if key == STATUS_DETAILS and isinstance(value, bytes):
             refusal = _refusal_from_details(value, code, message)
             if refusal is not None:
@@ -237,7 +245,8 @@ def _foreign_reason(code: grpc.StatusCode, message: str) -> Reason:
     return _FOREIGN.get(code, Reason.INTERNAL)
 
 
-def _retry_after_s(refusal: Refusal) -> float | None:
+def retry_after_s(refusal: Refusal) -> float | None:
+    """The hint as it is told, within bounds; None for none."""
     seconds = refusal.retry_after_s
     if seconds is None or not math.isfinite(seconds):
         return None

@@ -6,10 +6,12 @@ variable with the service's prefix, an unknown flag, a value out of range.
 
 from hasten_runtime.settings.base import CommaSeparated, ServiceSettings, SettingsGroup
 from hasten_runtime.settings.groups import (
+    MIB,
     DiscoverySettings,
     FrontSettings,
     GrpcSettings,
     HostPort,
+    HostPortOrNone,
     PendingMax,
     PendingSoft,
     PingTimeout,
@@ -24,12 +26,14 @@ from hasten_runtime.settings.policy import (
 )
 
 __all__ = [
+    "MIB",
     "BundleName",
     "CommaSeparated",
     "DiscoverySettings",
     "FrontSettings",
     "GrpcSettings",
     "HostPort",
+    "HostPortOrNone",
     "PendingMax",
     "PendingSoft",
     "PingTimeout",
