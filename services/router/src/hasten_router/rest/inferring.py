@@ -25,6 +25,7 @@ from hasten_runtime.protocol_names import (
 )
 
 _RAW_KEY: Final = fields.key(pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER)
+_UNREADABLE: Final = Refusal(Reason.INTERNAL, "a worker's answer cannot be read", started=True)
 JSON_SETTING: Final = "http.json_bytes_max"
 JSON_VARIABLE: Final = "HASTEN_ROUTER_HTTP__JSON_BYTES_MAX"
 
@@ -198,7 +199,9 @@ def answer_body(answer: bytes, wishes: Wishes, json_bytes_max: int) -> Answer:
     try:
         message = pb.ModelInferResponse.FromString(answer)
     except DecodeError:
-        raise MeshError(Refusal(Reason.INTERNAL, "a worker's answer cannot be read")) from None
+        raise MeshError(_UNREADABLE) from None
+    if len(message.raw_output_contents) != len(message.outputs):
+        raise MeshError(_UNREADABLE)
     said: Document = {"model_name": message.model_name, "model_version": message.model_version}
     if message.id:
         said["id"] = message.id

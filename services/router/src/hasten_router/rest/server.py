@@ -15,6 +15,7 @@ from hasten_router.rest.bounds import Bounds
 from hasten_runtime import logs
 from hasten_runtime.grpc_server import listening
 from hasten_runtime.problem import CONTENT_TYPE, Problem, problem
+from hasten_runtime.protocol_names import SERVER_NAME
 
 LOOK_S: Final = 0.5
 """Pace at which connections are looked at."""
@@ -74,8 +75,13 @@ class RestServer:
                 reuse_port=self._reuse_port or None,
                 backlog=BACKLOG,
             )
-        self._looking = asyncio.create_task(self._look(self._protocols), name="rest-connections")
+        self._looking = asyncio.create_task(self._keep_looking(), name="rest-connections")
         self.address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def connections(self) -> list[web.RequestHandler]:
+        """Those that are open."""
+        return [] if self._protocols is None else self._protocols.connections
 
     def announce_leaving(self) -> None:
         """Connections are closed after the answer that they wait for; calls are still taken."""
@@ -93,10 +99,8 @@ class RestServer:
             await self._protocols.shutdown(grace_s)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        assert isinstance(connection, _Connection), "made by _Protocols"  # noqa: S101
-        connection.head_came()
         response = await self._answer(request)
+        response.headers["Server"] = SERVER_NAME
         if self._leaving:
             response.force_close()
         # Here, and not by the library after this returns, so that what the request holds is given
@@ -106,11 +110,17 @@ class RestServer:
             await response.write_eof()
         return response
 
-    async def _look(self, protocols: "_Protocols") -> None:
+    def look(self, now_s: float) -> None:
+        """Ends the connections whose clients have kept them waiting for too long."""
+        for connection in self.connections:
+            if isinstance(connection, _Connection):
+                connection.look(now_s, self._bounds)
+
+    async def _keep_looking(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_S)
-            protocols.look(loop.time())
+            self.look(loop.time())
 
 
 class _Connection(web.RequestHandler):
@@ -136,10 +146,8 @@ class _Connection(web.RequestHandler):
             self._in_head = True
             self._head_since_s = self._loop.time()
         super().data_received(data)
-
-    def head_came(self) -> None:
-        """A request was read, as far as its body."""
-        self._in_head = False
+        if self._messages:
+            self._in_head = False
 
     def look(self, now_s: float, bounds: Bounds) -> None:
         """Ends the connection if its client has kept it waiting for too long."""
@@ -166,7 +174,6 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """What came is no request of HTTP, or we failed."""
         del request
-        self.head_came()
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             fault = short((message or str(exc)).partition("\n")[0].strip())
             refusal = Refusal(Reason.INVALID_REQUEST, f"this is no request of HTTP: {fault}")
@@ -201,12 +208,6 @@ class _Protocols(web.Server):
             max_headers=HEADERS_MAX,
         )
 
-    def look(self, now_s: float) -> None:
-        """Ends the connections whose clients have kept them waiting for too long."""
-        for connection in self.connections:
-            if isinstance(connection, _Connection):
-                connection.look(now_s, self._bounds)
-
 
 class _TurnedAway(asyncio.Protocol):
     """A connection too many."""
@@ -229,5 +230,8 @@ class _TurnedAway(asyncio.Protocol):
 def problem_response(told: Problem) -> web.Response:
     """As the library sends it."""
     return web.Response(
-        status=told.status, headers=told.headers, body=told.body, content_type=CONTENT_TYPE
+        status=told.status,
+        headers={**told.headers, "Server": SERVER_NAME},
+        body=told.body,
+        content_type=CONTENT_TYPE,
     )
