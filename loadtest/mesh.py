@@ -32,6 +32,7 @@ class Mesh:
         worker_metrics: "host:port" of each worker's metrics.
         schedulers: "host:port" of each scheduler.
         scheduler_pids: Their processes.
+        http: "host:port" of the router for HTTP; "" of an older tree.
     """
 
     router: str
@@ -42,6 +43,7 @@ class Mesh:
     worker_metrics: tuple[str, ...]
     schedulers: tuple[str, ...] = ()
     scheduler_pids: tuple[int, ...] = ()
+    http: str = ""
 
 
 def settled(client: Client) -> list[ModelState]:
@@ -67,6 +69,7 @@ def _facts(line: str) -> Mesh:
         router_pid=said["router"]["pid"],
         worker_pids=tuple(worker["pid"] for worker in said["workers"]),
         metrics=said["metrics"],
+        http=said.get("http", ""),
         worker_metrics=tuple(worker["metrics"] for worker in said["workers"]),
         schedulers=tuple(each["address"] for each in said.get("schedulers", ())),
         scheduler_pids=tuple(each["pid"] for each in said.get("schedulers", ())),

@@ -201,7 +201,7 @@ def test_the_line_of_a_mesh_that_is_ready_names_its_service(tmp_path: Path) -> N
     )
     store = redis_spec("redis-server", tmp_path / "redis.conf", {})
     services = [Service(spec, facts={"address": spec.name}) for spec in (store, *specs)]
-    said = Summary("a", "m", services, "redis://x", "r", "", "", "").as_json()
+    said = Summary("a", "h", "m", services, "redis://x", "r", "", "", "").as_json()
     assert [worker["id"] for worker in said["workers"]] == ["worker-1", "worker-2"]
     assert said["toy"] == {"id": "toy", "address": "toy", "metrics": "", "pid": 0}
     assert said["redis"]["url"] == "redis://x"

@@ -214,12 +214,15 @@ class FakeWorker:
             reply.failure.CopyFrom(wire.failure_to_wire(self.refuses))
         else:
             request = inference_pb2.ModelInferRequest.FromString(call.payload)
-            reply.payload = inference_pb2.ModelInferResponse(
+            response = inference_pb2.ModelInferResponse(
                 model_name=request.model_name,
                 model_version="1",
                 id=request.id,
                 raw_output_contents=request.raw_input_contents,
-            ).SerializeToString()
+            )
+            for given in request.inputs:
+                response.outputs.add(name=given.name, datatype=given.datatype, shape=given.shape)
+            reply.payload = response.SerializeToString()
             reply.timing.CopyFrom(
                 timing_pb2.Timing(
                     worker_queue_us=1, compute_us=COMPUTE_US, worker_id=self.worker_id

@@ -100,6 +100,7 @@ async def router_over(
             stack.push_async_callback(worker.stop)
         chosen: dict[str, Any] = {
             "address": "127.0.0.1:0",
+            "http_address": "127.0.0.1:0",
             "metrics_address": "127.0.0.1:0",
             "workers": tuple(worker.address for worker in workers),
             "drain": {"notice_s": 0.0, "patience_s": 2.0},

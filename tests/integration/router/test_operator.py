@@ -174,6 +174,7 @@ async def test_a_router_that_leaves_says_so_finishes_and_refuses_the_rest(
     await worker.start()
     settings = RouterSettings(
         address="127.0.0.1:0",
+        http_address="127.0.0.1:0",
         metrics_address="127.0.0.1:0",
         workers=(worker.address,),
         drain={"notice_s": NOTICE_S, "patience_s": 60.0},

@@ -121,7 +121,7 @@ async def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
     await worker.stop()
 
 
-@pytest.mark.parametrize("setting", ["address", "metrics_address"])
+@pytest.mark.parametrize("setting", ["address", "http_address", "metrics_address"])
 async def test_one_process_says_so_too(tmp_path: Path, setting: str) -> None:
     worker = FakeWorker()
     await worker.start()

@@ -33,6 +33,7 @@ async def test_a_request_reaches_the_worker_byte_for_byte_and_its_answer_comes_b
 async def test_a_router_that_listens_knows_the_workers_that_are_there(worker: FakeWorker) -> None:
     settings = RouterSettings(
         address="127.0.0.1:0",
+        http_address="127.0.0.1:0",
         metrics_address="127.0.0.1:0",
         workers=(worker.address,),
         link={"acquaint_s_max": 60.0},
@@ -45,6 +46,7 @@ async def test_a_router_that_listens_knows_the_workers_that_are_there(worker: Fa
 async def test_a_router_listens_though_a_worker_that_should_be_there_is_not() -> None:
     settings = RouterSettings(
         address="127.0.0.1:0",
+        http_address="127.0.0.1:0",
         metrics_address="127.0.0.1:0",
         workers=("127.0.0.1:1",),
         link={"acquaint_s_max": 0.05},

@@ -127,6 +127,8 @@ def test_the_address_comes_from_the_environment_too(mesh: ScriptedServer) -> Non
         (["up", "--message-limit", "1KiB"], "between 4096 and 2147483647 bytes"),
         (["up", "--models", "/nonexistent/models"], "does not exist"),
         (["up", "--port", "9000", "--metrics-port", "9000"], "both 9000"),
+        (["up", "--port", "9001", "--metrics-port", "9000"], "both 9000"),
+        (["up", "--http-port", "9001", "--port", "9001"], "both 9001"),
         (["dance"], "dance"),
     ],
 )

@@ -18,6 +18,7 @@ from hasten_cli.local.plan import (
     ServiceSpec,
     UpOptions,
     host_port,
+    http_port_of,
     pinned,
     service_environ,
     service_specs,
@@ -130,13 +131,16 @@ def test_the_first_of_the_schedulers_has_the_port_that_clients_know(tmp_path: Pa
     again = pinned(first, {"address": "0.0.0.0:41"})
     assert again.environ["HASTEN_SCHEDULER_ADDRESS"] == "0.0.0.0:41"
     assert (tasks_port_of(8001), tasks_port_of(0)) == (8003, 0)
+    assert (http_port_of(8001), http_port_of(0)) == (8000, 0)
 
 
 def test_a_restarted_router_asks_for_the_ports_it_had(tmp_path: Path) -> None:
     options = UpOptions(models=tmp_path, host="0.0.0.0", port=0, metrics_port=0)  # noqa: S104
     spec = specs(options, tmp_path)[0]
-    again = pinned(spec, {"address": "0.0.0.0:41", "metrics_address": "0.0.0.0:42"})
+    got = {"address": "0.0.0.0:41", "http_address": "0.0.0.0:40", "metrics_address": "0.0.0.0:42"}
+    again = pinned(spec, got)
     assert again.environ["HASTEN_ROUTER_ADDRESS"] == "0.0.0.0:41"
+    assert again.environ["HASTEN_ROUTER_HTTP_ADDRESS"] == "0.0.0.0:40"
     assert again.environ["HASTEN_ROUTER_METRICS_ADDRESS"] == "0.0.0.0:42"
     assert pinned(spec, {}).environ == spec.environ
 

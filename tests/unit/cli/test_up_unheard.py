@@ -48,7 +48,7 @@ class Ready(Summary):
         return ["up"]
 
 
-READY = Ready("a", "m", (), "r", "d", "t", "e", "n")
+READY = Ready("a", "h", "m", (), "r", "d", "t", "e", "n")
 
 
 def spoken(voice: Voice, number: int) -> str:

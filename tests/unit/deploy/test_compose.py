@@ -57,7 +57,10 @@ def test_a_service_tells_how_it_is_and_reaps_its_children(service: dict[str, Any
 
 def test_only_router_and_scheduler_can_be_reached_from_the_host() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"router": ["8001:8001", "8002:8002"], "scheduler": ["8003:8001"]}
+    assert published == {
+        "router": ["8001:8001", "8002:8002", "8000:8000"],
+        "scheduler": ["8003:8001"],
+    }
     assert not any("network_mode" in service for service in SERVICES.values())
 
 

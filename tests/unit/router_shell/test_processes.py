@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hasten_router.processes import Supervisor
+from hasten_router.processes import Addresses, Supervisor
 from hasten_router.settings import RouterSettings
 from tests.support.waiting import eventually
 
@@ -16,7 +16,7 @@ async def test_a_process_that_is_ready_twice_does_not_stand_for_one_that_is_not(
     supervisor = Supervisor(RouterSettings(processes=2), ())
     for pid in (1, 2):  # It ended before the other one was ready, and was started again.
         supervisor._ready.put_nowait((0, {"pid": pid, "metrics_address": "127.0.0.1:1"}))
-    announcing = asyncio.create_task(supervisor._announce("127.0.0.1:9"))
+    announcing = asyncio.create_task(supervisor._announce(Addresses("127.0.0.1:9", "")))
     await eventually(supervisor._ready.empty)
     await asyncio.sleep(0)
     assert not announcing.done()

@@ -4,7 +4,7 @@ import pytest
 
 from hasten_policy.groups import parameters
 from hasten_policy.router.policy import RouterPolicy
-from hasten_router.processes import child_flags
+from hasten_router.processes import Addresses, child_flags
 from hasten_router.settings import PolicySettings, RouterSettings
 from hasten_runtime.message_limit import ENVELOPE_BYTES
 from hasten_runtime.settings import SettingsFault, read
@@ -66,16 +66,19 @@ def test_a_request_at_its_limit_fits_into_a_message_to_a_worker() -> None:
 
 def test_children_share_the_address_and_have_names_and_metrics_of_their_own() -> None:
     settings = RouterSettings(id="r", metrics_address="127.0.0.1:9000", processes=2)
-    flags = child_flags(settings, 1, "127.0.0.1:8001")
+    flags = child_flags(settings, 1, Addresses("127.0.0.1:8001", "127.0.0.1:8000"))
     child = read(RouterSettings, flags)
-    assert (child.id, child.address, child.metrics_address) == (
+    assert (child.id, child.address, child.http_address, child.metrics_address) == (
         "r-1",
         "127.0.0.1:8001",
+        "127.0.0.1:8000",
         "127.0.0.1:9001",
     )
     assert (child.processes, child.shared_port) == (1, True)
     anywhere = RouterSettings(metrics_address="127.0.0.1:0")
-    assert "--metrics-address=127.0.0.1:0" in child_flags(anywhere, 3, "127.0.0.1:1")
+    flags = child_flags(anywhere, 3, Addresses("127.0.0.1:1", ""))
+    assert "--metrics-address=127.0.0.1:0" in flags
+    assert read(RouterSettings, flags).http_address == ""
 
 
 @pytest.mark.parametrize("message_bytes_max", [4096, 100_000, 1024 * 1024])

@@ -11,6 +11,7 @@ from typing import Final
 
 from hasten_policy.reasons import DOMAIN, Reason
 from hasten_runtime.errors import ELSEWHERE_MS, STARTED_KEY
+from hasten_runtime.problem import CONTENT_TYPE, http_status
 from hasten_runtime.protocol_names import RETRY_PUSHBACK, STATUS_DETAILS
 
 _HEAD: Final = f"""\
@@ -46,10 +47,15 @@ too: more calls came than the server could even refuse, and gRPC cut this one un
 `retryableStatusCodes`, with a backoff; `clients/service_config.json` does not, as retries feed such
 a crowd.
 
+Over [HTTP](http.md) the same refusal is the status of the table and `{CONTENT_TYPE}`: `reason`,
+`detail` (the message, also as `error`, where Triton's clients look), `metadata`, `started`, and
+where a retry can help `retry_after_ms` and the header `Retry-After` in whole seconds. An unknown
+path is 404 and a wrong method 405, both with the reason `{Reason.UNIMPLEMENTED.name}`.
+
 The reason in lower case is the label `reason` of the metric `hasten_refusals_total`.
 
-| reason | status | retry | what to do |
-|---|---|---|---|
+| reason | status | HTTP | retry | what to do |
+|---|---|---|---|---|
 """
 
 
@@ -63,7 +69,7 @@ def retry_column(reason: Reason) -> str:
 def page() -> str:
     """The whole page."""
     rows = (
-        f"| `{reason.name}` | `{reason.status}` | {retry_column(reason)} "
+        f"| `{reason.name}` | `{reason.status}` | {http_status(reason)} | {retry_column(reason)} "
         f"| {reason.value.advice} |\n"
         for reason in Reason
     )

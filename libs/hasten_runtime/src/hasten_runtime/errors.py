@@ -7,6 +7,7 @@ exactly when there is too much to do.
 """
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NoReturn, Protocol, cast
 
@@ -111,7 +112,7 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
             server may answer now, a stock client is told to try at once, whatever the hint says of
             this one.
     """
-    hint_s = _retry_after_s(refusal)
+    hint_s = retry_after_s(refusal)
     left_ms = math.inf if left_s is None else left_s * 1000.0
     in_time = hint_s is not None and math.ceil(hint_s * 1000.0) < left_ms
     elsewhere = refusal.reason.value.elsewhere and left_ms > ELSEWHERE_MS
@@ -120,7 +121,7 @@ def trailers(refusal: Refusal, left_s: float | None = None) -> Trailers:
 
 @lru_cache(REMEMBERED_MAX)
 def _trailers(refusal: Refusal, in_time: bool, elsewhere: bool) -> Trailers:  # noqa: FBT001  (a cache's key)
-    hint_s = _retry_after_s(refusal)
+    hint_s = retry_after_s(refusal)
     facts = refusal.reason.value
     details = _status_details(refusal, hint_s if in_time else None)
     if elsewhere:
@@ -198,7 +199,14 @@ def refusal_from_rpc_error(error: grpc.RpcError) -> Refusal:
     call = cast("grpc.Call", error)
     code = call.code()
     message = call.details() or f"The call failed with {code.name}."
-    for key, value in call.trailing_metadata() or ():
+    return refusal_from_status(code, message, call.trailing_metadata() or ())
+
+
+def refusal_from_status(
+    code: grpc.StatusCode, message: str, trailing: Iterable[tuple[str, str | bytes]]
+) -> Refusal:
+    """The refusal that a status and its trailing metadata say, as `refusal_from_rpc_error`."""
+    for key, value in trailing:
         if key == STATUS_DETAILS and isinstance(value, bytes):
             refusal = _refusal_from_details(value, code, message)
             if refusal is not None:
@@ -247,7 +255,8 @@ def _foreign_reason(code: grpc.StatusCode, message: str) -> Reason:
     return _FOREIGN.get(code, Reason.INTERNAL)
 
 
-def _retry_after_s(refusal: Refusal) -> float | None:
+def retry_after_s(refusal: Refusal) -> float | None:
+    """The hint as it is told, within bounds; None for none."""
     seconds = refusal.retry_after_s
     if seconds is None or not math.isfinite(seconds):
         return None

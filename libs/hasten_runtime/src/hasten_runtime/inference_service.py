@@ -60,16 +60,22 @@ def inference_handler(methods: Mapping[str, Method | Callable[..., Any]]) -> grp
     Raises:
         ValueError: The protocol has no RPC of that name.
     """
+    return grpc.method_handlers_generic_handler(INFERENCE_SERVICE, rpc_handlers(methods))
+
+
+def rpc_handlers(methods: Mapping[str, Method | Callable[..., Any]]) -> dict[str, Handler]:
+    """RPC name to its handler, as for `inference_handler`.
+
+    Raises:
+        ValueError: The protocol has no RPC of that name.
+    """
     unknown = sorted(set(methods) - set(_METHODS))
     if unknown:
         raise ValueError(f"the inference protocol has no RPC named {', '.join(unknown)}")
-    return grpc.method_handlers_generic_handler(
-        INFERENCE_SERVICE,
-        {
-            name: _rpc(name, method if isinstance(method, Method) else Method(method))
-            for name, method in methods.items()
-        },
-    )
+    return {
+        name: _rpc(name, method if isinstance(method, Method) else Method(method))
+        for name, method in methods.items()
+    }
 
 
 def _rpc(name: str, method: Method) -> Handler:

@@ -25,6 +25,16 @@ COMPRESSION_WISH: Final = "hasten-compress"
 STREAM_STATUS: Final = "triton_grpc_error"
 """ "true" asks that the first error ends a stream with its status."""
 
+# --- headers of HTTP requests, beside TRACEPARENT and TIMING_WISH ---
+DEADLINE_HEADER: Final = "hasten-deadline-ms"
+"""Milliseconds from the request's head until its answer is of no use any more."""
+PRIORITY_HEADER: Final = "hasten-priority"
+"""As the parameter PRIORITY, which goes before it."""
+TENANT_HEADER: Final = "hasten-tenant"
+"""As the parameter TENANT, which goes before it."""
+JSON_LENGTH_HEADER: Final = "Inference-Header-Content-Length"
+"""Of a body with binary data, both ways: bytes of the JSON in front of the data."""
+
 # --- response metadata ---
 TIMING_TRAILER: Final = "hasten-timing-bin"
 """A serialised hasten.common.v1.Timing."""
@@ -40,6 +50,16 @@ SEQUENCE_ID: Final = "sequence_id"
 TENANT: Final = "tenant"
 TIMING: Final = "hasten_timing"
 EMPTY_FINAL: Final = "triton_enable_empty_final_response"
+
+# --- parameters of the body of an HTTP request, which say how tensors travel ---
+BINARY_SIZE: Final = "binary_data_size"
+"""Of an input or an output: bytes of it behind the JSON."""
+BINARY_WISH: Final = "binary_data"
+"""Of a wanted output: true to have it behind the JSON."""
+BINARY_WISH_ALL: Final = "binary_data_output"
+"""Of the request: as BINARY_WISH, for all outputs that do not say it themselves."""
+REGION: Final = "shared_memory_region"
+"""Of an input or an output: it lies in shared memory, and not in the body."""
 
 # --- response parameters ---
 FINAL_RESPONSE: Final = "triton_final_response"

@@ -32,6 +32,7 @@ async def live(settings: RouterSettings, stop: asyncio.Event) -> int:
             process.announce_ready(
                 service="router",
                 address=address,
+                http_address=router.http.address if router.http is not None else None,
                 metrics_address=router.metrics.address,
                 id=settings.id,
             )
@@ -65,6 +66,8 @@ async def started(
             jobs.append(group.create_task(router.roster.run(), name="roster"))
             await _unless(stop, _acquainted(router, settings))
             address = await router.front.start()
+            if router.http is not None:
+                await router.http.start()
             router.readiness.begin(router.mesh.faults)
             router.front.set_ready(router.readiness.refresh())
             following = router.readiness.follow(router.front.set_ready)
@@ -77,6 +80,8 @@ async def started(
             await router.checkpoints.save()
             await router.teller.hush()
         finally:
+            if router.http is not None:
+                await router.http.stop(CLOSE_S)
             await router.front.stop(CLOSE_S)
             for job in jobs:
                 job.cancel()

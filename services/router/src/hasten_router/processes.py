@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hasten_router.lifeline import Pulse
 from hasten_router.settings import RouterSettings
@@ -37,6 +37,18 @@ class _Child:
     """Of that process."""
 
 
+class Addresses(NamedTuple):
+    """Where clients come in, with the real ports.
+
+    Attributes:
+        grpc: "host:port".
+        http: The same; "" for no HTTP.
+    """
+
+    grpc: str
+    http: str
+
+
 class Supervisor:
     """Starts the children, starts crashed ones again, and stops them all."""
 
@@ -48,14 +60,14 @@ class Supervisor:
 
     async def run(self, stop: asyncio.Event) -> int:
         """Runs until `stop` is set; returns the exit code."""
-        with reserved_port(self._settings.address) as address:
+        with reserved_ports(self._settings) as addresses:
             children = [
-                _Child(index, child_flags(self._settings, index, address))
+                _Child(index, child_flags(self._settings, index, addresses))
                 for index in range(self._settings.processes)
             ]
             async with asyncio.TaskGroup() as group:
                 keepers = [group.create_task(self._keep(child)) for child in children]
-                announcer = group.create_task(self._announce(address))
+                announcer = group.create_task(self._announce(addresses))
                 try:
                     await stop.wait()
                 finally:
@@ -66,7 +78,7 @@ class Supervisor:
                         keeper.cancel()
         return 0
 
-    async def _announce(self, address: str) -> None:
+    async def _announce(self, addresses: Addresses) -> None:
         """The one ready line, once every child has said its own."""
         facts: dict[int, dict[str, Any]] = {}
         while len(facts) < self._settings.processes:  # One that is started again counts once.
@@ -75,7 +87,8 @@ class Supervisor:
         metrics = sorted(str(said.get("metrics_address")) for said in facts.values())
         process.announce_ready(
             service="router",
-            address=address,
+            address=addresses.grpc,
+            http_address=addresses.http or None,
             metrics_address=metrics[0],
             processes=self._settings.processes,
         )
@@ -166,27 +179,39 @@ class Supervisor:
                     running.kill()
 
 
-def child_flags(settings: RouterSettings, index: int, address: str) -> tuple[str, ...]:
+def child_flags(settings: RouterSettings, index: int, addresses: Addresses) -> tuple[str, ...]:
     """What a child is told over the parent's own settings."""
     host, _, port = settings.metrics_address.rpartition(":")
     metrics_port = int(port) + index if int(port) else 0
     return (
         "--processes=1",
         "--shared-port=true",
-        f"--address={address}",
+        f"--address={addresses.grpc}",
+        f"--http-address={addresses.http}",
         f"--metrics-address={host}:{metrics_port}",
         f"--id={settings.id}-{index}",
     )
 
 
 @contextlib.contextmanager
-def reserved_port(address: str) -> Iterator[str]:
+def reserved_ports(settings: RouterSettings) -> Iterator[Addresses]:
+    """Holds the addresses that the children share."""
+    with contextlib.ExitStack() as held:
+        grpc = held.enter_context(reserved_port(settings.address, "address"))
+        http = settings.http_address
+        if http:
+            http = held.enter_context(reserved_port(http, "http_address"))
+        yield Addresses(grpc, http)
+
+
+@contextlib.contextmanager
+def reserved_port(address: str, setting: str) -> Iterator[str]:
     """Holds the address so that children, and nobody else, can listen there."""
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        with listening(address, setting="address", variable="HASTEN_ROUTER_ADDRESS"):
+        with listening(address, setting=setting, variable=f"HASTEN_ROUTER_{setting.upper()}"):
             holder.bind((host.strip("[]"), int(port)))
         # Bound but not listening: it keeps the port and takes no connections.
         yield f"{host}:{holder.getsockname()[1]}"

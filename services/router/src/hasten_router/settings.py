@@ -5,13 +5,15 @@ from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.router.policy import RouterPolicy
-from hasten_router.front.infer import STREAM_UNREAD_BYTES_MAX, FrontLimits
+from hasten_router.front.infer import MESSAGE_VARIABLE, STREAM_UNREAD_BYTES_MAX, FrontLimits
+from hasten_router.rest.bounds import Bounds, Pace, RestLimits
 from hasten_runtime.fanout.settings import FanoutSettings
 from hasten_runtime.fleet.link import LinkLimits
 from hasten_runtime.fleet.settings import LinkSettings
-from hasten_runtime.message_limit import content_bytes_max
+from hasten_runtime.message_limit import MessageLimit, content_bytes_max
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
+    MIB,
     BundleName,
     CommaSeparated,
     ConnectionAge,
@@ -19,6 +21,7 @@ from hasten_runtime.settings import (
     FrontSettings,
     GrpcSettings,
     HostPort,
+    HostPortOrNone,
     PendingMax,
     PendingSoft,
     PingTimeout,
@@ -63,6 +66,63 @@ class DrainSettings(SettingsGroup):
     )
 
 
+class HttpSettings(SettingsGroup):
+    """Bounds of clients that speak HTTP; the largest body is grpc.message_bytes_max."""
+
+    connections_max: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="So many connections may be open. Further ones are turned away.",
+    )
+    head_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="A request's head must have come so many seconds after its first byte.",
+    )
+    idle_s: float = Field(
+        default=75.0,
+        gt=0,
+        le=86_400,
+        description="A connection without a request is closed after so many seconds.",
+    )
+    patience_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="A client that sends nothing of its body, or takes nothing of its answer, is"
+        " waited for so many seconds.",
+    )
+    rate_bytes_min: int = Field(
+        default=64 * 1024,
+        ge=1,
+        description="A body must come, beyond patience_s, with so many bytes a second.",
+    )
+    json_bytes_max: int = Field(
+        default=8 * MIB,
+        ge=1024,
+        le=1024 * MIB,
+        description="The JSON of a request may have so many bytes, and an output that is to become"
+        " JSON too. Binary data beside it is not counted. JSON of 8 MiB keeps the router busy for"
+        " a tenth of a second.",
+    )
+    held_bytes_max: int = Field(
+        default=512 * MIB,
+        ge=1024,
+        description="Bodies of requests and of answers of all clients together may have so many"
+        " bytes. One request that is alone may have more.",
+    )
+
+    def bounds(self) -> Bounds:
+        """Of connections."""
+        return Bounds(self.connections_max, self.head_s, self.idle_s, self.pace())
+
+    def pace(self) -> Pace:
+        """How slow a client may be."""
+        return Pace(self.patience_s, self.rate_bytes_min)
+
+
 PolicySettings = policy_group("PolicySettings", RouterPolicy, "router", leave_out=("router_id",))
 """The parameters of the router's decisions: those of RouterPolicy, field by field."""
 
@@ -75,6 +135,7 @@ class RouterSettings(ServiceSettings):
         {
             "id",
             "address",
+            "http_address",
             "metrics_address",
             "processes",
             "workers",
@@ -101,6 +162,11 @@ class RouterSettings(ServiceSettings):
     )
     address: HostPort = Field(
         default="0.0.0.0:8001", description="The router listens for clients at this host:port."
+    )
+    http_address: HostPortOrNone = Field(
+        default="0.0.0.0:8000",
+        description="The router listens for clients that speak HTTP at this host:port. Empty for"
+        " no HTTP.",
     )
     metrics_address: HostPort = Field(
         default="0.0.0.0:8002",
@@ -169,6 +235,10 @@ class RouterSettings(ServiceSettings):
         default_factory=FrontSettings,
         description="These settings say what is refused before it is read.",
     )
+    http: HttpSettings = Field(
+        default_factory=HttpSettings,
+        description="These settings bound clients that speak HTTP.",
+    )
     link: LinkSettings = Field(
         default_factory=LinkSettings, description="These settings are about the links to workers."
     )
@@ -219,6 +289,15 @@ class RouterSettings(ServiceSettings):
             request_bytes_max=self.payload_bytes_max,
             stream_in_flight_max=self.stream_in_flight_max,
             stream_unread_bytes_max=min(STREAM_UNREAD_BYTES_MAX, self.grpc.message_bytes_max),
+        )
+
+    def rest_limits(self) -> RestLimits:
+        """Bounds of clients that speak HTTP."""
+        return RestLimits(
+            bounds=self.http.bounds(),
+            body=MessageLimit(self.payload_bytes_max, MESSAGE_VARIABLE),
+            json_bytes_max=self.http.json_bytes_max,
+            held_bytes_max=self.http.held_bytes_max,
         )
 
     def discovery_settings(self) -> DiscoverySettings:

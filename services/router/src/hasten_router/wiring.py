@@ -1,17 +1,20 @@
 """Puts one router process together and takes it apart in order."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
+from typing import TYPE_CHECKING
+
+import grpc.aio
 
 from hasten_policy.router.machine import RouterMachine
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
-from hasten_router.front.server import Services, router_front
+from hasten_router.front.server import Services, inference_methods, router_front
 from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
@@ -34,6 +37,11 @@ from hasten_runtime.recording import recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
 from hasten_runtime.telling import Teller
 
+if TYPE_CHECKING:
+    from hasten_router.rest.server import RestServer
+
+Interceptors = Sequence[grpc.aio.ServerInterceptor]
+
 
 @dataclass(frozen=True, slots=True)
 class Router:
@@ -42,6 +50,7 @@ class Router:
     Attributes:
         shell: Owner of the machine.
         front: Where clients come in.
+        http: Where clients that speak HTTP come in; None when they are not wanted.
         roster: Links to workers.
         checkpoints: Memory over restarts.
         leaving: How it leaves.
@@ -53,6 +62,7 @@ class Router:
 
     shell: Shell
     front: FrontServer
+    http: "RestServer | None"
     roster: Roster
     checkpoints: CheckpointKeeper
     leaving: Leaving
@@ -110,7 +120,9 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         store = around.load_store(settings.redis_url) or MemoryLoadStore()
         mesh = MeshView(machine, around.clock, roster.states, strict=settings.strict_readiness)
         core = _Core(settings, around, shell, roster, mesh)
-        front = _front(core, door)
+        services, interceptors = _services(core, door), around.traces.server_interceptors()
+        front = _front(settings, services, interceptors)
+        http = _http(core, services, interceptors) if settings.http_address else None
         teller = Teller(
             store,
             Topic.DEMAND,
@@ -120,9 +132,10 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         yield Router(
             shell=shell,
             front=front,
+            http=http,
             roster=roster,
             checkpoints=_checkpoints(settings, store, machine),
-            leaving=_leaving(core, front),
+            leaving=_leaving(core, front, http),
             mesh=mesh,
             teller=teller,
             readiness=around.readiness,
@@ -138,10 +151,12 @@ def _checkpoints(
     )
 
 
-def _leaving(core: _Core, front: FrontServer) -> Leaving:
+def _leaving(core: _Core, front: FrontServer, http: "RestServer | None") -> Leaving:
     async def announce() -> None:
         core.around.readiness.leave()
         front.announce_leaving()
+        if http is not None:
+            http.announce_leaving()
 
     drain = core.settings.drain
     return Leaving(core.shell, announce, notice_s=drain.notice_s, patience_s=drain.patience_s)
@@ -162,7 +177,7 @@ def _link_opener(
     return open_link
 
 
-def _front(core: _Core, door: FrontDoor) -> FrontServer:
+def _services(core: _Core, door: FrontDoor) -> Services:
     settings = core.settings
     reader = RequestReader(
         door=core.shell,
@@ -171,17 +186,41 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
         hears_traces=core.around.traces.carries_context,
     )
     crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
+    return Services(
+        reader=reader,
+        door=door,
+        fanout=InferenceFanout(
+            crew, core.mesh, core.around.readiness, version=version("hasten-router")
+        ),
+        operator=RouterOperator(core.roster, core.mesh, core.shell),
+    )
+
+
+def _front(settings: RouterSettings, services: Services, interceptors: Interceptors) -> FrontServer:
     return router_front(
         settings.address,
-        Services(
-            reader=reader,
-            door=door,
-            fanout=InferenceFanout(
-                crew, core.mesh, core.around.readiness, version=version("hasten-router")
-            ),
-            operator=RouterOperator(core.roster, core.mesh, core.shell),
-        ),
+        services,
         settings.grpc.server_limits(MESSAGE_VARIABLE),
-        interceptors=core.around.traces.server_interceptors(),
+        interceptors=interceptors,
+        reuse_port=settings.shared_port,
+    )
+
+
+def _http(core: _Core, services: Services, interceptors: Interceptors) -> "RestServer":
+    # Its server takes a part of a start: only where it is wanted.
+    from hasten_router.rest.front import Shared, rest_front
+
+    shared = Shared(
+        services.reader,
+        inference_methods(services),
+        interceptors,
+        core.around.readiness,
+        core.around.registry,
+    )
+    settings = core.settings
+    return rest_front(
+        settings.http_address,
+        shared,
+        settings.rest_limits(),
         reuse_port=settings.shared_port,
     )

@@ -66,6 +66,16 @@ TasksPort = Annotated[
 Port = Annotated[
     int, typer.Option(min=0, max=65535, help="Clients reach the router at this port; 0 takes any.")
 ]
+HttpPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Clients that speak HTTP reach the router at this port; 0 takes any. [default: 1 "
+        "below --port]",
+        show_default=False,
+    ),
+]
 MetricsPort = Annotated[
     int,
     typer.Option(min=0, max=65535, help="The router serves its metrics at this port; 0 takes any."),
@@ -91,6 +101,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     schedulers: Schedulers = 1,
     tasks_port: TasksPort = None,
     port: Port = 8001,
+    http_port: HttpPort = None,
     metrics_port: MetricsPort = 8002,
     host: Host = "127.0.0.1",
     processes: Processes = 1,
@@ -108,7 +119,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     import asyncio
 
     from hasten_cli.local.models import models_folder
-    from hasten_cli.local.plan import UpOptions, tasks_port_of
+    from hasten_cli.local.plan import UpOptions, http_port_of, tasks_port_of
     from hasten_cli.local.record import record_folder
     from hasten_cli.local.up import up as run
     from hasten_cli.local.voice import voice
@@ -124,6 +135,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             tasks_port=tasks_port_of(port) if tasks_port is None else tasks_port,
             host=host,
             port=port,
+            http_port=http_port_of(port) if http_port is None else http_port,
             metrics_port=metrics_port,
             processes=processes,
             control=control.value,

@@ -14,6 +14,7 @@ SEVERAL: Final = ("worker", "scheduler")
 _ADDRESSES: Final = {
     "router": {
         "HASTEN_ROUTER_ADDRESS": "address",
+        "HASTEN_ROUTER_HTTP_ADDRESS": "http_address",
         "HASTEN_ROUTER_METRICS_ADDRESS": "metrics_address",
     },
     "scheduler": {"HASTEN_SCHEDULER_ADDRESS": "address"},
@@ -22,6 +23,8 @@ _ADDRESSES: Final = {
 
 TASKS_PORT_ABOVE: Final = 2
 """Between them lies the port of the router's metrics."""
+HTTP_PORT_BELOW: Final = 1
+"""As at Triton: 8000 where gRPC has 8001."""
 DRAIN_S: Final = 8.0
 """Longest wait for calls in flight when the mesh is stopped."""
 SERVICE_STOP_S: Final = 15.0
@@ -41,6 +44,7 @@ class UpOptions:
         tasks_port: The first scheduler's port; 0 for a free one.
         host: Interface that the router listens on.
         port: The router's port; 0 for a free one.
+        http_port: The router's port for HTTP; 0 for a free one.
         metrics_port: Port of the router's metrics; 0 for a free one.
         processes: Processes of the router.
         control: How the workers' model repository is controlled: poll, explicit or none.
@@ -54,6 +58,7 @@ class UpOptions:
     tasks_port: int = 8003
     host: str = "127.0.0.1"
     port: int = 8001
+    http_port: int = 8000
     metrics_port: int = 8002
     processes: int = 1
     control: str = "poll"
@@ -177,6 +182,11 @@ def tasks_port_of(port: int) -> int:
     return port + TASKS_PORT_ABOVE if port else 0
 
 
+def http_port_of(port: int) -> int:
+    """The port for HTTP of a router with this one, where nobody said another."""
+    return max(port - HTTP_PORT_BELOW, 0)
+
+
 def _scheduler_spec(options: UpOptions, place: Place, number: int) -> ServiceSpec:
     """The first is the one that clients know; the others take over when it is gone."""
     own = {
@@ -193,6 +203,7 @@ def _router_spec(options: UpOptions, place: Place) -> ServiceSpec:
     """The mesh's front door."""
     own = {
         "ADDRESS": host_port(options.host, options.port),
+        "HTTP_ADDRESS": host_port(options.host, options.http_port),
         "METRICS_ADDRESS": host_port(options.host, options.metrics_port),
         "PROCESSES": str(options.processes),
         # Nobody balances over this one router: it need not show that it is leaving.

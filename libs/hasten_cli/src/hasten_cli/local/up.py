@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import itertools
 import os
 import signal
 import time
@@ -41,14 +42,10 @@ async def up(options: UpOptions, voice: Voice) -> int:
         CommandError: It did not come up. Nothing is left running and no file is left.
     """
     begin_s = time.monotonic()
-    if options.port == options.metrics_port != 0:
-        raise CommandError(
-            f"--port and --metrics-port are both {options.port}",
-            next_step="give them different ports",
-            code=USAGE,
-        )
+    _check_ports(options)
     with (
         ports.claimed(options.host, options.port, option="--port"),
+        ports.claimed(options.host, options.http_port, option="--http-port"),
         ports.claimed(options.host, options.metrics_port, option="--metrics-port"),
         ports.claimed(options.host, options.tasks_port, option="--tasks-port"),
         RunFolder() as folder,
@@ -66,6 +63,22 @@ async def up(options: UpOptions, voice: Voice) -> int:
         voice.say(trouble.says)
     voice.say("stopped; nothing is left")
     return FAILED if any(trouble.failed for trouble in unrecorded) else 0
+
+
+def _check_ports(options: UpOptions) -> None:
+    """Raises CommandError where two of the router's ports are one."""
+    chosen = {
+        "--port": options.port,
+        "--http-port": options.http_port,
+        "--metrics-port": options.metrics_port,
+    }
+    for (one, port), (other, same) in itertools.combinations(chosen.items(), 2):
+        if port == same != 0:
+            raise CommandError(
+                f"{one} and {other} are both {port}",
+                next_step="give them different ports",
+                code=USAGE,
+            )
 
 
 async def _run(
@@ -97,6 +110,7 @@ async def _run(
         voice.ready(
             Summary(
                 address=mesh.address,
+                http=_reachable(str(router.facts.get("http_address") or "")),
                 metrics=_reachable(str(router.facts.get("metrics_address", ""))),
                 services=supervisor.services,
                 redis_url=endpoint.url,

@@ -25,6 +25,7 @@ class Summary:
 
     Attributes:
         address: The router's, as clients reach it.
+        http: The router's for clients that speak HTTP.
         metrics: Of the router's metrics.
         services: All services.
         redis_url: With its password.
@@ -35,6 +36,7 @@ class Summary:
     """
 
     address: str
+    http: str
     metrics: str
     services: Sequence[Service]
     redis_url: str
@@ -51,6 +53,7 @@ class Summary:
         many = [(kind, by_kind.pop(kind)) for kind in SEVERAL]
         return {
             "address": self.address,
+            "http": self.http,
             "metrics": self.metrics,
             **{f"{kind}s": [_facts(service) for service in services] for kind, services in many},
             **{kind: _facts(service) for kind, (service,) in by_kind.items()},
@@ -64,7 +67,8 @@ class Summary:
     def lines(self) -> list[str]:
         """For people."""
         lines = [
-            f"Hasten is up on {self.address}, metrics on http://{self.metrics}/metrics",
+            f"Hasten is up on {self.address} (gRPC) and http://{self.http}/v2 (HTTP)",
+            f"metrics: http://{self.metrics}/metrics",
             self.took,
             f"logs: {self.run_dir}/logs",
         ]

@@ -6,11 +6,13 @@ variable with the service's prefix, an unknown flag, a value out of range.
 
 from hasten_runtime.settings.base import CommaSeparated, ServiceSettings, SettingsGroup
 from hasten_runtime.settings.groups import (
+    MIB,
     ConnectionAge,
     DiscoverySettings,
     FrontSettings,
     GrpcSettings,
     HostPort,
+    HostPortOrNone,
     PendingMax,
     PendingSoft,
     PingTimeout,
@@ -25,6 +27,7 @@ from hasten_runtime.settings.policy import (
 )
 
 __all__ = [
+    "MIB",
     "BundleName",
     "CommaSeparated",
     "ConnectionAge",
@@ -32,6 +35,7 @@ __all__ = [
     "FrontSettings",
     "GrpcSettings",
     "HostPort",
+    "HostPortOrNone",
     "PendingMax",
     "PendingSoft",
     "PingTimeout",

@@ -23,6 +23,8 @@ def _host_port(value: str) -> str:
 
 HostPort = Annotated[str, AfterValidator(_host_port)]
 """An address to listen at or to call."""
+HostPortOrNone = Annotated[str, AfterValidator(lambda value: _host_port(value) if value else value)]
+"""The same, or "" for none."""
 
 
 PendingSoft = Annotated[

@@ -48,7 +48,7 @@ def router_front(
     """Clients of a router come in here. Implements FrontServer."""
     return GrpcFront(
         address,
-        _inference_methods(services),
+        inference_methods(services),
         OwnService(ROUTER_SERVICE, partial(add_RouterServiceServicer_to_server, services.operator)),
         limits,
         variable="HASTEN_ROUTER_ADDRESS",
@@ -57,7 +57,8 @@ def router_front(
     )
 
 
-def _inference_methods(services: Services) -> dict[str, Method | Callable[..., Any]]:
+def inference_methods(services: Services) -> dict[str, Method | Callable[..., Any]]:
+    """RPC of the inference service to its method."""
     reader = services.reader
 
     async def model_infer(request: bytes, context: Context) -> bytes:

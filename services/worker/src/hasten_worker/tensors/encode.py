@@ -8,6 +8,7 @@ from hasten.inference.v2.inference_pb2 import InferParameter, ModelInferRequest,
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_runtime.message_limit import too_large
+from hasten_runtime.protocol_names import REGION
 from hasten_worker.model import Array, Model, TensorSpec
 from hasten_worker.tensors.classification import top_classes
 from hasten_worker.tensors.datatypes import BYTES, DATATYPES, Datatype
@@ -185,7 +186,7 @@ def _to_shared_memory(tensor: OutputTensor, piece: RegionRef, raw: bytes, region
             output=tensor.name,
         )
     regions.write(piece, raw)
-    tensor.parameters["shared_memory_region"].string_param = piece.name
+    tensor.parameters[REGION].string_param = piece.name
     tensor.parameters["shared_memory_byte_size"].int64_param = len(raw)
     if piece.offset:
         tensor.parameters["shared_memory_offset"].int64_param = piece.offset

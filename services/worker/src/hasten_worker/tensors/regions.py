@@ -7,6 +7,7 @@ from typing import Protocol
 from hasten.inference.v2.inference_pb2 import InferParameter
 from hasten_policy.reasons import Reason
 from hasten_policy.short import short
+from hasten_runtime.protocol_names import REGION
 from hasten_worker.tensors.refusals import refuse
 
 
@@ -69,14 +70,14 @@ def region_ref(tensor: str, parameters: Mapping[str, InferParameter]) -> RegionR
     """
     if not any(key.startswith("shared_memory_") for key in parameters):
         return None
-    named = parameters.get("shared_memory_region")
+    named = parameters.get(REGION)
     if named is None or named.WhichOneof("parameter_choice") != "string_param":
-        _refuse(tensor, "shared_memory_region", "a string")
+        _refuse(tensor, REGION, "a string")
     size_bytes = _whole_number(tensor, parameters, "shared_memory_byte_size")
     if size_bytes is None:
         _refuse(tensor, "shared_memory_byte_size", "an int64")
     offset = _whole_number(tensor, parameters, "shared_memory_offset") or 0
-    return RegionRef(parameters["shared_memory_region"].string_param, offset, size_bytes or 0)
+    return RegionRef(parameters[REGION].string_param, offset, size_bytes or 0)
 
 
 def _whole_number(tensor: str, parameters: Mapping[str, InferParameter], key: str) -> int | None:

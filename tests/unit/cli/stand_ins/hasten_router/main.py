@@ -36,6 +36,7 @@ def main() -> None:
         "event": "ready",
         "pid": os.getpid(),
         "address": f"{host}:{port}",
+        "http_address": os.environ["HASTEN_ROUTER_HTTP_ADDRESS"],
         "metrics_address": os.environ["HASTEN_ROUTER_METRICS_ADDRESS"],
     }
     sys.stdout.write(json.dumps(facts) + "\n")

@@ -1,0 +1,1 @@
+"""Where clients come in over HTTP: the same calls as REST, JSON and binary tensors."""
