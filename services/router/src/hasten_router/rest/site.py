@@ -123,7 +123,8 @@ class Site:
         async def read() -> bytes:
             nonlocal wishes
             try:
-                body = await self._body(request, lease, deadline_s)
+                only_json = JSON_LENGTH_HEADER not in request.headers
+                body = await self._body(request, lease, deadline_s, only_json=only_json)
                 target = Target(
                     model, route.fields.get("model_version", ""), *_said_in_headers(request)
                 )
@@ -160,8 +161,7 @@ class Site:
         deadline_s = self._deadline_s(request)
         body = b""
         if request.method == "POST":
-            body = await self._body(request, lease, deadline_s)
-            inferring.check_json_bytes("a body", len(body), self._parts.json_bytes_max)
+            body = await self._body(request, lease, deadline_s, only_json=True)
         message = messages.request_message(route.rpc, route.fields, reading.document(body))
 
         async def read() -> bytes:
@@ -199,13 +199,19 @@ class Site:
         return InProcessContext(metadata, deadline_s, self._parts.clock.now_s, read)
 
     async def _body(
-        self, request: web.BaseRequest, lease: Lease, deadline_s: float | None
+        self,
+        request: web.BaseRequest,
+        lease: Lease,
+        deadline_s: float | None,
+        *,
+        only_json: bool,
     ) -> bytes:
         encoding = request.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ENCODINGS:
             raise reading.invalid("Content-Encoding", f"must be one of {', '.join(ENCODINGS)}")
         bodies = self._parts.bodies
-        bodies.check(request.content_length)
+        check = self._check_json if only_json else bodies.check
+        check(request.content_length or 0)
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(CONTINUE)
             request.writer.output_size = 0  # The response itself has not begun.
@@ -213,7 +219,11 @@ class Site:
         if deadline_s is not None:
             left_s = deadline_s - self._parts.clock.now_s()
             until_s = asyncio.get_running_loop().time() + left_s
-        return await bodies.read(request.content, lease, until_s)
+        return await bodies.read(request.content, lease, until_s, check)
+
+    def _check_json(self, size: int) -> None:
+        self._parts.bodies.check(size)
+        inferring.check_json_bytes("a body of JSON", size, self._parts.json_bytes_max)
 
     def _deadline_s(self, request: web.BaseRequest) -> float | None:
         """On the router's clock. Raises MeshError INVALID_DEADLINE."""
