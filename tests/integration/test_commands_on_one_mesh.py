@@ -71,6 +71,18 @@ def test_the_hop_is_measured_for_every_variant(run: Run) -> None:
     assert (found["wake_us"] is None) == (len(os.sched_getaffinity(0)) == 1)
 
 
+def test_http_is_compared_with_grpc(run: Run) -> None:
+    found = run("loadtest.http_rate", "--rounds", "1", "--seconds", "0.1", "--json")
+    assert [(row["payload"], row["way"]) for row in found] == [
+        ("tiny", "grpc"),
+        ("tiny", "binary"),
+        ("tiny", "json"),
+        ("600kB", "grpc"),
+        ("600kB", "binary"),
+    ]
+    assert all(row["per_s"] > 0 for row in found)
+
+
 def test_two_trees_are_put_side_by_side(run: Run, one_mesh: OneMesh, tmp_path: Path) -> None:
     other = tmp_path / ".venv" / "bin" / "python"
     other.parent.mkdir(parents=True)

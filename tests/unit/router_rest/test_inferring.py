@@ -12,7 +12,7 @@ from hasten_policy.reasons import Reason
 from hasten_router.rest.inferring import Target, Wishes, answer_body, request_bytes
 from hasten_runtime.errors import MeshError
 
-LIMIT = 10_000
+LIMIT = 300_000
 X = {"name": "X", "datatype": "UINT8", "shape": [2], "data": [1, 2]}
 
 
@@ -39,6 +39,7 @@ def with_input(**changes: Any) -> dict[str, Any]:
         (b"[]", "body must be a JSON object, not a list"),
         (b"[" * 9000, "body must be JSON: it is nested too deep"),
         (b'{"id": ' + b"9" * 6000 + b"}", "body must be JSON"),
+        (b'{"x":[' + b"[]," * 70_000 + b"[]]}", "body must have at most 65536 lists and objects"),
         ({"id": 7}, "id must be a string, not a number"),
         ({"id": "\ud800"}, "id must be text without half of a surrogate pair"),
         ({"inputs": {}}, "inputs must be a list, not an object"),
@@ -135,9 +136,9 @@ def test_an_answer_in_shared_memory_carries_nothing() -> None:
     output = answer.outputs.add(name="X", datatype="UINT8", shape=[2])
     output.parameters["shared_memory_region"].string_param = "r"
     made = answer_body(answer.SerializeToString(), Wishes(binary=True), LIMIT)
-    (said,) = json.loads(made.body)["outputs"]
+    (said,) = json.loads(b"".join(made.json))["outputs"]
     assert "data" not in said
-    assert made.json_bytes is None
+    assert made.raws == []
 
 
 def test_an_answer_that_cannot_be_read_is_our_fault() -> None:
@@ -146,6 +147,34 @@ def test_an_answer_that_cannot_be_read_is_our_fault() -> None:
         with pytest.raises(MeshError) as raised:
             answer_body(odd, Wishes(), LIMIT)
         assert raised.value.refusal.reason is Reason.INTERNAL
+
+
+@pytest.mark.parametrize("count", [0, 1, 2047, 2048, 2049, 5000])
+def test_json_that_is_written_in_pieces_is_whole(count: int) -> None:
+    answer = pb.ModelInferResponse(model_name="m", model_version="1", id="ä")
+    for name in ("X", "Y"):
+        answer.outputs.add(name=name, datatype="UINT8", shape=[count])
+        answer.raw_output_contents.append(bytes(n % 256 for n in range(count)))
+    made = answer_body(answer.SerializeToString(), Wishes(named={"Y": True}), LIMIT)
+    pieces = list(made.json)
+    said = json.loads(b"".join(pieces))
+    assert (said["id"], said["model_version"]) == ("ä", "1")
+    assert said["outputs"] == [
+        {
+            "name": "X",
+            "datatype": "UINT8",
+            "shape": [count],
+            "data": [n % 256 for n in range(count)],
+        },
+        {
+            "name": "Y",
+            "datatype": "UINT8",
+            "shape": [count],
+            "parameters": {"binary_data_size": count},
+        },
+    ]
+    assert max(map(len, pieces)) < 5 * 2048
+    assert made.raws == [bytes(n % 256 for n in range(count))]
 
 
 ANYTHING = st.recursive(

@@ -100,11 +100,11 @@ class HttpSettings(SettingsGroup):
         description="A body must come, beyond patience_s, with so many bytes a second.",
     )
     json_bytes_max: int = Field(
-        default=8 * MIB,
+        default=2 * MIB,
         ge=1024,
         le=1024 * MIB,
         description="The JSON of a request may have so many bytes, and an output that is to become"
-        " JSON too. Binary data beside it is not counted. JSON of 8 MiB keeps the router busy for"
+        " JSON too. Binary data beside it is not counted. JSON of 2 MiB keeps the router busy for"
         " a tenth of a second.",
     )
     held_bytes_max: int = Field(

@@ -1,6 +1,7 @@
 """Reads what clients send, within bounds of bytes and time."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -84,18 +85,25 @@ class BodyReader:
         self._variable = variable
         self._pace = pace
 
-    def check(self, announced: int | None) -> None:
-        """Raises MeshError for a body that says it is too large."""
-        if announced is not None and announced > self._bytes_max:
-            raise MeshError(too_large("a body", announced, self._bytes_max, self._variable))
+    def check(self, size: int) -> None:
+        """Raises MeshError MESSAGE_TOO_LARGE for a body of so many bytes, if it is too large."""
+        if size > self._bytes_max:
+            raise MeshError(too_large("a body", size, self._bytes_max, self._variable))
 
-    async def read(self, content: StreamReader, lease: Lease, deadline_s: float | None) -> bytes:
+    async def read(
+        self,
+        content: StreamReader,
+        lease: Lease,
+        deadline_s: float | None,
+        check: Callable[[int], None],
+    ) -> bytes:
         """The body, unpacked where it was packed.
 
         Args:
             content: Where it comes from.
             lease: Holds its bytes.
             deadline_s: The caller's, on the loop's clock; None for none.
+            check: Raises for a body of so many bytes, if it is too large.
 
         Raises:
             MeshError: It is too large, too slow, broken, or there is no room for it.
@@ -115,8 +123,7 @@ class BodyReader:
             if not piece:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             size += len(piece)
-            if size > self._bytes_max:
-                raise MeshError(too_large("a body", size, self._bytes_max, self._variable))
+            check(size)
             lease.take(len(piece))
             pieces.append(piece)
 

@@ -5,7 +5,7 @@ What comes out for the router has every tensor raw, whichever way it came.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -26,6 +26,7 @@ from hasten_runtime.protocol_names import (
 
 _RAW_KEY: Final = fields.key(pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER)
 _UNREADABLE: Final = Refusal(Reason.INTERNAL, "a worker's answer cannot be read", started=True)
+VALUES_A_PIECE: Final = 2048
 JSON_SETTING: Final = "http.json_bytes_max"
 JSON_VARIABLE: Final = "HASTEN_ROUTER_HTTP__JSON_BYTES_MAX"
 
@@ -66,12 +67,12 @@ class Answer(NamedTuple):
     """The body of a response.
 
     Attributes:
-        body: All of it.
-        json_bytes: Bytes of JSON in front of binary data; None when there is nothing else.
+        json: Pieces of JSON, made one by one: a large output takes a millisecond or two a piece.
+        raws: Binary data behind it.
     """
 
-    body: bytes
-    json_bytes: int | None
+    json: Iterator[bytes]
+    raws: list[bytes]
 
 
 def request_bytes(body: bytes, target: Target, json_bytes_max: int) -> tuple[bytes, Wishes]:
@@ -208,7 +209,7 @@ def answer_body(answer: bytes, wishes: Wishes, json_bytes_max: int) -> Answer:
     if message.parameters:
         said["parameters"] = _parameters(message.parameters)
     raws: list[bytes] = []
-    outputs = said["outputs"] = []
+    outputs: list[tuple[Document, Sequence[Any] | None]] = []
     for tensor, raw in zip(message.outputs, message.raw_output_contents, strict=True):
         output: Document = {
             "name": tensor.name,
@@ -216,18 +217,42 @@ def answer_body(answer: bytes, wishes: Wishes, json_bytes_max: int) -> Answer:
             "shape": list(tensor.shape),
         }
         parameters = _parameters(tensor.parameters)
+        data: Sequence[Any] | None = None
         if REGION not in parameters:
             if wishes.behind(tensor.name):
                 parameters[BINARY_SIZE] = len(raw)
                 raws.append(raw)
             else:
                 check_json_bytes(f"output {tensor.name} for JSON", len(raw), json_bytes_max)
-                output["data"] = tensors.unpacked(f"output {tensor.name}", tensor.datatype, raw)
+                data = tensors.unpacked(f"output {tensor.name}", tensor.datatype, raw)
         if parameters:
             output["parameters"] = parameters
-        outputs.append(output)
-    head = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
-    return Answer(b"".join((head, *raws)), len(head)) if raws else Answer(head, None)
+        outputs.append((output, data))
+    return Answer(_written(said, outputs), raws)
+
+
+def _written(
+    said: Document, outputs: Sequence[tuple[Document, Sequence[Any] | None]]
+) -> Iterator[bytes]:
+    """The JSON, in pieces that each take little time."""
+    yield _text(said)[:-1] + b',"outputs":['
+    comma = b""
+    for output, data in outputs:
+        text = comma + _text(output)
+        comma = b","
+        if data is None:
+            yield text
+            continue
+        text = text[:-1] + b',"data":['
+        for at in range(0, len(data), VALUES_A_PIECE):
+            yield text + _text(data[at : at + VALUES_A_PIECE])[1:-1]
+            text = b","
+        yield b"]}" if data else text + b"]}"
+    yield b"]}"
+
+
+def _text(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _parameters(given: Mapping[str, pb.InferParameter]) -> Document:

@@ -13,6 +13,9 @@ INT64_MAX: Final = 2**63 - 1
 UINT64_MAX: Final = 2**64 - 1
 INT64_MIN: Final = -(2**63)
 
+NESTED_MAX: Final = 65_536
+"""Lists and objects of a document: they cost the most time and memory for their bytes."""
+
 Document = dict[str, Any]
 """A JSON object."""
 
@@ -25,6 +28,10 @@ def document(text: bytes) -> Document:
     """
     if not text.strip():
         return {}
+    nested = text.count(b"[") + text.count(b"{")
+    if nested > NESTED_MAX:
+        sentence = f"must have at most {NESTED_MAX} lists and objects, not {nested}: send data flat"
+        raise invalid("body", sentence)
     try:
         found = json.loads(text.decode())
     except UnicodeDecodeError as error:

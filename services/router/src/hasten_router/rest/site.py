@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -41,6 +41,7 @@ COMPRESS_BYTES_MIN: Final = 1024
 COMPRESS_APART_BYTES: Final = 16 * 1024
 """Larger ones are compressed on a thread."""
 ENCODINGS: Final = ("identity", "gzip", "deflate")
+PIECES_A_TURN: Final = 4
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 Read = Callable[[], Awaitable[bytes]]
 _YES: Final = {"ServerLive": "live", "ServerReady": "ready", "ModelReady": "ready"}
@@ -122,7 +123,8 @@ class Site:
         async def read() -> bytes:
             nonlocal wishes
             try:
-                body = await self._body(request, lease, deadline_s)
+                only_json = JSON_LENGTH_HEADER not in request.headers
+                body = await self._body(request, lease, deadline_s, only_json=only_json)
                 target = Target(
                     model, route.fields.get("model_version", ""), *_said_in_headers(request)
                 )
@@ -136,18 +138,21 @@ class Site:
         answer = await self._parts.calls.call(route.rpc, b"", context)
         lease.take(len(answer))
         made = inferring.answer_body(answer, wishes, self._parts.json_bytes_max)
-        binary = made.json_bytes is not None
+        text = await _joined(made.json)
+        lease.take(len(text))
+        binary = bool(made.raws)
+        body = b"".join((text, *made.raws)) if binary else text
         response = web.Response(
-            body=made.body,
+            body=body,
             content_type="application/octet-stream" if binary else "application/json",
             zlib_executor_size=COMPRESS_APART_BYTES,
         )
         if binary:
-            response.headers[JSON_LENGTH_HEADER] = str(made.json_bytes)
+            response.headers[JSON_LENGTH_HEADER] = str(len(text))
         for name, value in context.trailing:
             if name == TIMING_TRAILER and isinstance(value, bytes):
                 response.headers["Server-Timing"] = server_timing(value)
-        _compress(request, response, len(made.body))
+        _compress(request, response, len(body))
         return response
 
     async def _other(
@@ -156,8 +161,7 @@ class Site:
         deadline_s = self._deadline_s(request)
         body = b""
         if request.method == "POST":
-            body = await self._body(request, lease, deadline_s)
-            inferring.check_json_bytes("a body", len(body), self._parts.json_bytes_max)
+            body = await self._body(request, lease, deadline_s, only_json=True)
         message = messages.request_message(route.rpc, route.fields, reading.document(body))
 
         async def read() -> bytes:
@@ -195,13 +199,19 @@ class Site:
         return InProcessContext(metadata, deadline_s, self._parts.clock.now_s, read)
 
     async def _body(
-        self, request: web.BaseRequest, lease: Lease, deadline_s: float | None
+        self,
+        request: web.BaseRequest,
+        lease: Lease,
+        deadline_s: float | None,
+        *,
+        only_json: bool,
     ) -> bytes:
         encoding = request.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ENCODINGS:
             raise reading.invalid("Content-Encoding", f"must be one of {', '.join(ENCODINGS)}")
         bodies = self._parts.bodies
-        bodies.check(request.content_length)
+        check = self._check_json if only_json else bodies.check
+        check(request.content_length or 0)
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(CONTINUE)
             request.writer.output_size = 0  # The response itself has not begun.
@@ -209,7 +219,11 @@ class Site:
         if deadline_s is not None:
             left_s = deadline_s - self._parts.clock.now_s()
             until_s = asyncio.get_running_loop().time() + left_s
-        return await bodies.read(request.content, lease, until_s)
+        return await bodies.read(request.content, lease, until_s, check)
+
+    def _check_json(self, size: int) -> None:
+        self._parts.bodies.check(size)
+        inferring.check_json_bytes("a body of JSON", size, self._parts.json_bytes_max)
 
     def _deadline_s(self, request: web.BaseRequest) -> float | None:
         """On the router's clock. Raises MeshError INVALID_DEADLINE."""
@@ -248,6 +262,16 @@ def _number(header: str, text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < len(str(reading.INT64_MAX)):
         return int(text)
     raise reading.invalid(f"header {header}", f"must be a whole number, not {short(text, 20)!r}")
+
+
+async def _joined(pieces: Iterator[bytes]) -> bytes:
+    """All of them; whoever else has something to do gets a turn now and then."""
+    made: list[bytes] = []
+    for piece in pieces:
+        made.append(piece)
+        if len(made) % PIECES_A_TURN == 0:
+            await asyncio.sleep(0)
+    return b"".join(made)
 
 
 def server_timing(timing: bytes) -> str:
