@@ -146,7 +146,9 @@ async def test_a_task_whose_acceptance_was_never_heard_of_is_there_once(
             with pytest.raises(StoreUnavailable):
                 await queue.enqueue([new_task(number)], UNLIMITED)
             await proxy.set_mode(Mode.PASS)
-            assert await queue.enqueue([new_task(number)], UNLIMITED) == [Outcome.SAME]
+            # A busy server may come to the repeat first, and then to what it is a repeat of.
+            (again,) = await queue.enqueue([new_task(number)], UNLIMITED)
+            assert again in {Outcome.SAME, Outcome.ACCEPTED}
         assert (await queue.stats()).states == {State.WAITING: 20}
         assert len(await shard.waiting()) == 20
         await queue.close()
