@@ -1,6 +1,8 @@
 """Fixtures for all tests: real servers and checks for what a test leaves behind."""
 
 import asyncio
+import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +25,14 @@ settings.register_profile("hasten", PATIENT, derandomize=True)
 settings.register_profile("explore", PATIENT, max_examples=1000)
 settings.register_profile("fresh", PATIENT, print_blob=True)
 settings.load_profile("hasten")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of this run share what they found out about the same models, and nothing else."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="hasten-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["HASTEN_WORKER_EXAMINATIONS_DIR"] = folder.name
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,5 +1,6 @@
 """Settings of the worker."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -126,6 +127,12 @@ class WorkerSettings(ServiceSettings):
     )
     models_dir: Path = Field(
         description="The worker serves the models of this folder, its model repository."
+    )
+    examinations_dir: str = Field(
+        default="auto",
+        description="The worker keeps in this folder what examinations of models found out, so "
+        "that the next start need not examine the same files again. auto stands for "
+        "hasten/examinations in the user's folder of caches; an empty text keeps nothing.",
     )
     model_control: Literal["none", "poll", "explicit"] = Field(
         default="none",
@@ -283,7 +290,17 @@ class WorkerSettings(ServiceSettings):
             load_models=self.load_models,
             lanes=self.lane_count(),
             cores=self.cores,
+            examinations_dir=self.examinations(),
         )
+
+    def examinations(self) -> Path | None:
+        """Where examinations are kept; None for nowhere."""
+        if self.examinations_dir != "auto":
+            return Path(self.examinations_dir) if self.examinations_dir else None
+        caches = os.environ.get("XDG_CACHE_HOME")
+        with contextlib.suppress(RuntimeError):  # A user without a home.
+            return Path(caches or Path.home() / ".cache") / "hasten" / "examinations"
+        return None
 
     def front_policy(self) -> FrontPolicy:
         """For the gate in front of admission."""

@@ -80,6 +80,8 @@ class StoreSettings:
         retry_s: Wait before a load that failed for a passing reason is tried again.
         snapshot_dir: Where private copies live while a model loads; the system's temporary
             folder when None.
+        examinations_dir: Where what examinations found out is kept over restarts; None keeps it
+            nowhere.
         providers: What may run models, of tensorrt, cuda and cpu; taken where present.
         files: Limits on files.
         trial: Limits on the child process.
@@ -98,6 +100,7 @@ class StoreSettings:
     unload_wait_s: float = 60.0
     retry_s: float = 60.0
     snapshot_dir: Path | None = None
+    examinations_dir: Path | None = None
     providers: tuple[str, ...] = ("tensorrt", "cuda", "cpu")
     files: FileLimits = FileLimits()
     trial: TrialLimits = TrialLimits()

@@ -47,6 +47,7 @@ from hasten_worker.engine.trial import samples
 from hasten_worker.engine.trial.client import Trial
 from hasten_worker.engine.trial.free_sizes import frames
 from hasten_worker.engine.trial.generated import Generator
+from hasten_worker.engine.trial.kept import Kept
 from hasten_worker.engine.trial.task import Task
 from hasten_worker.model import Array, Model
 
@@ -105,7 +106,8 @@ class Loader:
         self._clock = clock
         self._planner = Planner(settings)
         self._stop = threading.Event()
-        self._trial = Trial(settings.trial)
+        self._kept = Kept(settings.examinations_dir)
+        self._trial = Trial(settings.trial, self._kept)
         self._opening: ort.SessionOptions | None = None
         self._lock = threading.Lock()
 
@@ -117,7 +119,7 @@ class Loader:
     def rest(self) -> None:
         """Ends the trial process; the next load starts a new one."""
         with self._lock:
-            trial, self._trial = self._trial, Trial(self._settings.trial)
+            trial, self._trial = self._trial, Trial(self._settings.trial, self._kept)
         trial.close()
 
     def stop(self) -> None:

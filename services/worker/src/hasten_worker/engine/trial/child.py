@@ -1,10 +1,10 @@
 """The child process that touches model files first: `python -m hasten_worker.engine.trial.child`.
 
-It reads one task (JSON) per line and answers each with one line of JSON: `facts`, or `refused`
-with a sentence. Each task is examined in a process of its own, forked when the libraries are
-already imported, under limits on memory and time. Whatever a file does there, a crash, a hang
-or a flood of memory, ends as a refusal here, or as a note on a model that had run before, and
-never reaches the worker.
+It reads one task (JSON) per line and answers each with one line of JSON: `facts`, `whole` when the
+examination came to its end, or `refused` with a sentence. Each task is examined in a process of its
+own, forked when the libraries are already imported, under limits on memory and time. Whatever a
+file does there, a crash, a hang or a flood of memory, ends as a refusal here, or as a note on a
+model that had run before, and never reaches the worker.
 """
 
 import ctypes
@@ -102,10 +102,10 @@ def _answer(
     if not end:
         end = _death(stage, timed_out=timed_out, status=status, timeout_s=timeout_s)
     if facts is None or "refused" not in end:
-        return end if facts is None else {"facts": facts}
+        return end if facts is None else {"facts": facts, "whole": True}
     # It had run by then: what went wrong later is a thing to know, and no reason to refuse.
     facts["notes"] = [*facts["notes"], f"the examination ended early: {end['refused']}"]
-    return {"facts": facts}
+    return {"facts": facts, "whole": False}
 
 
 def _death(stage: str, *, timed_out: bool, status: int, timeout_s: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
 from hasten_worker.engine.settings import TrialLimits, cores_available
+from hasten_worker.engine.trial.kept import Kept
 from hasten_worker.engine.trial.task import Task
 
 GRACE_S: Final = 15.0
@@ -25,18 +26,26 @@ class Trial:
 
     One task at a time; `close` may be called from any thread, and ends a task that is under
     way with a refusal.
+
+    Args:
+        limits: Of the child process.
+        kept: What was found before.
     """
 
-    def __init__(self, limits: TrialLimits) -> None:
+    def __init__(self, limits: TrialLimits, kept: Kept | None = None) -> None:
         self._limits = limits
+        self._kept = kept or Kept(None)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._asking = threading.Lock()
         self._shut = False
 
     def start(self) -> None:
-        """Starts the process ahead of its first task, so that it imports meanwhile."""
-        self._running()
+        """Starts the process ahead of its first task, so that it imports meanwhile, unless it may
+        not be needed.
+        """
+        if not self._kept.any():
+            self._running()
 
     def examine(self, task: Task) -> ModelFacts:
         """Has the task examined. Blocks.
@@ -44,6 +53,19 @@ class Trial:
         Raises:
             ModelRefused: The model is not to be used, or the examination could not be done.
         """
+        key = self._kept.key(task)
+        known = self._kept.find(key)
+        if known is not None:
+            return known
+        answer = self._answer(task)
+        if "refused" in answer:
+            raise ModelRefused(answer["refused"], passing=bool(answer.get("passing")))
+        facts = ModelFacts.from_json(answer["facts"])
+        if answer["whole"]:
+            self._kept.keep(key, facts)
+        return facts
+
+    def _answer(self, task: Task) -> dict[str, Any]:
         request = {
             "task": task.to_json(),
             "timeout_s": self._limits.timeout_s,
@@ -58,9 +80,7 @@ class Trial:
         if answer is None:
             why = GIVEN_UP if self._shut else "the process that tries models ended"
             raise ModelRefused(why, passing=True)
-        if "refused" in answer:
-            raise ModelRefused(answer["refused"], passing=bool(answer.get("passing")))
-        return ModelFacts.from_json(answer["facts"])
+        return answer
 
     def close(self) -> None:
         """Ends the process; later tasks are refused."""
