@@ -40,16 +40,21 @@ class Executed:
 
 
 async def executed_of(address: str, model: str) -> Executed:
-    """Asks for the cumulative statistics of `model`."""
-    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-        ask: Infer = channel.unary_unary(STATISTICS)
-        question = inference_pb2.ModelStatisticsRequest(name=model).SerializeToString()
-        reply = await _patiently(ask, question)
-    stats = inference_pb2.ModelStatisticsResponse.FromString(reply).model_stats
+    """Asks what was run of `model`."""
+    stats = await statistics_of(address, model)
     return Executed(
         rows=sum(entry.inference_count for entry in stats),
         batches=sum(entry.execution_count for entry in stats),
     )
+
+
+async def statistics_of(address: str, model: str) -> list[inference_pb2.ModelStatistics]:
+    """Asks for the cumulative statistics of `model`, version by version."""
+    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        ask: Infer = channel.unary_unary(STATISTICS)
+        question = inference_pb2.ModelStatisticsRequest(name=model).SerializeToString()
+        reply = await _patiently(ask, question)
+    return list(inference_pb2.ModelStatisticsResponse.FromString(reply).model_stats)
 
 
 async def _patiently(ask: Infer, question: bytes) -> bytes:

@@ -175,3 +175,50 @@ async def test_nothing_is_lost_when_redis_is_restarted_and_callers_are_told_at_o
     # It goes on by itself.
     later = await patient.submit("echo", INPUT)
     assert (await patient.wait(later.request_id, deadline_s=WAIT_S)).state == "done"
+
+
+async def test_an_owner_that_stood_still_beyond_its_lease_does_no_harm_when_it_goes_on(
+    mesh: Mesh, clients: AsyncExitStack
+) -> None:
+    mesh.worker("w1")
+    both = {name: mesh.scheduler(name, queue__lease_s="1") for name in ("s1", "s2")}
+    asked = {name: await opened(clients, service) for name, service in both.items()}
+    ids = await submit(asked["s1"], 15)
+    stopped = await eventually(lambda: owner(asked["s1"]))
+    await eventually(lambda: runs(asked[stopped]))
+    (other,) = both.keys() - {stopped}
+    both[stopped].process.pause()
+
+    async def taken() -> bool:
+        return await owner(asked[other]) == other
+
+    await eventually(taken)
+    # What it had under way comes back to it now, and what it tells the store of that is too late.
+    both[stopped].process.resume()
+    tasks = await all_done(asked[other], ids)
+    assert {task.attempts for task in tasks} == {0}
+    again = await all_done(asked[stopped], ids)
+    assert [task.runs for task in again] == [task.runs for task in tasks], (
+        "nothing ran after its end"
+    )
+
+
+async def test_callers_are_refused_while_redis_is_frozen_and_nothing_is_lost(
+    mesh: Mesh, clients: AsyncExitStack
+) -> None:
+    mesh.worker("w1")
+    scheduler = mesh.scheduler("s1")
+    patient = await opened(clients, scheduler)
+    ids = await submit(patient, 5)
+    mesh.redis.pause()
+    hasty = await clients.enter_async_context(
+        AsyncTaskClient(scheduler.address, retry=RetryPolicy(attempts_max=1))
+    )
+    for _ in range(3):
+        with pytest.raises(Unavailable) as caught:
+            await hasty.submit("echo", INPUT, request_id="mine")
+        assert caught.value.reason == "STORE_UNAVAILABLE"
+    mesh.redis.resume()
+    assert len(await all_done(patient, ids)) == 5
+    submitted = await patient.submit("echo", INPUT, request_id="mine")
+    assert [task.state for task in await all_done(patient, [submitted.request_id])] == ["done"]

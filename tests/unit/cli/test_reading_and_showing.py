@@ -226,3 +226,13 @@ def test_news_that_the_disk_refuses_do_not_end_the_mesh() -> None:
 
     with contextlib.redirect_stdout(Full()):
         PlainVoice().say("worker-1 is back")
+
+
+def test_who_submits_is_shown_how_to_submit() -> None:
+    with pytest.raises(CommandError) as caught:
+        read_inputs(["y=1"], model(tensor()), address="localhost:8003", verb="submit")
+    assert (caught.value.next_step or "").startswith("hasten submit ")
+    assert "--address" not in (caught.value.next_step or "")
+    with pytest.raises(CommandError) as caught:
+        read_inputs([], model(tensor()), address="elsewhere:8003", verb="submit")
+    assert "--address elsewhere:8003" in (caught.value.next_step or "")

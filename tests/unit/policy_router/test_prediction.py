@@ -194,3 +194,9 @@ def test_a_call_that_was_shed_as_another_run_overran_teaches_theta_nothing() -> 
     made.tell(AttemptRefused(1, "w", made.load("w"), refusal))
     assert theta.values == before
     assert refusals([]) == {}
+
+
+def test_what_goes_after_every_call_keeps_no_call_waiting() -> None:
+    made = router("w")
+    made.report("w", depth=9, waiting=8, backlog_s=0.031, residual_s=0.011, backlog_guests_s=0.02)
+    assert finish_s(made, "w") == pytest.approx(0.011 + 0.011)

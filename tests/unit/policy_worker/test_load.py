@@ -4,6 +4,7 @@ from math import inf
 
 import pytest
 
+from hasten_policy.batching import BatchingPolicy
 from hasten_policy.worker.events import (
     BatchEnded,
     CallCancelled,
@@ -271,3 +272,31 @@ def test_what_is_of_the_lowest_class_is_told_apart() -> None:
     pretended.send(CallCancelled(2))
     load = load_of(pretended.machine, 1, now_s=pretended.now_s)
     assert (load.waiting, load.waiting_batch) == (3, 2)
+
+
+def test_what_whatever_has_a_deadline_goes_before_is_told_apart() -> None:
+    pretended = worker(model("m"), model("n"))
+    pretended.send(LinkOpened(1))
+    pretended.send(call(1, 50.0))
+    assert load_of(pretended.machine).backlog_guests_s == 0.0
+    for call_id in range(2, 6):
+        pretended.send(call(call_id, priority=3, model_key="n/1"))
+    load = load_of(pretended.machine)
+    assert load.backlog_guests_s == pytest.approx(0.014)
+    assert load.backlog_s == pytest.approx(0.011 + 0.014)
+    pretended.send(call(6, 50.0, priority=3, model_key="n/1"))
+    load = load_of(pretended.machine)
+    assert load.backlog_s == pytest.approx(0.011 + 0.015, rel=1e-4)
+    assert load.backlog_guests_s == pytest.approx(0.004, rel=1e-4), "they join a batch"
+    for call_id in range(2, 6):
+        pretended.send(CallCancelled(call_id))
+    assert load_of(pretended.machine).backlog_guests_s == 0.0
+
+
+def test_where_the_first_to_come_go_first_nobody_stands_back() -> None:
+    policy = WorkerPolicy(batching=BatchingPolicy(order="fifo"))
+    pretended = worker(policy=policy)
+    for call_id in range(1, 4):
+        pretended.send(call(call_id, priority=3))
+    load = load_of(pretended.machine)
+    assert (load.waiting_batch, load.backlog_guests_s) == (2, 0.0)

@@ -10,16 +10,20 @@ if TYPE_CHECKING:
     from hasten_client import ModelMetadata, TensorMetadata
 
 DEFAULT_ADDRESS: Final = "localhost:8001"
+_PORTS: Final = {"infer": "8001", "submit": "8003"}
+"""Where a verb asks when it is told no address."""
 _WRITTEN_OUT_MAX: Final = 6
 """Inputs of up to this many numbers are written out; larger ones are generated."""
 
 
-def infer_command(metadata: "ModelMetadata", *, address: str = DEFAULT_ADDRESS) -> str:
-    """A `hasten infer` line that this model answers."""
-    words = ["hasten", "infer", metadata.name]
+def infer_command(
+    metadata: "ModelMetadata", *, address: str = DEFAULT_ADDRESS, verb: str = "infer"
+) -> str:
+    """A line that this model answers; `verb` is infer or submit."""
+    words = ["hasten", verb, metadata.name]
     for tensor in metadata.inputs:
         words += ["--input", f"{tensor.name}={example_value(tensor)}"]
-    if not is_default(address):
+    if not is_default(address, _PORTS[verb]):
         words += ["--address", address]
     return shlex.join(words)
 
@@ -39,10 +43,10 @@ def sizes_of(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(1 if size < 0 else size for size in shape)
 
 
-def is_default(address: str) -> bool:
-    """The command finds this address without being told."""
+def is_default(address: str, port_asked: str = _PORTS["infer"]) -> bool:
+    """A command that asks this port finds the address without being told."""
     host, _, port = address.rpartition(":")
-    return host in {"localhost", "127.0.0.1", "0.0.0.0"} and port == "8001"  # noqa: S104  (compared)
+    return host in {"localhost", "127.0.0.1", "0.0.0.0"} and port == port_asked  # noqa: S104  (compared)
 
 
 def _nested(sizes: Sequence[int], leaf: object) -> object:

@@ -79,7 +79,7 @@ def _tasks(options: SubmitOptions) -> "Iterator[NewTask]":
     priority = priority_of(options.priority)
     with client(options.address) as mesh:
         metadata = mesh.metadata(options.model, options.version, deadline_s=ANSWER_S_MAX)
-        inputs = read_inputs(options.inputs, metadata, address=options.address)
+        inputs = read_inputs(options.inputs, metadata, address=options.address, verb="submit")
     labels = dict(label.partition("=")[::2] for label in options.labels)
     first = options.task_id or uuid.uuid4().hex
     for number in range(options.count):

@@ -20,31 +20,31 @@ _SEED: Final = 0
 
 
 def read_inputs(
-    words: Sequence[str], metadata: "ModelMetadata", *, address: str
+    words: Sequence[str], metadata: "ModelMetadata", *, address: str, verb: str = "infer"
 ) -> dict[str, Array]:
-    """Arrays by input name.
+    """Arrays by input name; `verb` is the command that asks.
 
     Raises:
         CommandError: A word is not understood, names no input, or an input has none; it
             says what the model takes and how to call it.
     """
+    example = infer_command(metadata, address=address, verb=verb)
     if not words:
-        raise _usage("no --input was given", metadata, address)
+        raise _usage("no --input was given", metadata, example)
     by_name = {tensor.name: tensor for tensor in metadata.inputs}
     values: dict[str, Array] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise _usage(f"--input {word!r} is not of the form NAME=VALUE", metadata, address)
+            raise _usage(f"--input {word!r} is not of the form NAME=VALUE", metadata, example)
         if name not in by_name:
-            raise _usage(f"{metadata.name} has no input {name!r}", metadata, address)
+            raise _usage(f"{metadata.name} has no input {name!r}", metadata, example)
         if name in values:
-            raise _usage(f"input {name!r} is given twice", metadata, address)
+            raise _usage(f"input {name!r} is given twice", metadata, example)
         try:
             values[name] = read_value(value, by_name[name])
         except CommandError as error:
-            command = infer_command(metadata, address=address)
-            raise CommandError(error.message, next_step=command, code=error.code) from None
+            raise CommandError(error.message, next_step=example, code=error.code) from None
     return values
 
 
@@ -169,12 +169,11 @@ def _cast_file(array: Any, path: Path, tensor: "TensorMetadata") -> Array:  # no
     )
 
 
-def _usage(why: str, metadata: "ModelMetadata", address: str) -> CommandError:
+def _usage(why: str, metadata: "ModelMetadata", example: str) -> CommandError:
     """What the model takes, and a command that works."""
     takes = "\n".join(
         f"    {tensor.name}  {tensor.datatype}  {list(tensor.shape)}" for tensor in metadata.inputs
     )
-    example = infer_command(metadata, address=address)
     return CommandError(
         f"{why}; {metadata.name} takes\n{takes}",
         next_step=example,

@@ -25,6 +25,8 @@ class LoadSample:
             same order; empty when not known.
         waiting_batch: Those of `waiting` that are of the lowest class, to which tasks belong.
         arrived_batch: Those of `arrived` that are.
+        backlog_guests_s: What of backlog_s waits in the lowest class without a deadline: whatever
+            has a deadline goes before it.
     """
 
     seq: int
@@ -40,6 +42,7 @@ class LoadSample:
     starts_s: tuple[float, ...] = ()
     waiting_batch: int = 0
     arrived_batch: int = 0
+    backlog_guests_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

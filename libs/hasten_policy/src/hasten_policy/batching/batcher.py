@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import floor, inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hasten_policy.batching.candidate import Candidate, first_kept
 from hasten_policy.batching.edf_queue import EdfQueue, WaitingCall
@@ -11,6 +11,10 @@ from hasten_policy.batching.model_state import ModelState
 
 if TYPE_CHECKING:
     from hasten_policy.batching.policy import BatchingPolicy
+
+
+CALLED_S: Final = 1.0
+"""So long after a call others are expected."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +50,7 @@ class Batcher:
 
     __slots__ = (
         "_active",
+        "_called_s",
         "_chances",
         "_lanes",
         "_policy",
@@ -63,6 +68,7 @@ class Batcher:
         self._active: dict[int, EdfQueue] = {}
         self._queues: dict[tuple[str, int, bool], EdfQueue] = {}
         self._serial = 0
+        self._called_s = -inf
         self._chances = False
         self.shed: list[WaitingCall] = []
         """Calls given up since the owner last emptied this list; already out of their queue."""
@@ -75,6 +81,8 @@ class Batcher:
 
     def add(self, call: WaitingCall) -> None:
         """Lets a call wait."""
+        if not call.guest_rows:
+            self._called_s = max(self._called_s, call.arrived_s)
         queue = self._queue_for(call)
         if not queue.calls:
             self._lift(call.model)
@@ -114,6 +122,10 @@ class Batcher:
         for queue in self._active.values():
             seconds += queue.clear_s()
         return seconds
+
+    def clear_guests_s(self) -> float:
+        """What of `clear_s` is due to calls that all with a deadline go before."""
+        return sum(queue.clear_guests_s() for queue in self._active.values())
 
     def clear_due_s(self, order_s: float, own: EdfQueue | None) -> float:
         """Typical seconds of one lane for what is due by `order_s`, `own` queue aside."""
@@ -186,6 +198,12 @@ class Batcher:
                 budget_s = head.deadline_s - now_s - self.margin.seconds
                 within = model.predictor.rows_within(budget_s, queue.size, quantile)
                 rows_max = max(head.rows, min(within, model.target_rows(queue.size)))
+                if head.guest_rows and now_s - self._called_s < CALLED_S:
+                    # A call that comes meanwhile waits for its end.
+                    within = model.predictor.rows_within(
+                        self._policy.guest_run_s, queue.size, quantile
+                    )
+                    rows_max = max(head.rows, min(within, rows_max))
             if quantile < self._policy.start_quantile:
                 break
             if not self._too_small(queue, head, rows_max, now_s):

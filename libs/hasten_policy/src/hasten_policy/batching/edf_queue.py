@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from hasten_policy.batching.model_state import ModelState
+from hasten_policy.priorities import LOWEST
 
 if TYPE_CHECKING:
     from hasten_policy.prediction.curve import Curve
@@ -58,6 +59,11 @@ class WaitingCall:
     solo: bool = False
     trial: bool = False
 
+    @property
+    def guest_rows(self) -> int:
+        """Its rows, if whatever has a deadline goes before it."""
+        return self.rows if self.priority == LOWEST and self.deadline_s == inf else 0
+
     def reserved_s(self, share: float) -> float:
         """Its deadline, earlier by a share of its slack; math.inf for none."""
         return self.deadline_s if self.slack_s == inf else self.deadline_s - share * self.slack_s
@@ -83,6 +89,7 @@ class EdfQueue:
         "_clear_s",
         "_clear_target",
         "calls",
+        "guest_rows",
         "keys",
         "model",
         "rows",
@@ -99,6 +106,7 @@ class EdfQueue:
         self.keys: list[tuple[float, int]] = []
         self.calls: list[WaitingCall] = []
         self.rows = 0
+        self.guest_rows = 0
         self._clear_s = 0.0
         self._clear_counts = (0, 0)
         self._clear_curve: Curve | None = None
@@ -114,6 +122,7 @@ class EdfQueue:
         keys.insert(index, key)
         self.calls.insert(index, call)
         self.rows += call.rows
+        self.guest_rows += call.guest_rows
         call.queue = self
 
     def remove(self, call: WaitingCall) -> None:
@@ -122,6 +131,7 @@ class EdfQueue:
         del self.keys[index]
         del self.calls[index]
         self.rows -= call.rows
+        self.guest_rows -= call.guest_rows
         call.queue = None
 
     def take(self, indices: list[int]) -> list[WaitingCall]:
@@ -138,6 +148,7 @@ class EdfQueue:
                 del self.calls[index]
         for call in taken:
             self.rows -= call.rows
+            self.guest_rows -= call.guest_rows
             call.queue = None
         return taken
 
@@ -169,3 +180,10 @@ class EdfQueue:
             self._clear_curve = curve
             self._clear_target = target
         return self._clear_s
+
+    def clear_guests_s(self) -> float:
+        """What of `clear_s` is due to calls that all with a deadline go before."""
+        guests = self.guest_rows
+        if guests in {0, self.rows} or self.solo:
+            return self.clear_s() * guests / self.rows if guests else 0.0
+        return self.clear_s() - self.model.clear_s(self.rows - guests, self.size)

@@ -27,6 +27,8 @@ class BatchingPolicy:
             deadlines dominate.
         no_deadline_age_s: A call without a deadline is ordered as if the call were due so many
             seconds after its arrival. Such a call is last among the hurried and is never starved.
+        guest_run_s: While calls of other kinds come, a batch of calls of the lowest class without a
+            deadline takes at most so many seconds, or as long as one call of them.
         laxity_tick_s: Two models that are due within so many seconds are a tie, and the model that
             has had less of the lanes goes first.
         company_slack_share: A call that waits for a preferred size keeps this share of its slack in
@@ -45,6 +47,7 @@ class BatchingPolicy:
     over_fraction: float = 0.25
     priority_bias_fraction: float = 0.5
     no_deadline_age_s: float = 10.0
+    guest_run_s: float = 0.004
     laxity_tick_s: float = 0.0005
     company_slack_share: float = 0.1
     look_ahead_max: int = 16

@@ -34,14 +34,21 @@ class Registry(Generic[V]):
         policy: Parameters.
         new_view: Makes the view of a key, "model" or "model/version", and the model's name.
         calls_max: Most calls at one worker without late binding.
+        overlooks_guests: As WorkerRecord.
     """
 
-    __slots__ = ("_calls_max", "_new_view", "_policy", "views", "workers")
+    __slots__ = ("_calls_max", "_new_view", "_overlooks_guests", "_policy", "views", "workers")
 
     def __init__(
-        self, policy: FleetPolicy, new_view: Callable[[str, str], V], calls_max: int
+        self,
+        policy: FleetPolicy,
+        new_view: Callable[[str, str], V],
+        calls_max: int,
+        *,
+        overlooks_guests: bool = False,
     ) -> None:
         self._policy = policy
+        self._overlooks_guests = overlooks_guests
         self._new_view = new_view
         self._calls_max = calls_max
         self.workers: dict[str, WorkerRecord] = {}
@@ -53,7 +60,7 @@ class Registry(Generic[V]):
         """Adds a worker, in place of one of the same name. Weight is > 0."""
         rank = affinity_score(self._policy.router_id, worker_id)
         record = (
-            WorkerRecord(worker_id, weight, now_s, rank)
+            WorkerRecord(worker_id, weight, now_s, rank, self._overlooks_guests)
             if self._policy.late_binding
             else PlainWorkerRecord(worker_id, weight, now_s, rank, self._calls_max)
         )

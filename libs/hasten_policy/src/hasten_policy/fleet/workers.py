@@ -142,12 +142,13 @@ class WorkerRecord:
         weight: Operator's weight.
         now_s: When it joined.
         rank: Its place in the order in which this router draws subsets.
+        overlooks_guests: What waits there in the lowest class without a deadline is in no way.
         report: Its newest full report; None before the first.
         load: Its newest load sample; None before the first.
         seq: Of that.
         load_at_s: When that came.
         heard_s: When anything came last.
-        backlog_s: As reported at load_at_s.
+        backlog_s: As reported at load_at_s, less guests that are overlooked.
         residual_s: As reported at load_at_s.
         waiting: Calls waiting there, as reported.
         depth: Calls there, as reported.
@@ -189,6 +190,7 @@ class WorkerRecord:
     weight: float
     now_s: InitVar[float]
     rank: int = 0
+    overlooks_guests: bool = False
     report: WorkerReport | None = field(init=False, default=None)
     entries: list[ModelEntry] = field(init=False, default_factory=list[ModelEntry])
     calls: dict[int, ModelEntry] = field(init=False, default_factory=dict[int, ModelEntry])
@@ -249,7 +251,7 @@ class WorkerRecord:
         self.load = load
         self.seq = load.seq
         self.load_at_s = now_s
-        self.backlog_s = load.backlog_s
+        self.backlog_s = load.backlog_s - load.backlog_guests_s * self.overlooks_guests
         self.residual_s = load.residual_s
         self.waiting = load.waiting
         self.depth = load.depth

@@ -81,6 +81,7 @@ class RouterState:
             policy.fleet,
             lambda key, model: AskedView(key, self.thetas.of(model), new_queue()),
             policy.hold.hold_calls_max,
+            overlooks_guests=True,
         )
         self.fleet = Fleet(policy.fleet, registry, self.timers, self.out.append)
         self.way = Way(policy.plan)

@@ -5,6 +5,7 @@ from math import ceil
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.model_state import ModelState
 from hasten_policy.load import LoadSample, WorkerReport
+from hasten_policy.ordering.orders import BATCH_ORDERS
 from hasten_policy.worker.calls import OpenCalls
 from hasten_policy.worker.events import LoadAsked, ReportAsked, SendLoad, SendReport
 from hasten_policy.worker.lanes import Lanes
@@ -33,6 +34,7 @@ class Telling:
     __slots__ = (
         "_batcher",
         "_book",
+        "_guests_stand_back",
         "_lanes",
         "_links",
         "_policy",
@@ -54,6 +56,8 @@ class Telling:
         self._lanes = lanes
         self._book = book
         self._links = links
+        # Where calls go by arrival, one without a deadline does not wait for those that have one.
+        self._guests_stand_back = BATCH_ORDERS.get(policy.batching.order).due_factor > 0.0
         self._seq = 0
         self._window_calls = 0.0
         self.service_s = 0.0
@@ -88,6 +92,8 @@ class Telling:
         self._seq += 1
         lanes = self._lanes
         work_s = self._batcher.clear_s() + lanes.residuals_s(now_s)
+        stand_back = self._guests_stand_back and self._book.waiting_batch
+        guests_s = self._batcher.clear_guests_s() if stand_back else 0.0
         policy = self._policy
         waiting: tuple[tuple[int, int], ...] = ()
         starts_s: tuple[float, ...] = ()
@@ -111,4 +117,5 @@ class Telling:
             starts_s=starts_s,
             waiting_batch=self._book.waiting_batch,
             arrived_batch=self._links.arrived_batch,
+            backlog_guests_s=guests_s / lanes.count,
         )

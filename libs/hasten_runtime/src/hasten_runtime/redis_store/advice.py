@@ -35,7 +35,7 @@ async def check_redis(url: str, durability: Durability | None = None) -> list[st
     does not let itself be asked is a sentence too.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: As `open_redis` takes it.
         durability: With a class, one more sentence says what it costs here and what it can lose.
 
     Raises:

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from hasten_runtime.lean_imports import absent
 from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.redis_store.sentinel import SCHEME, PrimaryPool, SentinelUrl, once
 
 with absent("opentelemetry.sdk"):  # For redis-py's own metrics, which we do not collect.
     from redis.asyncio import BlockingConnectionPool, Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
     from redis.maint_notifications import MaintNotificationsConfig
 
@@ -29,22 +28,24 @@ def open_redis(url: str, *, connections_max: int = CONNECTIONS_MAX) -> "Redis":
     repeats it himself.
 
     Args:
-        url: redis://, rediss:// or unix://. Raises ValueError for another one.
+        url: redis://, rediss:// or unix://, or redis+sentinel:// as in `SentinelUrl.parse`: then
+            the primary is found anew whenever a connection is opened. Raises ValueError for another
+            one.
         connections_max: Bound of the pool; who finds it empty waits CONNECT_TIMEOUT_S at most.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections_max,
-        timeout=CONNECT_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
+    connection: dict[str, Any] = {
+        "retry": once(),
         # redis-py writes through `asyncio.wait_for` when it has a timeout of its own; before
         # Python 3.12 that can swallow the cancellation of the task that writes.
-        socket_timeout=None,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        protocol=2,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    return Redis.from_pool(pool)
+        "socket_timeout": None,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "protocol": 2,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    most: dict[str, Any] = {"max_connections": connections_max, "timeout": CONNECT_TIMEOUT_S}
+    if url.startswith(f"{SCHEME}:"):
+        return Redis.from_pool(PrimaryPool(SentinelUrl.parse(url), connection, **most))
+    return Redis.from_pool(BlockingConnectionPool.from_url(url, **connection, **most))
 
 
 async def execute(redis: "Redis", *words: str | bytes | float) -> Any:  # noqa: ANN401  (as Redis says)

@@ -21,7 +21,7 @@ class RedisElection:
     never removed, as the epoch goes on rising from it. Times are the server's, of one clock.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: As `open_redis` takes it.
         namespace: Meshes with different ones do not see each other.
     """
 

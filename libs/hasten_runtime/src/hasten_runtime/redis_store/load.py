@@ -29,7 +29,7 @@ class RedisLoadStore:
     `<namespace>:checkpoint:<name>` a plain value with a time to live.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: As `open_redis` takes it.
         namespace: Meshes with different ones do not see each other.
         clock: For the pause between probes of a dead Redis.
     """

@@ -12,7 +12,7 @@ class RedisPeers:
     news is published on `<namespace>:schedulers`.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: As `open_redis` takes it.
         namespace: Meshes with different ones do not see each other.
     """
 

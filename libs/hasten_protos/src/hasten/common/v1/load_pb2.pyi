@@ -38,6 +38,7 @@ class Load(_message.Message):
     WAITING_STARTS_S_FIELD_NUMBER: _builtins.int
     WAITING_BATCH_FIELD_NUMBER: _builtins.int
     ARRIVED_BATCH_FIELD_NUMBER: _builtins.int
+    BACKLOG_GUESTS_S_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Grows by one with each report of one incarnation; an older report is ignored."""
     depth: _builtins.int
@@ -60,6 +61,8 @@ class Load(_message.Message):
     """Those of waiting that are of the lowest class, to which tasks belong."""
     arrived_batch: _builtins.int
     """Those of arrived that are."""
+    backlog_guests_s: _builtins.float
+    """What of backlog_s waits in the lowest class without a deadline: whatever has one goes before it."""
     @_builtins.property
     def waiting_places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Models of which calls wait, by their place in WorkerState.models; the 32 with most."""
@@ -91,10 +94,11 @@ class Load(_message.Message):
         waiting_starts_s: _abc.Iterable[_builtins.float] | None = ...,
         waiting_batch: _builtins.int = ...,
         arrived_batch: _builtins.int = ...,
+        backlog_guests_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "arrived_batch", b"arrived_batch", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_batch", b"waiting_batch", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "waiting_starts_s", b"waiting_starts_s", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "arrived_batch", b"arrived_batch", "backlog_guests_s", b"backlog_guests_s", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_batch", b"waiting_batch", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "waiting_starts_s", b"waiting_starts_s", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

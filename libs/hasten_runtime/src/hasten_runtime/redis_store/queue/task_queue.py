@@ -61,7 +61,7 @@ class RedisTaskQueue:
     the hash `{<namespace>:q:<shard>}:owner`, which the election keeps.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: As `open_redis` takes it.
         namespace: Meshes with different ones do not see each other.
         shard: Number of the shard.
         durability: What `enqueue`, and all else that a caller is told is done, waits for. What the
