@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -151,18 +151,17 @@ class _Connection(web.RequestHandler):
 
     def look(self, now_s: float, bounds: Bounds) -> None:
         """Ends the connection if its client has kept it waiting for too long."""
-        transport = self.transport
-        if not isinstance(transport, asyncio.Transport):
+        if self.transport is None:
             return
         if self._in_head and self._current_request is None:
             if now_s - self._head_since_s > bounds.head_s:
-                transport.abort()
+                self.transport.abort()
             return
-        unread = transport.get_write_buffer_size()
+        unread = self.transport.get_write_buffer_size()
         if unread == 0 or unread < self._unread or self._unread == 0:
             self._unread_since_s = now_s
         elif now_s - self._unread_since_s > bounds.pace.patience_s:
-            transport.abort()
+            self.transport.abort()
         self._unread = unread
 
     def handle_error(
@@ -214,7 +213,8 @@ class _TurnedAway(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Says so and closes."""
-        assert isinstance(transport, asyncio.Transport), "of a stream"  # noqa: S101
+        # uvloop's transports are no subclasses of asyncio's.
+        stream = cast("asyncio.Transport", transport)
         status, headers, body = problem(_FULL, status=HTTPStatus.SERVICE_UNAVAILABLE)
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -223,8 +223,8 @@ class _TurnedAway(asyncio.Protocol):
             "Connection: close",
             *(f"{name}: {value}" for name, value in headers.items()),
         ]
-        transport.write("\r\n".join((*lines, "", "")).encode() + body)
-        transport.close()
+        stream.write("\r\n".join((*lines, "", "")).encode() + body)
+        stream.close()
 
 
 def problem_response(told: Problem) -> web.Response:
