@@ -31,6 +31,8 @@ MIB = 2**20
 ATTACK_S_MAX = 80.0
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
 NO_LIMIT = ("grpc.max_send_message_length", -1)
+PACE_S = 0.1
+"""Of a client that trickles."""
 BOMBS = 32
 """Kept, they would be 512 MiB."""
 LIMIT_BYTES = 8 * MIB
@@ -190,7 +192,9 @@ async def _insisted(address: str, said: bytes) -> None:
             await loop.sock_sendall(stranger, said)
             while True:
                 await loop.sock_sendall(stranger, b"x")
-                await asyncio.sleep(0.1)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PACE_S):
+                        await asyncio.Event().wait()
 
 
 VANISHING = """
