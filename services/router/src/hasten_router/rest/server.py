@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
+from hasten_router.rest.bodies import ByteBudget, Lease
 from hasten_router.rest.bounds import Bounds
 from hasten_runtime import logs
 from hasten_runtime.grpc_server import listening
@@ -27,7 +28,8 @@ LINGER_S: Final = 1.0
 BACKLOG: Final = 1024
 _FULL: Final = Refusal(Reason.QUEUE_FULL, "too many connections are open", retry_after_s=1.0)
 
-Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.BaseRequest, Lease], Awaitable[web.StreamResponse]]
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _log = logs.logger(__name__)
 
 
@@ -38,6 +40,7 @@ class RestServer:
         address: To listen at, "host:port".
         answer: Answers a request; it never raises but when it is cancelled.
         bounds: Of connections.
+        budget: Of the bytes of requests and answers.
         variable: The environment's variable that sets the address.
         reuse_port: Other processes listen at the address too.
 
@@ -46,11 +49,19 @@ class RestServer:
     """
 
     def __init__(
-        self, address: str, answer: Answer, bounds: Bounds, *, variable: str, reuse_port: bool
+        self,
+        address: str,
+        answer: Answer,
+        bounds: Bounds,
+        budget: ByteBudget,
+        *,
+        variable: str,
+        reuse_port: bool,
     ) -> None:
         self.address = address
         self._answer = answer
         self._bounds = bounds
+        self._budget = budget
         self._variable = variable
         self._reuse_port = reuse_port
         self._server: asyncio.Server | None = None
@@ -99,16 +110,17 @@ class RestServer:
             await self._protocols.shutdown(grace_s)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self._answer(request)
-        response.headers["Server"] = SERVER_NAME
-        if self._leaving:
-            response.force_close()
-        # Here, and not by the library after this returns, so that what the request holds is given
-        # back when the client has taken its answer.
-        with contextlib.suppress(ConnectionError):
-            await response.prepare(request)
-            await response.write_eof()
-        return response
+        with self._budget.lease() as lease:
+            response = await self._answer(request, lease)
+            response.headers["Server"] = SERVER_NAME
+            if self._leaving:
+                response.force_close()
+            # Here, and not by the library after this returns, so that what the request holds is
+            # given back only when the client has taken its answer.
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                await response.write_eof()
+            return response
 
     def look(self, now_s: float) -> None:
         """Ends the connections whose clients have kept them waiting for too long."""
@@ -189,8 +201,8 @@ class _Connection(web.RequestHandler):
 class _Protocols(web.Server):
     """Makes connections, up to a number."""
 
-    def __init__(self, answer: Answer, bounds: Bounds) -> None:
-        super().__init__(answer, handler_cancellation=True)
+    def __init__(self, handle: Handle, bounds: Bounds) -> None:
+        super().__init__(handle, handler_cancellation=True)
         self._bounds = bounds
 
     def __call__(self) -> web.RequestHandler:
