@@ -32,6 +32,7 @@ async def two_routers(
         {"kind": "static"},
         workers=worker.address,
         processes="2",
+        http_address="127.0.0.1:0",
         drain__notice_s="0",
         drain__patience_s="5",
         link__acquaint_s_max="60",
