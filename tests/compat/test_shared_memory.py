@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
+import tritonclient.http as triton_http
 from tritonclient.utils import InferenceServerException, shared_memory
+
+from loadtest.mesh import Mesh
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("compat")]
 
@@ -42,6 +45,25 @@ def test_input_and_output_travel_by_shared_memory(
     assert np.array_equal(answer, value)
     client.unregister_system_shared_memory("both")
     assert "both" not in client.get_system_shared_memory_status().regions
+
+
+def test_regions_serve_calls_over_http_too(mesh: Mesh, region: tuple[str, object]) -> None:
+    key, handle = region
+    value = np.arange(8, dtype=np.float32).reshape(1, 8)
+    shared_memory.set_shared_memory_region(handle, [value])
+    with triton_http.InferenceServerClient(mesh.http) as client:
+        client.unregister_system_shared_memory()
+        client.register_system_shared_memory("both", key, 64)
+        assert [each["name"] for each in client.get_system_shared_memory_status()] == ["both"]
+        given = triton_http.InferInput("INPUT", [1, 8], "FP32")
+        given.set_shared_memory("both", 32)
+        wanted = triton_http.InferRequestedOutput("OUTPUT")
+        wanted.set_shared_memory("both", 32, offset=32)
+        client.infer("echo_fp32", [given], outputs=[wanted])
+        answer = shared_memory.get_contents_as_numpy(handle, np.float32, [1, 8], offset=32)
+        assert np.array_equal(answer, value)
+        client.unregister_system_shared_memory("both")
+        assert client.get_system_shared_memory_status() == []
 
 
 def test_a_region_cannot_be_overrun(client: Client, region: tuple[str, object]) -> None:

@@ -6,7 +6,10 @@ python -m tests.faults.hostile_clients NAME ADDRESS  one attack on a mesh that r
 
 import asyncio
 import contextlib
+import gzip
+import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -28,6 +31,8 @@ MIB = 2**20
 ATTACK_S_MAX = 80.0
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
 NO_LIMIT = ("grpc.max_send_message_length", -1)
+PACE_S = 0.1
+"""Of a client that trickles."""
 BOMBS = 32
 """Kept, they would be 512 MiB."""
 LIMIT_BYTES = 8 * MIB
@@ -129,6 +134,69 @@ async def never_reads(address: str) -> None:
         assert await stream.code() is not grpc.StatusCode.OK
 
 
+HTTP_HEAD = b"POST /v2/models/quick/infer HTTP/1.1\r\nHost: mesh\r\n"
+
+
+async def http_crowd(address: str) -> None:
+    """At the port of HTTP, all at once: silence, halves, garbage, bombs, heads that trickle, and
+    pipelines whose answers nobody reads. The server is the one to hang up on each.
+    """
+    bomb = gzip.compress(bytes(16 * MIB))
+    packed = b"Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(
+        bomb
+    )
+    half = HTTP_HEAD + b"Content-Length: 99\r\n\r\n{"
+    async with asyncio.TaskGroup() as group:
+        for said in (b"", HTTP_HEAD, half, os.urandom(4096)):
+            for _ in range(50):
+                group.create_task(_heard(address, said))
+        for _ in range(BOMBS):
+            group.create_task(_heard(address, HTTP_HEAD + packed + bomb))
+        for _ in range(20):
+            group.create_task(_insisted(address, HTTP_HEAD + b"X: "))
+        for _ in range(3):
+            group.create_task(_insisted(address, 200 * _large_request()))
+
+
+def _large_request() -> bytes:
+    """In and out 64 KiB, as binary data."""
+    size = 64 * 1024
+    tensor = {"name": "INPUT", "datatype": "FP32", "shape": [1, size // 4]}
+    parameters = {"binary_data_output": True}
+    tensor["parameters"] = {"binary_data_size": size}
+    text = json.dumps({"inputs": [tensor], "parameters": parameters}).encode()
+    lengths = f"Inference-Header-Content-Length: {len(text)}\r\nContent-Length: {len(text) + size}"
+    return HTTP_HEAD + lengths.encode() + b"\r\n\r\n" + text + bytes(size)
+
+
+async def _heard(address: str, said: bytes) -> None:
+    """Says this, and hears what comes until the server hangs up."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    with contextlib.suppress(ConnectionError):
+        writer.write(said)
+        while await reader.read(65536):
+            pass
+    writer.transport.abort()
+
+
+async def _insisted(address: str, said: bytes) -> None:
+    """Says this, then a byte now and then, and hears nothing, until the server hangs up."""
+    host, _, port = address.rpartition(":")
+    loop = asyncio.get_running_loop()
+    with socket.socket() as stranger:
+        stranger.setblocking(False)
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(stranger, (host, int(port)))
+        with contextlib.suppress(ConnectionError):
+            await loop.sock_sendall(stranger, said)
+            while True:
+                await loop.sock_sendall(stranger, b"x")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PACE_S):
+                        await asyncio.Event().wait()
+
+
 VANISHING = """
 import os, sys, grpc
 from tests.faults.hostile_clients import OWN_CONNECTION, SERVICE, request
@@ -169,6 +237,7 @@ async def cancels(address: str) -> None:
             await asyncio.gather(*calls, return_exceptions=True)
 
 
+HTTP_ATTACKS: tuple[Attack, ...] = (http_crowd,)
 ATTACKS: tuple[Attack, ...] = (
     oversized,
     gzip_bombs,
@@ -210,7 +279,9 @@ def main() -> None:
     """Entry point."""
     if len(sys.argv) > 1:
         name, address = sys.argv[1:]
-        asyncio.run({attack.__name__: attack for attack in ATTACKS}[name](address))
+        asyncio.run(
+            {attack.__name__: attack for attack in (*ATTACKS, *HTTP_ATTACKS)}[name](address)
+        )
         return
     with tempfile.TemporaryDirectory() as folder:
         write_models(Path(folder))

@@ -44,8 +44,11 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     models: Path = tmp_path_factory.mktemp("models")
     hostile_clients.write_models(models)
     limit = hostile_clients.LIMIT_BYTES
-    with patient_mesh(models, workers=2, message_bytes_max=limit) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("HASTEN_ROUTER_HTTP__HEAD_S", "2")
+        variables.setenv("HASTEN_ROUTER_HTTP__PATIENCE_S", "3")
+        with patient_mesh(models, workers=2, message_bytes_max=limit) as running:
+            yield running
 
 
 @asynccontextmanager
@@ -121,6 +124,10 @@ async def test_strangers_at_the_port_of_the_links_harm_nobody(
     async with grpc.aio.insecure_channel(mesh.workers[0]) as channel:
         opened = await WorkerServiceStub(channel).OpenLink(pb.OpenLinkRequest(caller_id="spy"))
     await under_attack(mesh, attack, f"{host}:{opened.port}")
+
+
+async def test_crowds_at_the_port_of_http_harm_nobody(mesh: Mesh) -> None:
+    await under_attack(mesh, hostile_clients.http_crowd, mesh.http)
 
 
 async def under_attack(mesh: Mesh, attack: hostile_clients.Attack, address: str) -> None:

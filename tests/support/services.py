@@ -134,7 +134,7 @@ def router_environ(discovery: Mapping[str, str], **more: str) -> dict[str, str]:
     return {
         "HASTEN_ROUTER_ID": "router",
         "HASTEN_ROUTER_ADDRESS": "127.0.0.1:0",
-        "HASTEN_ROUTER_HTTP_ADDRESS": "127.0.0.1:0",
+        "HASTEN_ROUTER_HTTP_ADDRESS": "",  # Who wants HTTP says so: it takes a part of a start.
         "HASTEN_ROUTER_METRICS_ADDRESS": "127.0.0.1:0",
         **PATIENT,
         **_of_router(**{f"discovery__{key}": text for key, text in discovery.items()}),

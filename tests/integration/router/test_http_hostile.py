@@ -11,7 +11,7 @@ import pytest
 from tests.integration.router.harness import router_over
 from tests.integration.router.test_http import INFER, SMALL, address, refused
 from tests.support.fake_worker import FakeWorker
-from tests.support.raw_http import ask, connected, message
+from tests.support.raw_http import Response, ask, connected, message
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -227,6 +227,12 @@ def filled(size: int) -> bytes:
     return message("POST", INFER, text + bytes(size), **headers)
 
 
+async def asked(where: str, sent: bytes) -> Response:
+    async with connected(where) as connection:
+        connection.send(sent)
+        return await connection.response()
+
+
 async def test_bodies_of_all_clients_together_have_a_limit() -> None:
     worker = FakeWorker()
     worker.holds = True
@@ -236,17 +242,22 @@ async def test_bodies_of_all_clients_together_have_a_limit() -> None:
     ):
         first.send(filled(2 * LIMIT))
         await eventually(lambda: worker.held)
-        async with connected(address(router)) as second:
-            second.send(filled(2 * LIMIT))
-            answer = await second.response()
-            assert (answer.status, refused(answer)[0]) == (429, "QUEUE_FULL")
-            assert answer.headers["retry-after"] == "1"
+        answer = await asked(address(router), filled(2 * LIMIT))
+        assert (answer.status, refused(answer)[0]) == (429, "QUEUE_FULL")
+        assert answer.headers["retry-after"] == "1"
         worker.holds = False
         worker.release()
         assert (await first.response()).status == 200
-        # One that is alone may have more than all together.
-        first.send(filled(4 * LIMIT))
+        # One that is alone may have more than all together, until its client has its answer.
+        size = 16 * 1024 * 1024
+        first.reader._transport.pause_reading()
+        first.send(filled(size))
+        await eventually(lambda: router.http._budget.held > 2 * size)
+        answer = await asked(address(router), filled(2 * LIMIT))
+        assert (answer.status, refused(answer)[0]) == (429, "QUEUE_FULL")
+        first.reader._transport.resume_reading()
         assert (await first.response()).status == 200
+        await eventually(lambda: router.http._budget.held == 0)
 
 
 async def test_an_answer_that_is_not_taken_ends_its_connection() -> None:

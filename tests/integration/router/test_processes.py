@@ -13,6 +13,7 @@ import pytest
 from tests.integration.router.harness import Client, request
 from tests.support.fake_worker import FakeWorker
 from tests.support.processes import is_running
+from tests.support.raw_http import ask
 from tests.support.services import Service, router_environ, running_service
 from tests.support.waiting import eventually
 
@@ -31,6 +32,7 @@ async def two_routers(
         {"kind": "static"},
         workers=worker.address,
         processes="2",
+        http_address="127.0.0.1:0",
         drain__notice_s="0",
         drain__patience_s="5",
         link__acquaint_s_max="60",
@@ -67,6 +69,9 @@ async def test_two_processes_share_a_port_and_stop_together(tmp_path: Path) -> N
     async with two_routers(worker, log_path) as (service, pids):
         assert service.facts["processes"] == 2
         assert len(pids) == 2
+        http = str(service.facts["http_address"])
+        for _ in range(CONNECTIONS // 4):
+            assert (await ask(http, "GET", "/v2/health/live")).status == 200
         ids = await call_over_new_connections(service.address)
         assert ids == [str(number) for number in range(CONNECTIONS)]
         lines = log_path.read_text().splitlines()

@@ -51,11 +51,17 @@ def rest_front(
             door=shared.reader.door,
             clock=shared.reader.clock,
             bodies=BodyReader(limits.body.bytes_max, limits.body.variable, limits.bounds.pace),
-            budget=ByteBudget(limits.held_bytes_max),
             json_bytes_max=limits.json_bytes_max,
             metadata_names=(TRACEPARENT, "tracestate", "baggage", TIMING_WISH),
             faults=lambda: shared.readiness.faults,
             registry=shared.registry,
         )
     )
-    return RestServer(address, site.answer, limits.bounds, variable=VARIABLE, reuse_port=reuse_port)
+    return RestServer(
+        address,
+        site.answer,
+        limits.bounds,
+        ByteBudget(limits.held_bytes_max),
+        variable=VARIABLE,
+        reuse_port=reuse_port,
+    )

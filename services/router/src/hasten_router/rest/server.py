@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
+from hasten_router.rest.bodies import ByteBudget, Lease
 from hasten_router.rest.bounds import Bounds
 from hasten_runtime import logs
 from hasten_runtime.grpc_server import listening
@@ -27,7 +28,8 @@ LINGER_S: Final = 1.0
 BACKLOG: Final = 1024
 _FULL: Final = Refusal(Reason.QUEUE_FULL, "too many connections are open", retry_after_s=1.0)
 
-Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.BaseRequest, Lease], Awaitable[web.StreamResponse]]
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _log = logs.logger(__name__)
 
 
@@ -38,6 +40,7 @@ class RestServer:
         address: To listen at, "host:port".
         answer: Answers a request; it never raises but when it is cancelled.
         bounds: Of connections.
+        budget: Of the bytes of requests and answers.
         variable: The environment's variable that sets the address.
         reuse_port: Other processes listen at the address too.
 
@@ -46,11 +49,19 @@ class RestServer:
     """
 
     def __init__(
-        self, address: str, answer: Answer, bounds: Bounds, *, variable: str, reuse_port: bool
+        self,
+        address: str,
+        answer: Answer,
+        bounds: Bounds,
+        budget: ByteBudget,
+        *,
+        variable: str,
+        reuse_port: bool,
     ) -> None:
         self.address = address
         self._answer = answer
         self._bounds = bounds
+        self._budget = budget
         self._variable = variable
         self._reuse_port = reuse_port
         self._server: asyncio.Server | None = None
@@ -99,16 +110,17 @@ class RestServer:
             await self._protocols.shutdown(grace_s)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self._answer(request)
-        response.headers["Server"] = SERVER_NAME
-        if self._leaving:
-            response.force_close()
-        # Here, and not by the library after this returns, so that what the request holds is given
-        # back when the client has taken its answer.
-        with contextlib.suppress(ConnectionError):
-            await response.prepare(request)
-            await response.write_eof()
-        return response
+        with self._budget.lease() as lease:
+            response = await self._answer(request, lease)
+            response.headers["Server"] = SERVER_NAME
+            if self._leaving:
+                response.force_close()
+            # Here, and not by the library after this returns, so that what the request holds is
+            # given back only when the client has taken its answer.
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                await response.write_eof()
+            return response
 
     def look(self, now_s: float) -> None:
         """Ends the connections whose clients have kept them waiting for too long."""
@@ -151,18 +163,17 @@ class _Connection(web.RequestHandler):
 
     def look(self, now_s: float, bounds: Bounds) -> None:
         """Ends the connection if its client has kept it waiting for too long."""
-        transport = self.transport
-        if not isinstance(transport, asyncio.Transport):
+        if self.transport is None:
             return
         if self._in_head and self._current_request is None:
             if now_s - self._head_since_s > bounds.head_s:
-                transport.abort()
+                self.transport.abort()
             return
-        unread = transport.get_write_buffer_size()
+        unread = self.transport.get_write_buffer_size()
         if unread == 0 or unread < self._unread or self._unread == 0:
             self._unread_since_s = now_s
         elif now_s - self._unread_since_s > bounds.pace.patience_s:
-            transport.abort()
+            self.transport.abort()
         self._unread = unread
 
     def handle_error(
@@ -190,8 +201,8 @@ class _Connection(web.RequestHandler):
 class _Protocols(web.Server):
     """Makes connections, up to a number."""
 
-    def __init__(self, answer: Answer, bounds: Bounds) -> None:
-        super().__init__(answer, handler_cancellation=True)
+    def __init__(self, handle: Handle, bounds: Bounds) -> None:
+        super().__init__(handle, handler_cancellation=True)
         self._bounds = bounds
 
     def __call__(self) -> web.RequestHandler:
@@ -214,7 +225,8 @@ class _TurnedAway(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Says so and closes."""
-        assert isinstance(transport, asyncio.Transport), "of a stream"  # noqa: S101
+        # uvloop's transports are no subclasses of asyncio's.
+        stream = cast("asyncio.Transport", transport)
         status, headers, body = problem(_FULL, status=HTTPStatus.SERVICE_UNAVAILABLE)
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -223,8 +235,8 @@ class _TurnedAway(asyncio.Protocol):
             "Connection: close",
             *(f"{name}: {value}" for name, value in headers.items()),
         ]
-        transport.write("\r\n".join((*lines, "", "")).encode() + body)
-        transport.close()
+        stream.write("\r\n".join((*lines, "", "")).encode() + body)
+        stream.close()
 
 
 def problem_response(told: Problem) -> web.Response:

@@ -17,7 +17,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_router.front.port import CallDoor
 from hasten_router.rest import inferring, messages, paths, reading
-from hasten_router.rest.bodies import BodyReader, ByteBudget, Lease
+from hasten_router.rest.bodies import BodyReader, Lease
 from hasten_router.rest.inferring import Target, Wishes
 from hasten_router.rest.paths import Nowhere, Route
 from hasten_router.rest.server import problem_response
@@ -59,7 +59,6 @@ class SiteParts:
         door: Told of requests that are no calls.
         clock: The router's.
         bodies: Reads them.
-        budget: Of their bytes.
         json_bytes_max: Of JSON in a request, and of outputs that become JSON.
         metadata_names: Headers that the RPCs may see.
         faults: What stands against the router's being ready.
@@ -70,7 +69,6 @@ class SiteParts:
     door: CallDoor
     clock: Clock
     bodies: BodyReader
-    budget: ByteBudget
     json_bytes_max: int
     metadata_names: tuple[str, ...]
     faults: Callable[[], tuple[str, ...]]
@@ -84,11 +82,10 @@ class Site:
         self._parts = parts
         self._scrape = asyncio.Lock()
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The response to any request."""
+    async def answer(self, request: web.BaseRequest, lease: Lease) -> web.StreamResponse:
+        """The response to any request, whose bytes and those of its answer the lease holds."""
         try:
-            with self._parts.budget.lease() as lease:
-                return await self._routed(request, lease)
+            return await self._routed(request, lease)
         except MeshError as error:
             return problem_response(problem(error.refusal))
         except Nowhere as nowhere:
