@@ -100,4 +100,4 @@ models: setup ## Train the example models again (fetches scikit-learn)
 	@tools/uv.sh run --frozen --inexact --extra cpu --extra local --group train python -m examples.train
 
 clean: ## Remove everything that was fetched or built here
-	rm -rf .venv .tools .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache clients/node/node_modules clients/*/target clients/*/build

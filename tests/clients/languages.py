@@ -17,7 +17,7 @@ CLIENTS: Final = ROOT / "clients"
 BUILDS: Final = ROOT / ".run" / "clients"
 """What is built lies here, a folder a language, until its sources change."""
 BUILD_S_MAX: Final = 900.0
-MADE: Final = {"node_modules", "target", "__pycache__"}
+MADE: Final = {"build", "node_modules", "target", "__pycache__"}
 """Folders that are no sources."""
 
 
@@ -83,7 +83,39 @@ NODE: Final = Language(
     example="example.js",
     mark="js",
 )
-LANGUAGES: Final = (GO, NODE)
+JAVA: Final = Language(
+    "java",
+    tools={"javac": "openjdk-17-jdk", "mvn": "maven"},
+    build=(
+        (
+            "mvn",
+            "--batch-mode",
+            "--quiet",
+            "compile",
+            "dependency:copy-dependencies",
+            "-DoutputDirectory=target/lib",
+        ),
+    ),
+    conformance=(
+        "java",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        "target/classes:target/lib/*",
+        "dev.hasten.client.Conformance",
+    ),
+    example="src/main/java/dev/hasten/client/Example.java",
+    mark="java",
+)
+RUST: Final = Language(
+    "rust",
+    tools={"cargo": "cargo (1.88 or newer)"},
+    build=(("cargo", "build", "--locked", "--quiet", "--bins", "--examples"),),
+    conformance=("target/debug/conformance",),
+    example="examples/classify.rs",
+    mark="rust",
+)
+LANGUAGES: Final = (GO, NODE, JAVA, RUST)
 
 
 def missing(language: Language) -> str:
@@ -138,7 +170,9 @@ def _sources(language: Language) -> str:
     digest = hashlib.sha256()
     for folder in (language.folder, ROOT / "protos"):
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not MADE & set(path.relative_to(folder).parts):
+            if path.suffix == ".md" or not path.is_file():
+                continue
+            if not MADE & set(path.relative_to(folder).parts):
                 digest.update(str(path.relative_to(ROOT)).encode())
                 digest.update(path.read_bytes())
     digest.update((CLIENTS / "service_config.json").read_bytes())
