@@ -2,8 +2,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 PY := $(BIN)/python
-SOURCES := libs/hasten_policy libs/hasten_plan libs/hasten_runtime libs/hasten_client libs/hasten_cli libs/hasten_sim services tests loadtest examples tools
-TYPED := libs/hasten_policy/src libs/hasten_plan/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/scheduler/src services/worker/src tools loadtest examples
+SOURCES := libs/hasten_policy libs/hasten_plan libs/hasten_runtime libs/hasten_client libs/hasten_cli libs/hasten_sim services tests loadtest examples tools clients/python
+TYPED := libs/hasten_policy/src libs/hasten_plan/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/scheduler/src services/worker/src tools loadtest examples clients/python
 MODELS ?= examples/models
 WORKERS ?= 2
 TESTS ?= tests

@@ -60,7 +60,7 @@ class Language:
     def environ(self) -> dict[str, str]:
         """What its programs are run with."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("GRPC_")}
-        return {**kept, "CLIENT_OUT": str(self.out)}
+        return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def command(self, words: tuple[str, ...]) -> list[str]:
         """With its places filled in."""
@@ -115,7 +115,31 @@ RUST: Final = Language(
     example="examples/classify.rs",
     mark="rust",
 )
-LANGUAGES: Final = (GO, NODE, JAVA, RUST)
+CPP: Final = Language(
+    "cpp",
+    tools={
+        "g++": "g++",
+        "cmake": "cmake",
+        "pkg-config": "pkg-config",
+        "protoc": "protobuf-compiler",
+        "grpc_cpp_plugin": "protobuf-compiler-grpc",
+    },
+    libraries={"grpc++": "libgrpc++-dev", "protobuf": "libprotobuf-dev"},
+    build=(
+        ("cmake", "-S", ".", "-B", "build", "-DCMAKE_BUILD_TYPE="),
+        ("cmake", "--build", "build", "--parallel", "2"),
+    ),
+    conformance=("build/conformance",),
+    example="example.cc",
+    mark="cpp",
+)
+PYTHON: Final = Language(
+    "python",
+    conformance=("{python}", "conformance.py"),
+    example="example.py",
+    mark="python",
+)
+LANGUAGES: Final = (GO, NODE, JAVA, RUST, CPP, PYTHON)
 
 
 def missing(language: Language) -> str:
