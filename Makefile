@@ -2,8 +2,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 PY := $(BIN)/python
-SOURCES := libs/hasten_policy libs/hasten_plan libs/hasten_runtime libs/hasten_client libs/hasten_cli libs/hasten_sim services tests loadtest examples tools
-TYPED := libs/hasten_policy/src libs/hasten_plan/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/scheduler/src services/worker/src tools loadtest examples
+SOURCES := libs/hasten_policy libs/hasten_plan libs/hasten_runtime libs/hasten_client libs/hasten_cli libs/hasten_sim services tests loadtest examples tools clients/python
+TYPED := libs/hasten_policy/src libs/hasten_plan/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/scheduler/src services/worker/src tools loadtest examples clients/python
 MODELS ?= examples/models
 WORKERS ?= 2
 TESTS ?= tests
@@ -100,4 +100,4 @@ models: setup ## Train the example models again (fetches scikit-learn)
 	@tools/uv.sh run --frozen --inexact --extra cpu --extra local --group train python -m examples.train
 
 clean: ## Remove everything that was fetched or built here
-	rm -rf .venv .tools .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache clients/node/node_modules clients/*/target clients/*/build

@@ -1,4 +1,4 @@
-// Classifies a sentence within a second: node example.js localhost:8001
+// Classifies a sentence within five seconds: node example.js localhost:8001
 'use strict';
 
 const { Client, Refusal, addTensor, tensor } = require('./hasten');
@@ -8,11 +8,11 @@ async function main() {
   const request = { model_name: 'tickets' };
   addTensor(request, 'text', 'BYTES', [1, 1], ['the parcel is late']);
   try {
-    const response = await client.infer(request, 1000).promise;
+    const response = await client.infer(request, 5000).promise;
     console.log(tensor(response, 'probabilities'));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    console.error(`not answered: ${error.reason}; come back in ${error.retryAfterS} s`);
+    console.error(`not answered: ${error.status} ${error.reason}; come back in ${error.retryAfterS} s`);
     process.exitCode = 1;
   }
   client.close();

@@ -16,7 +16,7 @@ class Feature:
         name: Of its file.
         say: What it shows.
         verb: What the client does.
-        to: The routers it knows: good, bare (without workers) or turning (its health).
+        to: The routers it knows: good, bare (without workers), busy or turning (its health).
         words: More of what it does.
         expect: Of what it says.
         beside: What happens meanwhile, by its name in `world`.
@@ -61,7 +61,7 @@ def faults(feature: Feature, said: Mapping[str, Any]) -> list[str]:
 
 def _fits(wanted: Any, value: Any) -> bool:
     """A table asks for less than the very value: its one or two keys say what."""
-    if not isinstance(wanted, dict):
+    if not isinstance(wanted, dict) or wanted == value:
         return bool(wanted == value)
     if value is None:
         return "absent" in wanted
@@ -75,4 +75,4 @@ def _fits(wanted: Any, value: Any) -> bool:
         "min": lambda least: bool(value >= least),
         "max": lambda most: bool(value <= most),
     }
-    return all(asks[key](what) for key, what in wanted.items())
+    return all(key in asks and asks[key](what) for key, what in wanted.items())

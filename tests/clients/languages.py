@@ -17,7 +17,7 @@ CLIENTS: Final = ROOT / "clients"
 BUILDS: Final = ROOT / ".run" / "clients"
 """What is built lies here, a folder a language, until its sources change."""
 BUILD_S_MAX: Final = 900.0
-MADE: Final = {"node_modules", "target", "__pycache__"}
+MADE: Final = {"build", "node_modules", "target", "__pycache__"}
 """Folders that are no sources."""
 
 
@@ -60,7 +60,7 @@ class Language:
     def environ(self) -> dict[str, str]:
         """What its programs are run with."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("GRPC_")}
-        return {**kept, "CLIENT_OUT": str(self.out)}
+        return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def command(self, words: tuple[str, ...]) -> list[str]:
         """With its places filled in."""
@@ -83,7 +83,63 @@ NODE: Final = Language(
     example="example.js",
     mark="js",
 )
-LANGUAGES: Final = (GO, NODE)
+JAVA: Final = Language(
+    "java",
+    tools={"javac": "openjdk-17-jdk", "mvn": "maven"},
+    build=(
+        (
+            "mvn",
+            "--batch-mode",
+            "--quiet",
+            "compile",
+            "dependency:copy-dependencies",
+            "-DoutputDirectory=target/lib",
+        ),
+    ),
+    conformance=(
+        "java",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        "target/classes:target/lib/*",
+        "dev.hasten.client.Conformance",
+    ),
+    example="src/main/java/dev/hasten/client/Example.java",
+    mark="java",
+)
+RUST: Final = Language(
+    "rust",
+    tools={"cargo": "cargo (1.88 or newer)"},
+    build=(("cargo", "build", "--locked", "--quiet", "--bins", "--examples"),),
+    conformance=("target/debug/conformance",),
+    example="examples/classify.rs",
+    mark="rust",
+)
+CPP: Final = Language(
+    "cpp",
+    tools={
+        "g++": "g++",
+        "cmake": "cmake",
+        "pkg-config": "pkg-config",
+        "protoc": "protobuf-compiler",
+        "grpc_cpp_plugin": "protobuf-compiler-grpc",
+    },
+    libraries={"grpc++": "libgrpc++-dev", "protobuf": "libprotobuf-dev"},
+    build=(
+        ("cmake", "-S", ".", "-B", "build", "-DCMAKE_BUILD_TYPE="),
+        ("cmake", "--build", "build", "--parallel", "2"),
+    ),
+    conformance=("build/conformance",),
+    example="example.cc",
+    mark="cpp",
+)
+PYTHON: Final = Language(
+    "python",
+    conformance=("{python}", "conformance.py"),
+    example="example.py",
+    mark="python",
+)
+LANGUAGES: Final = (GO, NODE, JAVA, RUST, CPP, PYTHON)
 
 
 def missing(language: Language) -> str:
@@ -138,7 +194,9 @@ def _sources(language: Language) -> str:
     digest = hashlib.sha256()
     for folder in (language.folder, ROOT / "protos"):
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not MADE & set(path.relative_to(folder).parts):
+            if path.suffix == ".md" or not path.is_file():
+                continue
+            if not MADE & set(path.relative_to(folder).parts):
                 digest.update(str(path.relative_to(ROOT)).encode())
                 digest.update(path.read_bytes())
     digest.update((CLIENTS / "service_config.json").read_bytes())

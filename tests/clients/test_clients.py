@@ -69,7 +69,7 @@ def test_the_example_of_the_readme_is_answered(
             check=False, timeout=600,
         )  # fmt: skip
 
-    # Its deadline of a second may be too short while this machine does something else.
+    # Its deadline of five seconds may be too short while this machine does something else.
     tries = [run()]
     while tries[-1].returncode and len(tries) < TRIES:
         tries.append(run())

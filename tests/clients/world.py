@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from typing import Final
 
-import numpy as np
-
-from hasten_client import AsyncClient, Client, HastenError
+from hasten_client import Client
+from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import telemetry_names as names
+from hasten_runtime.errors import MeshError
+from hasten_runtime.grpc_server import add_health, bind, make_server
+from hasten_runtime.inference_service import add_inference
 from loadtest.mesh import running_mesh
 from tests.clients.languages import ROOT
 from tests.support.services import NOBODY_FREEZES, router_environ, running_service
@@ -28,12 +31,10 @@ output [ {{ name: "OUTPUT" data_type: TYPE_FP32 dims: [ -1 ] }} ]
 parameters {{ key: "alpha_ms" value {{ string_value: "{alpha_ms}" }} }}
 """
 SLOW_MS: Final = 300
-FLOOD: Final = 50
-"""Callers that call the slow model again and again beside the row of overload."""
-FLOOD_S: Final = 2.0
-"""How long each waits: the row's call waits as long, and finds the queue full of such."""
+BUSY: Final = Refusal(
+    Reason.OVERLOADED, "too much work", retry_after_s=0.25, metadata=(("predicted_ms", "1930"),)
+)
 PATIENCE_S: Final = 120.0
-ONE = {"INPUT": np.ones((1, 1), np.float32)}
 
 
 def write_models(folder: Path, *names: str) -> None:
@@ -64,7 +65,6 @@ class World:
         """What happens beside a row."""
         doing: dict[str, Callable[[], AbstractContextManager[None]]] = {
             "": nullcontext,
-            "flood": self._flood,
             "turning": self._turning,
         }
         return doing[name]()
@@ -79,32 +79,6 @@ class World:
             lines = page.read().decode().splitlines()
         (line,) = (line for line in lines if line.startswith(f"{names.METRIC_ROUTER_IN_FLIGHT} "))
         return float(line.rpartition(" ")[2]) == 0.0
-
-    @contextmanager
-    def _flood(self) -> Iterator[None]:
-        """More calls of the slow model than can be answered."""
-        full, over = threading.Event(), threading.Event()
-        flood = threading.Thread(target=lambda: asyncio.run(self._pour(full, over)))
-        flood.start()
-        try:
-            assert full.wait(PATIENCE_S)
-            yield
-        finally:
-            over.set()
-            flood.join()
-
-    async def _pour(self, full: threading.Event, over: threading.Event) -> None:
-        async def caller(client: AsyncClient) -> None:
-            while not over.is_set():
-                try:
-                    await client.infer("slow", ONE, deadline_s=FLOOD_S)
-                except HastenError:
-                    full.set()
-
-        address = self.addresses["good"]
-        async with AsyncClient(address) as client, asyncio.TaskGroup() as callers:
-            for _ in range(FLOOD):
-                callers.create_task(caller(client))
 
     @contextmanager
     def _turning(self) -> Iterator[None]:
@@ -131,6 +105,36 @@ class World:
                 turner.join()
 
 
+async def _refuse(_: object, __: object) -> None:
+    raise MeshError(BUSY)
+
+
+@contextmanager
+def _busy() -> Iterator[str]:
+    """The address of a server that refuses every call as a router with too much work does."""
+    addresses: Queue[str] = Queue()
+    loop = asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        server = make_server()
+        add_inference(server, {"ModelInfer": _refuse})
+        add_health(server).set_ready(True)
+        addresses.put(bind(server, "127.0.0.1:0"))
+        await server.start()
+        await over.wait()
+        await server.stop(None)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        yield addresses.get(timeout=PATIENCE_S)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
 @contextmanager
 def running_world(folder: Path) -> Iterator[World]:
     """All of it; gone when the block ends."""
@@ -147,7 +151,13 @@ def running_world(folder: Path) -> Iterator[World]:
         service = stack.enter_context(
             running_service("hasten_router.main", bare, log_path=log_path)
         )
+        busy = stack.enter_context(_busy())
         yield World(
-            {"good": meshes[0].router, "turning": meshes[1].router, "bare": service.address},
+            {
+                "good": meshes[0].router,
+                "turning": meshes[1].router,
+                "bare": service.address,
+                "busy": busy,
+            },
             meshes[0].metrics,
         )

@@ -160,6 +160,20 @@ async def test_a_hint_is_waited_for_and_the_rest_of_the_deadline_goes_along(
     assert first - second >= 0.4  # gRPC rounds times over a second up to a tenth
 
 
+async def test_where_another_may_answer_the_first_retry_comes_at_once_and_the_next_by_the_hint(
+    client: Any, server: ScriptedServer
+) -> None:
+    nobody_here = Fail(CODES.UNAVAILABLE, reason="NO_WORKER", retry_after_s=20.0, pushback="1")
+    server.script.append(nobody_here)
+    await client.infer("m", X, deadline_s=10.0)
+    assert len(server.seen) == 2
+    server.script += [nobody_here, nobody_here]
+    with pytest.raises(hc.Unavailable) as raised:
+        await client.infer("m", X, deadline_s=10.0)
+    assert raised.value.retry_after_s == 20.0
+    assert len(server.seen) == 4
+
+
 async def test_a_hint_that_does_not_fit_the_deadline_is_not_waited_for(
     client: Any, server: ScriptedServer
 ) -> None:

@@ -101,9 +101,9 @@ def test_a_quota_names_the_tenant() -> None:
         (Reason.OVERLOADED, None, "-1"),
         (Reason.DEADLINE_INFEASIBLE, None, "-1"),
         (Reason.MESSAGE_TOO_LARGE, None, "-1"),
-        (Reason.NO_WORKER, 2.0, "1"),
-        (Reason.NO_WORKER, None, "1"),
-        (Reason.DRAINING, 0.0, "1"),
+        (Reason.NO_WORKER, 2.0, "5"),
+        (Reason.NO_WORKER, None, "5"),
+        (Reason.DRAINING, 0.0, "5"),
         (Reason.INVALID_REQUEST, None, "-1"),
         (Reason.MODEL_LOADING, 2.0, "2000"),
         (Reason.MODEL_LOADING, None, None),
@@ -283,7 +283,7 @@ def test_every_reason_sends_what_the_page_says(
             "-1" if said != "yes" or hint_s or "EXHAUSTED" in reason.status else None
         )
     elif said == "elsewhere":
-        assert pushback == "1"
+        assert pushback == str(errors.ELSEWHERE_MS)
     elif hint_s is None:
         assert pushback == ("-1" if reason.status == "RESOURCE_EXHAUSTED" else None)
     else:

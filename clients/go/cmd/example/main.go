@@ -1,4 +1,4 @@
-// Classifies a sentence within a second: go run ./cmd/example localhost:8001
+// Classifies a sentence within five seconds: go run ./cmd/example localhost:8001
 package main
 
 import (
@@ -20,10 +20,10 @@ func main() {
 	}
 	request := &inference.ModelInferRequest{ModelName: "tickets"}
 	hasten.AddBytes(request, "text", []int64{1, 1}, "the parcel is late")
-	response, err := client.Infer(context.Background(), request, time.Second)
+	response, err := client.Infer(context.Background(), request, 5*time.Second)
 	var refusal *hasten.Refusal
 	if errors.As(err, &refusal) {
-		log.Fatalf("not answered: %s; come back in %s", refusal.Reason, refusal.RetryAfter)
+		log.Fatalf("not answered: %s %s; come back in %s", refusal.Code, refusal.Reason, refusal.RetryAfter)
 	}
 	chances, err := hasten.Tensor[float32](response, "probabilities")
 	fmt.Println(chances, err)

@@ -6,6 +6,7 @@ reason, or the gRPC status where another server sends none.
 
 # ruff: noqa: N818 (each class is a state of the world that callers tell apart, named for it)
 
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -37,12 +38,13 @@ class HastenError(Exception):
         retry_after_s: Seconds after which a retry may succeed; None when nothing was said.
         metadata: Facts of the case.
         retry_forbidden: The server said that a retry cannot help.
+        elsewhere: Another server may answer at once, though this one cannot before retry_after_s.
     """
 
     default_status = "UNKNOWN"
     default_reason = ""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is another fact of the error)
         self,
         message: str,
         *,
@@ -51,6 +53,7 @@ class HastenError(Exception):
         retry_after_s: float | None = None,
         metadata: Mapping[str, str] = _NOTHING,
         retry_forbidden: bool = False,
+        elsewhere: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason or self.default_reason
@@ -59,6 +62,7 @@ class HastenError(Exception):
         self.retry_after_s = retry_after_s
         self.metadata = metadata
         self.retry_forbidden = retry_forbidden
+        self.elsewhere = elsewhere
 
     def __str__(self) -> str:
         hint = "" if self.retry_after_s is None else f" (retry after {self.retry_after_s:.3g} s)"
@@ -232,8 +236,11 @@ def from_rpc(failed: FailedCall) -> HastenError:
     trailers = dict(failed.trailing_metadata() or ())
     info, retry_after_s = _details(trailers.get(_STATUS_DETAILS))
     pushback_ms = _pushback_ms(trailers.get(_PUSHBACK))
-    if pushback_ms is not None and pushback_ms >= 0 and retry_after_s is None:
-        retry_after_s = pushback_ms / 1000
+    elsewhere = False
+    if pushback_ms is not None and pushback_ms >= 0:
+        # The hint is about this server, the pushback about the next attempt, wherever it goes.
+        elsewhere = retry_after_s is not None and math.ceil(retry_after_s * 1000) > pushback_ms
+        retry_after_s = pushback_ms / 1000 if retry_after_s is None else retry_after_s
     status = failed.code().name
     message = failed.details() or status
     if not info.reason and _TOO_LARGE in message and not message.startswith(_OWN_LIMIT):
@@ -249,6 +256,7 @@ def from_rpc(failed: FailedCall) -> HastenError:
         retry_after_s=retry_after_s,
         metadata=MappingProxyType(dict(info.metadata)),
         retry_forbidden=pushback_ms is not None and pushback_ms < 0,
+        elsewhere=elsewhere,
     )
 
 

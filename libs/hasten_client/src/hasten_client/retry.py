@@ -3,8 +3,12 @@
 import threading
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 from hasten_client.errors import HastenError, Overloaded, Unavailable
+
+ELSEWHERE_S: Final = 0.001
+"""The wait before the first retry where another server may answer at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +92,18 @@ class Attempts:
         """Seconds to wait before the next attempt; None to give up with this error.
 
         UNAVAILABLE is retried, for it means that nothing was processed. An overload is
-        retried only when the server said after how long, because a blind retry feeds it.
+        retried only when the server said after how long, because a blind retry feeds it. Where
+        another server may answer, the first retry comes at once.
         """
         self._made += 1
         delay_s = self._delay_s(error)
         if delay_s is None and not error.retry_forbidden:
             return None
-        if not self._budget.failed() or delay_s is None:
+        if error.elsewhere and self._made == 1:
+            # It costs nothing of the budget: one server of several that cannot serve is no outage,
+            # and would use up what retries there are.
+            delay_s = ELSEWHERE_S
+        elif not self._budget.failed() or delay_s is None:
             return None
         if self._made >= self._policy.attempts_max:
             return None

@@ -26,8 +26,10 @@ STARTED_KEY: Final = "started"
 RETRY_AFTER_S_MIN: Final = 0.001
 """A stock gRPC client that is told to wait for nothing neither tries again nor ends the call."""
 RETRY_AFTER_S_MAX: Final = 3600.0
-ELSEWHERE_MS: Final = 1
-"""After so long a stock client tries its next server, where that one may do better."""
+ELSEWHERE_MS: Final = 5
+"""After so long a stock client tries its next server, where that one may do better. A client that
+has just begun may know this server only; its few attempts last until it knows the others.
+"""
 SUBJECT_BYTES_MAX: Final = 200
 """Of what a quota's violation says, beside the message that says it all."""
 REMEMBERED_MAX: Final = 512
