@@ -1,7 +1,7 @@
 """Puts one scheduler process together and takes it apart in order."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.grpc_client import make_channel
-from hasten_runtime.grpc_front import GrpcFront
+from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
@@ -35,7 +35,7 @@ from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
-from hasten_scheduler.front import scheduler_front
+from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
@@ -151,7 +151,7 @@ async def open_scheduler(
         fanout = InferenceFanout(
             crew, knowledge, around.readiness, version=version("hasten-scheduler")
         )
-        front = _front(settings, around, submitter, servicer, fanout)
+        front = _front(settings, around, submitter, [task_service(servicer)], fanout)
         yield Scheduler(
             shell=shell,
             front=front,
@@ -210,13 +210,13 @@ def _front(
     settings: SchedulerSettings,
     around: Surroundings,
     submitter: Submitter,
-    servicer: TaskServicer,
+    services: Sequence[OwnService],
     fanout: InferenceFanout,
 ) -> GrpcFront:
     return scheduler_front(
         settings.address,
         submitter=submitter,
-        servicer=servicer,
+        services=services,
         fanout=fanout,
         limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=around.traces.server_interceptors(),

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hasten_policy.scheduler.jobs.events import (
+    Ask,
     CancelTasks,
     JobEffect,
     JobEvent,
     SubmitTasks,
     TaskEnded,
     TaskWish,
+    Told,
     WakeAt,
     Write,
 )
@@ -142,6 +144,8 @@ class LiveJob:
         """Returns what the machine is to be told of it."""
         if isinstance(effect, SubmitTasks):
             return await self._submit(effect.tasks)
+        if isinstance(effect, Ask):
+            return [Told(effect.what, await self.run.answer(effect.what))]
         if isinstance(effect, CancelTasks):
             await self._context.tasks.cancel(self.job, effect.tasks)
         elif isinstance(effect, WakeAt):
