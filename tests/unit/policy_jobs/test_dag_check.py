@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hasten_policy.reasons import Reason
-from hasten_policy.scheduler.jobs.dag.check import check
+from hasten_policy.scheduler.jobs.dag.check import check, check_graph
 from hasten_policy.scheduler.jobs.dag.plan import (
     PARTS_MAX,
     Comparison,
@@ -158,6 +158,7 @@ BAD: dict[str, tuple[Plan, Reason, str]] = {
 
 @pytest.mark.parametrize("good", GOOD.values(), ids=GOOD.keys())
 def test_what_can_be_run_is_taken(good: Plan) -> None:
+    assert check_graph(good) is None
     assert check(good, MODELS) is None
 
 
@@ -165,7 +166,7 @@ def test_what_can_be_run_is_taken(good: Plan) -> None:
 def test_what_cannot_be_run_is_refused_with_its_reason(
     bad: Plan, reason: Reason, part: str
 ) -> None:
-    refusal = check(bad, MODELS)
+    refusal = check_graph(bad) or check(bad, MODELS)
     assert refusal is not None
     assert refusal.reason is reason
     assert part in refusal.message

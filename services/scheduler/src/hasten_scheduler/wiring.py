@@ -37,6 +37,7 @@ from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
 from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
@@ -134,24 +135,22 @@ async def open_scheduler(
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        jobs = _jobs(settings, around, shards, submitter, counts)
+        parts = _job_parts(settings, around, JobTasks(submitter, finder), payloads, knowledge)
+        jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
         around.stack.push_async_callback(election.close)
         tenure = _tenure(settings, around, owning, election)
         _watch(counts, shell, shards)
-        servicer = TaskServicer(
-            acceptor,
-            submitter,
-            finder,
-            Operator(finder, election, knowledge),
-            Watchers(shards.doors, shards.feeds),
-        )
+        operator = Operator(finder, election, knowledge)
+        watchers = Watchers(shards.doors, shards.feeds)
+        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
         fanout = InferenceFanout(
             crew, knowledge, around.readiness, version=version("hasten-scheduler")
         )
-        front = _front(settings, around, submitter, [task_service(servicer)], fanout)
+        services = [task_service(servicer), *job_services(parts, fanout, operator)]
+        front = _front(settings, around, submitter, services, fanout)
         yield Scheduler(
             shell=shell,
             front=front,
@@ -179,17 +178,30 @@ def _shell(
     return shell
 
 
-def _jobs(
+def _job_parts(
     settings: SchedulerSettings,
     around: Surroundings,
-    shards: Shards,
-    submitter: Submitter,
-    counts: SchedulerMetrics,
+    tasks: JobTasks,
+    payloads: Payloads,
+    knowledge: Knowledge,
+) -> JobParts:
+    return JobParts(
+        stores=_job_stores(settings, around),
+        limits=settings.queue.job_limits(),
+        accept_limits=settings.accept_limits(),
+        tasks=tasks,
+        payloads=payloads,
+        knowledge=knowledge,
+    )
+
+
+def _jobs(
+    parts: JobParts, around: Surroundings, shards: Shards, counts: SchedulerMetrics
 ) -> JobContext:
     return JobContext(
-        kinds={},
-        stores=_job_stores(settings, around),
-        tasks=JobTasks(submitter, Finder(shards.doors)),
+        kinds=job_kinds(parts),
+        stores=parts.stores,
+        tasks=parts.tasks,
         doors=shards.doors,
         feeds=shards.feeds,
         clock=around.clock,

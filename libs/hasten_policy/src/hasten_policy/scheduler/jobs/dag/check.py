@@ -32,14 +32,19 @@ _NUMBERS: Final = _FLOATS | {
 }
 
 
+def check_graph(plan: Plan) -> Refusal | None:
+    """What is wrong with a DAG whatever its models are; None for nothing."""
+    return next(_names(plan), None) or next(_circles(plan), None)
+
+
 def check(plan: Plan, models: Models) -> Refusal | None:
     """Why a DAG cannot be run, the first thing that is wrong with it; None when it can.
 
     Args:
-        plan: The DAG.
+        plan: One of which `check_graph` finds nothing wrong.
         models: Every model that a step names.
     """
-    return next(_names(plan), None) or next(_Check(plan, models).faults(), None)
+    return next(_Check(plan, models).faults(), None)
 
 
 def _wrong(reason: Reason, message: str, step: str = "") -> Refusal:
@@ -64,6 +69,13 @@ def _names(plan: Plan) -> Iterator[Refusal]:
             yield _wrong(invalid, f"{who} needs {short(name)!r}, which is no step")
 
 
+def _circles(plan: Plan) -> Iterator[Refusal]:
+    _, circle = in_order(plan)
+    if circle:
+        path = " -> ".join([*circle, circle[0]])
+        yield _wrong(Reason.DAG_CYCLE, f"steps wait for each other: {path}", circle[0])
+
+
 def _needs(plan: Plan) -> list[tuple[str, str]]:
     """Who names which step."""
     needs = [(f"step {step.name!r}", name) for step in plan.steps for name in step.before()]
@@ -71,7 +83,7 @@ def _needs(plan: Plan) -> list[tuple[str, str]]:
 
 
 class _Check:
-    """Checks a DAG whose steps all have names."""
+    """Checks a DAG of which `check_graph` finds nothing wrong."""
 
     def __init__(self, plan: Plan, models: Models) -> None:
         self._plan = plan
@@ -84,11 +96,7 @@ class _Check:
         self._wanted = {(source.step, source.tensor) for source in wanted}
 
     def faults(self) -> Iterator[Refusal]:
-        order, circle = in_order(self._plan)
-        if circle:
-            path = " -> ".join([*circle, circle[0]])
-            yield _wrong(Reason.DAG_CYCLE, f"steps wait for each other: {path}", circle[0])
-            return
+        order, _ = in_order(self._plan)
         steps = {step.name: step for step in self._plan.steps}
         for name in order:
             yield from self._step(steps[name])

@@ -182,7 +182,7 @@ class DagMachine:
                         self._asked.add(step.name)
                         effects.append(Ask(Look(step.name)))
                 else:
-                    effects += self._begin(step, 1, now_s)
+                    effects += [*self._begin(step, 1, now_s), Write()]
         if all(step.state.ended for step in self.progress.steps.values()):
             self.progress.ended, self.progress.ended_s = "done", now_s
             effects.append(Write("done"))

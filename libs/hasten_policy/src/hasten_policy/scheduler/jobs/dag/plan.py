@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from hasten_policy.priorities import NORMAL
+
 STEPS_MAX: Final = 100
 PARTS_MAX: Final = 1000
 """Most parts of one step."""
@@ -100,6 +102,7 @@ class Join:
         by: For TOP_K: the output with one value a row.
         model: For MODEL: takes inputs that are named as the step's outputs.
         version: Of that model; "" for any.
+        inputs: Those of the step's outputs that it takes.
     """
 
     how: How = How.CONCAT
@@ -107,6 +110,7 @@ class Join:
     by: str = ""
     model: str = ""
     version: str = ""
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ class Step:
     when: tuple[Condition, ...] = ()
     split: Split | None = None
     due_in_s: float = math.inf
-    priority: int = 2
+    priority: int = NORMAL
     predicted_s: float = 0.0
 
     def before(self) -> tuple[str, ...]:
