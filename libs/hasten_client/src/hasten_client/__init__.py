@@ -6,8 +6,12 @@ with Client("localhost:8001") as client:
 """
 
 from hasten_client.aio import AsyncClient
+from hasten_client.aio_dags import AsyncDagClient
 from hasten_client.aio_tasks import AsyncTaskClient
 from hasten_client.client import Client
+from hasten_client.dag_requests import Dag, DagStep, From, Split, When, split_dag
+from hasten_client.dag_views import DagPage, DagPart, DagStatus, DagStepStatus, DagSubmitted
+from hasten_client.dags import DagClient
 from hasten_client.errors import (
     AccessDenied,
     Cancelled,
@@ -46,12 +50,22 @@ from hasten_client.views import (
 __all__ = [
     "AccessDenied",
     "AsyncClient",
+    "AsyncDagClient",
     "AsyncTaskClient",
     "Cancelled",
     "Client",
+    "Dag",
+    "DagClient",
+    "DagPage",
+    "DagPart",
+    "DagStatus",
+    "DagStep",
+    "DagStepStatus",
+    "DagSubmitted",
     "DeadlineExceeded",
     "DeadlineInfeasible",
     "FailedPrecondition",
+    "From",
     "HastenError",
     "InferRequest",
     "InternalError",
@@ -69,6 +83,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "ServerMetadata",
+    "Split",
     "Submitted",
     "Task",
     "TaskChange",
@@ -78,6 +93,8 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unreachable",
+    "When",
     "Worker",
     "WorkerModel",
+    "split_dag",
 ]

@@ -17,7 +17,13 @@ from hasten_runtime.inference_head import read_request
 from hasten_runtime.request_head import RequestHead
 from hasten_runtime.tasks.port import NewTask, Place
 from hasten_scheduler import stored
-from hasten_scheduler.naming import Name, checked_name, fresh_id, refuse_field
+from hasten_scheduler.naming import (
+    Name,
+    check_not_reserved,
+    checked_name,
+    fresh_id,
+    refuse_field,
+)
 
 MESSAGE_VARIABLE: Final = "HASTEN_SCHEDULER_GRPC__MESSAGE_BYTES_MAX"
 """Sets what callers may send."""
@@ -98,13 +104,17 @@ class Acceptor:
         said = pb.NewTask(request=request)
         return self.read(said, traceparent, left_s=math.inf if left_s is None else left_s)
 
-    def read(self, said: pb.NewTask, traceparent: str, *, left_s: float = math.inf) -> Submission:
+    def read(
+        self, said: pb.NewTask, traceparent: str, *, left_s: float = math.inf, job_id: str = ""
+    ) -> Submission:
         """A task as its caller sent it.
 
         Args:
             said: What it sent.
             traceparent: Of the span that submits it; "" when it is not sampled.
             left_s: Its deadline is not later than this.
+            job_id: The job that makes it; "" for none. Such a task waits also for a model that no
+                worker has: whether there is one was asked when the job was accepted.
 
         Raises:
             MeshError: It cannot be accepted; the refusal names the field.
@@ -118,12 +128,14 @@ class Acceptor:
         name = checked_name(
             said.tenant or wishes.tenant, given_id or fresh_id(), said.concurrency_key
         )
+        if not job_id:
+            check_not_reserved(name.request_id)
         if said.labels:
-            _check_labels(said.labels)
+            check_labels(said.labels)
         start_in_s = said.start_in_us / 1e6
         left_s = min(left_s, self._left_s(said, wishes, start_in_s))
         refusal = self._refuses_model(head.model_name, head.model_version)
-        if refusal is not None:
+        if refusal is not None and not job_id:
             raise MeshError(refusal)
         version = head.model_version
         priority = _priority(said, wishes)
@@ -135,14 +147,14 @@ class Acceptor:
             place=self.place(left_s, priority),
             left_s=left_s,
             start_in_s=start_in_s,
-            keep_s=_bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
+            keep_s=bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
             attempts_max=_count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
             or limits.attempts_max,
             rows=head.rows,
             elements=head.elements,
             key=name.key,
             key_max=_count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
-            about=stored.about(said.labels, traceparent),
+            about=stored.about(said.labels, traceparent, job_id),
             payload=b"",
         )
         return Submission(name, name.shard(limits.shards), task, request, fresh=not given_id)
@@ -153,10 +165,10 @@ class Acceptor:
 
     def deadline_s(self, time_left_us: int) -> float:
         """A deadline that a caller sets, in seconds from now. Raises MeshError."""
-        return _bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
+        return bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
 
     def _left_s(self, said: pb.NewTask, wishes: RequestHead, start_in_s: float) -> float:
-        _bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
+        bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
         if said.time_left_us:
             left_s = self.deadline_s(said.time_left_us)
         else:
@@ -199,7 +211,8 @@ def _digest(said: pb.NewTask) -> bytes:
     return digest.digest()
 
 
-def _check_labels(labels: Mapping[str, str]) -> None:
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raises MeshError for labels that are too many or too long."""
     if len(labels) > LABELS_MAX:
         refuse_field("labels", f"must be at most {LABELS_MAX}, not {len(labels)}")
     for name, value in labels.items():
@@ -214,7 +227,8 @@ def _check_labels(labels: Mapping[str, str]) -> None:
             )
 
 
-def _bounded_s(field: str, value_us: int, most_s: float) -> float:
+def bounded_s(field: str, value_us: int, most_s: float) -> float:
+    """A time in seconds. Raises MeshError for one that is too long."""
     value_s = value_us / 1e6
     if value_s > most_s:
         refuse_field(field, f"must be at most {most_s * 1e6:.0f} microseconds, not {value_us}")

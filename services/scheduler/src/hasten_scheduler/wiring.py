@@ -1,12 +1,14 @@
 """Puts one scheduler process together and takes it apart in order."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
 
+from hasten_policy.machines import Machine
+from hasten_policy.scheduler.events import SchedulerEffect, SchedulerEvent
 from hasten_policy.scheduler.machine import SchedulerMachine
 from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_runtime.demand import DemandTally
@@ -16,16 +18,18 @@ from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.grpc_client import make_channel
-from hasten_runtime.grpc_front import GrpcFront
+from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.load_store import Topic
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import Recorder, recorded
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.election import RedisElection
+from hasten_runtime.redis_store.jobs.job_store import RedisJobStore
 from hasten_runtime.redis_store.peers import RedisPeers
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
 from hasten_runtime.surroundings import Surroundings, open_surroundings
+from hasten_runtime.tasks.jobs import JobStore
 from hasten_runtime.tasks.payload_folder import FolderPayloads
 from hasten_runtime.tasks.port import TaskQueue
 from hasten_runtime.tasks.shard_tenure import Candidate
@@ -36,8 +40,11 @@ from hasten_scheduler.backlog import Backlog
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
-from hasten_scheduler.front import scheduler_front
+from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
+from hasten_scheduler.jobs.live import JobContext
+from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
 from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.observing import Meter
@@ -128,26 +135,26 @@ async def open_scheduler(
         recorder = _recorder(settings, around, policy, seed)
         demand = DemandTally(settings.id, around.clock)
         meter = Meter(counts, around.traces, around.clock, demand)
-        shell = Shell(recorded(machine, recorder), around.clock, meter, shards.ends)
-        around.stack.callback(shell.close)
-        around.measure_host(shell.host_lagged)
+        shell = _shell(recorded(machine, recorder), around, meter, shards)
         roster = _roster(settings, shell, around, seed)
         payloads = _payloads(settings)
-        owning = Owning(
-            shell, queues, shards.ends, payloads=payloads, clock=around.clock, failed=failed
-        )
-        election = _election(settings, around)
-        tenure = _tenure(settings, around, owning, election)
-        _watch(counts, shell, shards)
         knowledge = Knowledge(machine, around.clock)
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
+        parts = _job_parts(settings, around, JobTasks(submitter, finder), payloads, knowledge)
+        jobs = _jobs(parts, around, shards, counts)
+        owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
+        election = _election(settings, around)
+        tenure = _tenure(settings, around, owning, election)
+        _watch(counts, shell, shards)
         operator = Operator(finder, election, knowledge)
         watchers = Watchers(shards.doors, shards.feeds)
         servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        front = _front(settings, around, submitter, servicer, _fanout(around, crew, knowledge))
+        fanout = _fanout(around, crew, knowledge)
+        services = [task_service(servicer), *job_services(parts, fanout, operator)]
+        front = _front(settings, around, submitter, services, fanout)
         backlog = Backlog(settings.id, queues, tenure.term, knowledge.views)
         tellers = _tellers(settings, around, backlog, lambda: demand.state(shell.open_tasks()))
         yield Scheduler(
@@ -177,6 +184,49 @@ def _tellers(
     )
 
 
+def _shell(
+    machine: Machine[SchedulerEvent, SchedulerEffect],
+    around: Surroundings,
+    meter: Meter,
+    shards: Shards,
+) -> Shell:
+    shell = Shell(machine, around.clock, meter, shards.ends)
+    around.stack.callback(shell.close)
+    around.measure_host(shell.host_lagged)
+    return shell
+
+
+def _job_parts(
+    settings: SchedulerSettings,
+    around: Surroundings,
+    tasks: JobTasks,
+    payloads: Payloads,
+    knowledge: Knowledge,
+) -> JobParts:
+    return JobParts(
+        stores=_job_stores(settings, around),
+        limits=settings.queue.job_limits(),
+        accept_limits=settings.accept_limits(),
+        tasks=tasks,
+        payloads=payloads,
+        knowledge=knowledge,
+    )
+
+
+def _jobs(
+    parts: JobParts, around: Surroundings, shards: Shards, counts: SchedulerMetrics
+) -> JobContext:
+    return JobContext(
+        kinds=job_kinds(parts),
+        stores=parts.stores,
+        tasks=parts.tasks,
+        doors=shards.doors,
+        feeds=shards.feeds,
+        clock=around.clock,
+        observer=counts,
+    )
+
+
 def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
     counts.watch(
         running=lambda: shell.running,
@@ -190,13 +240,13 @@ def _front(
     settings: SchedulerSettings,
     around: Surroundings,
     submitter: Submitter,
-    servicer: TaskServicer,
+    services: Sequence[OwnService],
     fanout: InferenceFanout,
 ) -> GrpcFront:
     return scheduler_front(
         settings.address,
         submitter=submitter,
-        servicer=servicer,
+        services=services,
         fanout=fanout,
         limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=around.traces.server_interceptors(),
@@ -240,6 +290,22 @@ def _queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue
         around.stack.push_async_callback(queue.close)
         queues.append(queue)
     return queues
+
+
+def _job_stores(settings: SchedulerSettings, around: Surroundings) -> list[JobStore]:
+    stores: list[JobStore] = []
+    for shard in range(settings.queue.shards):
+        store = RedisJobStore(
+            settings.redis_url,
+            namespace=settings.discovery.namespace,
+            shard=shard,
+            durability=Durability(settings.queue.durability),
+            replicas=settings.queue.replicas,
+            clock=around.clock,
+        )
+        around.stack.push_async_callback(store.close)
+        stores.append(store)
+    return stores
 
 
 def _shards(settings: SchedulerSettings, queues: list[TaskQueue], around: Surroundings) -> Shards:

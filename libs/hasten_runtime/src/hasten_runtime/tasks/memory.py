@@ -374,14 +374,15 @@ class MemoryTaskQueue:
         self._changes.append(Change(position, task.task_id, state, task.lane))
         self._changed.set()
 
-    def _tell(self, told: _Told) -> None:
-        if not (told.grew or told.revoked or told.left or told.paused):
-            return
-        grew = tuple(told.grew.items())
+    def wake(self, wake: Wake) -> None:
+        """Tells the shard's owner."""
         for listener in self._listeners:
-            listener.put_nowait(
-                Wake(self._shard, grew, tuple(told.revoked), tuple(told.left), told.paused)
-            )
+            listener.put_nowait(wake)
+
+    def _tell(self, told: _Told) -> None:
+        if told.grew or told.revoked or told.left or told.paused:
+            grew, revoked = tuple(told.grew.items()), tuple(told.revoked)
+            self.wake(Wake(self._shard, grew, revoked, tuple(told.left), told.paused))
 
     def _waiting(self, lane: Lane) -> list[MemoryTask]:
         waiting = (

@@ -248,6 +248,7 @@ class Wake:
         revoked: Running tasks that were cancelled.
         left: Waiting tasks that left their lanes.
         paused: The set of paused scopes changed.
+        jobs: Jobs that somebody else created or changed.
     """
 
     shard: int
@@ -255,6 +256,7 @@ class Wake:
     revoked: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     paused: bool = False
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
