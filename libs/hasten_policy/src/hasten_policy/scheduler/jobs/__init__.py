@@ -1,0 +1,1 @@
+"""Jobs: what is stored to make tasks, and follows them."""
