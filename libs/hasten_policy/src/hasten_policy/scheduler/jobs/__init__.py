@@ -1,1 +1,1 @@
-"""Jobs: what is stored to make tasks, and follows them."""
+"""What a job's machine is told and what it asks for; each kind of job has a room beside."""
