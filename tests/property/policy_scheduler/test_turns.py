@@ -174,11 +174,16 @@ def test_a_pause_takes_back_what_has_not_begun_and_asked_turns_go_on() -> None:
     found.now += SECOND
     found.step()
     assert found.started == [BEGIN + SECOND, BEGIN + 2 * SECOND, BEGIN + 3 * SECOND]
-    held, early = hold(found.progress, found.now)
+    held, early = hold(found.progress, found.now, None)
     assert early == (BEGIN + 2 * SECOND, BEGIN + 3 * SECOND)
     assert held.open_us == (BEGIN + SECOND,)
     assert held.counts.started == 1
-    assert hold(held, found.now) == (held, ())
+    assert hold(held, found.now, None) == (held, ())
+    assert hold(found.progress, found.now, plan) == (found.progress, ())
+    other = Plan(Every(2 * SECOND), deadline_us=SECOND)
+    kept, stray = hold(found.progress, found.now, other)
+    assert stray == (BEGIN + 3 * SECOND,)
+    assert kept.open_us == (BEGIN + SECOND, BEGIN + 2 * SECOND)
     asked = replace(held, asked_us=(found.now + 7,))
     paused = step_paused(plan, asked, found.now + 10 * SECOND)
     assert [turn.at_us for turn in paused.start] == [found.now + 7]

@@ -79,6 +79,9 @@ class Reason(Enum):
         "ALREADY_EXISTS", "Under this name another job was accepted: send it under another name."
     )
     JOB_STATE = _facts("FAILED_PRECONDITION", "The job's state does not allow this any more.")
+    RESERVATION_INFEASIBLE = _facts(
+        "FAILED_PRECONDITION", "Ask for less, as the message says, or add workers."
+    )
     STORE_UNAVAILABLE = _facts(
         "UNAVAILABLE",
         "The store of the tasks does not answer; repeat the call after the hint.",

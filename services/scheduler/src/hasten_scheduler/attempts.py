@@ -18,6 +18,7 @@ class Attempt:
         lane: Of its task.
         task_id: Its task.
         attempt_id: Names it in the store.
+        priority: Its class at the worker.
         payload: The request.
         submitted_traceparent: Of the span that submitted the task; "" when that was not sampled.
         traceparent: What the worker continues; "" when it is not sampled.
@@ -40,6 +41,7 @@ class Attempt:
         "lane",
         "number",
         "payload",
+        "priority",
         "shard",
         "span",
         "submitted_traceparent",
@@ -47,15 +49,14 @@ class Attempt:
         "traceparent",
     )
 
-    priority = LOWEST
-    """At a worker every task stands behind what somebody waits for."""
-
     def __init__(self, call_id: int, shard: int, lane: Lane, task_id: str, attempt_id: str) -> None:
         self.call_id = call_id
         self.shard = shard
         self.lane = lane
         self.task_id = task_id
         self.attempt_id = attempt_id
+        # At a worker a task stands behind what somebody waits for, unless it has a reservation.
+        self.priority = LOWEST
         self.payload = b""
         self.submitted_traceparent = ""
         self.traceparent = ""

@@ -6,23 +6,33 @@ from typing import Any
 
 import grpc.aio
 
+from hasten.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 from hasten.scheduler.v1.scheduler_service_pb2_grpc import add_TaskServiceServicer_to_server
 from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.grpc_server import ServerLimits
 from hasten_runtime.handlers import Context
 from hasten_runtime.inference_service import Method
-from hasten_runtime.protocol_names import TASK_SERVICE
+from hasten_runtime.protocol_names import SCHEDULE_SERVICE, TASK_SERVICE
 from hasten_runtime.telemetry import current_traceparent
+from hasten_scheduler.schedules.servicer import ScheduleServicer
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.submitting import Submitter
+
+
+def own_services(tasks: TaskServicer, schedules: ScheduleServicer) -> tuple[OwnService, ...]:
+    """What a scheduler serves beside inference."""
+    return (
+        OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, tasks)),
+        OwnService(SCHEDULE_SERVICE, partial(add_ScheduleServiceServicer_to_server, schedules)),
+    )
 
 
 def scheduler_front(
     address: str,
     *,
     submitter: Submitter,
-    servicer: TaskServicer,
+    services: Sequence[OwnService],
     fanout: InferenceFanout,
     limits: ServerLimits,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
@@ -31,7 +41,7 @@ def scheduler_front(
     return GrpcFront(
         address,
         _inference_methods(submitter, fanout),
-        OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, servicer)),
+        services,
         limits,
         variable="HASTEN_SCHEDULER_ADDRESS",
         interceptors=interceptors,

@@ -1,7 +1,7 @@
 """Puts one scheduler process together and takes it apart in order."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -35,15 +35,20 @@ from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
-from hasten_scheduler.front import scheduler_front
+from hasten_scheduler.front import own_services, scheduler_front
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
 from hasten_scheduler.metrics import SchedulerMetrics
+from hasten_scheduler.naming import SCHEDULE
 from hasten_scheduler.observing import Meter
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.owning import Owning
+from hasten_scheduler.schedules.kind import ScheduleKind
+from hasten_scheduler.schedules.known import KnownSchedules
+from hasten_scheduler.schedules.servicer import ScheduleServicer
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.settings import SchedulerSettings
 from hasten_scheduler.shell import Shell
@@ -64,6 +69,7 @@ class Scheduler:
         owning: What it does with those.
         submitter: Takes tasks in.
         payloads: Where their long inputs and outputs lie.
+        schedules: What it knows of all schedules.
         shards: The way to each shard.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
@@ -76,6 +82,7 @@ class Scheduler:
     owning: Owning
     submitter: Submitter
     payloads: Payloads
+    schedules: KnownSchedules
     shards: "Shards"
     readiness: Readiness
     metrics: MetricsEndpoint
@@ -134,7 +141,12 @@ async def open_scheduler(
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        jobs = _jobs(settings, around, shards, submitter, counts)
+        stores = _job_stores(settings, around)
+        jobs = _jobs(around, shards, stores, submitter, counts)
+        desk = JobDesk(stores, settings.queue.job_limits())
+        schedules = KnownSchedules(
+            desk, machine, shell.reservations_told, counts.runs_due, around.clock
+        )
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
         around.stack.push_async_callback(election.close)
@@ -151,7 +163,14 @@ async def open_scheduler(
         fanout = InferenceFanout(
             crew, knowledge, around.readiness, version=version("hasten-scheduler")
         )
-        front = _front(settings, around, submitter, servicer, fanout)
+        front = scheduler_front(
+            settings.address,
+            submitter=submitter,
+            services=own_services(servicer, ScheduleServicer(acceptor, desk, schedules)),
+            fanout=fanout,
+            limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
+            interceptors=around.traces.server_interceptors(),
+        )
         yield Scheduler(
             shell=shell,
             front=front,
@@ -160,6 +179,7 @@ async def open_scheduler(
             owning=owning,
             submitter=submitter,
             payloads=payloads,
+            schedules=schedules,
             shards=shards,
             readiness=around.readiness,
             metrics=around.metrics,
@@ -180,15 +200,15 @@ def _shell(
 
 
 def _jobs(
-    settings: SchedulerSettings,
     around: Surroundings,
     shards: Shards,
+    stores: Sequence[JobStore],
     submitter: Submitter,
     counts: SchedulerMetrics,
 ) -> JobContext:
     return JobContext(
-        kinds={},
-        stores=_job_stores(settings, around),
+        kinds={SCHEDULE: ScheduleKind(counts)},
+        stores=stores,
         tasks=JobTasks(submitter, Finder(shards.doors)),
         doors=shards.doors,
         feeds=shards.feeds,
@@ -203,23 +223,6 @@ def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
         shards=lambda: len(shell.owned),
         waiters=lambda: shards.waiting,
         away=lambda: len(shards.faults()),
-    )
-
-
-def _front(
-    settings: SchedulerSettings,
-    around: Surroundings,
-    submitter: Submitter,
-    servicer: TaskServicer,
-    fanout: InferenceFanout,
-) -> GrpcFront:
-    return scheduler_front(
-        settings.address,
-        submitter=submitter,
-        servicer=servicer,
-        fanout=fanout,
-        limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
-        interceptors=around.traces.server_interceptors(),
     )
 
 

@@ -178,18 +178,29 @@ def ended(progress: Progress, at_us: int, ending: Ending) -> Progress:
     return replace(progress, open_us=still, counts=counts)
 
 
-def hold(progress: Progress, now_us: int) -> tuple[Progress, tuple[int, ...]]:
-    """The schedule is paused, or another one from now on: turns that were handed over before their
-    time are taken back.
+def hold(progress: Progress, now_us: int, plan: Plan | None) -> tuple[Progress, tuple[int, ...]]:
+    """Takes back turns that were handed over before their time and are not to be.
+
+    Args:
+        progress: How far the schedule is.
+        now_us: Now.
+        plan: What the schedule is now, whose turns stay; None when it is paused.
 
     Returns:
         How far it is then, and the turns to cancel.
     """
-    early = tuple(at_us for at_us in progress.open_us if at_us > now_us)
+    early = tuple(
+        at_us
+        for at_us in progress.open_us
+        if at_us > now_us and (plan is None or plan.rhythm.next_us(at_us - 1) != at_us)
+    )
     decided_us = min(progress.decided_us, now_us) if early else progress.decided_us
     counts = replace(progress.counts, started=progress.counts.started - len(early))
-    open_us = progress.open_us[: len(progress.open_us) - len(early)]
-    onward = replace(progress, decided_us=decided_us, open_us=open_us, held_us=(), counts=counts)
+    open_us = tuple(at_us for at_us in progress.open_us if at_us not in early)
+    held_us = () if plan is None else progress.held_us
+    onward = replace(
+        progress, decided_us=decided_us, open_us=open_us, held_us=held_us, counts=counts
+    )
     return onward, early
 
 
