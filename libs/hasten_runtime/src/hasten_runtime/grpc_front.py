@@ -1,4 +1,4 @@
-"""Where clients come in over gRPC: inference, a service of our own, health and reflection."""
+"""Where clients come in over gRPC: inference, services of our own, health and reflection."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class GrpcFront:
         for service in own:
             service.add(self._server)
         self.health: Health = add_health(self._server)
-        names = (service.name for service in own)
+        names = [service.name for service in own]
         add_reflection(self._server, (INFERENCE_SERVICE, *names, HEALTH_SERVICE))
 
     async def start(self) -> str:

@@ -20,14 +20,6 @@ from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.submitting import Submitter
 
 
-def own_services(tasks: TaskServicer, schedules: ScheduleServicer) -> tuple[OwnService, ...]:
-    """What a scheduler serves beside inference."""
-    return (
-        OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, tasks)),
-        OwnService(SCHEDULE_SERVICE, partial(add_ScheduleServiceServicer_to_server, schedules)),
-    )
-
-
 def scheduler_front(
     address: str,
     *,
@@ -37,7 +29,7 @@ def scheduler_front(
     limits: ServerLimits,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> GrpcFront:
-    """Callers of a scheduler come in here."""
+    """Callers of a scheduler come in here: inference, and these services."""
     return GrpcFront(
         address,
         _inference_methods(submitter, fanout),
@@ -46,6 +38,16 @@ def scheduler_front(
         variable="HASTEN_SCHEDULER_ADDRESS",
         interceptors=interceptors,
     )
+
+
+def task_service(servicer: TaskServicer) -> OwnService:
+    """The service of tasks."""
+    return OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, servicer))
+
+
+def schedule_service(servicer: ScheduleServicer) -> OwnService:
+    """The service of schedules."""
+    return OwnService(SCHEDULE_SERVICE, partial(add_ScheduleServiceServicer_to_server, servicer))
 
 
 def _inference_methods(

@@ -16,7 +16,7 @@ from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.grpc_client import make_channel
-from hasten_runtime.grpc_front import GrpcFront
+from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
@@ -35,7 +35,7 @@ from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
-from hasten_scheduler.front import own_services, scheduler_front
+from hasten_scheduler.front import schedule_service, scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.live import JobContext
@@ -163,14 +163,11 @@ async def open_scheduler(
         fanout = InferenceFanout(
             crew, knowledge, around.readiness, version=version("hasten-scheduler")
         )
-        front = scheduler_front(
-            settings.address,
-            submitter=submitter,
-            services=own_services(servicer, ScheduleServicer(acceptor, desk, schedules)),
-            fanout=fanout,
-            limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
-            interceptors=around.traces.server_interceptors(),
-        )
+        services = [
+            task_service(servicer),
+            schedule_service(ScheduleServicer(acceptor, desk, schedules)),
+        ]
+        front = _front(settings, around, submitter, services, fanout)
         yield Scheduler(
             shell=shell,
             front=front,
@@ -223,6 +220,23 @@ def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
         shards=lambda: len(shell.owned),
         waiters=lambda: shards.waiting,
         away=lambda: len(shards.faults()),
+    )
+
+
+def _front(
+    settings: SchedulerSettings,
+    around: Surroundings,
+    submitter: Submitter,
+    services: Sequence[OwnService],
+    fanout: InferenceFanout,
+) -> GrpcFront:
+    return scheduler_front(
+        settings.address,
+        submitter=submitter,
+        services=services,
+        fanout=fanout,
+        limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
+        interceptors=around.traces.server_interceptors(),
     )
 
 

@@ -46,11 +46,14 @@ def router_front(
     reuse_port: bool = False,
 ) -> GrpcFront:
     """Clients of a router come in here. Implements FrontServer."""
-    add_operator = partial(add_RouterServiceServicer_to_server, services.operator)
     return GrpcFront(
         address,
         _inference_methods(services),
-        (OwnService(ROUTER_SERVICE, add_operator),),
+        [
+            OwnService(
+                ROUTER_SERVICE, partial(add_RouterServiceServicer_to_server, services.operator)
+            )
+        ],
         limits,
         variable="HASTEN_ROUTER_ADDRESS",
         interceptors=interceptors,

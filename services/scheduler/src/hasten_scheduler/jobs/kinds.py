@@ -45,6 +45,14 @@ class JobRun(Protocol):
         """What the machine is told of a task that has ended. Raises StoreUnavailable."""
         ...
 
+    async def answer(self, what: object) -> object:
+        """The answer to the machine's `Ask`.
+
+        Raises:
+            MeshError, StoreUnavailable: The machine is begun again, and asks again.
+        """
+        ...
+
 
 class JobKind(Protocol):
     """A kind of job.

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.events import (
+    Ask,
     CancelTasks,
     FollowTasks,
     JobEffect,
@@ -15,6 +16,7 @@ from hasten_policy.scheduler.jobs.events import (
     SubmitTasks,
     TaskEnded,
     TaskWish,
+    Told,
     WakeAt,
     Write,
 )
@@ -162,6 +164,8 @@ class LiveJob:
             return await self._submit(effect.tasks)
         if isinstance(effect, FollowTasks):
             return await self._follow(effect.tasks)
+        if isinstance(effect, Ask):
+            return [Told(effect.what, await self.run.answer(effect.what))]
         if isinstance(effect, CancelTasks):
             await self._context.tasks.cancel(self.job, effect.tasks)
         elif isinstance(effect, WakeAt):

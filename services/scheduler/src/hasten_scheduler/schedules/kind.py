@@ -106,6 +106,10 @@ class ScheduleRun:
             return TaskEnded(key, CANCELLED)
         return TaskEnded(key, stored.refusal_of(record.result))
 
+    async def answer(self, what: object) -> object:
+        """A schedule asks nothing."""
+        raise NotImplementedError(what)
+
 
 OUTCOMES = ("started", "done", "failed", "cancelled", "missed", "overlapped")
 

@@ -60,7 +60,20 @@ class TimerCame:
     """The time of the newest `WakeAt` has come, or a little later."""
 
 
-JobEvent = Started | TaskEnded | TimerCame
+@dataclass(slots=True)
+class Told:
+    """The answer to an `Ask`.
+
+    Attributes:
+        what: What was asked.
+        answer: What the job's kind says.
+    """
+
+    what: object
+    answer: object
+
+
+JobEvent = Started | TaskEnded | TimerCame | Told
 
 # --- effects --------------------------------------------------------------------------
 
@@ -129,4 +142,16 @@ class WakeAt:
     at_s: float
 
 
-JobEffect = SubmitTasks | FollowTasks | CancelTasks | Write | WakeAt
+@dataclass(slots=True)
+class Ask:
+    """Asks the job's kind for what only the outside knows, or to do something outside; it is
+    answered with `Told`. After the loss of the machine it may have been done or not.
+
+    Attributes:
+        what: The question, of a type of the kind's own.
+    """
+
+    what: object
+
+
+JobEffect = SubmitTasks | FollowTasks | CancelTasks | Write | WakeAt | Ask

@@ -13,6 +13,7 @@ from hasten_policy.scheduler.jobs.events import (
     TaskEnded,
     TaskWish,
     TimerCame,
+    Told,
     WakeAt,
     Wanted,
     Write,
@@ -69,6 +70,8 @@ class ScheduleMachine:
                 return self._ended(event, now_us)
             case TimerCame():
                 return self._step(now_us)
+            case Told():
+                return []  # It asks nothing.
 
     def _begin(self, now_us: int) -> list[JobEffect]:
         before = self.progress
