@@ -75,7 +75,8 @@ def test_every_turn_is_decided_once_whatever_the_clock_does(
         found.step()
         assert found.progress.decided_us >= decided
         furthest = max(furthest, found.now + plan.ahead_us)
-        if found.running and data.draw(st.booleans(), label="ends"):
+        ends = data.draw(st.booleans(), label="ends")
+        if found.running and ends:
             found.end(min(found.running))
     assert found.progress.decided_us == furthest
     counts = found.progress.counts

@@ -47,7 +47,7 @@ from hasten_scheduler.observing import Meter
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.owning import Owning
 from hasten_scheduler.schedules.kind import ScheduleKind
-from hasten_scheduler.schedules.known import KnownSchedules
+from hasten_scheduler.schedules.known import KnownSchedules, Told
 from hasten_scheduler.schedules.servicer import ScheduleServicer
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.settings import SchedulerSettings
@@ -131,10 +131,7 @@ async def open_scheduler(
         machine = SchedulerMachine(policy, rng=Random(seed))  # noqa: S311  (spreads load; no secret)
         queues = _queues(settings, around)
         shards = _shards(settings, queues, around)
-        recorder = around.recorder(
-            settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
-        )
-        shell = _shell(recorded(machine, recorder), around, counts, shards)
+        shell = _shell(_recorded(machine, settings, around, seed), around, counts, shards)
         roster = _roster(settings, shell, around, seed)
         payloads = _payloads(settings)
         knowledge = Knowledge(machine, around.clock)
@@ -144,30 +141,21 @@ async def open_scheduler(
         stores = _job_stores(settings, around)
         jobs = _jobs(around, shards, stores, submitter, counts)
         desk = JobDesk(stores, settings.queue.job_limits())
-        schedules = KnownSchedules(
-            desk, machine, shell.reservations_told, counts.runs_due, around.clock
-        )
+        told = Told(shell.reservations_told, counts.runs_due)
+        schedules = KnownSchedules(desk, machine, told, around.clock)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
-        election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
-        around.stack.push_async_callback(election.close)
+        election = _election(settings, around)
         tenure = _tenure(settings, around, owning, election)
         _watch(counts, shell, shards)
-        servicer = TaskServicer(
-            acceptor,
-            submitter,
-            finder,
-            Operator(finder, election, knowledge),
-            Watchers(shards.doors, shards.feeds),
-        )
-        crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        fanout = InferenceFanout(
-            crew, knowledge, around.readiness, version=version("hasten-scheduler")
-        )
+        operator = Operator(finder, election, knowledge)
+        watchers = Watchers(shards.doors, shards.feeds)
+        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         services = [
             task_service(servicer),
             schedule_service(ScheduleServicer(acceptor, desk, schedules)),
         ]
-        front = _front(settings, around, submitter, services, fanout)
+        crew = Crew(roster.links, shell, settings.fanout.crew_limits())
+        front = _front(settings, around, submitter, services, _fanout(crew, knowledge, around))
         yield Scheduler(
             shell=shell,
             front=front,
@@ -181,6 +169,21 @@ async def open_scheduler(
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _recorded(
+    machine: SchedulerMachine, settings: SchedulerSettings, around: Surroundings, seed: int
+) -> Machine[SchedulerEvent, SchedulerEffect]:
+    policy = settings.scheduler_policy()
+    bytes_max = settings.record_bytes_max
+    recorder = around.recorder(settings.record, policy, seed=seed, bytes_max=bytes_max)
+    return recorded(machine, recorder)
+
+
+def _election(settings: SchedulerSettings, around: Surroundings) -> RedisElection:
+    election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
+    around.stack.push_async_callback(election.close)
+    return election
 
 
 def _shell(
@@ -221,6 +224,10 @@ def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
         waiters=lambda: shards.waiting,
         away=lambda: len(shards.faults()),
     )
+
+
+def _fanout(crew: Crew, knowledge: Knowledge, around: Surroundings) -> InferenceFanout:
+    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
 
 
 def _front(

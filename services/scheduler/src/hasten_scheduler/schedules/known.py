@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hasten.scheduler.v1 import stored_schedule_pb2 as stored_pb
@@ -43,14 +44,26 @@ class Reserving(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told what is known.
+
+    Attributes:
+        reserved: Called with all reservations when they are others.
+        due: Called with the runs that are due soon, by model.
+    """
+
+    reserved: Callable[[tuple[Reservation, ...]], None]
+    due: Callable[[dict[str, int]], None]
+
+
 class KnownSchedules:
     """All schedules, as they were a moment ago.
 
     Args:
         desk: Where schedules are found.
         reserving: Knows the workers.
-        reserved: Called with all reservations when they are others.
-        due: Called with the runs that are due soon, by model.
+        told: Hears of it.
         clock: The scheduler's.
     """
 
@@ -58,16 +71,14 @@ class KnownSchedules:
         self,
         desk: JobDesk,
         reserving: Reserving,
-        reserved: Callable[[tuple[Reservation, ...]], None],
-        due: Callable[[dict[str, int]], None],
+        told: Told,
         clock: Clock,
     ) -> None:
         self._desk = desk
         self._reserving = reserving
-        self._reserved = reserved
-        self._due = due
+        self._told = told
         self._clock = clock
-        self._told: tuple[Reservation, ...] = ()
+        self._reserved: tuple[Reservation, ...] = ()
 
     async def run(self) -> None:
         """Looks at all schedules, again and again."""
@@ -90,10 +101,10 @@ class KnownSchedules:
                 key=lambda each: each.name,
             )
         )
-        if reservations != self._told:
-            self._told = reservations
-            self._reserved(reservations)
-        self._due(_due_soon(found))
+        if reservations != self._reserved:
+            self._reserved = reservations
+            self._told.reserved(reservations)
+        self._told.due(_due_soon(found))
 
     async def every(self) -> list[Known]:
         """All schedules that there are, without their requests. Raises MeshError."""

@@ -283,6 +283,8 @@ class _Deciding:
                 self.held_us.append(at_us)
         elif overlap is Overlap.CANCEL_PREVIOUS:
             self.cancel += self.open_us
+            cancelled = self.counts.cancelled + len(self.open_us)
+            self.counts = replace(self.counts, cancelled=cancelled)
             self.open_us.clear()
             self.start_turn(at_us)
         else:
