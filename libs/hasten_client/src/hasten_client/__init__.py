@@ -6,6 +6,7 @@ with Client("localhost:8001") as client:
 """
 
 from hasten_client.aio import AsyncClient
+from hasten_client.aio_schedules import AsyncScheduleClient
 from hasten_client.aio_tasks import AsyncTaskClient
 from hasten_client.client import Client
 from hasten_client.errors import (
@@ -30,6 +31,8 @@ from hasten_client.errors import (
 from hasten_client.request import InferRequest
 from hasten_client.result import Result
 from hasten_client.retry import RetryPolicy
+from hasten_client.schedule_views import NextRun, Rhythm, RunOptions, Schedule
+from hasten_client.schedules import ScheduleClient
 from hasten_client.task_requests import NewTask
 from hasten_client.task_views import QueueStats, Submitted, Task, TaskChange
 from hasten_client.tasks import TaskClient
@@ -46,6 +49,7 @@ from hasten_client.views import (
 __all__ = [
     "AccessDenied",
     "AsyncClient",
+    "AsyncScheduleClient",
     "AsyncTaskClient",
     "Cancelled",
     "Client",
@@ -62,12 +66,17 @@ __all__ = [
     "ModelMetadata",
     "ModelState",
     "NewTask",
+    "NextRun",
     "NotFound",
     "Overloaded",
     "QueueStats",
     "QuotaExceeded",
     "Result",
     "RetryPolicy",
+    "Rhythm",
+    "RunOptions",
+    "Schedule",
+    "ScheduleClient",
     "ServerMetadata",
     "Submitted",
     "Task",
