@@ -45,8 +45,8 @@ def test_a_turn_goes_before_all_others_whatever_its_tenant_has_had() -> None:
     found.pass_s(0.1)
     assert found.running[1:] == [task_id]
     last = sends(found)[-1]
-    assert last.reserved
-    assert not any(each.reserved for each in sends(found)[:-1])
+    assert last.reserved_s == pytest.approx(0.2, abs=0.001)
+    assert not any(each.reserved_s for each in sends(found)[:-1])
 
 
 def test_a_turn_goes_where_calls_wait() -> None:

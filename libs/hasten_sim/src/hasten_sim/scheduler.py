@@ -202,12 +202,13 @@ class SimScheduler:
             now_s,
             effect.deadline_s,
             self._models[task.lane.model],
-            HIGHEST if effect.reserved else LOWEST,
+            HIGHEST if effect.reserved_s else LOWEST,
             self._tenants[task.lane.tenant],
             1,
             TASK_BYTES,
             measured=False,
         )
+        ask.reserved_s = effect.reserved_s
         self._outgoing.put(effect.worker_id, ask, max(0.0, effect.deadline_s - now_s))
 
     def _wake(self, life: int) -> None:

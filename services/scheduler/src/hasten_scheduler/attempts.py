@@ -19,6 +19,7 @@ class Attempt:
         task_id: Its task.
         attempt_id: Names it in the store.
         priority: Its class at the worker.
+        reserved_s: Its rank there; 0 without a reservation.
         payload: The request.
         submitted_traceparent: Of the span that submitted the task; "" when that was not sampled.
         traceparent: What the worker continues; "" when it is not sampled.
@@ -42,6 +43,7 @@ class Attempt:
         "number",
         "payload",
         "priority",
+        "reserved_s",
         "shard",
         "span",
         "submitted_traceparent",
@@ -57,6 +59,7 @@ class Attempt:
         self.attempt_id = attempt_id
         # At a worker a task stands behind what somebody waits for, unless it has a reservation.
         self.priority = LOWEST
+        self.reserved_s = 0.0
         self.payload = b""
         self.submitted_traceparent = ""
         self.traceparent = ""

@@ -305,7 +305,8 @@ class Shell:
     def _send(self, effect: Send) -> None:
         attempt = self._attempts[effect.attempt]
         attempt.alone = effect.alone
-        attempt.priority = HIGHEST if effect.reserved else LOWEST
+        attempt.reserved_s = effect.reserved_s
+        attempt.priority = HIGHEST if effect.reserved_s else LOWEST
         self._observer.attempt_sent(attempt, effect.worker_id)
         self._links[effect.worker_id].send(attempt, effect.deadline_s)
 

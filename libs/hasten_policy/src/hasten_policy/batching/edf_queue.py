@@ -36,6 +36,8 @@ class WaitingCall:
         priority: Class 0 (most urgent) to 3.
         solo: Its batch failed before, here or where it ended the worker: it runs alone, and only
             once more.
+        reserved: It has a reservation: nothing is waited for, or let go first, for the sake of
+            others.
         trial: It was let in on no evidence that it is late, whatever is predicted, and may start
             until its deadline.
     """
@@ -57,6 +59,7 @@ class WaitingCall:
     batch_id: int = 0
     solo: bool = False
     trial: bool = False
+    reserved: bool = False
 
     def reserved_s(self, share: float) -> float:
         """Its deadline, earlier by a share of its slack; math.inf for none."""

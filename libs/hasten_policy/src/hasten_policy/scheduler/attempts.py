@@ -154,7 +154,7 @@ class Attempts:
         way_s = min(self._way_back_s, WAY_BACK_SHARE_MAX * max(0.0, head.deadline_s - now_s))
         worker_id = attempt.entry.worker.worker_id
         due_s = head.deadline_s - way_s
-        self._out.append(Send(attempt.number, worker_id, due_s, head.alone, head.reserved))
+        self._out.append(Send(attempt.number, worker_id, due_s, head.alone, head.reserved_s))
 
     def revoke(self, attempt: Attempt) -> None:
         """Takes it from its worker, which is told so, without an end of the task."""

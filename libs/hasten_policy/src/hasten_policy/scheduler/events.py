@@ -227,14 +227,15 @@ class Send:
         deadline_s: When the worker must be done, absolute, on the machine's clock. math.inf for
             none.
         alone: It must share no batch.
-        reserved: It goes before all other tasks there.
+        reserved_s: It has a reservation: it goes before everything there that has none, and by
+            this, the least first. 0 without.
     """
 
     attempt: int
     worker_id: str
     deadline_s: float
     alone: bool = False
-    reserved: bool = False
+    reserved_s: float = 0.0
 
 
 @dataclass(slots=True)

@@ -64,6 +64,11 @@ class TaskHead:
         """It is a turn of a hard schedule."""
         return self.place < RESERVED_BELOW
 
+    @property
+    def reserved_s(self) -> float:
+        """Its rank among such turns, seconds from its time to its deadline; 0 for any other."""
+        return self.place - RESERVED_OFFSET if self.reserved else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class LaneHeads:
