@@ -15,6 +15,7 @@ TIMED = (
     '[[tasks]]\nmodel = "model"\nrate_per_s = 50\ndeadline_s = 2\npriority = 0\n'
     "at_s = 1\nfor_s = 3\nattempts_max = 5\n"
 )
+NINE = '[[tasks]]\nmodel = "model"\nperiod_ms = 9\n'
 QUEUE = "[queue]\nschedulers = 2\nshards = 4\nstore_ms = 2\nlease_s = 1\n"
 
 
@@ -74,16 +75,15 @@ def test_periodic_tasks_become_schedules() -> None:
             "tasks[0]: expected period_ms beside hard",
         ),
         (
-            '[[tasks]]\nmodel = "model"\nperiod_ms = 9\nphase_ms = 9\n',
+            f"{NINE}phase_ms = 9\n",
             "tasks[0]: expected phase_ms less than period_ms",
         ),
         (
-            '[[tasks]]\nmodel = "model"\nperiod_ms = 9\nhard = true\n',
+            f"{NINE}hard = true\n",
             "tasks[0]: expected deadline_s of at most the period, as it is hard",
         ),
         (
-            '[[tasks]]\nmodel = "model"\nperiod_ms = 9\ndeadline_s = 0.009\nhard = true\n'
-            'catch_up = "all"\n',
+            f'{NINE}deadline_s = 0.009\nhard = true\ncatch_up = "all"\n',
             "tasks[0]: expected catch_up and overlap skip, as it is hard",
         ),
         ('[[tasks]]\nmodel = "x"\nbacklog = 1\n', "tasks[0].model: found 'x', expected one of"),
