@@ -17,6 +17,7 @@ CLIENT = Path(__file__).resolve().parent.parent / "libs/hasten_client/src/hasten
 FILES = {
     "aio.py": "client.py",
     "aio_caller.py": "caller.py",
+    "aio_dags.py": "dags.py",
     "aio_schedules.py": "schedules.py",
     "aio_tasks.py": "tasks.py",
 }
@@ -45,6 +46,7 @@ WORDS = {
     r"AsyncGenerator\b": "Generator",
     r"AsyncCaller\b": "Caller",
     r"AsyncTaskClient\b": "TaskClient",
+    r"AsyncDagClient\b": "DagClient",
     r"AsyncScheduleClient\b": "ScheduleClient",
     r"aio_caller\b": "caller",
     r"AsyncClient\b": "Client",

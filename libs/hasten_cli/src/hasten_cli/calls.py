@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_client import Client, HastenError, ScheduleClient, TaskClient
+    from hasten_client import Client, DagClient, HastenError, ScheduleClient, TaskClient
 
-    ClientT = TypeVar("ClientT", Client, ScheduleClient, TaskClient)
+    ClientT = TypeVar("ClientT", Client, DagClient, ScheduleClient, TaskClient)
 
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
@@ -30,8 +30,8 @@ _NEXT_STEPS: Final = {
     "TASK_NOT_FOUND": "see which tasks there are: hasten task list",
     "TASK_CONTENT_DIFFERS": "give the new content another --id",
     "TASK_STATE": "see where it is: hasten task get ID",
-    "JOB_NOT_FOUND": "see which schedules there are: hasten schedule list",
-    "JOB_CONTENT_DIFFERS": "give it another name, or change the one there: hasten schedule update",
+    "JOB_NOT_FOUND": "see which there are, as with hasten dag list, or hasten schedule list",
+    "JOB_CONTENT_DIFFERS": "give the new content another name",
     "RESERVATION_INFEASIBLE": "allow a later --deadline, run it less often, or add workers",
     "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
@@ -62,6 +62,15 @@ def schedule_client(address: str) -> Iterator["ScheduleClient"]:
     from hasten_client import ScheduleClient
 
     with _opened(ScheduleClient, address) as opened:
+        yield opened
+
+
+@contextmanager
+def dag_client(address: str) -> Iterator["DagClient"]:
+    """A client of DAGs at the scheduler; what it raises becomes a CommandError."""
+    from hasten_client import DagClient
+
+    with _opened(DagClient, address) as opened:
         yield opened
 
 

@@ -6,9 +6,13 @@ with Client("localhost:8001") as client:
 """
 
 from hasten_client.aio import AsyncClient
+from hasten_client.aio_dags import AsyncDagClient
 from hasten_client.aio_schedules import AsyncScheduleClient
 from hasten_client.aio_tasks import AsyncTaskClient
 from hasten_client.client import Client
+from hasten_client.dag_requests import Dag, DagStep, From, Split, When, split_dag
+from hasten_client.dag_views import DagPage, DagPart, DagStatus, DagStepStatus, DagSubmitted
+from hasten_client.dags import DagClient
 from hasten_client.errors import (
     AccessDenied,
     Cancelled,
@@ -49,13 +53,23 @@ from hasten_client.views import (
 __all__ = [
     "AccessDenied",
     "AsyncClient",
+    "AsyncDagClient",
     "AsyncScheduleClient",
     "AsyncTaskClient",
     "Cancelled",
     "Client",
+    "Dag",
+    "DagClient",
+    "DagPage",
+    "DagPart",
+    "DagStatus",
+    "DagStep",
+    "DagStepStatus",
+    "DagSubmitted",
     "DeadlineExceeded",
     "DeadlineInfeasible",
     "FailedPrecondition",
+    "From",
     "HastenError",
     "InferRequest",
     "InternalError",
@@ -78,6 +92,7 @@ __all__ = [
     "Schedule",
     "ScheduleClient",
     "ServerMetadata",
+    "Split",
     "Submitted",
     "Task",
     "TaskChange",
@@ -87,6 +102,8 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unreachable",
+    "When",
     "Worker",
     "WorkerModel",
+    "split_dag",
 ]

@@ -131,7 +131,7 @@ class Acceptor:
         if not job_id:
             check_not_reserved(name.request_id)
         if said.labels:
-            _check_labels(said.labels)
+            check_labels(said.labels)
         start_in_s = said.start_in_us / 1e6
         left_s = min(left_s, self._left_s(said, wishes, start_in_s))
         refusal = self._refuses_model(head.model_name, head.model_version)
@@ -147,7 +147,7 @@ class Acceptor:
             place=self.place(left_s, priority),
             left_s=left_s,
             start_in_s=start_in_s,
-            keep_s=_bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
+            keep_s=bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
             attempts_max=_count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
             or limits.attempts_max,
             rows=head.rows,
@@ -169,10 +169,10 @@ class Acceptor:
 
     def deadline_s(self, time_left_us: int) -> float:
         """A deadline that a caller sets, in seconds from now. Raises MeshError."""
-        return _bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
+        return bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
 
     def _left_s(self, said: pb.NewTask, wishes: RequestHead, start_in_s: float) -> float:
-        _bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
+        bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
         if said.time_left_us:
             left_s = self.deadline_s(said.time_left_us)
         else:
@@ -215,7 +215,8 @@ def _digest(said: pb.NewTask) -> bytes:
     return digest.digest()
 
 
-def _check_labels(labels: Mapping[str, str]) -> None:
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raises MeshError for labels that are too many or too long."""
     if len(labels) > LABELS_MAX:
         refuse_field("labels", f"must be at most {LABELS_MAX}, not {len(labels)}")
     for name, value in labels.items():
@@ -230,7 +231,8 @@ def _check_labels(labels: Mapping[str, str]) -> None:
             )
 
 
-def _bounded_s(field: str, value_us: int, most_s: float) -> float:
+def bounded_s(field: str, value_us: int, most_s: float) -> float:
+    """A time in seconds. Raises MeshError for one that is too long."""
     value_s = value_us / 1e6
     if value_s > most_s:
         refuse_field(field, f"must be at most {most_s * 1e6:.0f} microseconds, not {value_us}")

@@ -6,16 +6,14 @@ from typing import Any
 
 import grpc.aio
 
-from hasten.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 from hasten.scheduler.v1.scheduler_service_pb2_grpc import add_TaskServiceServicer_to_server
 from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.grpc_server import ServerLimits
 from hasten_runtime.handlers import Context
 from hasten_runtime.inference_service import Method
-from hasten_runtime.protocol_names import SCHEDULE_SERVICE, TASK_SERVICE
+from hasten_runtime.protocol_names import TASK_SERVICE
 from hasten_runtime.telemetry import current_traceparent
-from hasten_scheduler.schedules.servicer import ScheduleServicer
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.submitting import Submitter
 
@@ -43,11 +41,6 @@ def scheduler_front(
 def task_service(servicer: TaskServicer) -> OwnService:
     """The service of tasks."""
     return OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, servicer))
-
-
-def schedule_service(servicer: ScheduleServicer) -> OwnService:
-    """The service of schedules."""
-    return OwnService(SCHEDULE_SERVICE, partial(add_ScheduleServiceServicer_to_server, servicer))
 
 
 def _inference_methods(

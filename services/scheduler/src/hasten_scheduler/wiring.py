@@ -35,20 +35,19 @@ from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
-from hasten_scheduler.front import schedule_service, scheduler_front, task_service
+from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
 from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
 from hasten_scheduler.metrics import SchedulerMetrics
-from hasten_scheduler.naming import SCHEDULE
 from hasten_scheduler.observing import Meter
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.owning import Owning
-from hasten_scheduler.schedules.kind import ScheduleKind
-from hasten_scheduler.schedules.known import KnownSchedules, Told
-from hasten_scheduler.schedules.servicer import ScheduleServicer
+from hasten_scheduler.schedules.known import KnownSchedules
+from hasten_scheduler.schedules.wiring import open_schedules
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.settings import SchedulerSettings
 from hasten_scheduler.shell import Shell
@@ -139,10 +138,18 @@ async def open_scheduler(
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
         stores = _job_stores(settings, around)
-        jobs = _jobs(around, shards, stores, submitter, counts)
         desk = JobDesk(stores, settings.queue.job_limits())
-        told = Told(shell.reservations_told, counts.runs_due)
-        schedules = KnownSchedules(desk, machine, told, around.clock)
+        schedules = open_schedules(acceptor, desk, machine, shell.reservations_told, counts)
+        parts = JobParts(
+            desk=desk,
+            stores=stores,
+            accept_limits=settings.accept_limits(),
+            tasks=JobTasks(submitter, finder),
+            payloads=payloads,
+            knowledge=knowledge,
+            schedules=schedules,
+        )
+        jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = _election(settings, around)
         tenure = _tenure(settings, around, owning, election)
@@ -150,12 +157,10 @@ async def open_scheduler(
         operator = Operator(finder, election, knowledge)
         watchers = Watchers(shards.doors, shards.feeds)
         servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
-        services = [
-            task_service(servicer),
-            schedule_service(ScheduleServicer(acceptor, desk, schedules)),
-        ]
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        front = _front(settings, around, submitter, services, _fanout(crew, knowledge, around))
+        fanout = _fanout(crew, knowledge, around)
+        services = [task_service(servicer), *job_services(parts, fanout, operator)]
+        front = _front(settings, around, submitter, services, fanout)
         yield Scheduler(
             shell=shell,
             front=front,
@@ -164,7 +169,7 @@ async def open_scheduler(
             owning=owning,
             submitter=submitter,
             payloads=payloads,
-            schedules=schedules,
+            schedules=schedules.known,
             shards=shards,
             readiness=around.readiness,
             metrics=around.metrics,
@@ -200,16 +205,12 @@ def _shell(
 
 
 def _jobs(
-    around: Surroundings,
-    shards: Shards,
-    stores: Sequence[JobStore],
-    submitter: Submitter,
-    counts: SchedulerMetrics,
+    parts: JobParts, around: Surroundings, shards: Shards, counts: SchedulerMetrics
 ) -> JobContext:
     return JobContext(
-        kinds={SCHEDULE: ScheduleKind(counts)},
-        stores=stores,
-        tasks=JobTasks(submitter, Finder(shards.doors)),
+        kinds=job_kinds(parts),
+        stores=parts.stores,
+        tasks=parts.tasks,
         doors=shards.doors,
         feeds=shards.feeds,
         clock=around.clock,
