@@ -18,6 +18,7 @@ FILES = {
     "aio.py": "client.py",
     "aio_caller.py": "caller.py",
     "aio_dags.py": "dags.py",
+    "aio_schedules.py": "schedules.py",
     "aio_tasks.py": "tasks.py",
 }
 """Source and what is made of it."""
@@ -46,6 +47,7 @@ WORDS = {
     r"AsyncCaller\b": "Caller",
     r"AsyncTaskClient\b": "TaskClient",
     r"AsyncDagClient\b": "DagClient",
+    r"AsyncScheduleClient\b": "ScheduleClient",
     r"aio_caller\b": "caller",
     r"AsyncClient\b": "Client",
     r"AsyncTransport\b": "Transport",

@@ -83,6 +83,7 @@ class JobWorld:
                     await self._work_in(queue, self.term)
 
     async def _work_in(self, queue: MemoryTaskQueue, term: Term) -> None:
+        await queue.promote(term, 256)
         for front in await queue.fronts(term, [], 64):
             for head in front.records:
                 self._attempts += 1

@@ -13,3 +13,4 @@ class Sent:
     tenant: str = ""
     traceparent: str = ""
     alone: bool = False
+    reserved_s: float = 0.0

@@ -15,6 +15,7 @@ TIMED = (
     '[[tasks]]\nmodel = "model"\nrate_per_s = 50\ndeadline_s = 2\npriority = 0\n'
     "at_s = 1\nfor_s = 3\nattempts_max = 5\n"
 )
+NINE = '[[tasks]]\nmodel = "model"\nperiod_ms = 9\n'
 QUEUE = "[queue]\nschedulers = 2\nshards = 4\nstore_ms = 2\nlease_s = 1\n"
 
 
@@ -55,14 +56,44 @@ def test_a_model_may_be_there_for_tasks_alone() -> None:
         workload(models='[[models]]\nname = "b"\nalpha_ms = 1\nshare = 0\n')
 
 
+def test_periodic_tasks_become_schedules() -> None:
+    hard = '[[tasks]]\nmodel = "model"\nperiod_ms = 200\nphase_ms = 50\ndeadline_s = 0.2\n'
+    found = workload(QUEUE, f"{hard}hard = true\npriority = 0\n", duration_s=5).scenario()
+    (flow,) = found.tasks
+    assert (flow.period_s, flow.phase_s, flow.hard) == (0.2, 0.05, True)
+    (figures,) = simulate(found, resolve("hasten"), 1).tasks
+    assert 20 <= figures.submitted <= 25
+    assert figures.in_time == figures.submitted
+    assert figures.left_out == 0
+
+
 @pytest.mark.parametrize(
     ("table", "fault"),
     [
+        (
+            '[[tasks]]\nmodel = "model"\nbacklog = 1\nhard = true\n',
+            "tasks[0]: expected period_ms beside hard",
+        ),
+        (
+            f"{NINE}phase_ms = 9\n",
+            "tasks[0]: expected phase_ms less than period_ms",
+        ),
+        (
+            f"{NINE}hard = true\n",
+            "tasks[0]: expected deadline_s of at most the period, as it is hard",
+        ),
+        (
+            f'{NINE}deadline_s = 0.009\nhard = true\ncatch_up = "all"\n',
+            "tasks[0]: expected catch_up and overlap skip, as it is hard",
+        ),
         ('[[tasks]]\nmodel = "x"\nbacklog = 1\n', "tasks[0].model: found 'x', expected one of"),
-        ('[[tasks]]\nmodel = "model"\n', "tasks[0]: expected one of rate_per_s and backlog"),
+        (
+            '[[tasks]]\nmodel = "model"\n',
+            "tasks[0]: expected one of rate_per_s, backlog and period_ms",
+        ),
         (
             '[[tasks]]\nmodel = "model"\nbacklog = 1\nrate_per_s = 1\n',
-            "tasks[0]: expected one of rate_per_s and backlog",
+            "tasks[0]: expected one of rate_per_s, backlog and period_ms",
         ),
         (
             '[[faults]]\nkind = "scheduler_crash"\nscheduler = 0\nat_s = 1\n',

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_client import Client, DagClient, HastenError, TaskClient
+    from hasten_client import Client, DagClient, HastenError, ScheduleClient, TaskClient
 
-    ClientT = TypeVar("ClientT", Client, DagClient, TaskClient)
+    ClientT = TypeVar("ClientT", Client, DagClient, ScheduleClient, TaskClient)
 
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
@@ -30,8 +30,9 @@ _NEXT_STEPS: Final = {
     "TASK_NOT_FOUND": "see which tasks there are: hasten task list",
     "TASK_CONTENT_DIFFERS": "give the new content another --id",
     "TASK_STATE": "see where it is: hasten task get ID",
-    "JOB_NOT_FOUND": "see which there are, as with hasten dag list",
-    "JOB_CONTENT_DIFFERS": "give the new content another --name",
+    "JOB_NOT_FOUND": "see which there are, as with hasten dag list, or hasten schedule list",
+    "JOB_CONTENT_DIFFERS": "give the new content another name",
+    "RESERVATION_INFEASIBLE": "allow a later --deadline, run it less often, or add workers",
     "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
 }
@@ -52,6 +53,15 @@ def task_client(address: str) -> Iterator["TaskClient"]:
     from hasten_client import TaskClient
 
     with _opened(TaskClient, address) as opened:
+        yield opened
+
+
+@contextmanager
+def schedule_client(address: str) -> Iterator["ScheduleClient"]:
+    """A client of the scheduler at the address; what it raises becomes a CommandError."""
+    from hasten_client import ScheduleClient
+
+    with _opened(ScheduleClient, address) as opened:
         yield opened
 
 

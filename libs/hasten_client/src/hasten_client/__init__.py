@@ -7,6 +7,7 @@ with Client("localhost:8001") as client:
 
 from hasten_client.aio import AsyncClient
 from hasten_client.aio_dags import AsyncDagClient
+from hasten_client.aio_schedules import AsyncScheduleClient
 from hasten_client.aio_tasks import AsyncTaskClient
 from hasten_client.client import Client
 from hasten_client.dag_requests import Dag, DagStep, From, Split, When, split_dag
@@ -34,6 +35,8 @@ from hasten_client.errors import (
 from hasten_client.request import InferRequest
 from hasten_client.result import Result
 from hasten_client.retry import RetryPolicy
+from hasten_client.schedule_views import NextRun, Rhythm, RunOptions, Schedule
+from hasten_client.schedules import ScheduleClient
 from hasten_client.task_requests import NewTask
 from hasten_client.task_views import QueueStats, Submitted, Task, TaskChange
 from hasten_client.tasks import TaskClient
@@ -51,6 +54,7 @@ __all__ = [
     "AccessDenied",
     "AsyncClient",
     "AsyncDagClient",
+    "AsyncScheduleClient",
     "AsyncTaskClient",
     "Cancelled",
     "Client",
@@ -76,12 +80,17 @@ __all__ = [
     "ModelMetadata",
     "ModelState",
     "NewTask",
+    "NextRun",
     "NotFound",
     "Overloaded",
     "QueueStats",
     "QuotaExceeded",
     "Result",
     "RetryPolicy",
+    "Rhythm",
+    "RunOptions",
+    "Schedule",
+    "ScheduleClient",
     "ServerMetadata",
     "Split",
     "Submitted",

@@ -20,6 +20,7 @@ from hasten_policy.router.events import RouterEffect, RouterEvent
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.scheduler.events import SchedulerEffect, SchedulerEvent
+from hasten_policy.scheduler.jobs.periods.reserving import Reservation
 from hasten_policy.scheduler.machine import SchedulerMachine
 from hasten_policy.scheduler.orders import TASK_ORDERS
 from hasten_policy.scheduler.policy import SchedulerPolicy
@@ -94,7 +95,7 @@ _KINDS: Final = (
         policy=SchedulerPolicy,
         events=get_args(SchedulerEvent),
         effects=get_args(SchedulerEffect),
-        parts=(Asked, Content, Lane, LaneHeads, Pick, TaskHead, *_LOAD),
+        parts=(Asked, Content, Lane, LaneHeads, Pick, Reservation, TaskHead, *_LOAD),
         make=lambda policy, rng: SchedulerMachine(policy, rng=rng),
         choices={"balancer": BALANCERS, "order": TASK_ORDERS},
     ),

@@ -6,5 +6,8 @@ CLASSES = 4
 NORMAL = 1
 """Class of requests that name no priority."""
 
+HIGHEST = 0
+"""Class of what is most urgent."""
+
 LOWEST = CLASSES - 1
 """Class of what may wait longest."""

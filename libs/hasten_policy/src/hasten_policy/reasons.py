@@ -88,6 +88,9 @@ class Reason(Enum):
     )
     DAG_CYCLE = _facts("INVALID_ARGUMENT", "Steps must not wait for each other in a circle.")
     JOB_STATE = _facts("FAILED_PRECONDITION", "The job's state does not allow this any more.")
+    RESERVATION_INFEASIBLE = _facts(
+        "FAILED_PRECONDITION", "Ask for less, as the message says, or add workers."
+    )
     STORE_UNAVAILABLE = _facts(
         "UNAVAILABLE",
         "The store of the tasks does not answer; repeat the call after the hint.",

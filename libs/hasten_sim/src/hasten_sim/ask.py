@@ -15,6 +15,7 @@ class Ask:
         payload_bytes: Its size.
         measured: It counts in the figures: it arrived after the warm-up.
         length: Of each row.
+        reserved_s: Its rank among those with a reservation; 0 without.
         left: Its caller has left: nobody hears what becomes of it.
     """
 
@@ -28,6 +29,7 @@ class Ask:
         "model",
         "payload_bytes",
         "priority",
+        "reserved_s",
         "rows",
         "tenant",
     )
@@ -55,6 +57,7 @@ class Ask:
         self.payload_bytes = payload_bytes
         self.measured = measured
         self.length = length
+        self.reserved_s = 0.0
         self.left = False
 
     @property

@@ -293,6 +293,11 @@ class TaskFlow:
         at_s: When it begins.
         for_s: How long it goes on.
         attempts_max: Most attempts that count.
+        period_s: Seconds between two tasks, by a schedule; 0 for none.
+        phase_s: Of the first one.
+        hard: The schedule has a reservation. Needs a deadline of at most the period.
+        catch_up: What becomes of missed turns; a value of `CatchUp`.
+        overlap: Of turns that overlap; a value of `Overlap` but for "cancel_previous".
     """
 
     model: int
@@ -304,6 +309,11 @@ class TaskFlow:
     at_s: float = 0.0
     for_s: float = float("inf")
     attempts_max: int = 3
+    period_s: float = 0.0
+    phase_s: float = 0.0
+    hard: bool = False
+    catch_up: str = "skip"
+    overlap: str = "skip"
 
 
 @dataclass(frozen=True, slots=True)

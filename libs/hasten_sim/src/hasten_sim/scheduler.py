@@ -11,7 +11,7 @@ from hasten_policy.fleet.events import (
     WorkerLost,
     WorkerReported,
 )
-from hasten_policy.priorities import LOWEST
+from hasten_policy.priorities import HIGHEST, LOWEST
 from hasten_policy.scheduler.events import (
     Again,
     AttemptAnswered,
@@ -24,6 +24,7 @@ from hasten_policy.scheduler.events import (
     LaneGrew,
     LanesRead,
     ReadLanes,
+    ReservationsTold,
     Revoke,
     SchedulerEffect,
     SchedulerEvent,
@@ -112,6 +113,7 @@ class SimScheduler:
         """It owns a shard from now on."""
         shard.owner = self.number
         shard.adopt()
+        self._tell(ReservationsTold(self._queue.reservations))
         self._tell(ShardTaken(shard.number))
 
     def grew(self, shard: StoredShard, task: StoredTask) -> None:
@@ -200,12 +202,13 @@ class SimScheduler:
             now_s,
             effect.deadline_s,
             self._models[task.lane.model],
-            LOWEST,
+            HIGHEST if effect.reserved_s else LOWEST,
             self._tenants[task.lane.tenant],
             1,
             TASK_BYTES,
             measured=False,
         )
+        ask.reserved_s = effect.reserved_s
         self._outgoing.put(effect.worker_id, ask, max(0.0, effect.deadline_s - now_s))
 
     def _wake(self, life: int) -> None:

@@ -23,6 +23,7 @@ class TaskFigures:
         done_per_s: Those answers a second.
         age_ms: Of answers since they were submitted, by quantile name.
         unfinished: Of all tasks, those that had neither when the run ended.
+        left_out: Turns of a schedule of which no task was made: missed, or overlapping.
     """
 
     name: str
@@ -36,6 +37,7 @@ class TaskFigures:
     done_per_s: float
     age_ms: dict[str, float]
     unfinished: int
+    left_out: int = 0
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class FlowTally:
     age: Histogram = field(default_factory=Histogram)
     failed: Counter[str] = field(default_factory=Counter[str])
 
-    def figures(self, name: str, measured_s: float) -> TaskFigures:
+    def figures(self, name: str, measured_s: float, left_out: int = 0) -> TaskFigures:
         """The figures at the end of a run."""
         return TaskFigures(
             name=name,
@@ -73,4 +75,5 @@ class FlowTally:
             done_per_s=self.answered / measured_s if measured_s else 0.0,
             age_ms=self.age.summary(),
             unfinished=self.open,
+            left_out=left_out,
         )

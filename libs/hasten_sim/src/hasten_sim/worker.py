@@ -259,6 +259,7 @@ class SimWorker:
                     ask.payload_bytes,
                     more_follow=index != last,
                     elements=ask.elements,
+                    reserved_s=ask.reserved_s,
                 )
             )
         self._flush()

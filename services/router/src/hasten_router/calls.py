@@ -44,6 +44,9 @@ class Call:
         ended_s: When that was known; 0 before.
     """
 
+    reserved_s = 0.0
+    """What callers wait for has no reservation."""
+
     __slots__ = (
         "_waiter",
         "admitted",

@@ -161,7 +161,11 @@ class Acceptor:
 
     def place(self, left_s: float, priority: int) -> Place:
         """Where a task stands that is due in so many seconds."""
-        return Place(*task_place(self._order, TaskFacts(left_s, priority)))
+        return self.place_of(TaskFacts(left_s, priority))
+
+    def place_of(self, facts: TaskFacts) -> Place:
+        """Where a task of a job stands."""
+        return Place(*task_place(self._order, facts))
 
     def deadline_s(self, time_left_us: int) -> float:
         """A deadline that a caller sets, in seconds from now. Raises MeshError."""

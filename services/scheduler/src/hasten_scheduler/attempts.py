@@ -18,6 +18,8 @@ class Attempt:
         lane: Of its task.
         task_id: Its task.
         attempt_id: Names it in the store.
+        priority: Its class at the worker.
+        reserved_s: Its rank there; 0 without a reservation.
         payload: The request.
         rows: First dimension of its first input.
         submitted_traceparent: Of the span that submitted the task; "" when that was not sampled.
@@ -41,6 +43,8 @@ class Attempt:
         "lane",
         "number",
         "payload",
+        "priority",
+        "reserved_s",
         "rows",
         "shard",
         "span",
@@ -49,15 +53,15 @@ class Attempt:
         "traceparent",
     )
 
-    priority = LOWEST
-    """At a worker every task stands behind what somebody waits for."""
-
     def __init__(self, call_id: int, shard: int, lane: Lane, task_id: str, attempt_id: str) -> None:
         self.call_id = call_id
         self.shard = shard
         self.lane = lane
         self.task_id = task_id
         self.attempt_id = attempt_id
+        # At a worker a task stands behind what somebody waits for, unless it has a reservation.
+        self.priority = LOWEST
+        self.reserved_s = 0.0
         self.payload = b""
         self.rows = 1
         self.submitted_traceparent = ""

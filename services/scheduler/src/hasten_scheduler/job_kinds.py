@@ -8,7 +8,7 @@ from hasten.scheduler.v1.dag_service_pb2_grpc import add_DagServiceServicer_to_s
 from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.grpc_front import OwnService
 from hasten_runtime.protocol_names import DAG_SERVICE
-from hasten_runtime.tasks.jobs import JobLimits, JobStore
+from hasten_runtime.tasks.jobs import JobStore
 from hasten_scheduler.accepting import AcceptLimits
 from hasten_scheduler.dag.accepting import DagAcceptor
 from hasten_scheduler.dag.kind import DagKind
@@ -18,6 +18,7 @@ from hasten_scheduler.jobs.kinds import JobKind
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
 from hasten_scheduler.operating import Operator
+from hasten_scheduler.schedules.wiring import Schedules
 from hasten_scheduler.stored import Payloads
 
 
@@ -26,33 +27,38 @@ class JobParts:
     """What kinds and services of jobs are made of.
 
     Attributes:
+        desk: For wishes about jobs.
         stores: The shards' jobs, by number.
-        limits: What a shard holds at most.
         accept_limits: As of tasks.
         tasks: Of all jobs.
         payloads: Of tasks and jobs.
         knowledge: Of models.
+        schedules: Put together.
     """
 
+    desk: JobDesk
     stores: Sequence[JobStore]
-    limits: JobLimits
     accept_limits: AcceptLimits
     tasks: JobTasks
     payloads: Payloads
     knowledge: Knowledge
+    schedules: Schedules
 
 
 def job_kinds(parts: JobParts) -> dict[str, JobKind]:
     """All kinds, by name."""
-    kinds: list[JobKind] = [DagKind(parts.tasks, parts.payloads)]
+    kinds: list[JobKind] = [DagKind(parts.tasks, parts.payloads), parts.schedules.kind]
     return {kind.name: kind for kind in kinds}
 
 
 def job_services(parts: JobParts, fanout: InferenceFanout, operator: Operator) -> list[OwnService]:
     """The services of all kinds."""
-    desk = JobDesk(parts.stores, parts.limits)
+    desk = parts.desk
     acceptor = DagAcceptor(
         desk, parts.payloads, parts.accept_limits, fanout.model_metadata, parts.knowledge
     )
     dags = DagServicer(acceptor, desk, parts.tasks, parts.payloads, operator)
-    return [OwnService(DAG_SERVICE, partial(add_DagServiceServicer_to_server, dags))]
+    return [
+        OwnService(DAG_SERVICE, partial(add_DagServiceServicer_to_server, dags)),
+        parts.schedules.service,
+    ]

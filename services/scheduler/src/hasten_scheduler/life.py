@@ -66,6 +66,7 @@ async def started(
             scheduler.front.set_ready(scheduler.readiness.refresh())
             following = scheduler.readiness.follow(scheduler.front.set_ready)
             jobs.append(group.create_task(following, name="readiness"))
+            jobs.append(group.create_task(scheduler.schedules.run(), name="schedules"))
             sweeping = _sweep(scheduler.payloads, settings.payloads.keep_s)
             jobs.append(group.create_task(sweeping, name="payloads"))
             jobs += [group.create_task(each.run(), name="telling") for each in scheduler.tellers]

@@ -1,6 +1,6 @@
 """Metrics of the scheduler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -59,6 +59,20 @@ class SchedulerMetrics:
         for kind in JOB_KINDS:
             self._jobs.labels(kind)
             self._jobs_ended.labels(kind, "done")
+        self._turns = Counter(
+            names.METRIC_SCHEDULER_TURNS,
+            "Turns of schedules that this one drove, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        due = Gauge(
+            names.METRIC_SCHEDULER_RUNS_DUE,
+            "Runs of all schedules that are due in the next minute; every scheduler tells all.",
+            ["model"],
+            registry=registry,
+        )
+        self._due = ModelLabels(models_max, due.labels)
+        self._due_now: dict[str, int] = {}
         self._start = Histogram(
             names.METRIC_SCHEDULER_START_SECONDS,
             "From acceptance until a task was first sent to a worker.",
@@ -83,6 +97,20 @@ class SchedulerMetrics:
         self._jobs.labels(kind).dec()
         if ended:
             self._jobs_ended.labels(kind, ended).inc()
+
+    def turns(self, outcome: str, count: int) -> None:
+        """So many turns of schedules came to this."""
+        self._turns.labels(outcome).inc(count)
+
+    def runs_due(self, due: Mapping[str, int]) -> None:
+        """So many runs of schedules are due soon, by model."""
+        self._due_now = {**dict.fromkeys(self._due_now, 0), **due}
+        sums: dict[Gauge, int] = {}
+        for model, count in self._due_now.items():
+            gauge = self._due.of(model)
+            sums[gauge] = sums.get(gauge, 0) + count
+        for gauge, total in sums.items():
+            gauge.set(total)
 
     def sent(self, age_s: float, *, first: bool) -> None:
         """A task of that age was sent to a worker."""

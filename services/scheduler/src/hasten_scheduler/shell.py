@@ -15,6 +15,7 @@ from hasten_policy.fleet.events import (
 )
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines import Machine
+from hasten_policy.priorities import HIGHEST, LOWEST
 from hasten_policy.reasons import Refusal
 from hasten_policy.scheduler.events import (
     Again,
@@ -30,6 +31,7 @@ from hasten_policy.scheduler.events import (
     QueuePaused,
     QueueResumed,
     ReadLanes,
+    ReservationsTold,
     Revoke,
     SchedulerEffect,
     SchedulerEvent,
@@ -41,6 +43,7 @@ from hasten_policy.scheduler.events import (
     WakeAt,
     Woke,
 )
+from hasten_policy.scheduler.jobs.periods.reserving import Reservation
 from hasten_policy.scheduler.tasks import Lane, LaneHeads
 from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
@@ -211,6 +214,10 @@ class Shell:
         if settlement.state.ended:
             self._ends[shard].ended(settlement.task_id, End(settlement.state, answer))
 
+    def reservations_told(self, reservations: tuple[Reservation, ...]) -> None:
+        """These are the reservations of all hard schedules."""
+        self._tell(ReservationsTold(reservations))
+
     # --- the links ------------------------------------------------------------------------
 
     def joined(self, link: WorkerLink) -> None:
@@ -306,6 +313,8 @@ class Shell:
     def _send(self, effect: Send) -> None:
         attempt = self._attempts[effect.attempt]
         attempt.alone = effect.alone
+        attempt.reserved_s = effect.reserved_s
+        attempt.priority = HIGHEST if effect.reserved_s else LOWEST
         self._observer.attempt_sent(attempt, effect.worker_id)
         self._links[effect.worker_id].send(attempt, effect.deadline_s)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.orders import TaskFacts
 from hasten_runtime.errors import MeshError
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.tasks.payloads import PayloadsFull
@@ -74,10 +75,18 @@ class Submitter:
         )
 
     async def submit_of_job(
-        self, said: pb.NewTask, job_id: str, traceparent: str, *, left_s: float
+        self, said: pb.NewTask, job_id: str, traceparent: str, facts: TaskFacts
     ) -> bool:
-        """Stores a task of a job; True when it was before. Raises MeshError."""
-        submission = self._acceptor.read(said, traceparent, left_s=left_s, job_id=job_id)
+        """Stores a task of a job; True when it was before. Raises MeshError.
+
+        Args:
+            said: The task.
+            job_id: Its job.
+            traceparent: Of the span that made the job.
+            facts: What its place depends on.
+        """
+        submission = self._acceptor.read(said, traceparent, left_s=facts.left_s, job_id=job_id)
+        submission.task.place = self._acceptor.place_of(facts)
         return await self._store(submission) is Outcome.SAME
 
     async def submit_many(

@@ -43,6 +43,7 @@ from hasten_scheduler.finding import Finder
 from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
+from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
@@ -50,6 +51,8 @@ from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.observing import Meter
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.owning import Owning
+from hasten_scheduler.schedules.known import KnownSchedules
+from hasten_scheduler.schedules.wiring import open_schedules
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.settings import SchedulerSettings
 from hasten_scheduler.shell import Shell
@@ -70,6 +73,7 @@ class Scheduler:
         owning: What it does with those.
         submitter: Takes tasks in.
         payloads: Where their long inputs and outputs lie.
+        schedules: What it knows of all schedules.
         shards: The way to each shard.
         tellers: Tell what waits, and what was begun.
         readiness: Whether it may be sent traffic.
@@ -83,6 +87,7 @@ class Scheduler:
     owning: Owning
     submitter: Submitter
     payloads: Payloads
+    schedules: KnownSchedules
     shards: "Shards"
     tellers: tuple[Teller, ...]
     readiness: Readiness
@@ -142,7 +147,18 @@ async def open_scheduler(
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        parts = _job_parts(settings, around, JobTasks(submitter, finder), payloads, knowledge)
+        stores = _job_stores(settings, around)
+        desk = JobDesk(stores, settings.queue.job_limits())
+        schedules = open_schedules(acceptor, desk, machine, shell.reservations_told, counts)
+        parts = JobParts(
+            desk=desk,
+            stores=stores,
+            accept_limits=settings.accept_limits(),
+            tasks=JobTasks(submitter, finder),
+            payloads=payloads,
+            knowledge=knowledge,
+            schedules=schedules,
+        )
         jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = _election(settings, around)
@@ -152,7 +168,7 @@ async def open_scheduler(
         watchers = Watchers(shards.doors, shards.feeds)
         servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        fanout = _fanout(around, crew, knowledge)
+        fanout = _fanout(crew, knowledge, around)
         services = [task_service(servicer), *job_services(parts, fanout, operator)]
         front = _front(settings, around, submitter, services, fanout)
         backlog = Backlog(settings.id, queues, tenure.term, knowledge.views)
@@ -165,6 +181,7 @@ async def open_scheduler(
             owning=owning,
             submitter=submitter,
             payloads=payloads,
+            schedules=schedules.known,
             shards=shards,
             tellers=tellers,
             readiness=around.readiness,
@@ -196,23 +213,6 @@ def _shell(
     return shell
 
 
-def _job_parts(
-    settings: SchedulerSettings,
-    around: Surroundings,
-    tasks: JobTasks,
-    payloads: Payloads,
-    knowledge: Knowledge,
-) -> JobParts:
-    return JobParts(
-        stores=_job_stores(settings, around),
-        limits=settings.queue.job_limits(),
-        accept_limits=settings.accept_limits(),
-        tasks=tasks,
-        payloads=payloads,
-        knowledge=knowledge,
-    )
-
-
 def _jobs(
     parts: JobParts, around: Surroundings, shards: Shards, counts: SchedulerMetrics
 ) -> JobContext:
@@ -236,6 +236,10 @@ def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
     )
 
 
+def _fanout(crew: Crew, knowledge: Knowledge, around: Surroundings) -> InferenceFanout:
+    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
+
+
 def _front(
     settings: SchedulerSettings,
     around: Surroundings,
@@ -251,10 +255,6 @@ def _front(
         limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=around.traces.server_interceptors(),
     )
-
-
-def _fanout(around: Surroundings, crew: Crew, knowledge: Knowledge) -> InferenceFanout:
-    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
 
 
 def _recorder(

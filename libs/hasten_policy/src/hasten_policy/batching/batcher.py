@@ -244,7 +244,7 @@ class Batcher:
         """Overload asks to shed this head, as it would force too small a batch."""
         model = queue.model
         target = min(queue.rows, model.target_rows(queue.size))
-        if queue.solo or rows_max >= target or head.rows >= target:
+        if queue.solo or head.reserved or rows_max >= target or head.rows >= target:
             return False
         quantile = self._policy.start_quantile
         served_s = model.predictor.predict_s(max(rows_max, 1), queue.size, quantile)
@@ -271,7 +271,7 @@ class Batcher:
         """Rows to start with: `rows`, a preferred size below it, or 0 to wait for one."""
         spec = queue.model.spec
         delay_s = spec.queue_delay_max_s
-        if delay_s <= 0.0 or self.eager or queue.model.closing or queue.solo:
+        if delay_s <= 0.0 or self.eager or queue.model.closing or queue.solo or head.reserved:
             return rows
         if now_s >= head.arrived_s + delay_s:
             return rows

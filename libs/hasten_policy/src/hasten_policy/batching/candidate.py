@@ -29,7 +29,8 @@ def first_kept(found: list[Candidate], from_s: float, lanes: int, quantile: floa
     are planned one after the other, and whenever the next one's head would be late, the worst of
     those planned so far is left out. Worst are those of the least urgent class, and among these
     the one with the fewest rows a second. What is left out is not shed: it waits, and may yet
-    find a lane. One without a deadline is never left out, or it would wait for ever.
+    find a lane. One without a deadline is never left out, or it would wait for ever, nor is one
+    with a reservation.
 
     Args:
         found: At least one; sorted by rank here.
@@ -50,7 +51,7 @@ def first_kept(found: list[Candidate], from_s: float, lanes: int, quantile: floa
         # A batch that starts later than now can still be smaller: only its head must make it.
         end_s = from_s + ahead_s / lanes + predictor.predict_s(head.rows, queue.size, quantile)
         ahead_s += run_s
-        if head.deadline_s != inf:
+        if head.deadline_s != inf and not head.reserved:
             heappush(planned, (-head.priority, rows / run_s, -at, run_s))
             if end_s > head.deadline_s + ROUNDING_S:
                 _, _, worst, spared_s = heappop(planned)

@@ -37,6 +37,8 @@ class WaitingCall:
         priority: Class 0 (most urgent) to 3.
         solo: Its batch failed before, here or where it ended the worker: it runs alone, and only
             once more.
+        reserved: It has a reservation: nothing is waited for, or let go first, for the sake of
+            others.
         trial: It was let in on no evidence that it is late, whatever is predicted, and may start
             until its deadline.
     """
@@ -58,6 +60,7 @@ class WaitingCall:
     batch_id: int = 0
     solo: bool = False
     trial: bool = False
+    reserved: bool = False
 
     @property
     def guest_rows(self) -> int:

@@ -15,7 +15,7 @@ from hasten_policy.scheduler.events import (
     TaskRevoked,
 )
 from hasten_policy.scheduler.expiry import fail_late, latest_s
-from hasten_policy.scheduler.picks import with_room, worker_for
+from hasten_policy.scheduler.picks import another_worker
 from hasten_policy.scheduler.state import SchedulerState
 from hasten_policy.scheduler.windows import tend
 
@@ -174,12 +174,10 @@ def _answered_claim(state: SchedulerState, number: int, now_s: float) -> Attempt
 
 def _send(state: SchedulerState, attempt: Attempt, now_s: float) -> None:
     head = attempt.head
-    view = state.view(attempt.lane.desk)
     entry = attempt.entry
     if entry is None or now_s + entry.call_s(head.rows, head.elements) > head.deadline_s:
         state.attempts.leave(attempt)
-        free = with_room(state, view, now_s) if view is not None else []
-        entry = worker_for(state, view, head, free, now_s) if view is not None else None
+        entry = another_worker(state, attempt.lane.desk, head, now_s)
         if entry is None:
             attempt.lane.tenant.charge(-attempt.cost_s)
             cause = Refusal(Reason.NO_WORKER, "the worker that was chosen is gone, others are full")

@@ -153,7 +153,8 @@ class Attempts:
         # The answer still has to travel back, or the run would end just in time for nobody.
         way_s = min(self._way_back_s, WAY_BACK_SHARE_MAX * max(0.0, head.deadline_s - now_s))
         worker_id = attempt.entry.worker.worker_id
-        self._out.append(Send(attempt.number, worker_id, head.deadline_s - way_s, head.alone))
+        due_s = head.deadline_s - way_s
+        self._out.append(Send(attempt.number, worker_id, due_s, head.alone, head.reserved_s))
 
     def revoke(self, attempt: Attempt) -> None:
         """Takes it from its worker, which is told so, without an end of the task."""

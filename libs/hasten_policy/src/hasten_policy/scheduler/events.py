@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hasten_policy.fleet.events import FleetEvent, StandingChanged
 from hasten_policy.load import HostLag, LoadSample
 from hasten_policy.reasons import Refusal
+from hasten_policy.scheduler.jobs.periods.reserving import Reservation
 from hasten_policy.scheduler.tasks import Lane, LaneHeads, Pick
 
 # --- events ---------------------------------------------------------------------------
@@ -158,6 +159,13 @@ class QueueResumed:
 
 
 @dataclass(slots=True)
+class ReservationsTold:
+    """These are the reservations of all hard schedules, those of other owners' shards too."""
+
+    reservations: tuple[Reservation, ...]
+
+
+@dataclass(slots=True)
 class Woke:
     """A time asked for by WakeAt has come."""
 
@@ -174,6 +182,7 @@ SchedulerEvent = (
     | TaskRevoked
     | QueuePaused
     | QueueResumed
+    | ReservationsTold
     | FleetEvent
     | HostLag
     | Woke
@@ -218,12 +227,15 @@ class Send:
         deadline_s: When the worker must be done, absolute, on the machine's clock. math.inf for
             none.
         alone: It must share no batch.
+        reserved_s: It has a reservation: it goes before everything there that has none, and by
+            this, the least first. 0 without.
     """
 
     attempt: int
     worker_id: str
     deadline_s: float
     alone: bool = False
+    reserved_s: float = 0.0
 
 
 @dataclass(slots=True)

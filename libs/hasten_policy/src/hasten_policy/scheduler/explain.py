@@ -152,6 +152,17 @@ def _of_task(state: SchedulerState, lane: LaneWindow, head: TaskHead) -> list[Hu
     if head.key and state.keys.busy(lane, head):
         message = f"one of the running tasks with its key must end: {head.key_max} run at once"
         return [Hurdle("key_busy", message)]
+    view = state.view(lane.desk)
+    barred = [
+        entry
+        for entry in (view.open if view is not None else [])
+        if state.reservations.bars(entry, head.rows, head.elements)
+    ]
+    if not head.reserved and view is not None and barred and len(barred) == len(view.open):
+        message = f"hard schedules have reserved each of its {len(barred)} workers"
+        return [
+            Hurdle("reserved", f"{message}: its run must be shorter, or one of them end a task")
+        ]
     if head.alone and lane in lane.desk.stuck:
         return [Hurdle("alone", "a worker that runs no other suspect must have room, as it is one")]
     return []

@@ -1,5 +1,6 @@
 """The scheduler's machine: every decision of the scheduler, as events in and effects out."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from hasten_policy.chance import Chance
@@ -27,6 +28,7 @@ from hasten_policy.scheduler.events import (
     LanesRead,
     QueuePaused,
     QueueResumed,
+    ReservationsTold,
     SchedulerEffect,
     SchedulerEvent,
     ShardGone,
@@ -38,6 +40,7 @@ from hasten_policy.scheduler.events import (
 )
 from hasten_policy.scheduler.expiry import attempt_due, expire
 from hasten_policy.scheduler.explain import Explanation, SchedulerCounts, counts_of, explain
+from hasten_policy.scheduler.jobs.periods.reserving import Misfit, Reservation, lay_out
 from hasten_policy.scheduler.lanes import LaneWindow, ShardLanes
 from hasten_policy.scheduler.losses import (
     rescue,
@@ -48,6 +51,7 @@ from hasten_policy.scheduler.losses import (
 )
 from hasten_policy.scheduler.picks import dispatch
 from hasten_policy.scheduler.policy import SchedulerPolicy
+from hasten_policy.scheduler.reservations import benches_of, share_max_of
 from hasten_policy.scheduler.state import TIMER_EXPIRY, SchedulerState
 from hasten_policy.scheduler.tasks import Lane
 from hasten_policy.scheduler.windows import (
@@ -127,6 +131,16 @@ class SchedulerMachine:
         registry = self._state.fleet.registry
         return registry.find(model, version) is not None or registry.is_loading(model, version)
 
+    def misfits(self, wanted: Reservation, others: Sequence[Reservation]) -> tuple[Misfit, ...]:
+        """Which hard schedules would find no place if there were this one beside the others."""
+        policy = self._state.policy.reserve
+        benches = benches_of(policy, self._state.fleet.registry)
+        share_max = share_max_of(policy)
+        before = lay_out(others, benches, share_max, self._state.reservations.layout.workers)
+        lost = {each.name for each in before.misfits}
+        after = lay_out([*others, wanted], benches, share_max, before.workers)
+        return tuple(each for each in after.misfits if each.name not in lost)
+
     def views(self, *, now_s: float) -> list[WorkerView]:
         """All workers, by name."""
         return views_of(self._state.fleet.workers.values(), now_s)
@@ -144,6 +158,7 @@ class SchedulerMachine:
         | TaskRevoked
         | QueuePaused
         | QueueResumed
+        | ReservationsTold
         | FleetEvent
         | HostLag,
         now_s: float,
@@ -164,10 +179,11 @@ class SchedulerMachine:
                 shard_taken(state, event.shard, now_s)
             case ShardGone():
                 shard_gone(state, event.shard)
-            case QueuePaused():
-                self._pause(event.tenant, event.model, paused=True)
-            case QueueResumed():
-                self._pause(event.tenant, event.model, paused=False)
+            case QueuePaused() | QueueResumed():
+                self._pause(event)
+            case ReservationsTold():
+                state.reservations.take(event.reservations)
+                state.freed.update(dict.fromkeys(state.fleet.workers.values()))
             case _:
                 self._on_fleet(event, now_s)
 
@@ -191,12 +207,12 @@ class SchedulerMachine:
             case _:
                 assert_never(event)
 
-    def _pause(self, tenant: str | None, model: str | None, *, paused: bool) -> None:
+    def _pause(self, event: QueuePaused | QueueResumed) -> None:
         state = self._state
-        if paused:
-            state.pauses[tenant, model] = None
+        if isinstance(event, QueuePaused):
+            state.pauses[event.tenant, event.model] = None
         else:
-            state.pauses.pop((tenant, model), None)
+            state.pauses.pop((event.tenant, event.model), None)
         for shard in state.shards.values():
             for lane in shard.lanes.values():
                 lane.paused = state.is_paused(lane.lane)

@@ -14,6 +14,7 @@ from typing import Final
 from hasten_policy.named import Named
 from hasten_policy.ordering.orders import due_s
 from hasten_policy.scheduler.policy import OrderPolicy
+from hasten_policy.scheduler.tasks import RESERVED_OFFSET
 
 ARRIVAL_FACTOR: Final = 1e-12
 """Of the time of arrival, where arrival only settles ties: in a year it grows by 0.03 ms, and times
@@ -29,11 +30,14 @@ class TaskFacts:
         left_s: Seconds until its deadline; math.inf for none.
         priority: Class 0 (most urgent) to 3.
         period_s: Seconds between two tasks of its kind; 0 for a task without a period.
+        reserved_s: The deadline of a turn with a reservation, in seconds after its time; 0 for a
+            task without one.
     """
 
     left_s: float
     priority: int
     period_s: float = 0.0
+    reserved_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class TaskOrder:
 
 def task_place(policy: OrderPolicy, facts: TaskFacts) -> tuple[float, float]:
     """Where a new task stands: (now_factor, offset), for the store."""
+    if facts.reserved_s:
+        # Whatever the order of the others: the test of the reservation counts on this one.
+        return 0.0, RESERVED_OFFSET + facts.reserved_s
     return TASK_ORDERS.get(policy.order).place(facts, policy)
 
 

@@ -9,7 +9,7 @@ from hasten_policy.scheduler.events import Claim
 from hasten_policy.scheduler.expiry import drop, latest_s
 from hasten_policy.scheduler.lanes import LaneWindow
 from hasten_policy.scheduler.state import TIMER_ATTEMPT, SchedulerState
-from hasten_policy.scheduler.tasks import Pick, TaskHead
+from hasten_policy.scheduler.tasks import RESERVED_BELOW, Pick, TaskHead
 from hasten_policy.scheduler.windows import tend
 
 CLAIM_MAX: Final = 64
@@ -23,32 +23,92 @@ def dispatch(state: SchedulerState, now_s: float) -> None:
     """Picks tasks while workers have room for them, and has the store claim those."""
     if state.freed and state.look_again(now_s):
         _loosen(state)
-    if not state.roomy or not state.desks:
+    if not state.desks:
         return
     picks: dict[int, list[Pick]] = {}
     touched: dict[LaneWindow, None] = {}
-    desks = _with_room(state)
+    if state.reservations.told:
+        _pick_reserved(state, picks, touched, now_s)
+    desks = _with_room(state) if state.roomy else []
     while (lane := _next(state, desks)) is not None:
         touched[lane] = None
         found = _first_for(state, lane, now_s)
         if found is None:
             continue
         head, entry = found
-        lane.waiting = max(0, lane.waiting - 1)
-        attempt = state.attempts.begin(lane, head, entry)
-        lane.desk.settle(lane)
-        if head.deadline_s != INFINITY:
-            state.timers.push(head.deadline_s, TIMER_ATTEMPT, attempt)
-        pick = Pick(attempt.number, lane.lane, head.task_id)
-        picks.setdefault(lane.shard.number, []).append(pick)
+        picks.setdefault(lane.shard.number, []).append(_begin(state, lane, head, entry))
         if not state.slack.has_room(entry.worker, now_s):
             del state.roomy[entry.worker.worker_id]
             desks = _with_room(state) if state.roomy else []
+    _claim(state, picks)
+    for lane in touched:
+        tend(state, lane, now_s)
+
+
+def _claim(state: SchedulerState, picks: dict[int, list[Pick]]) -> None:
     for number, those in picks.items():
         for at in range(0, len(those), CLAIM_MAX):
             state.out.append(Claim(number, tuple(those[at : at + CLAIM_MAX])))
-    for lane in touched:
-        tend(state, lane, now_s)
+
+
+def _begin(state: SchedulerState, lane: LaneWindow, head: TaskHead, entry: ModelEntry) -> Pick:
+    """A task that was taken out of its lane is to run there."""
+    lane.waiting = max(0, lane.waiting - 1)
+    attempt = state.attempts.begin(lane, head, entry)
+    lane.desk.settle(lane)
+    if head.deadline_s != INFINITY:
+        state.timers.push(head.deadline_s, TIMER_ATTEMPT, attempt)
+    return Pick(attempt.number, lane.lane, head.task_id)
+
+
+def _pick_reserved(
+    state: SchedulerState,
+    picks: dict[int, list[Pick]],
+    touched: dict[LaneWindow, None],
+    now_s: float,
+) -> None:
+    """Turns of hard schedules go to their workers, whatever there is beside them."""
+    if state.reservations.tend(state.fleet.registry, now_s):
+        _loosen(state)
+    for desk in state.desks.values():
+        while desk.line and desk.line[0][0] < RESERVED_BELOW:
+            lane = desk.line[0][2]
+            touched[lane] = None
+            head = lane.heads[0]
+            shard = lane.shard
+            if head.task_id in shard.running or head.task_id in shard.left:
+                shard.left.pop(head.task_id, None)
+                del lane.heads[0]
+                lane.desk.settle(lane)
+                continue
+            entry = reserved_worker(state, desk, head, now_s)
+            if entry is None:
+                break
+            del lane.heads[0]
+            picks.setdefault(shard.number, []).append(_begin(state, lane, head, entry))
+
+
+def reserved_worker(
+    state: SchedulerState, desk: Desk, head: TaskHead, now_s: float
+) -> ModelEntry | None:
+    """The worker of a turn's schedule; of one that has none now, the one that is free the soonest.
+    None when no worker can take it.
+    """
+    view = state.view(desk)
+    if view is None:
+        return None
+    entry = view.by_worker.get(state.reservations.worker_id(head.task_id))
+    if entry is not None and len(entry.worker.calls) < entry.worker.window:
+        return entry
+    free = [each for each in view.open if len(each.worker.calls) < each.worker.window]
+    return min(
+        free,
+        key=lambda each: (
+            each.finish_of_s(now_s, head.rows, head.elements),
+            each.worker.worker_id,
+        ),
+        default=None,
+    )
 
 
 def worker_for(
@@ -56,6 +116,9 @@ def worker_for(
 ) -> ModelEntry | None:
     """The worker for a task among those with room; None when none may have it, or is in time."""
     balancer = state.fleet.balancer
+    if state.reservations.told:
+        bars = state.reservations.bars
+        free = [entry for entry in free if not bars(entry, head.rows, head.elements)]
     if head.alone:
         free = [entry for entry in free if state.attempts.may_try_alone(entry.worker)]
     entry = balancer.pick(view.key, free, state.rng, now_s)
@@ -78,6 +141,20 @@ def _soonest(free: list[ModelEntry], entry: ModelEntry, head: TaskHead, now_s: f
         if other_s < best_s:
             best_s, entry = other_s, other
     return entry
+
+
+def another_worker(
+    state: SchedulerState, desk: Desk, head: TaskHead, now_s: float
+) -> ModelEntry | None:
+    """The worker for a task that had one, which is not there any more, or too slow by now."""
+    if head.reserved:
+        return reserved_worker(state, desk, head, now_s)
+    view = state.view(desk)
+    return (
+        None
+        if view is None
+        else worker_for(state, view, head, with_room(state, view, now_s), now_s)
+    )
 
 
 def with_room(state: SchedulerState, view: ModelView, now_s: float) -> list[ModelEntry]:

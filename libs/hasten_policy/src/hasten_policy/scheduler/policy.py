@@ -126,6 +126,32 @@ class SlackPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservePolicy:
+    """Parameters of what hard schedules reserve at workers. A value out of range is refused when it
+    is built.
+
+    Attributes:
+        reserve_share_max: Hard schedules may reserve this share of a worker's time.
+        reserve_spread: A run is expected to take at most so many times its typical time, ...
+        reserve_overhead_s: ... and so many seconds for its way to the worker and back.
+        reserve_jitter_s: A turn gets to its worker at most so many seconds after its time.
+    """
+
+    reserve_share_max: float = 0.7
+    reserve_spread: float = 1.5
+    reserve_overhead_s: float = 0.002
+    reserve_jitter_s: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range, naming the field."""
+        refuse_negative(self)
+        if self.reserve_share_max > 1:
+            raise ValueError("reserve_share_max must be at most 1")
+        if self.reserve_spread < 1:
+            raise ValueError("reserve_spread must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
 class AgainPolicy:
     """Parameters of further attempts. A value out of range is refused when it is built.
 
@@ -171,6 +197,7 @@ class SchedulerPolicy:
         ordering: Which of them goes first.
         tenants: Fairness between those who pay.
         slack: What tasks may take beside calls.
+        reserve: What hard schedules reserve.
         again: Attempts after the first.
     """
 
@@ -179,6 +206,7 @@ class SchedulerPolicy:
     ordering: OrderPolicy = field(default_factory=OrderPolicy, metadata=UNNAMED)
     tenants: TenantPolicy = field(default_factory=TenantPolicy, metadata=UNNAMED)
     slack: SlackPolicy = field(default_factory=SlackPolicy, metadata=UNNAMED)
+    reserve: ReservePolicy = field(default_factory=ReservePolicy, metadata=UNNAMED)
     again: AgainPolicy = field(default_factory=AgainPolicy, metadata=UNNAMED)
 
     @classmethod

@@ -15,6 +15,7 @@ from hasten_policy.scheduler.keys import Keys
 from hasten_policy.scheduler.lanes import LaneWindow, ShardLanes
 from hasten_policy.scheduler.orders import TASK_ORDERS
 from hasten_policy.scheduler.policy import SchedulerPolicy
+from hasten_policy.scheduler.reservations import Reservations
 from hasten_policy.scheduler.slack import Slack
 from hasten_policy.scheduler.tasks import Lane
 from hasten_policy.scheduler.tenants import Tenants
@@ -49,6 +50,7 @@ class SchedulerState:
         tenants: Who pays.
         keys: Concurrency keys of running tasks.
         slack: What tasks may take of workers.
+        reservations: What hard schedules have reserved of workers.
         attempts: Tasks at workers, or about to be.
         retries: Budget of further attempts.
         pauses: (tenant, model) of what is paused, None for all.
@@ -69,6 +71,7 @@ class SchedulerState:
         "out",
         "pauses",
         "policy",
+        "reservations",
         "retries",
         "rng",
         "roomy",
@@ -94,6 +97,7 @@ class SchedulerState:
         self.tenants = Tenants(policy.tenants, strict=strict)
         self.keys = Keys()
         self.slack = Slack(policy.slack)
+        self.reservations = Reservations(policy.reserve)
         again = policy.again
         self.freed: dict[WorkerRecord, None] = {}
         self.roomy: dict[str, WorkerRecord] = {}

@@ -1,6 +1,14 @@
 """What the scheduler's machine knows of a task."""
 
 from dataclasses import dataclass
+from typing import Final
+
+RESERVED_OFFSET: Final = -1e12
+"""Places of turns of hard schedules lie round this one: before all others, by their deadlines
+(Leung and Whitehead, 1982). At this size a place still tells 0.2 ms apart.
+"""
+RESERVED_BELOW: Final = RESERVED_OFFSET / 2
+"""A place below this is that of such a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,16 @@ class TaskHead:
     alone: bool = False
     key: str = ""
     key_max: int = 1
+
+    @property
+    def reserved(self) -> bool:
+        """It is a turn of a hard schedule."""
+        return self.place < RESERVED_BELOW
+
+    @property
+    def reserved_s(self) -> float:
+        """Its rank among such turns, seconds from its time to its deadline; 0 for any other."""
+        return self.place - RESERVED_OFFSET if self.reserved else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Whether an arriving call is accepted."""
 
 from math import inf, isnan
+from typing import Final
 
 from hasten_policy.batching.batcher import Batcher
 from hasten_policy.batching.edf_queue import WaitingCall
@@ -13,6 +14,9 @@ from hasten_policy.worker.calls import OpenCalls
 from hasten_policy.worker.events import CallArrived
 from hasten_policy.worker.lanes import Lanes
 from hasten_policy.worker.policy import WorkerPolicy
+
+RESERVED_ORDER_S: Final = -1e9
+"""Places of calls with a reservation lie above this one, and before all times."""
 
 
 class Admission:
@@ -67,10 +71,13 @@ class Admission:
             deadline_s=now_s + slack_s,
             slack_s=slack_s,
             arrived_s=now_s,
-            order_s=self._place_s(model, deadline_s, priority, now_s),
+            order_s=RESERVED_ORDER_S + event.reserved_s
+            if event.reserved_s
+            else self._place_s(model, deadline_s, priority, now_s),
             latest_start_s=inf,
             payload_bytes=event.payload_bytes,
             priority=priority,
+            reserved=event.reserved_s > 0,
         )
         return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
 

@@ -46,6 +46,8 @@ class CallArrived:
         more_follow: Another CallArrived follows at once: no batch is formed before it, so that
             calls that came together can run together.
         elements: Of all its input tensors together, all rows counted: the size of its work.
+        reserved_s: It has a reservation: it goes before all calls without one, and those with one
+            go by this figure, seconds from its time to its deadline. 0 for a call without one.
     """
 
     call_id: int
@@ -60,6 +62,7 @@ class CallArrived:
     more_follow: bool = False
     elements: int = 0
     alone: bool = False
+    reserved_s: float = 0.0
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ def encode_call(call: Sendable, deadline_s: float, now_s: float) -> tuple[bytes,
         tenant=call.tenant,
         traceparent=call.traceparent,
         alone=call.alone,
+        reserved_us=round(call.reserved_s * 1e6),
     ).SerializeToString()
     payload = call.payload
     payload_size = fields.varint(len(payload))

@@ -48,6 +48,13 @@ class Sendable(Protocol):
         """It must share no batch."""
         ...
 
+    @property
+    def reserved_s(self) -> float:
+        """Its rank among calls with a reservation, seconds from its time to its deadline; 0 for a
+        call without one.
+        """
+        ...
+
 
 class Reply:
     """The end of one attempt, as a worker told it.

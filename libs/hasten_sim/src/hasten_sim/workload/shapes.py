@@ -151,6 +151,11 @@ def task_flows(table: FileTable, models: tuple[ModelShape, ...]) -> tuple[TaskFl
             at_s=entry.at_s,
             for_s=inf if entry.for_s is None else entry.for_s,
             attempts_max=entry.attempts_max,
+            period_s=(entry.period_ms or 0.0) / 1e3,
+            phase_s=entry.phase_ms / 1e3,
+            hard=entry.hard,
+            catch_up=entry.catch_up,
+            overlap=entry.overlap,
         )
         for entry in table.tasks
     )

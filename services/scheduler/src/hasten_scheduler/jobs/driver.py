@@ -218,7 +218,14 @@ class ShardJobs:
         elif desk.live is not None:
             ended = [desk.ended.popleft() for _ in range(min(EVENTS_AT_ONCE, len(desk.ended)))]
             rang, desk.rang = desk.rang, False
+            if rang and desk.live.unsure:
+                await self._look_at_clock(desk.live)
             await self._on(desk, desk.live, await desk.live.ends(ended), rang=rang)
+
+    async def _look_at_clock(self, live: LiveJob) -> None:
+        (job,) = await self._store.read([live.job.job_id])
+        if job is not None:
+            live.hear(job.read_s)
 
     async def _load(self, job_id: str, desk: _Desk) -> None:
         (job,) = await self._store.read([job_id])

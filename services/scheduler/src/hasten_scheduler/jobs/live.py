@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.events import (
     Ask,
     CancelTasks,
+    FollowTasks,
     JobEffect,
     JobEvent,
     SubmitTasks,
@@ -28,6 +30,10 @@ from hasten_scheduler.jobs.kinds import JobKind, JobRun
 from hasten_scheduler.jobs.tasks import JobTasks
 
 SUBMITS_AT_ONCE: Final = 64
+FOLLOWED_AT_ONCE: Final = 64
+FORGOTTEN: Final = Refusal(Reason.TASK_NOT_FOUND, "it ended, and its end is not kept any more")
+CLOCK_S: Final = 60.0
+"""For so long the server's clock is believed to go as this process's does."""
 TIMER_S_MAX: Final = 3600.0
 """Longest sleep of a timer: the server's clock may have been set meanwhile."""
 
@@ -95,9 +101,21 @@ class LiveJob:
         self._context = context
         self._following = following
         self._rang = rang
-        self._ahead_s = job.read_s - context.clock.now_s()
+        self._ahead_s = 0.0
+        self._heard_s = 0.0
+        self.hear(job.read_s)
         self._wake_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
+
+    def hear(self, server_s: float) -> None:
+        """This is the server's time now."""
+        self._heard_s = self._context.clock.now_s()
+        self._ahead_s = server_s - self._heard_s
+
+    @property
+    def unsure(self) -> bool:
+        """The server's clock was not looked at for long."""
+        return self._context.clock.now_s() > self._heard_s + CLOCK_S
 
     def close(self) -> None:
         """Hears nothing any more."""
@@ -144,6 +162,8 @@ class LiveJob:
         """Returns what the machine is to be told of it."""
         if isinstance(effect, SubmitTasks):
             return await self._submit(effect.tasks)
+        if isinstance(effect, FollowTasks):
+            return await self._follow(effect.tasks)
         if isinstance(effect, Ask):
             return [Told(effect.what, await self.run.answer(effect.what))]
         if isinstance(effect, CancelTasks):
@@ -152,6 +172,24 @@ class LiveJob:
             self._wake_s = effect.at_s
             self._set_timer()
         return []
+
+    async def _follow(self, keys: Sequence[str]) -> list[JobEvent]:
+        tasks = self._context.tasks
+        places = [tasks.place(self.job, key) for key in keys]
+        for shard, task_id in places:
+            self._following.follow(shard, task_id, self.job.job_id)
+        for shard in {shard for shard, _ in places}:
+            await self._following.look(shard, [task_id for at, task_id in places if at == shard])
+        gone: list[JobEvent] = []
+        for begin in range(0, len(keys), FOLLOWED_AT_ONCE):
+            some = keys[begin : begin + FOLLOWED_AT_ONCE]
+            records = await tasks.records(self.job, some)
+            gone += [
+                TaskEnded(key, FORGOTTEN)
+                for key, record in zip(some, records, strict=True)
+                if record is None
+            ]
+        return gone
 
     async def _submit(self, wishes: Sequence[TaskWish]) -> list[JobEvent]:
         refused: list[JobEvent] = []
@@ -167,10 +205,15 @@ class LiveJob:
         try:
             said = await self.run.task(wish)
             said.priority = wish.priority
+            said.start_in_us = max(0, round((wish.start_s - self._now_s()) * 1e6))
             self._following.follow(shard, task_id, self.job.job_id)
             left_s = wish.deadline_s - self._now_s()
             repeated = await tasks.submit(
-                self.job, said, wish.key, left_s=left_s, traceparent=self.run.traceparent
+                self.job,
+                said,
+                wish,
+                left_s=left_s,
+                traceparent=self.run.traceparent,
             )
         except MeshError as error:
             if error.refusal.reason.value.retryable:

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
+from hasten_policy.scheduler.jobs.events import TaskWish
+from hasten_policy.scheduler.orders import TaskFacts
 from hasten_runtime.tasks.jobs import Job
 from hasten_runtime.tasks.port import TaskQueue, TaskRecord
 from hasten_scheduler.finding import Finder
@@ -37,12 +39,13 @@ class JobTasks:
         return task_id.removeprefix(_name(job, "").task_id)
 
     async def submit(
-        self, job: Job, said: pb.NewTask, key: str, *, left_s: float, traceparent: str
+        self, job: Job, said: pb.NewTask, wish: TaskWish, *, left_s: float, traceparent: str
     ) -> bool:
         """Has a job's task stored; True when it was before. Raises MeshError."""
-        name = _name(job, key)
+        name = _name(job, wish.key)
         said.request_id, said.tenant = name.request_id, name.tenant
-        return await self._submitter.submit_of_job(said, job.job_id, traceparent, left_s=left_s)
+        facts = TaskFacts(left_s, wish.priority, wish.period_s, wish.reserved_s)
+        return await self._submitter.submit_of_job(said, job.job_id, traceparent, facts)
 
     async def records(self, job: Job, keys: Sequence[str]) -> list[TaskRecord | None]:
         """A job's tasks. Raises MeshError."""

@@ -52,6 +52,7 @@ class Call:
         priority: Class 0 (most urgent) to 3.
         tenant: Who pays.
         alone: It shares no batch.
+        reserved_s: Its rank among calls with a reservation; 0 for a call without one.
         payload_bytes: Size of the request.
         span: Recorded for it; None when it is not sampled.
         arrived_s: Its bytes were there.
@@ -82,6 +83,7 @@ class Call:
         "payload_bytes",
         "priority",
         "request_id",
+        "reserved_s",
         "result",
         "rows",
         "served",
@@ -112,6 +114,7 @@ class Call:
         self.priority = 1
         self.tenant = ""
         self.alone = False
+        self.reserved_s = 0.0
         self.payload_bytes = 0
         self.span: Span | None = None
         self.arrived_s = arrived_s

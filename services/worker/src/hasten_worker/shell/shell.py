@@ -154,6 +154,7 @@ class Shell:
                     more_follow=index != last,
                     elements=call.elements,
                     alone=call.alone,
+                    reserved_s=call.reserved_s,
                 )
             )
 

@@ -86,11 +86,17 @@ class TaskWish:
         key: Distinguishes it from the job's other tasks, for ever; printable ASCII, no space.
         deadline_s: When its answer is of no more use; math.inf for none.
         priority: Its class.
+        start_s: It must not start before; 0 for at once.
+        period_s: Seconds between two tasks of its kind; 0 for a task without a period.
+        reserved_s: Seconds from its time to its deadline, for a turn with a reservation; else 0.
     """
 
     key: str
     deadline_s: float
     priority: int
+    start_s: float = 0.0
+    period_s: float = 0.0
+    reserved_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -98,6 +104,15 @@ class SubmitTasks:
     """Submits tasks; those of known keys are found, and their ends told."""
 
     tasks: tuple[TaskWish, ...]
+
+
+@dataclass(slots=True)
+class FollowTasks:
+    """Tells the ends of tasks that were submitted, whatever their content was; of one that is not
+    there any more, that it was forgotten.
+    """
+
+    tasks: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -139,4 +154,4 @@ class Ask:
     what: object
 
 
-JobEffect = SubmitTasks | CancelTasks | Write | WakeAt | Ask
+JobEffect = SubmitTasks | FollowTasks | CancelTasks | Write | WakeAt | Ask

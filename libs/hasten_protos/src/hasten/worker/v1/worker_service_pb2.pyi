@@ -124,6 +124,7 @@ class Call(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     ALONE_FIELD_NUMBER: _builtins.int
+    RESERVED_US_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the caller, unique on the link."""
     time_left_us: _builtins.int
@@ -138,6 +139,10 @@ class Call(_message.Message):
     """hasten.inference.v2.ModelInferRequest, exactly as the client sent it."""
     alone: _builtins.bool
     """It runs in a batch of its own: a worker died while it ran, or while one like it did."""
+    reserved_us: _builtins.int
+    """It has a reservation: it goes before all calls without one, and those with one go by this, the
+    least first: microseconds from its time to its deadline. Zero: it has none.
+    """
     def __init__(
         self,
         *,
@@ -148,10 +153,11 @@ class Call(_message.Message):
         traceparent: _builtins.str = ...,
         payload: _builtins.bytes = ...,
         alone: _builtins.bool = ...,
+        reserved_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "call_id", b"call_id", "payload", b"payload", "priority", b"priority", "tenant", b"tenant", "time_left_us", b"time_left_us", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "call_id", b"call_id", "payload", b"payload", "priority", b"priority", "reserved_us", b"reserved_us", "tenant", b"tenant", "time_left_us", b"time_left_us", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Schedules: requests that are run by the clock."""
