@@ -1,0 +1,1 @@
+"""Jobs: things that make tasks and follow them, each with a pure machine of its own."""
