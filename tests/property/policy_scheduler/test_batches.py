@@ -1,143 +1,212 @@
-"""A batch under owners that come and go: every chunk is stored once, and it ends once."""
+"""A batch under machines that come and go: every line has one line of results, and it ends once."""
+
+from copy import deepcopy
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.batches.machine import (
     BatchEffect,
     BatchEnd,
     BatchEvent,
+    BatchFacts,
     BatchMachine,
     CannotGoOn,
+    ChunkRead,
     ChunkStored,
-    End,
-    OpenChunk,
-    Order,
-    Ordered,
+    EndTold,
     Progress,
-    Save,
-    StopChunk,
-    TimeOver,
+    ReadChunk,
+    StoreChunk,
+    TellEnd,
+    place_of,
+)
+from hasten_policy.scheduler.jobs.events import (
+    CancelTasks,
+    Started,
+    SubmitTasks,
+    TaskEnded,
+    TimerCame,
+    WakeAt,
+    Wanted,
+    Write,
 )
 
+ENDS_S = 100.0
 
-class OwnersOfABatch(RuleBasedStateMachine):
-    """The store keeps results of chunks and the progress; owners die between any two steps."""
+
+class Died(Exception):  # noqa: N818  (no error)
+    """The owner died."""
+
+
+class MachinesOfABatch(RuleBasedStateMachine):
+    """The store has the tasks, the results of chunks and the progress. Owners die between any two
+    effects; the last write of an answer comes last, as the driver of jobs has it.
+    """
 
     @initialize(
-        sizes=st.lists(st.integers(1, 40), max_size=12),
-        window=st.integers(1, 100),
+        sizes=st.lists(st.integers(1, 4), max_size=10),
+        window=st.integers(1, 9),
+        broken=st.none() | st.integers(0, 9),
     )
-    def begin(self, sizes: list[int], window: int) -> None:
-        self.sizes = sizes
-        self.window = window
+    def begin(self, sizes: list[int], window: int, broken: int | None) -> None:
+        self.facts = BatchFacts(sizes, window, ENDS_S, 3)
+        self.broken = broken
         self.kept = Progress()
-        self.files: set[int] = set()
-        self.begun: set[int] = set()
-        self.order = Order.RUN
-        self.ended: BatchEnd | None = None
-        self.asked_to_end: set[BatchEnd] = set()
-        self.owner()
+        self.tasks: dict[str, str] = {}
+        self.files: dict[int, tuple[int, int]] = {}
+        self.wanted = Wanted.ACTIVE
+        self.now_s = 0.0
+        self.told: list[BatchEnd] = []
+        self.begin_machine()
 
-    @precondition(lambda self: self.ended is None)
+    @property
+    def over(self) -> bool:
+        return self.kept.end is not None
+
+    @precondition(lambda self: not self.over)
     @rule()
-    def owner(self) -> None:
-        kept = self.kept
-        progress = Progress(kept.next, set(kept.stored), kept.succeeded, kept.failed)
-        self.machine = BatchMachine(self.sizes, progress, window=self.window)
-        self.open: dict[int, bool] = {}
-        self.tell(Ordered(self.order))
+    def begin_machine(self) -> None:
+        """A new owner, or the same one after somebody changed the job."""
+        self.machine = BatchMachine(self.facts, deepcopy(self.kept))
+        self.followed: set[str] = set()
+        self.tell([Started(self.wanted)])
 
-    @precondition(lambda self: self.ended is None)
-    @rule(order=st.sampled_from(Order))
-    def order_something(self, order: Order) -> None:
-        if self.order is Order.CANCEL:
+    @precondition(lambda self: not self.over)
+    @rule(wanted=st.sampled_from(Wanted))
+    def want(self, wanted: Wanted) -> None:
+        if self.wanted is not Wanted.CANCELLED:
+            self.wanted = wanted
+            self.begin_machine()
+
+    @precondition(lambda self: not self.over and self.followed)
+    @rule(data=st.data(), dies_at=st.none() | st.integers(0, 4))
+    def a_task_ends(self, data: st.DataObject, dies_at: int | None) -> None:
+        key = data.draw(st.sampled_from(sorted(self.followed)))
+        self.tasks[key] = data.draw(st.sampled_from(["done", "failed"]))
+        self.followed.remove(key)
+        self.tell([TaskEnded(key)], dies_at)
+
+    @precondition(lambda self: not self.over)
+    @rule()
+    def its_time_is_over(self) -> None:
+        self.now_s = ENDS_S
+        self.tell([TimerCame()])
+
+    @precondition(lambda self: self.over)
+    @rule()
+    def nothing_follows(self) -> None:
+        assert self.told
+
+    def tell(self, events: list[BatchEvent], dies_at: int | None = None) -> None:
+        """As `LiveJob.on`."""
+        steps = dies_at
+        write: Write | None = None
+        try:
+            while events and not (write and write.ended):
+                more: list[BatchEvent] = []
+                for event in events:
+                    for effect in self.machine.on(event, now_s=self.now_s):
+                        if isinstance(effect, Write):
+                            write = effect
+                        else:
+                            if steps is not None:
+                                steps -= 1
+                                if steps < 0:
+                                    raise Died
+                            more += self.carry_out(effect)
+                events = more
+        except Died:
+            self.begin_machine()
             return
-        self.order = order
-        if order is Order.CANCEL:
-            self.asked_to_end.add(BatchEnd.CANCELLED)
-        self.tell(Ordered(order))
+        if write is not None:
+            self.kept = deepcopy(self.machine.progress)
 
-    @precondition(lambda self: self.ended is None and self.open)
-    @rule(data=st.data(), dies=st.booleans())
-    def store(self, data: st.DataObject, dies: bool) -> None:
-        chunk = data.draw(st.sampled_from(sorted(self.open)))
-        self.files.add(chunk)
-        if dies:
-            self.owner()
-            return
-        del self.open[chunk]
-        self.tell(ChunkStored(chunk, self.sizes[chunk] - 1, 1))
+    def carry_out(self, effect: BatchEffect) -> list[BatchEvent]:
+        if isinstance(effect, ReadChunk):
+            return [self.read(effect.chunk)]
+        if isinstance(effect, SubmitTasks):
+            return self.submit([wish.key for wish in effect.tasks])
+        if isinstance(effect, CancelTasks):
+            ended = [key for key in effect.tasks if self.tasks[key] == "pending"]
+            self.tasks.update(dict.fromkeys(ended, "cancelled"))
+            self.followed -= set(ended)
+            return [TaskEnded(key) for key in ended]
+        if isinstance(effect, StoreChunk):
+            return [self.store(effect.chunk)]
+        if isinstance(effect, TellEnd):
+            self.told.append(effect.how)
+            return [EndTold()]
+        assert isinstance(effect, WakeAt)
+        assert effect.at_s == ENDS_S
+        return []
 
-    @precondition(lambda self: self.ended is None)
-    @rule()
-    def time_is_over(self) -> None:
-        self.asked_to_end.add(BatchEnd.EXPIRED)
-        self.tell(TimeOver())
+    def read(self, chunk: int) -> BatchEvent:
+        if chunk == self.broken:
+            return CannotGoOn(chunk, Refusal(Reason.PAYLOAD_LOST, "gone"))
+        if chunk in self.files:
+            return ChunkStored(chunk, *self.files[chunk])
+        return ChunkRead(chunk)
 
-    @precondition(lambda self: self.ended is None)
-    @rule()
-    def cannot_go_on(self) -> None:
-        self.asked_to_end.add(BatchEnd.FAILED)
-        self.tell(CannotGoOn())
-        assert self.ended is BatchEnd.FAILED
-
-    @precondition(lambda self: self.ended is not None)
-    @rule(event=st.sampled_from([TimeOver(), CannotGoOn(), Ordered(Order.RUN)]))
-    def nothing_follows(self, event: BatchEvent) -> None:
-        assert self.machine.on(event) == []
-
-    def tell(self, event: BatchEvent) -> None:
-        effects: list[BatchEffect] = self.machine.on(event)
-        for effect in effects:
-            assert self.ended is None
-            if isinstance(effect, OpenChunk):
-                assert effect.chunk not in self.open
-                assert effect.stopped or self.order is Order.RUN
-                self.open[effect.chunk] = effect.stopped
-                if not effect.stopped:
-                    self.begun.add(effect.chunk)
-            elif isinstance(effect, StopChunk):
-                self.open[effect.chunk] = True
+    def submit(self, keys: list[str]) -> list[BatchEvent]:
+        ended: list[BatchEvent] = []
+        for key in keys:
+            assert key not in self.followed
+            if self.tasks.setdefault(key, "pending") == "pending":
+                self.followed.add(key)
             else:
-                assert isinstance(effect, Save | End)
-                progress = self.machine.progress
-                self.kept = Progress(
-                    progress.next, set(progress.stored), progress.succeeded, progress.failed
-                )
-                if isinstance(effect, End):
-                    self.ended = effect.how
+                ended.append(TaskEnded(key))
+        return ended
+
+    def store(self, chunk: int) -> BatchEvent:
+        states = [state for key, state in self.tasks.items() if place_of(key)[0] == chunk]
+        assert len(states) == self.facts.sizes[chunk]
+        assert "pending" not in states
+        if chunk not in self.files:
+            done = states.count("done")
+            self.files[chunk] = (done, len(states) - done)
+        # The results are safe: the tasks are not needed any more.
+        self.tasks = {key: each for key, each in self.tasks.items() if place_of(key)[0] != chunk}
+        return ChunkStored(chunk, *self.files[chunk])
 
     @invariant()
-    def the_window_bounds_what_is_open(self) -> None:
-        lines = sum(self.sizes[chunk] for chunk in self.open)
-        assert lines <= self.window or len(self.open) == 1
+    def the_window_bounds_what_is_submitted(self) -> None:
+        chunks = {place_of(key)[0] for key in self.followed}
+        lines = sum(self.facts.sizes[chunk] for chunk in chunks)
+        assert lines <= self.facts.window or len(chunks) == 1
 
     @invariant()
     def what_is_counted_is_stored(self) -> None:
         stored = set(range(self.kept.next)) | self.kept.stored
-        assert stored <= self.files
-        assert self.kept.succeeded + self.kept.failed == sum(self.sizes[one] for one in stored)
+        assert stored <= self.files.keys()
+        assert self.kept.succeeded == sum(self.files[chunk][0] for chunk in stored)
+        assert self.kept.failed == sum(self.files[chunk][1] for chunk in stored)
 
     @invariant()
-    def it_ends_for_a_reason_and_leaves_nothing_behind(self) -> None:
-        if self.ended is None:
+    def it_ends_for_a_reason_and_nothing_that_was_begun_is_lost(self) -> None:
+        if not self.over:
             return
-        if self.ended is BatchEnd.DONE:
-            assert self.kept.next == len(self.sizes)
-            assert not self.kept.stored
+        end = self.kept.end
+        assert self.told[-1] is end
+        if end is BatchEnd.DONE:
+            assert self.kept.next == len(self.facts.sizes)
+        elif end is BatchEnd.CANCELLED:
+            assert self.wanted is Wanted.CANCELLED
+        elif end is BatchEnd.EXPIRED:
+            assert self.now_s >= ENDS_S
         else:
-            assert self.ended in self.asked_to_end
-        if self.ended is not BatchEnd.FAILED:
-            # What was begun under any owner has its results.
-            assert self.begun <= set(range(self.kept.next)) | self.kept.stored
+            assert self.kept.failure is not None
+        begun = set(range(self.kept.begun)) - {self.broken}
+        assert begun <= set(range(self.kept.next)) | self.kept.stored
+        assert self.followed == set()
 
-    @precondition(lambda self: self.ended is None and not self.open)
+    @precondition(lambda self: not self.over and not self.followed)
     @invariant()
     def it_stands_still_only_when_it_is_paused(self) -> None:
-        assert self.order is Order.PAUSE
+        assert self.wanted is Wanted.PAUSED
 
 
-TestOwnersOfABatch = OwnersOfABatch.TestCase
-TestOwnersOfABatch.settings = settings(max_examples=40, stateful_step_count=30)
+TestMachinesOfABatch = MachinesOfABatch.TestCase
+TestMachinesOfABatch.settings = settings(max_examples=60, stateful_step_count=30)

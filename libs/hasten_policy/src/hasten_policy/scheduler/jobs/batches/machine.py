@@ -3,21 +3,28 @@
 A chunk is a run of lines that are submitted, waited for and stored together. So many chunks are
 open at once that their lines fill a window: a batch of a million lines holds no more of the queue
 than one of a thousand. A chunk that is stored is stored for ever: what is not known to be stored is
-opened again by the next owner, whose tasks find those of the first by their ids.
+opened again by the next machine, whose tasks are found by their keys, and whose results by theirs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-
-class Order(Enum):
-    """What a person wants of a batch."""
-
-    RUN = "run"
-    PAUSE = "pause"
-    CANCEL = "cancel"
+from hasten_policy.reasons import Refusal
+from hasten_policy.scheduler.jobs.events import (
+    CancelTasks,
+    JobEffect,
+    JobEvent,
+    Started,
+    SubmitTasks,
+    TaskEnded,
+    TaskWish,
+    WakeAt,
+    Wanted,
+    Write,
+)
 
 
 class BatchEnd(Enum):
@@ -36,29 +43,75 @@ class Progress:
     Attributes:
         next: All chunks before this one are stored.
         stored: Chunks after it that are stored.
+        begun: All chunks before this one were opened.
         succeeded: Stored lines with an answer.
         failed: Stored lines with an error.
+        end: How it ended; None before.
+        failure: Why it could not go on.
     """
 
     next: int = 0
     stored: set[int] = field(default_factory=set[int])
+    begun: int = 0
     succeeded: int = 0
     failed: int = 0
-
-
-# --- events ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ordered:
-    """A person wants this from now on; also told once at the beginning."""
-
-    order: Order
+    end: BatchEnd | None = None
+    failure: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What never changes about a batch.
+
+    Attributes:
+        sizes: Lines of each chunk, by number.
+        window: Lines of open chunks at most; one chunk is opened however many lines it has.
+        ends_s: When it ends, done or not.
+        priority: Class of its tasks.
+    """
+
+    sizes: Sequence[int]
+    window: int
+    ends_s: float
+    priority: int
+
+
+# --- its own effects, and what they come to --------------------------------------------------
+
+
+@dataclass(slots=True)
+class ReadChunk:
+    """Read the chunk's lines; then tell `ChunkRead`, or `ChunkStored` if its results are there, or
+    `CannotGoOn`.
+    """
+
+    chunk: int
+
+
+@dataclass(slots=True)
+class StoreChunk:
+    """Store the results of a chunk, all of whose tasks have ended; then tell `ChunkStored`."""
+
+    chunk: int
+
+
+@dataclass(slots=True)
+class TellEnd:
+    """Have those told who asked for it that the batch ends so; then tell `EndTold`."""
+
+    how: BatchEnd
+
+
+@dataclass(slots=True)
+class ChunkRead:
+    """The lines of a chunk are known."""
+
+    chunk: int
+
+
+@dataclass(slots=True)
 class ChunkStored:
-    """The results of an open chunk are safe.
+    """The results of a chunk are safe.
 
     Attributes:
         chunk: Its number.
@@ -71,105 +124,108 @@ class ChunkStored:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimeOver:
-    """The batch's time is over."""
+@dataclass(slots=True)
+class EndTold:
+    """Those who asked will be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CannotGoOn:
-    """The lines cannot be read, or the results cannot be stored, and no repeat would help."""
-
-
-BatchEvent: TypeAlias = Ordered | ChunkStored | TimeOver | CannotGoOn
-
-
-# --- effects --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OpenChunk:
-    """Submit the chunk's lines, wait for their ends, store them; then tell `ChunkStored`.
-
-    Attributes:
-        chunk: Its number.
-        stopped: Submit nothing: an earlier owner may have; end what has not ended, and store.
-    """
+    """The lines of a chunk cannot be read, and no repeat would help."""
 
     chunk: int
-    stopped: bool = False
+    refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class StopChunk:
-    """End the tasks of an open chunk that have not ended; it is stored all the same."""
-
-    chunk: int
+BatchEffect: TypeAlias = JobEffect | ReadChunk | StoreChunk | TellEnd
+BatchEvent: TypeAlias = JobEvent | ChunkRead | ChunkStored | EndTold | CannotGoOn
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Store the progress."""
+def key_of(chunk: int, line: int) -> str:
+    """The key of the task of a chunk's line, counted within the chunk."""
+    return f"{chunk}.{line}"
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """Store the progress and that the batch has ended so; nothing follows."""
-
-    how: BatchEnd
-
-
-BatchEffect: TypeAlias = OpenChunk | StopChunk | Save | End
+def place_of(key: str) -> tuple[int, int]:
+    """Chunk and line of a key."""
+    chunk, _, line = key.partition(".")
+    return int(chunk), int(line)
 
 
 class BatchMachine:
-    """Decides about one batch under one owner.
+    """Decides about one batch.
 
     Args:
-        sizes: Lines of each chunk, by number.
-        progress: How far it was under earlier owners.
-        window: Lines of open chunks at most; one chunk is opened however many lines it has.
+        facts: About the batch.
+        progress: How far it was under earlier machines.
 
     Attributes:
         progress: How far it is now.
     """
 
-    def __init__(self, sizes: Sequence[int], progress: Progress, *, window: int) -> None:
+    def __init__(self, facts: BatchFacts, progress: Progress) -> None:
         self.progress = progress
-        self._sizes = sizes
-        self._window = window
-        self._order = Order.PAUSE
-        self._open: set[int] = set()
+        self._facts = facts
+        self._wanted = Wanted.PAUSED
+        self._open: dict[int, set[str]] = {}
         self._open_lines = 0
-        self._begun = progress.next
+        self._at = progress.next
         self._end: BatchEnd | None = None
-        self._ran = False
-        self._over = False
+        self._telling = False
 
-    def on(self, event: BatchEvent) -> list[BatchEffect]:
-        """What is to be done now; nothing once it has ended."""
-        if self._over:
-            return []
+    def on(self, event: BatchEvent, *, now_s: float) -> list[BatchEffect]:
+        """What is to be done now."""
+        if isinstance(event, TaskEnded):
+            return self._task_ended(event.task)
+        if isinstance(event, ChunkRead):
+            return self._submit(event.chunk)
+        if isinstance(event, EndTold):
+            self.progress.end = self._end or BatchEnd.DONE
+            return [Write(ended=self.progress.end.value)]
         effects: list[BatchEffect] = []
         if isinstance(event, ChunkStored):
             self._store(event)
-            effects.append(Save())
-        elif isinstance(event, Ordered):
-            self._order = event.order
-            if event.order is Order.CANCEL:
+            effects.append(Write())
+        elif isinstance(event, Started):
+            self._wanted = event.wanted
+            effects.append(WakeAt(self._facts.ends_s))
+            if event.wanted is Wanted.CANCELLED:
                 effects += self._stop(BatchEnd.CANCELLED)
-        elif isinstance(event, TimeOver):
+        elif isinstance(event, CannotGoOn):
+            self._close(event.chunk)
+            self.progress.failure = event.refusal
+            effects += self._stop(BatchEnd.FAILED)
+        if now_s >= self._facts.ends_s:
             effects += self._stop(BatchEnd.EXPIRED)
-        else:
-            # What is open cannot be stored either: nothing is waited for.
-            self._open.clear()
-            self._end = BatchEnd.FAILED
         return effects + self._go_on()
+
+    # --- chunks -------------------------------------------------------------------------
+
+    def _submit(self, chunk: int) -> list[BatchEffect]:
+        """Submits a chunk's lines. Of a batch that is ending, this finds those that were submitted
+        before, done ones with their answers; whatever has not ended is ended at once.
+        """
+        facts = self._facts
+        keys = [key_of(chunk, line) for line in range(facts.sizes[chunk])]
+        self._open[chunk] = set(keys)
+        deadline_s = facts.ends_s if self._end is None else math.inf
+        wishes = tuple(TaskWish(key, deadline_s, facts.priority) for key in keys)
+        effects: list[BatchEffect] = [SubmitTasks(wishes)]
+        if self._end is not None:
+            effects.append(CancelTasks(tuple(keys)))
+        return effects
+
+    def _task_ended(self, key: str) -> list[BatchEffect]:
+        chunk, _ = place_of(key)
+        pending = self._open.get(chunk)
+        if not pending or key not in pending:
+            return []
+        pending.remove(key)
+        return [] if pending else [StoreChunk(chunk)]
 
     def _store(self, event: ChunkStored) -> None:
         progress = self.progress
-        self._open.remove(event.chunk)
-        self._open_lines -= self._sizes[event.chunk]
+        self._close(event.chunk)
         progress.stored.add(event.chunk)
         progress.succeeded += event.succeeded
         progress.failed += event.failed
@@ -177,40 +233,46 @@ class BatchMachine:
             progress.stored.remove(progress.next)
             progress.next += 1
 
+    def _close(self, chunk: int) -> None:
+        del self._open[chunk]
+        self._open_lines -= self._facts.sizes[chunk]
+
+    # --- what is next ---------------------------------------------------------------------
+
     def _stop(self, how: BatchEnd) -> list[BatchEffect]:
-        """Begins to end. What is open is stored with what is done; the first reason stays."""
+        """Begins to end. What was begun is stored with what is done; the first reason stays."""
         if self._end is not None:
             return []
         self._end = how
-        stops: list[BatchEffect] = [StopChunk(chunk) for chunk in sorted(self._open)]
-        # What an earlier owner had open is among the first chunks that are not stored: those that
-        # this one would open now.
-        return stops if self._ran else stops + self._open_more(stopped=True)
+        keys = [key for chunk in sorted(self._open) for key in sorted(self._open[chunk])]
+        return [CancelTasks(tuple(keys))] if keys else []
 
     def _go_on(self) -> list[BatchEffect]:
-        effects: list[BatchEffect] = []
-        if self._end is None and self._order is Order.RUN:
-            self._ran = True
-            effects += self._open_more()
-        if self._open:
+        effects: list[BatchEffect] = self._open_more()
+        if self._open or self._telling:
             return effects
-        if self._end is None and self.progress.next < len(self._sizes):
+        left = self.progress.next < len(self._facts.sizes)
+        if self._end is None and left:
             return effects
-        self._over = True
-        return [*effects, End(self._end or BatchEnd.DONE)]
+        self._telling = True
+        return [*effects, TellEnd(self._end or BatchEnd.DONE)]
 
-    def _open_more(self, *, stopped: bool = False) -> list[BatchEffect]:
+    def _open_more(self) -> list[BatchEffect]:
+        """Opens what the window has room for: anew what was begun, more while that is wanted."""
+        progress, sizes = self.progress, self._facts.sizes
+        goes_on = self._end is None and self._wanted is Wanted.ACTIVE
+        until = len(sizes) if goes_on else progress.begun
         effects: list[BatchEffect] = []
-        while self._begun < len(self._sizes):
-            chunk = self._begun
-            if chunk in self.progress.stored or chunk < self.progress.next:
-                self._begun += 1
-                continue
-            size = self._sizes[chunk]
-            if self._open and self._open_lines + size > self._window:
-                break
-            self._open.add(chunk)
-            self._open_lines += size
-            self._begun += 1
-            effects.append(OpenChunk(chunk, stopped))
+        while self._at < until:
+            chunk = self._at
+            if chunk >= progress.next and chunk not in progress.stored:
+                if self._open and self._open_lines + sizes[chunk] > self._facts.window:
+                    break
+                self._open[chunk] = set()
+                self._open_lines += sizes[chunk]
+                effects.append(ReadChunk(chunk))
+            self._at += 1
+        if self._at > progress.begun:
+            progress.begun = self._at
+            effects.append(Write())
         return effects
