@@ -6,8 +6,10 @@ from typing import Any
 
 from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.election.port import Term
-from hasten_runtime.fakes import MemoryTaskQueue
+from hasten_runtime.fakes import MemoryJobStore, MemoryTaskQueue
+from hasten_runtime.redis_store.jobs.job_store import RedisJobStore
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
+from hasten_runtime.tasks.jobs import JobStore
 from hasten_runtime.tasks.port import (
     Claiming,
     Limits,
@@ -18,6 +20,7 @@ from hasten_runtime.tasks.port import (
     State,
     TaskQueue,
     TaskRecord,
+    Wake,
 )
 from tests.support.servers import RedisServer
 
@@ -54,6 +57,7 @@ class QueueHarness(ABC):
     def __init__(self) -> None:
         self.attempts = 0
         self.queue: TaskQueue = self.another()
+        self.jobs: JobStore = self.job_store()
         self.own = self.elect("one", 1)
 
     @abstractmethod
@@ -61,11 +65,16 @@ class QueueHarness(ABC):
         """A further process's access to the shard; closed by the test."""
 
     @abstractmethod
+    def job_store(self, **settings: Any) -> JobStore:
+        """A process's access to the shard's jobs."""
+
+    @abstractmethod
     def elect(self, owner: str, epoch: int) -> Term:
         """Makes somebody the shard's owner; "" for nobody."""
 
     async def close(self) -> None:
         await self.queue.close()
+        await self.jobs.close()
 
     async def accept(self, *tasks: NewTask) -> None:
         """Enqueues tasks that are all accepted."""
@@ -116,6 +125,12 @@ class MemoryQueueHarness(QueueHarness):
         del settings
         return self._only
 
+    def job_store(self, **settings: Any) -> JobStore:
+        del settings
+        return MemoryJobStore(
+            lambda: self._newest, lambda job_id: self._only.wake(Wake(0, jobs=(job_id,)))
+        )
+
     def elect(self, owner: str, epoch: int) -> Term:
         term = Term(owner, epoch, 3.0)
         self._newest = term if owner else None
@@ -129,6 +144,9 @@ class RedisQueueHarness(QueueHarness):
 
     def another(self, **settings: Any) -> RedisTaskQueue:
         return RedisTaskQueue(self.server.url, **settings)
+
+    def job_store(self, **settings: Any) -> JobStore:
+        return RedisJobStore(self.server.url, **settings)
 
     def elect(self, owner: str, epoch: int) -> Term:
         self.server.command("HSET", "{hasten:q:0}:owner", "owner", owner, "epoch", str(epoch))

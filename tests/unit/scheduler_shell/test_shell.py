@@ -5,26 +5,34 @@ from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from hasten_policy.load import LoadSample, ModelLoad, WorkerReport
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.machine import SchedulerMachine
-from hasten_policy.scheduler.policy import SchedulerPolicy
+from hasten_policy.scheduler.policy import OrderPolicy, SchedulerPolicy
 from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.election.port import Term
 from hasten_runtime.fleet.port import Reply, Sendable
 from hasten_runtime.tasks.memory import MemoryTaskQueue
+from hasten_runtime.tasks.memory_jobs import MemoryJobStore
 from hasten_runtime.tasks.payloads import MemoryPayloads
 from hasten_runtime.tasks.port import Limits, NewTask, State, TaskRecord
 from hasten_scheduler import stored
+from hasten_scheduler.accepting import AcceptLimits, Acceptor
 from hasten_scheduler.attempts import Attempt
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
+from hasten_scheduler.finding import Finder
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.jobs.live import JobContext
+from hasten_scheduler.jobs.tasks import JobTasks
+from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.owning import Owning
 from hasten_scheduler.shell import Shell
 from hasten_scheduler.stored import Payloads
+from hasten_scheduler.submitting import Submitter
 from tests.contract.task_queues import new_task
 from tests.support.waiting import eventually
 
@@ -101,16 +109,33 @@ class Mesh:
         machine = SchedulerMachine(SchedulerPolicy(), rng=Random(1))
         self.shell = Shell(machine, SystemClock(), self.observer, [self.ends])
         self.failed = False
+        payloads = Payloads(self.payloads, inline_bytes_max=10)
         self.owning = Owning(
             self.shell,
             [self.queue],
             [self.ends],
-            payloads=Payloads(self.payloads, inline_bytes_max=10),
-            clock=SystemClock(),
+            jobs=self._jobs(payloads),
+            payloads=payloads,
             failed=self._fail,
         )
         self.owning.term_of = lambda _: self.term
         self.worker = Worker(self.shell)
+
+    def _jobs(self, payloads: Payloads) -> JobContext:
+        acceptor = Acceptor(AcceptLimits(1000), OrderPolicy(), lambda *_: None)
+        finder = Finder([self.door])
+        counts = SchedulerMetrics(CollectorRegistry())
+        submitter = Submitter(acceptor, payloads, finder, [self.ends], counts)
+        store = MemoryJobStore(lambda: self.term, lambda _: None, clock=SystemClock())
+        return JobContext(
+            kinds={},
+            stores=[store],
+            tasks=JobTasks(submitter, finder),
+            doors=[self.door],
+            feeds=[ShardFeed(self.queue)],
+            clock=SystemClock(),
+            observer=counts,
+        )
 
     def _fail(self) -> None:
         self.failed = True

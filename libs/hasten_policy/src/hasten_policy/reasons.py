@@ -74,6 +74,11 @@ class Reason(Enum):
         "ALREADY_EXISTS", "Under this id another content was accepted: send it under another id."
     )
     TASK_STATE = _facts("FAILED_PRECONDITION", "The task's state does not allow this any more.")
+    JOB_NOT_FOUND = _facts("NOT_FOUND", "Check name and tenant; ended jobs are forgotten in time.")
+    JOB_CONTENT_DIFFERS = _facts(
+        "ALREADY_EXISTS", "Under this name another job was accepted: send it under another name."
+    )
+    JOB_STATE = _facts("FAILED_PRECONDITION", "The job's state does not allow this any more.")
     STORE_UNAVAILABLE = _facts(
         "UNAVAILABLE",
         "The store of the tasks does not answer; repeat the call after the hint.",

@@ -9,9 +9,17 @@ from hasten_runtime.discovery.memory import Board, MemoryRegistry
 from hasten_runtime.discovery.registry_discovery import RegistryDiscovery
 from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable
 from hasten_runtime.tasks.memory import MemoryTaskQueue
+from hasten_runtime.tasks.memory_jobs import MemoryJobStore
 from hasten_runtime.tasks.payloads import MemoryPayloads
 
-__all__ = ["Board", "MemoryLoadStore", "MemoryPayloads", "MemoryTaskQueue", "memory_discovery"]
+__all__ = [
+    "Board",
+    "MemoryJobStore",
+    "MemoryLoadStore",
+    "MemoryPayloads",
+    "MemoryTaskQueue",
+    "memory_discovery",
+]
 
 
 class MemoryLoadStore:

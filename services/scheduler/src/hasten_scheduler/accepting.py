@@ -17,7 +17,13 @@ from hasten_runtime.inference_head import read_request
 from hasten_runtime.request_head import RequestHead
 from hasten_runtime.tasks.port import NewTask, Place
 from hasten_scheduler import stored
-from hasten_scheduler.naming import Name, checked_name, fresh_id, refuse_field
+from hasten_scheduler.naming import (
+    Name,
+    check_not_reserved,
+    checked_name,
+    fresh_id,
+    refuse_field,
+)
 
 MESSAGE_VARIABLE: Final = "HASTEN_SCHEDULER_GRPC__MESSAGE_BYTES_MAX"
 """Sets what callers may send."""
@@ -98,13 +104,17 @@ class Acceptor:
         said = pb.NewTask(request=request)
         return self.read(said, traceparent, left_s=math.inf if left_s is None else left_s)
 
-    def read(self, said: pb.NewTask, traceparent: str, *, left_s: float = math.inf) -> Submission:
+    def read(
+        self, said: pb.NewTask, traceparent: str, *, left_s: float = math.inf, job_id: str = ""
+    ) -> Submission:
         """A task as its caller sent it.
 
         Args:
             said: What it sent.
             traceparent: Of the span that submits it; "" when it is not sampled.
             left_s: Its deadline is not later than this.
+            job_id: The job that makes it; "" for none. Such a task waits also for a model that no
+                worker has: whether there is one was asked when the job was accepted.
 
         Raises:
             MeshError: It cannot be accepted; the refusal names the field.
@@ -118,12 +128,14 @@ class Acceptor:
         name = checked_name(
             said.tenant or wishes.tenant, given_id or fresh_id(), said.concurrency_key
         )
+        if not job_id:
+            check_not_reserved(name.request_id)
         if said.labels:
             _check_labels(said.labels)
         start_in_s = said.start_in_us / 1e6
         left_s = min(left_s, self._left_s(said, wishes, start_in_s))
         refusal = self._refuses_model(head.model_name, head.model_version)
-        if refusal is not None:
+        if refusal is not None and not job_id:
             raise MeshError(refusal)
         version = head.model_version
         priority = _priority(said, wishes)
@@ -142,7 +154,7 @@ class Acceptor:
             elements=head.elements,
             key=name.key,
             key_max=_count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
-            about=stored.about(said.labels, traceparent),
+            about=stored.about(said.labels, traceparent, job_id),
             payload=b"",
         )
         return Submission(name, name.shard(limits.shards), task, request, fresh=not given_id)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hasten_policy.reasons import Refusal
 from hasten_runtime import telemetry_names as names
@@ -14,6 +14,7 @@ from hasten_runtime.metrics import (
     RequestMetrics,
     watched,
 )
+from hasten_scheduler.naming import JOB_KINDS
 
 START_BUCKETS: Final = (*SECONDS_BUCKETS, 60.0, 600.0, 3600.0)
 """Tasks may wait for hours."""
@@ -43,6 +44,21 @@ class SchedulerMetrics:
         )
         self._first = attempts.labels("first")
         self._again = attempts.labels("again")
+        self._jobs_ended = Counter(
+            names.METRIC_SCHEDULER_JOBS_ENDED,
+            "Jobs that ended while this one drove them.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self._jobs = Gauge(
+            names.METRIC_SCHEDULER_JOBS,
+            "Jobs that this one drives.",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in JOB_KINDS:
+            self._jobs.labels(kind)
+            self._jobs_ended.labels(kind, "done")
         self._start = Histogram(
             names.METRIC_SCHEDULER_START_SECONDS,
             "From acceptance until a task was first sent to a worker.",
@@ -57,6 +73,16 @@ class SchedulerMetrics:
     def not_accepted(self, refusal: Refusal) -> None:
         """A task was refused."""
         self._refusals[refusal.reason].inc()
+
+    def job_begun(self, kind: str) -> None:
+        """A job is driven here from now on."""
+        self._jobs.labels(kind).inc()
+
+    def job_left(self, kind: str, ended: str) -> None:
+        """It is not any more: it has ended so, or "" and others go on with it."""
+        self._jobs.labels(kind).dec()
+        if ended:
+            self._jobs_ended.labels(kind, ended).inc()
 
     def sent(self, age_s: float, *, first: bool) -> None:
         """A task of that age was sent to a worker."""

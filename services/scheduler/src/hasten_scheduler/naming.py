@@ -12,7 +12,13 @@ from hasten_runtime.request_head import TEXT_CHARS_MAX
 
 ID_CHARS_MAX: Final = 128
 """Of a request id, and of a concurrency key."""
+JOB_NAME_CHARS_MAX: Final = 80
+"""Of a job's name: the ids of its tasks are longer."""
+ONE_SHARD_KINDS: Final = frozenset({"dag"})
+"""Kinds of jobs whose tasks lie in the job's shard; those of others are spread over all."""
+JOB_KINDS: Final = ONE_SHARD_KINDS | {"batch", "schedule"}
 _SEPARATOR: Final = "/"
+_KIND_END: Final = ":"
 _FRESH_ID_BYTES: Final = 16
 
 
@@ -36,7 +42,7 @@ class Name(NamedTuple):
 
     def shard(self, count: int) -> int:
         """The shard that it lies in, if it has this key."""
-        return shard_of(self.tenant, self.request_id, self.key, count)
+        return shard_of(self.tenant, _anchor(self.request_id), self.key, count)
 
     def to_wire(self) -> pb.TaskName:
         """For callers."""
@@ -63,6 +69,40 @@ def checked_name(tenant: str, request_id: str, key: str) -> Name:
             f"not {short(key)!r}",
         )
     return Name(tenant, request_id, key)
+
+
+def job_task_name(kind: str, tenant: str, job: str, key: str) -> Name:
+    """The name of a job's task."""
+    return Name(tenant, f"{kind}{_KIND_END}{job}{_SEPARATOR}{key}", "")
+
+
+def job_shard(kind: str, tenant: str, job: str, count: int) -> int:
+    """The shard of a job."""
+    return shard_of(tenant, f"{kind}{_KIND_END}{job}", "", count)
+
+
+def check_job_name(tenant: str, job: str, field: str) -> None:
+    """Raises MeshError: INVALID_REQUEST for what is no name of a job."""
+    check_tenant(tenant)
+    if not (_is_id(job) and _SEPARATOR not in job and len(job) <= JOB_NAME_CHARS_MAX):
+        refuse_field(
+            field,
+            f"must be 1 to {JOB_NAME_CHARS_MAX} printable ASCII characters without a space and a "
+            f"slash, not {short(job)!r}",
+        )
+
+
+def check_not_reserved(request_id: str) -> None:
+    """Raises MeshError: INVALID_REQUEST for an id that only a job's task can have."""
+    kind, colon, _ = request_id.partition(_KIND_END)
+    if colon and kind in JOB_KINDS:
+        refuse_field("request_id", f"must not begin with {kind}{_KIND_END}, as a job's tasks do")
+
+
+def _anchor(request_id: str) -> str:
+    """What of an id says the shard: of the tasks of some jobs, only the job."""
+    job, slash, _ = request_id.partition(_SEPARATOR)
+    return job if slash and job.partition(_KIND_END)[0] in ONE_SHARD_KINDS else request_id
 
 
 def name_from_wire(name: pb.TaskName) -> Name:

@@ -14,7 +14,6 @@ from hasten_scheduler import views
 from hasten_scheduler.finding import Finder, Found
 from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.naming import Name, check_tenant, name_from_wire, name_of, refuse_field
-from hasten_scheduler.stored import labels_of
 
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1000
@@ -71,11 +70,7 @@ class Operator:
             some = most - len(found)
             page, cursor = await _page(self._doors[shard], cursor, some, dead=dead)
             scanned += max(len(page), 1)
-            found += [
-                record
-                for record in page
-                if views.wants(record.lane, labels_of(record.about), wanted, record.state)
-            ]
+            found += [record for record in page if views.wants(record, wanted)]
             if not cursor:
                 shard += 1
         return found, f"{shard}:{cursor}" if shard < len(self._doors) else ""

@@ -70,6 +70,18 @@ class Owner(Protocol):
         ...
 
 
+class JobListener(Protocol):
+    """Who drives the shard's jobs."""
+
+    def changed(self, job_ids: Sequence[str]) -> None:
+        """Others created or changed these jobs."""
+        ...
+
+    def missed(self) -> None:
+        """Something may have been missed."""
+        ...
+
+
 @dataclass(slots=True)
 class Ending:
     """An attempt's end, on its way to the store.
@@ -101,6 +113,7 @@ class OwnedShard:
         queue: The shard.
         payloads: Of its tasks.
         owner: Told what comes of it.
+        jobs: Told what others did to jobs.
         clock: The machine's.
         holds: The term still holds; asked before each act.
 
@@ -116,6 +129,7 @@ class OwnedShard:
         *,
         payloads: Payloads,
         owner: Owner,
+        jobs: JobListener,
         clock: Clock,
         holds: Callable[[], bool],
     ) -> None:
@@ -125,6 +139,7 @@ class OwnedShard:
         self._queue = queue
         self._payloads = payloads
         self._owner = owner
+        self._jobs = jobs
         self._clock = clock
         self._holds = holds
         self._claims = Carrier("claim", self._claim, most=MOVE_MAX)
@@ -293,8 +308,12 @@ class OwnedShard:
         while True:
             try:
                 async for wake in self._queue.wakes():
-                    if wake.paused or not (wake.grew or wake.revoked or wake.left):
+                    begins = not (wake.grew or wake.revoked or wake.left or wake.jobs)
+                    if wake.paused or begins:
                         self._owner.paused(self.shard, await self._asked(self._queue.pauses))
+                    if begins and not wake.paused:
+                        self._jobs.missed()
+                    self._jobs.changed(wake.jobs)
                     self._owner.woken(self.shard, wake)
             except StoreUnavailable:
                 await asyncio.sleep(AGAIN_S)

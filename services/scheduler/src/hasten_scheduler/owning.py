@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from hasten_runtime import logs
-from hasten_runtime.clock import Clock
 from hasten_runtime.election.port import Term
 from hasten_runtime.tasks.port import Fenced, TaskQueue
 from hasten_scheduler.ended import ShardEnds
+from hasten_scheduler.jobs.driver import ShardJobs
+from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.owned import OwnedShard
 from hasten_scheduler.shell import Shell
 from hasten_scheduler.stored import Payloads
@@ -22,8 +23,8 @@ class Owning:
         shell: Decides about the tasks.
         queues: The shards.
         ends: Of the shards.
+        jobs: What the jobs of all shards share.
         payloads: Of the tasks.
-        clock: The scheduler's.
         failed: Called when a shard cannot be tended for a fault of ours: the process should end, so
             that another one takes the shard.
     """
@@ -34,15 +35,15 @@ class Owning:
         queues: Sequence[TaskQueue],
         ends: Sequence[ShardEnds],
         *,
+        jobs: JobContext,
         payloads: Payloads,
-        clock: Clock,
         failed: Callable[[], None],
     ) -> None:
         self._shell = shell
         self._queues = queues
         self._ends = ends
+        self._jobs = jobs
         self._payloads = payloads
-        self._clock = clock
         self._failed = failed
         self._tending: dict[int, asyncio.Task[None]] = {}
         self._owned: dict[int, OwnedShard] = {}
@@ -65,21 +66,28 @@ class Owning:
         await asyncio.gather(*(owned.idle() for owned in self._owned.values()))
 
     async def _tend(self, shard: int, term: Term) -> None:
+        def holds() -> bool:
+            return self.term_of(shard) is term
+
+        jobs = ShardJobs(shard, term, self._jobs, holds=holds)
         owned = OwnedShard(
             shard,
             term,
             self._queues[shard],
             payloads=self._payloads,
             owner=self._shell,
-            clock=self._clock,
-            holds=lambda: self.term_of(shard) is term,
+            jobs=jobs,
+            clock=self._jobs.clock,
+            holds=holds,
         )
         try:
             await owned.begin()
             self._owned[shard] = owned
             self._ends[shard].own(owned=True)
             self._shell.took(owned)
-            await owned.run()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(owned.run(), name=f"shard-{shard}")
+                group.create_task(jobs.run(), name=f"jobs-{shard}")
         except* Fenced:
             # The tenure hears of it at its next renewal, and tells that the shard is gone.
             _log.warning("shard.fenced", shard=shard, epoch=term.epoch)

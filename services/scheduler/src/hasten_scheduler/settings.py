@@ -25,6 +25,7 @@ from hasten_runtime.settings import (
     policy_group,
     with_bundle,
 )
+from hasten_runtime.tasks.jobs import JobLimits
 from hasten_runtime.tasks.port import Limits
 from hasten_runtime.tasks.shard_tenure import TenureTimes
 from hasten_scheduler.accepting import AcceptLimits
@@ -74,6 +75,12 @@ class QueueSettings(SettingsGroup):
         le=1,
         description="No task is accepted while Redis uses more than this share of its maxmemory.",
     )
+    jobs_max: int = Field(
+        default=10_000,
+        ge=0,
+        description="A shard takes at most so many jobs (DAGs, batches, schedules) that have not "
+        "ended. 0 sets no limit.",
+    )
     pending_max: int = Field(
         default=20_000,
         ge=1,
@@ -96,6 +103,10 @@ class QueueSettings(SettingsGroup):
             tenant_bytes_max=self.tenant_bytes_max,
             memory_share_max=self.memory_share_max,
         )
+
+    def job_limits(self) -> JobLimits:
+        """How many jobs a shard holds at most."""
+        return JobLimits(jobs_max=self.jobs_max, memory_share_max=self.memory_share_max)
 
     def times(self) -> TenureTimes:
         """How long the ownership of a shard lasts."""

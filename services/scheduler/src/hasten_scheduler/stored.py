@@ -77,11 +77,12 @@ def inline(data: bytes) -> bytes:
     return b"".join((_INLINE_KEY, fields.varint(len(data)), data))
 
 
-def about(labels: Mapping[str, str], traceparent: str) -> bytes:
+def about(labels: Mapping[str, str], traceparent: str, job_id: str) -> bytes:
     """What people want to know of a task, and what its attempts need; b"" for nothing."""
-    if not labels and not traceparent:
+    if not (labels or traceparent or job_id):
         return b""
-    return stored.About(labels=labels, traceparent=traceparent).SerializeToString()
+    said = stored.About(labels=labels, traceparent=traceparent, job_id=job_id)
+    return said.SerializeToString()
 
 
 def labels_of(said: bytes) -> Mapping[str, str]:
@@ -92,6 +93,11 @@ def labels_of(said: bytes) -> Mapping[str, str]:
 def traceparent_of(said: bytes) -> str:
     """The trace context in what `about` made."""
     return _about(said).traceparent if said else ""
+
+
+def job_of(said: bytes) -> str:
+    """The id of the job in what `about` made; "" for none."""
+    return _about(said).job_id if said else ""
 
 
 def _about(said: bytes) -> stored.About:

@@ -73,6 +73,13 @@ class Submitter:
             name=submission.name.to_wire(), repeated=outcome is Outcome.SAME
         )
 
+    async def submit_of_job(
+        self, said: pb.NewTask, job_id: str, traceparent: str, *, left_s: float
+    ) -> bool:
+        """Stores a task of a job; True when it was before. Raises MeshError."""
+        submission = self._acceptor.read(said, traceparent, left_s=left_s, job_id=job_id)
+        return await self._store(submission) is Outcome.SAME
+
     async def submit_many(
         self, messages: AsyncIterator[pb.SubmitTasksRequest], traceparent: str
     ) -> AsyncGenerator[pb.SubmitTasksResponse, None]:

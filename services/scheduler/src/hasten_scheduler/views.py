@@ -1,17 +1,15 @@
 """Tasks as callers see them."""
 
 import math
-from collections.abc import Mapping
 
 from hasten.common.v1.failure_pb2 import Failure
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime import wire
 from hasten_runtime.errors import MeshError
 from hasten_runtime.tasks.port import Change, State, TaskRecord
 from hasten_scheduler.naming import Name, name_of
-from hasten_scheduler.stored import labels_of, refusal_of
+from hasten_scheduler.stored import job_of, labels_of, refusal_of
 
 _US_MAX = 2**63 - 1
 
@@ -53,6 +51,7 @@ def task_to_wire(record: TaskRecord, response: bytes = b"") -> pb.Task:
         response=response,
         deaths=record.deaths,
         alone=record.alone,
+        job_id=job_of(record.about),
     )
     if record.left_s != math.inf:
         task.time_left_us = round(record.left_s * 1e6)
@@ -99,12 +98,16 @@ def not_found(name: Name) -> MeshError:
     )
 
 
-def wants(lane: Lane, labels: Mapping[str, str], wanted: pb.ListTasksRequest, state: State) -> bool:
+def wants(record: TaskRecord, wanted: pb.ListTasksRequest) -> bool:
     """A list should have the task."""
+    lane = record.lane
     if wanted.HasField("tenant") and lane.tenant != wanted.tenant:
         return False
     if wanted.model and lane.model != wanted.model:
         return False
-    if wanted.states and state.value not in wanted.states:
+    if wanted.states and record.state.value not in wanted.states:
         return False
+    if wanted.job_id and job_of(record.about) != wanted.job_id:
+        return False
+    labels = labels_of(record.about) if wanted.labels else {}
     return all(labels.get(name) == value for name, value in wanted.labels.items())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
 
+from hasten_policy.machines import Machine
+from hasten_policy.scheduler.events import SchedulerEffect, SchedulerEvent
 from hasten_policy.scheduler.machine import SchedulerMachine
 from hasten_runtime.election.port import Election
 from hasten_runtime.fanout.crew import Crew
@@ -20,9 +22,11 @@ from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.election import RedisElection
+from hasten_runtime.redis_store.jobs.job_store import RedisJobStore
 from hasten_runtime.redis_store.peers import RedisPeers
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
 from hasten_runtime.surroundings import Surroundings, open_surroundings
+from hasten_runtime.tasks.jobs import JobStore
 from hasten_runtime.tasks.payload_folder import FolderPayloads
 from hasten_runtime.tasks.port import TaskQueue
 from hasten_runtime.tasks.shard_tenure import Candidate
@@ -33,6 +37,8 @@ from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
 from hasten_scheduler.front import scheduler_front
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.jobs.live import JobContext
+from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
 from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.observing import Meter
@@ -121,26 +127,26 @@ async def open_scheduler(
         recorder = around.recorder(
             settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
         )
-        meter = Meter(counts, around.traces, around.clock)
-        shell = Shell(recorded(machine, recorder), around.clock, meter, shards.ends)
-        around.stack.callback(shell.close)
-        around.measure_host(shell.host_lagged)
+        shell = _shell(recorded(machine, recorder), around, counts, shards)
         roster = _roster(settings, shell, around, seed)
         payloads = _payloads(settings)
-        owning = Owning(
-            shell, queues, shards.ends, payloads=payloads, clock=around.clock, failed=failed
-        )
-        election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
-        around.stack.push_async_callback(election.close)
-        tenure = _tenure(settings, around, owning, election)
-        _watch(counts, shell, shards)
         knowledge = Knowledge(machine, around.clock)
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        operator = Operator(finder, election, knowledge)
-        watchers = Watchers(shards.doors, shards.feeds)
-        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
+        jobs = _jobs(settings, around, shards, submitter, counts)
+        owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
+        election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
+        around.stack.push_async_callback(election.close)
+        tenure = _tenure(settings, around, owning, election)
+        _watch(counts, shell, shards)
+        servicer = TaskServicer(
+            acceptor,
+            submitter,
+            finder,
+            Operator(finder, election, knowledge),
+            Watchers(shards.doors, shards.feeds),
+        )
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
         fanout = InferenceFanout(
             crew, knowledge, around.readiness, version=version("hasten-scheduler")
@@ -158,6 +164,37 @@ async def open_scheduler(
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _shell(
+    machine: Machine[SchedulerEvent, SchedulerEffect],
+    around: Surroundings,
+    counts: SchedulerMetrics,
+    shards: Shards,
+) -> Shell:
+    meter = Meter(counts, around.traces, around.clock)
+    shell = Shell(machine, around.clock, meter, shards.ends)
+    around.stack.callback(shell.close)
+    around.measure_host(shell.host_lagged)
+    return shell
+
+
+def _jobs(
+    settings: SchedulerSettings,
+    around: Surroundings,
+    shards: Shards,
+    submitter: Submitter,
+    counts: SchedulerMetrics,
+) -> JobContext:
+    return JobContext(
+        kinds={},
+        stores=_job_stores(settings, around),
+        tasks=JobTasks(submitter, Finder(shards.doors)),
+        doors=shards.doors,
+        feeds=shards.feeds,
+        clock=around.clock,
+        observer=counts,
+    )
 
 
 def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
@@ -206,6 +243,22 @@ def _queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue
         around.stack.push_async_callback(queue.close)
         queues.append(queue)
     return queues
+
+
+def _job_stores(settings: SchedulerSettings, around: Surroundings) -> list[JobStore]:
+    stores: list[JobStore] = []
+    for shard in range(settings.queue.shards):
+        store = RedisJobStore(
+            settings.redis_url,
+            namespace=settings.discovery.namespace,
+            shard=shard,
+            durability=Durability(settings.queue.durability),
+            replicas=settings.queue.replicas,
+            clock=around.clock,
+        )
+        around.stack.push_async_callback(store.close)
+        stores.append(store)
+    return stores
 
 
 def _shards(settings: SchedulerSettings, queues: list[TaskQueue], around: Surroundings) -> Shards:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.election.port import Term
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.tasks.memory_task import MemoryTask
+from hasten_runtime.tasks.memory_task import MemoryTask, over
 from hasten_runtime.tasks.port import (
     DEAD_KEEP_S,
     ENQUEUE_MAX,
@@ -324,9 +324,9 @@ class MemoryTaskQueue:
             return Outcome.SAME if known.digest == task.digest else Outcome.OTHER_CONTENT
         live = [kept for kept in self._tasks.values() if not kept.state.ended]
         of_tenant = [kept for kept in live if kept.lane.tenant == task.lane.tenant]
-        if _over(live, task, limits.tasks_max, limits.bytes_max):
+        if over(live, task, limits.tasks_max, limits.bytes_max):
             return Outcome.QUEUE_FULL
-        if _over(of_tenant, task, limits.tenant_tasks_max, limits.tenant_bytes_max):
+        if over(of_tenant, task, limits.tenant_tasks_max, limits.tenant_bytes_max):
             return Outcome.TENANT_FULL
         kept = MemoryTask.accepted(task, now_s)
         self._tasks[task.task_id] = kept
@@ -366,14 +366,15 @@ class MemoryTaskQueue:
         self._changes.append(Change(position, task.task_id, state, task.lane))
         self._changed.set()
 
-    def _tell(self, told: _Told) -> None:
-        if not (told.grew or told.revoked or told.left or told.paused):
-            return
-        grew = tuple(told.grew.items())
+    def wake(self, wake: Wake) -> None:
+        """Tells the shard's owner."""
         for listener in self._listeners:
-            listener.put_nowait(
-                Wake(self._shard, grew, tuple(told.revoked), tuple(told.left), told.paused)
-            )
+            listener.put_nowait(wake)
+
+    def _tell(self, told: _Told) -> None:
+        if told.grew or told.revoked or told.left or told.paused:
+            grew, revoked = tuple(told.grew.items()), tuple(told.revoked)
+            self.wake(Wake(self._shard, grew, revoked, tuple(told.left), told.paused))
 
     def _waiting(self, lane: Lane) -> list[MemoryTask]:
         waiting = (
@@ -392,9 +393,3 @@ def _front(lane: Lane, waiting: list[MemoryTask], most: int, now_s: float) -> La
         tuple(task.record(now_s, whole=False) for task in front),
         tuple(task.place for task in front),
     )
-
-
-def _over(held: Iterable[MemoryTask], task: NewTask, tasks_max: int, bytes_max: int) -> bool:
-    sizes = [len(kept.payload) for kept in held]
-    too_many = bool(tasks_max) and len(sizes) >= tasks_max
-    return too_many or (bool(bytes_max) and sum(sizes) + len(task.payload) > bytes_max)

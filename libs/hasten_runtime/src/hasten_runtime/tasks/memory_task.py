@@ -1,6 +1,7 @@
 """A task as the queue in memory keeps it."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -101,3 +102,10 @@ class MemoryTask:
             payload=self.payload if whole else b"",
             result=self.result if whole else b"",
         )
+
+
+def over(held: Iterable[MemoryTask], task: NewTask, tasks_max: int, bytes_max: int) -> bool:
+    """One more task would be more than these bounds allow; 0 for none."""
+    sizes = [len(kept.payload) for kept in held]
+    too_many = bool(tasks_max) and len(sizes) >= tasks_max
+    return too_many or (bool(bytes_max) and sum(sizes) + len(task.payload) > bytes_max)

@@ -246,6 +246,7 @@ class Wake:
         revoked: Running tasks that were cancelled.
         left: Waiting tasks that left their lanes.
         paused: The set of paused scopes changed.
+        jobs: Jobs that somebody else created or changed.
     """
 
     shard: int
@@ -253,6 +254,7 @@ class Wake:
     revoked: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     paused: bool = False
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,1 +1,1 @@
-"""Jobs: things that make tasks and follow them, each with a pure machine of its own."""
+"""What a job's machine is told and what it asks for; each kind of job has a room beside."""

@@ -227,6 +227,7 @@ class Task(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     DEATHS_FIELD_NUMBER: _builtins.int
     ALONE_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     state: Global___TaskState.ValueType
     """Where it is."""
     model: _builtins.str
@@ -253,6 +254,8 @@ class Task(_message.Message):
     """A serialised inference.ModelInferResponse, once it is DONE. Not in lists."""
     alone: _builtins.bool
     """Its next attempt shares no batch."""
+    job_id: _builtins.str
+    """The job that made it: its kind, a colon, its tenant, a slash and its name. Empty for none."""
     @_builtins.property
     def name(self) -> Global___TaskName:
         """Its name."""
@@ -291,10 +294,11 @@ class Task(_message.Message):
         failure: _failure_pb2.Failure | None = ...,
         deaths: _abc.Iterable[_builtins.str] | None = ...,
         alone: _builtins.bool = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ended_us", b"_ended_us", "_time_left_us", b"_time_left_us", "ended_us", b"ended_us", "failure", b"failure", "name", b"name", "time_left_us", b"time_left_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_us", b"_ended_us", "_time_left_us", b"_time_left_us", "age_us", b"age_us", "alone", b"alone", "attempts", b"attempts", "attempts_max", b"attempts_max", "concurrency_max", b"concurrency_max", "deaths", b"deaths", "ended_us", b"ended_us", "failure", b"failure", "labels", b"labels", "model", b"model", "name", b"name", "priority", b"priority", "response", b"response", "runs", b"runs", "start_in_us", b"start_in_us", "state", b"state", "time_left_us", b"time_left_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_us", b"_ended_us", "_time_left_us", b"_time_left_us", "age_us", b"age_us", "alone", b"alone", "attempts", b"attempts", "attempts_max", b"attempts_max", "concurrency_max", b"concurrency_max", "deaths", b"deaths", "ended_us", b"ended_us", "failure", b"failure", "job_id", b"job_id", "labels", b"labels", "model", b"model", "name", b"name", "priority", b"priority", "response", b"response", "runs", b"runs", "start_in_us", b"start_in_us", "state", b"state", "time_left_us", b"time_left_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ended_us: _TypeAlias = _typing.Literal["ended_us"]  # noqa: Y015
     _WhichOneofArgType__ended_us: _TypeAlias = _typing.Literal["_ended_us", b"_ended_us"]  # noqa: Y015
@@ -671,6 +675,7 @@ class ListTasksRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Only this tenant's."""
     model: _builtins.str
@@ -679,6 +684,8 @@ class ListTasksRequest(_message.Message):
     """Most tasks of a page, up to 1000. Zero: 100."""
     page_token: _builtins.str
     """Of the page before; empty for the first."""
+    job_id: _builtins.str
+    """Only of this job, as in Task."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___TaskState.ValueType]:
         """Only in one of these states; none named: in any."""
@@ -696,10 +703,11 @@ class ListTasksRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_tenant", b"_tenant", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tenant", b"_tenant", "labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tenant", b"_tenant", "job_id", b"job_id", "labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
     _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015

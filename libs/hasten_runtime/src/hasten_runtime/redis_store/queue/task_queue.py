@@ -13,10 +13,10 @@ from hasten_runtime.election.port import Term
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import bounded, open_redis
 from hasten_runtime.redis_store.durability import Durability, Syncs
+from hasten_runtime.redis_store.memory import MemoryWatch
 from hasten_runtime.redis_store.queue.changes import ChangeFeed
 from hasten_runtime.redis_store.queue.gathering import Gathering
 from hasten_runtime.redis_store.queue.lanes import lane_from_bytes
-from hasten_runtime.redis_store.queue.memory import MemoryWatch
 from hasten_runtime.redis_store.queue.record import MS, new_task_to_args, record_from_bytes
 from hasten_runtime.redis_store.queue.scripts import Arg, Reply, ShardScripts
 from hasten_runtime.redis_store.queue.wakes import WakeListener

@@ -80,9 +80,9 @@ class WakeListener:
 
 
 def wake_from_bytes(shard: int, data: bytes) -> Wake:
-    """What `tell` and `grew` of common.lua wrote. Raises ValueError."""
+    """What `tell` and `grew` wrote, of the jobs' scripts `wake`. Raises ValueError."""
     grew: list[tuple[Lane, float]] = []
-    tasks: dict[bytes, list[str]] = {b"r": [], b"l": []}
+    ids: dict[bytes, list[str]] = {b"r": [], b"l": [], b"j": []}
     paused = False
     for line in data.split(b"\n"):
         kind, rest = line[:1], line[1:]
@@ -91,8 +91,9 @@ def wake_from_bytes(shard: int, data: bytes) -> Wake:
             grew.append((lane_from_bytes(lane), float(place)))
         elif kind == b"p":
             paused = True
-        elif kind in tasks:
-            tasks[kind].append(rest.decode())
+        elif kind in ids:
+            ids[kind].append(rest.decode())
         else:
             raise ValueError(f"a wake of an unknown kind: {kind!r}")
-    return Wake(shard, tuple(grew), tuple(tasks[b"r"]), tuple(tasks[b"l"]), paused)
+    revoked, left, jobs = map(tuple, ids.values())
+    return Wake(shard, tuple(grew), revoked, left, paused, jobs)

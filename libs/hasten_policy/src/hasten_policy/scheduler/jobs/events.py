@@ -1,0 +1,117 @@
+"""What the machine of one job is told (events) and what it asks for (effects).
+
+There is a machine for each job that has not ended, at the owner of the job's shard. A machine can
+be lost at any moment; the next is made of what the last `Write` stored and is told `Started`. So a
+machine must be able to say again, from its body alone, what it waits for: it submits anew all
+tasks that it had not yet seen the end of. A task's key is its name for ever, and the store finds
+the first of its name: none runs twice, and of one that has ended meanwhile the end is told.
+
+Times are Unix seconds by the clock of the store's server, the same for every owner.
+
+None is frozen, as making a frozen one takes several times as long; and none is changed once made.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hasten_policy.reasons import Refusal
+
+# --- events ---------------------------------------------------------------------------
+
+
+class Wanted(Enum):
+    """What people want of a job."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """It makes no more tasks until it is resumed."""
+    CANCELLED = "cancelled"
+    """It ends its tasks, and then itself."""
+
+
+@dataclass(slots=True)
+class Started:
+    """The machine is new: the job is, or its owner is, or somebody changed the job.
+
+    Attributes:
+        wanted: What people want of it.
+    """
+
+    wanted: Wanted
+
+
+@dataclass(slots=True)
+class TaskEnded:
+    """A task that was submitted has ended, or was not accepted for good.
+
+    Attributes:
+        task: Its key.
+        refusal: Why it has no answer; None when it has one.
+        said: What else the job's kind read of the answer, by names of its own.
+    """
+
+    task: str
+    refusal: Refusal | None = None
+    said: object = None
+
+
+@dataclass(slots=True)
+class TimerCame:
+    """The time of the newest `WakeAt` has come, or a little later."""
+
+
+JobEvent = Started | TaskEnded | TimerCame
+
+# --- effects --------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class TaskWish:
+    """A task to submit; what it is to do, the job's kind knows by its key.
+
+    Attributes:
+        key: Distinguishes it from the job's other tasks, for ever; printable ASCII, no space.
+        deadline_s: When its answer is of no more use; math.inf for none.
+        priority: Its class.
+    """
+
+    key: str
+    deadline_s: float
+    priority: int
+
+
+@dataclass(slots=True)
+class SubmitTasks:
+    """Submits tasks; those of known keys are found, and their ends told."""
+
+    tasks: tuple[TaskWish, ...]
+
+
+@dataclass(slots=True)
+class CancelTasks:
+    """Ends tasks, by key; their ends are told."""
+
+    tasks: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Write:
+    """Stores the body as it is now. Of several in the answers to the events of one moment, the last
+    is carried out, after all other effects: what was submitted is found again by its key.
+
+    Attributes:
+        ended: How the job has ended, in a word that is counted; "" while it has not. Afterwards the
+            machine is told nothing any more.
+    """
+
+    ended: str = ""
+
+
+@dataclass(slots=True)
+class WakeAt:
+    """Sets the machine's one timer; math.inf for none."""
+
+    at_s: float
+
+
+JobEffect = SubmitTasks | CancelTasks | Write | WakeAt

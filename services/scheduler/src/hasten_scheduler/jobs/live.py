@@ -1,0 +1,193 @@
+"""One job at its owner: its machine is told what happens, and its effects are carried out."""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from hasten_policy.scheduler.jobs.events import (
+    CancelTasks,
+    JobEffect,
+    JobEvent,
+    SubmitTasks,
+    TaskEnded,
+    TaskWish,
+    WakeAt,
+    Write,
+)
+from hasten_runtime.clock import Clock
+from hasten_runtime.errors import MeshError
+from hasten_runtime.tasks.jobs import Job, JobStore
+from hasten_scheduler.feed import ShardFeed
+from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.jobs.following import Following
+from hasten_scheduler.jobs.kinds import JobKind, JobRun
+from hasten_scheduler.jobs.tasks import JobTasks
+
+SUBMITS_AT_ONCE: Final = 64
+TIMER_S_MAX: Final = 3600.0
+"""Longest sleep of a timer: the server's clock may have been set meanwhile."""
+
+
+class JobObserver(Protocol):
+    """Told what people want to count."""
+
+    def job_begun(self, kind: str) -> None:
+        """A job is driven here from now on."""
+        ...
+
+    def job_left(self, kind: str, ended: str) -> None:
+        """It is not any more: it has ended so, or "" and others go on with it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What the drivers of all shards share.
+
+    Attributes:
+        kinds: By name.
+        stores: The shards' jobs, by number.
+        tasks: Of all jobs.
+        doors: The shards, by number.
+        feeds: Of the shards.
+        clock: The scheduler's.
+        observer: Counts.
+    """
+
+    kinds: Mapping[str, JobKind]
+    stores: Sequence[JobStore]
+    tasks: JobTasks
+    doors: Sequence[ShardDoor]
+    feeds: Sequence[ShardFeed]
+    clock: Clock
+    observer: JobObserver
+
+
+class LiveJob:
+    """A job with its machine.
+
+    Args:
+        job: As the store has it; its revision is kept up by the caller.
+        run: Its machine.
+        context: What all jobs share.
+        following: Hears of the ends of tasks.
+        rang: Called when the machine's timer has come.
+
+    Attributes:
+        job: See above.
+        run: See above.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        run: JobRun,
+        context: JobContext,
+        following: Following,
+        rang: Callable[["LiveJob"], None],
+    ) -> None:
+        self.job = job
+        self.run = run
+        self._context = context
+        self._following = following
+        self._rang = rang
+        self._ahead_s = job.read_s - context.clock.now_s()
+        self._wake_s = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Hears nothing any more."""
+        self._wake_s = math.inf
+        self._set_timer()
+        self._following.forget(self.job.job_id)
+
+    async def on(self, events: Sequence[JobEvent]) -> Write | None:
+        """Tells the machine, and carries out what it answers, but for its last write, which the
+        caller carries out.
+
+        Raises:
+            MeshError, StoreUnavailable: Some of it was carried out.
+        """
+        write: Write | None = None
+        while events and not (write and write.ended):
+            now_s = self._now_s()
+            answer = [effect for event in events for effect in self.run.on(event, now_s=now_s)]
+            more: list[JobEvent] = []
+            for effect in answer:
+                if isinstance(effect, Write):
+                    write = effect
+                else:
+                    more += await self._carry_out(effect)
+            events = more
+        return write
+
+    async def ends(self, task_ids: Sequence[str]) -> list[JobEvent]:
+        """What the machine is to be told of tasks that have ended. Raises as `on`."""
+        tasks = self._context.tasks
+        keys = [tasks.key(self.job, task_id) for task_id in task_ids]
+        records = await tasks.records(self.job, keys)
+        return [
+            await self.run.ended(key, record)
+            for key, record in zip(keys, records, strict=True)
+            # One that was forgotten by now is submitted anew when the job is begun again.
+            if record is not None
+        ]
+
+    def _now_s(self) -> float:
+        return self._context.clock.now_s() + self._ahead_s
+
+    async def _carry_out(self, effect: JobEffect) -> list[JobEvent]:
+        """Returns what the machine is to be told of it."""
+        if isinstance(effect, SubmitTasks):
+            return await self._submit(effect.tasks)
+        if isinstance(effect, CancelTasks):
+            await self._context.tasks.cancel(self.job, effect.tasks)
+        elif isinstance(effect, WakeAt):
+            self._wake_s = effect.at_s
+            self._set_timer()
+        return []
+
+    async def _submit(self, wishes: Sequence[TaskWish]) -> list[JobEvent]:
+        refused: list[JobEvent] = []
+        for begin in range(0, len(wishes), SUBMITS_AT_ONCE):
+            some = wishes[begin : begin + SUBMITS_AT_ONCE]
+            ends = await asyncio.gather(*map(self._submit_one, some))
+            refused += [end for end in ends if end is not None]
+        return refused
+
+    async def _submit_one(self, wish: TaskWish) -> TaskEnded | None:
+        tasks = self._context.tasks
+        shard, task_id = tasks.place(self.job, wish.key)
+        try:
+            said = await self.run.task(wish)
+            said.priority = wish.priority
+            self._following.follow(shard, task_id, self.job.job_id)
+            left_s = wish.deadline_s - self._now_s()
+            repeated = await tasks.submit(
+                self.job, said, wish.key, left_s=left_s, traceparent=self.run.traceparent
+            )
+        except MeshError as error:
+            if error.refusal.reason.value.retryable:
+                raise
+            return TaskEnded(wish.key, error.refusal)
+        if repeated:
+            await self._following.look(shard, [task_id])
+        return None
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._wake_s < math.inf:
+            left_s = min(max(self._wake_s - self._now_s(), 0.0), TIMER_S_MAX)
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._woke)
+
+    def _woke(self) -> None:
+        self._timer = None
+        if self._wake_s > self._now_s():
+            self._set_timer()
+        else:
+            self._wake_s = math.inf
+            self._rang(self)
