@@ -8,9 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.batches.machine import (
-    BatchEffect,
     BatchEnd,
-    BatchEvent,
     BatchFacts,
     BatchMachine,
     CannotGoOn,
@@ -25,6 +23,9 @@ from hasten_policy.scheduler.jobs.batches.machine import (
 )
 from hasten_policy.scheduler.jobs.events import (
     CancelTasks,
+    JobEffect,
+    JobEvent,
+    OwnEffect,
     Started,
     SubmitTasks,
     TaskEnded,
@@ -35,10 +36,6 @@ from hasten_policy.scheduler.jobs.events import (
 )
 
 ENDS_S = 100.0
-
-
-class Died(Exception):  # noqa: N818  (no error)
-    """The owner died."""
 
 
 class MachinesOfABatch(RuleBasedStateMachine):
@@ -72,6 +69,7 @@ class MachinesOfABatch(RuleBasedStateMachine):
         """A new owner, or the same one after somebody changed the job."""
         self.machine = BatchMachine(self.facts, deepcopy(self.kept))
         self.followed: set[str] = set()
+        self.asides: list[OwnEffect] = []
         self.tell([Started(self.wanted)])
 
     @precondition(lambda self: not self.over)
@@ -89,6 +87,16 @@ class MachinesOfABatch(RuleBasedStateMachine):
         self.followed.remove(key)
         self.tell([TaskEnded(key)], dies_at)
 
+    @precondition(lambda self: not self.over and self.asides)
+    @rule(data=st.data(), dies_at=st.none() | st.integers(-1, 4))
+    def an_aside_is_done(self, data: st.DataObject, dies_at: int | None) -> None:
+        effect = self.asides.pop(data.draw(st.integers(0, len(self.asides) - 1)))
+        event = self.carry_out_aside(effect)
+        if dies_at == -1:
+            self.begin_machine()
+        else:
+            self.tell([event], dies_at)
+
     @precondition(lambda self: not self.over)
     @rule()
     def its_time_is_over(self) -> None:
@@ -100,33 +108,31 @@ class MachinesOfABatch(RuleBasedStateMachine):
     def nothing_follows(self) -> None:
         assert self.told
 
-    def tell(self, events: list[BatchEvent], dies_at: int | None = None) -> None:
+    def tell(self, events: list[JobEvent], dies_at: int | None = None) -> None:
         """As `LiveJob.on`."""
-        steps = dies_at
+        lives = iter(range(1_000_000 if dies_at is None else dies_at))
         write: Write | None = None
         try:
             while events and not (write and write.ended):
-                more: list[BatchEvent] = []
+                more: list[JobEvent] = []
                 for event in events:
                     for effect in self.machine.on(event, now_s=self.now_s):
                         if isinstance(effect, Write):
                             write = effect
                         else:
-                            if steps is not None:
-                                steps -= 1
-                                if steps < 0:
-                                    raise Died
+                            next(lives)
                             more += self.carry_out(effect)
                 events = more
-        except Died:
+        except StopIteration:
             self.begin_machine()
             return
         if write is not None:
             self.kept = deepcopy(self.machine.progress)
 
-    def carry_out(self, effect: BatchEffect) -> list[BatchEvent]:
-        if isinstance(effect, ReadChunk):
-            return [self.read(effect.chunk)]
+    def carry_out(self, effect: JobEffect) -> list[JobEvent]:
+        if isinstance(effect, OwnEffect):
+            self.asides.append(effect)
+            return []
         if isinstance(effect, SubmitTasks):
             return self.submit([wish.key for wish in effect.tasks])
         if isinstance(effect, CancelTasks):
@@ -134,24 +140,28 @@ class MachinesOfABatch(RuleBasedStateMachine):
             self.tasks.update(dict.fromkeys(ended, "cancelled"))
             self.followed -= set(ended)
             return [TaskEnded(key) for key in ended]
-        if isinstance(effect, StoreChunk):
-            return [self.store(effect.chunk)]
-        if isinstance(effect, TellEnd):
-            self.told.append(effect.how)
-            return [EndTold()]
         assert isinstance(effect, WakeAt)
         assert effect.at_s == ENDS_S
         return []
 
-    def read(self, chunk: int) -> BatchEvent:
+    def carry_out_aside(self, effect: OwnEffect) -> JobEvent:
+        if isinstance(effect, ReadChunk):
+            return self.read(effect.chunk)
+        if isinstance(effect, StoreChunk):
+            return self.store(effect.chunk)
+        assert isinstance(effect, TellEnd)
+        self.told.append(effect.how)
+        return EndTold()
+
+    def read(self, chunk: int) -> JobEvent:
         if chunk == self.broken:
             return CannotGoOn(chunk, Refusal(Reason.PAYLOAD_LOST, "gone"))
         if chunk in self.files:
             return ChunkStored(chunk, *self.files[chunk])
         return ChunkRead(chunk)
 
-    def submit(self, keys: list[str]) -> list[BatchEvent]:
-        ended: list[BatchEvent] = []
+    def submit(self, keys: list[str]) -> list[JobEvent]:
+        ended: list[JobEvent] = []
         for key in keys:
             assert key not in self.followed
             if self.tasks.setdefault(key, "pending") == "pending":
@@ -160,7 +170,7 @@ class MachinesOfABatch(RuleBasedStateMachine):
                 ended.append(TaskEnded(key))
         return ended
 
-    def store(self, chunk: int) -> BatchEvent:
+    def store(self, chunk: int) -> JobEvent:
         states = [state for key, state in self.tasks.items() if place_of(key)[0] == chunk]
         assert len(states) == self.facts.sizes[chunk]
         assert "pending" not in states
@@ -202,7 +212,7 @@ class MachinesOfABatch(RuleBasedStateMachine):
         assert begun <= set(range(self.kept.next)) | self.kept.stored
         assert self.followed == set()
 
-    @precondition(lambda self: not self.over and not self.followed)
+    @precondition(lambda self: not (self.over or self.followed or self.asides))
     @invariant()
     def it_stands_still_only_when_it_is_paused(self) -> None:
         assert self.wanted is Wanted.PAUSED

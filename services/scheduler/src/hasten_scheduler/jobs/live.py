@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -10,6 +10,7 @@ from hasten_policy.scheduler.jobs.events import (
     CancelTasks,
     JobEffect,
     JobEvent,
+    OwnEffect,
     SubmitTasks,
     TaskEnded,
     TaskWish,
@@ -65,6 +66,22 @@ class JobContext:
     observer: JobObserver
 
 
+class JobHeard(Protocol):
+    """Told what happens to a job beside its tasks."""
+
+    def rang(self, live: "LiveJob") -> None:
+        """The machine's timer has come."""
+        ...
+
+    def came(self, live: "LiveJob", events: Sequence[JobEvent]) -> None:
+        """An effect of the kind's own was carried out: the machine is to be told this."""
+        ...
+
+    def broke(self, live: "LiveJob", error: Exception) -> None:
+        """It could not be carried out."""
+        ...
+
+
 class LiveJob:
     """A job with its machine.
 
@@ -73,7 +90,7 @@ class LiveJob:
         run: Its machine.
         context: What all jobs share.
         following: Hears of the ends of tasks.
-        rang: Called when the machine's timer has come.
+        heard: Told what else happens to it.
 
     Attributes:
         job: See above.
@@ -86,13 +103,14 @@ class LiveJob:
         run: JobRun,
         context: JobContext,
         following: Following,
-        rang: Callable[["LiveJob"], None],
+        heard: JobHeard,
     ) -> None:
         self.job = job
         self.run = run
         self._context = context
         self._following = following
-        self._rang = rang
+        self._heard = heard
+        self._asides: set[asyncio.Task[None]] = set()
         self._ahead_s = job.read_s - context.clock.now_s()
         self._wake_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
@@ -102,6 +120,8 @@ class LiveJob:
         self._wake_s = math.inf
         self._set_timer()
         self._following.forget(self.job.job_id)
+        for aside in self._asides:
+            aside.cancel()
 
     async def on(self, events: Sequence[JobEvent]) -> Write | None:
         """Tells the machine, and carries out what it answers, but for its last write, which the
@@ -147,7 +167,19 @@ class LiveJob:
         elif isinstance(effect, WakeAt):
             self._wake_s = effect.at_s
             self._set_timer()
+        elif isinstance(effect, OwnEffect):
+            aside = asyncio.create_task(self._begin(effect), name=f"aside-{self.job.job_id}")
+            self._asides.add(aside)
+            aside.add_done_callback(self._asides.discard)
         return []
+
+    async def _begin(self, effect: OwnEffect) -> None:
+        try:
+            events = await self.run.carry_out(effect)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the driver says what follows)
+            self._heard.broke(self, error)
+        else:
+            self._heard.came(self, events)
 
     async def _submit(self, wishes: Sequence[TaskWish]) -> list[JobEvent]:
         refused: list[JobEvent] = []
@@ -190,4 +222,4 @@ class LiveJob:
             self._set_timer()
         else:
             self._wake_s = math.inf
-            self._rang(self)
+            self._heard.rang(self)

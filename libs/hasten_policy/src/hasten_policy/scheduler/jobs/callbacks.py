@@ -1,9 +1,23 @@
-"""When a callback is told again, and when it is given up."""
+"""A callback: waits for an end, tells it by HTTP, tells it again, and gives it up.
+
+One that was given up is a dead letter: it is kept for a while, and a person can have it told again.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
 
 from hasten_policy.chance import Chance
+from hasten_policy.reasons import Refusal
+from hasten_policy.scheduler.jobs.events import (
+    JobEffect,
+    JobEvent,
+    OwnEffect,
+    OwnEvent,
+    Started,
+    WakeAt,
+    Wanted,
+    Write,
+)
 
 
 class Answer(Enum):
@@ -36,11 +50,13 @@ class CallbackPolicy:
         attempts_max: Times that a callback is told at most.
         first_s: Longest pause after the first time; it doubles from time to time.
         pause_s_max: Longest pause.
+        dead_keep_s: A dead one is kept for so long.
     """
 
     attempts_max: int = 20
     first_s: float = 2.0
     pause_s_max: float = 3600.0
+    dead_keep_s: float = 7 * 86_400.0
 
 
 def pause_s(policy: CallbackPolicy, attempts: int, asked_s: float, rng: Chance) -> float | None:
@@ -59,3 +75,120 @@ def pause_s(policy: CallbackPolicy, attempts: int, asked_s: float, rng: Chance) 
         return None
     bound_s = min(policy.pause_s_max, policy.first_s * 2.0 ** (attempts - 1))
     return max(min(asked_s, policy.pause_s_max), rng.uniform(0.0, bound_s))
+
+
+class CallbackState(Enum):
+    """Where a callback is. Values are stored, and never change."""
+
+    WAITING = 1
+    """What it is about has not ended."""
+    SENDING = 2
+    DELIVERED = 3
+    DEAD = 4
+
+
+@dataclass(slots=True)
+class CallbackProgress:
+    """How far a callback is; what its owner stores.
+
+    Attributes:
+        state: Where it is.
+        attempts: Times that it was told.
+        not_before_s: It is not told again before; of a dead one: it is kept until then.
+        refusal: Why the last time failed.
+    """
+
+    state: CallbackState
+    attempts: int = 0
+    not_before_s: float = 0.0
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class AwaitEnd(OwnEffect):
+    """Wait for the end of what it is about; then tell `EndCame`, or `NeverBegan`."""
+
+
+@dataclass(slots=True)
+class Tell(OwnEffect):
+    """Tell it once; then tell `WasTold`."""
+
+
+@dataclass(slots=True)
+class EndCame(OwnEvent):
+    """What it is about has ended, and the event is known."""
+
+
+@dataclass(slots=True)
+class NeverBegan(OwnEvent):
+    """What it is about was not accepted: there is nothing to tell."""
+
+
+@dataclass(slots=True)
+class WasTold(OwnEvent):
+    """What came of telling.
+
+    Attributes:
+        answer: What the receiver said.
+        asked_s: Seconds for which it asked to be left alone.
+        refusal: Why it was not taken; None when it was.
+    """
+
+    answer: Answer
+    asked_s: float = 0.0
+    refusal: Refusal | None = None
+
+
+class CallbackMachine:
+    """Decides about one callback.
+
+    Args:
+        policy: How often, and how long.
+        progress: How far it was under earlier machines.
+        rng: For the pauses.
+
+    Attributes:
+        progress: How far it is now.
+    """
+
+    def __init__(self, policy: CallbackPolicy, progress: CallbackProgress, rng: Chance) -> None:
+        self.progress = progress
+        self._policy = policy
+        self._rng = rng
+
+    def on(self, event: JobEvent, *, now_s: float) -> list[JobEffect]:
+        """What is to be done now."""
+        if isinstance(event, NeverBegan):
+            return [Write(ended="never_begun")]
+        if isinstance(event, EndCame):
+            self.progress.state = CallbackState.SENDING
+            return [Write(), Tell()]
+        if isinstance(event, WasTold):
+            return self._was_told(event, now_s)
+        if isinstance(event, Started) and event.wanted is Wanted.CANCELLED:
+            return [Write(ended="cancelled")]
+        return self._go_on(now_s)
+
+    def _go_on(self, now_s: float) -> list[JobEffect]:
+        progress = self.progress
+        if progress.state is CallbackState.WAITING:
+            return [AwaitEnd()]
+        if progress.not_before_s > now_s:
+            return [WakeAt(progress.not_before_s)]
+        return [Write(ended="dead")] if progress.state is CallbackState.DEAD else [Tell()]
+
+    def _was_told(self, event: WasTold, now_s: float) -> list[JobEffect]:
+        progress = self.progress
+        progress.attempts += 1
+        progress.refusal = event.refusal
+        if event.answer is Answer.TAKEN:
+            progress.state = CallbackState.DELIVERED
+            return [Write(ended="delivered")]
+        again_s = None
+        if event.answer is Answer.NOT_NOW:
+            again_s = pause_s(self._policy, progress.attempts, event.asked_s, self._rng)
+        if again_s is None:
+            progress.state = CallbackState.DEAD
+            again_s = self._policy.dead_keep_s
+        progress.not_before_s = now_s + again_s
+        return [Write(), WakeAt(progress.not_before_s)]

@@ -60,7 +60,11 @@ class TimerCame:
     """The time of the newest `WakeAt` has come, or a little later."""
 
 
-JobEvent = Started | TaskEnded | TimerCame
+class OwnEvent:
+    """What came of an `OwnEffect`."""
+
+
+JobEvent = Started | TaskEnded | TimerCame | OwnEvent
 
 # --- effects --------------------------------------------------------------------------
 
@@ -114,4 +118,10 @@ class WakeAt:
     at_s: float
 
 
-JobEffect = SubmitTasks | CancelTasks | Write | WakeAt
+class OwnEffect:
+    """What the job's kind alone understands. It is begun, and takes its time; what came of it, the
+    machine is told as any event, unless the machine is lost before.
+    """
+
+
+JobEffect = SubmitTasks | CancelTasks | Write | WakeAt | OwnEffect

@@ -10,13 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
 
 from hasten_policy.reasons import Refusal
 from hasten_policy.scheduler.jobs.events import (
     CancelTasks,
     JobEffect,
     JobEvent,
+    OwnEffect,
+    OwnEvent,
     Started,
     SubmitTasks,
     TaskEnded,
@@ -80,7 +81,7 @@ class BatchFacts:
 
 
 @dataclass(slots=True)
-class ReadChunk:
+class ReadChunk(OwnEffect):
     """Read the chunk's lines; then tell `ChunkRead`, or `ChunkStored` if its results are there, or
     `CannotGoOn`.
     """
@@ -89,28 +90,28 @@ class ReadChunk:
 
 
 @dataclass(slots=True)
-class StoreChunk:
+class StoreChunk(OwnEffect):
     """Store the results of a chunk, all of whose tasks have ended; then tell `ChunkStored`."""
 
     chunk: int
 
 
 @dataclass(slots=True)
-class TellEnd:
+class TellEnd(OwnEffect):
     """Have those told who asked for it that the batch ends so; then tell `EndTold`."""
 
     how: BatchEnd
 
 
 @dataclass(slots=True)
-class ChunkRead:
+class ChunkRead(OwnEvent):
     """The lines of a chunk are known."""
 
     chunk: int
 
 
 @dataclass(slots=True)
-class ChunkStored:
+class ChunkStored(OwnEvent):
     """The results of a chunk are safe.
 
     Attributes:
@@ -125,20 +126,16 @@ class ChunkStored:
 
 
 @dataclass(slots=True)
-class EndTold:
+class EndTold(OwnEvent):
     """Those who asked will be told."""
 
 
 @dataclass(slots=True)
-class CannotGoOn:
+class CannotGoOn(OwnEvent):
     """The lines of a chunk cannot be read, and no repeat would help."""
 
     chunk: int
     refusal: Refusal
-
-
-BatchEffect: TypeAlias = JobEffect | ReadChunk | StoreChunk | TellEnd
-BatchEvent: TypeAlias = JobEvent | ChunkRead | ChunkStored | EndTold | CannotGoOn
 
 
 def key_of(chunk: int, line: int) -> str:
@@ -173,7 +170,7 @@ class BatchMachine:
         self._end: BatchEnd | None = None
         self._telling = False
 
-    def on(self, event: BatchEvent, *, now_s: float) -> list[BatchEffect]:
+    def on(self, event: JobEvent, *, now_s: float) -> list[JobEffect]:
         """What is to be done now."""
         if isinstance(event, TaskEnded):
             return self._task_ended(event.task)
@@ -182,7 +179,7 @@ class BatchMachine:
         if isinstance(event, EndTold):
             self.progress.end = self._end or BatchEnd.DONE
             return [Write(ended=self.progress.end.value)]
-        effects: list[BatchEffect] = []
+        effects: list[JobEffect] = []
         if isinstance(event, ChunkStored):
             self._store(event)
             effects.append(Write())
@@ -201,7 +198,7 @@ class BatchMachine:
 
     # --- chunks -------------------------------------------------------------------------
 
-    def _submit(self, chunk: int) -> list[BatchEffect]:
+    def _submit(self, chunk: int) -> list[JobEffect]:
         """Submits a chunk's lines. Of a batch that is ending, this finds those that were submitted
         before, done ones with their answers; whatever has not ended is ended at once.
         """
@@ -210,12 +207,12 @@ class BatchMachine:
         self._open[chunk] = set(keys)
         deadline_s = facts.ends_s if self._end is None else math.inf
         wishes = tuple(TaskWish(key, deadline_s, facts.priority) for key in keys)
-        effects: list[BatchEffect] = [SubmitTasks(wishes)]
+        effects: list[JobEffect] = [SubmitTasks(wishes)]
         if self._end is not None:
             effects.append(CancelTasks(tuple(keys)))
         return effects
 
-    def _task_ended(self, key: str) -> list[BatchEffect]:
+    def _task_ended(self, key: str) -> list[JobEffect]:
         chunk, _ = place_of(key)
         pending = self._open.get(chunk)
         if not pending or key not in pending:
@@ -239,7 +236,7 @@ class BatchMachine:
 
     # --- what is next ---------------------------------------------------------------------
 
-    def _stop(self, how: BatchEnd) -> list[BatchEffect]:
+    def _stop(self, how: BatchEnd) -> list[JobEffect]:
         """Begins to end. What was begun is stored with what is done; the first reason stays."""
         if self._end is not None:
             return []
@@ -247,8 +244,8 @@ class BatchMachine:
         keys = [key for chunk in sorted(self._open) for key in sorted(self._open[chunk])]
         return [CancelTasks(tuple(keys))] if keys else []
 
-    def _go_on(self) -> list[BatchEffect]:
-        effects: list[BatchEffect] = self._open_more()
+    def _go_on(self) -> list[JobEffect]:
+        effects: list[JobEffect] = self._open_more()
         if self._open or self._telling:
             return effects
         left = self.progress.next < len(self._facts.sizes)
@@ -257,12 +254,12 @@ class BatchMachine:
         self._telling = True
         return [*effects, TellEnd(self._end or BatchEnd.DONE)]
 
-    def _open_more(self) -> list[BatchEffect]:
+    def _open_more(self) -> list[JobEffect]:
         """Opens what the window has room for: anew what was begun, more while that is wanted."""
         progress, sizes = self.progress, self._facts.sizes
         goes_on = self._end is None and self._wanted is Wanted.ACTIVE
         until = len(sizes) if goes_on else progress.begun
-        effects: list[BatchEffect] = []
+        effects: list[JobEffect] = []
         while self._at < until:
             chunk = self._at
             if chunk >= progress.next and chunk not in progress.stored:
