@@ -65,14 +65,23 @@ class Submission:
         shard: Where it lies.
         task: For the store; its payload is set when the request is stored or short.
         request: The request itself.
+        callback_uri: Who is told of its end; "" for nobody.
         fresh: Its id was made here: its caller does not know it.
     """
 
-    __slots__ = ("fresh", "name", "request", "shard", "task")
+    __slots__ = ("callback_uri", "fresh", "name", "request", "shard", "task")
 
     def __init__(
-        self, name: Name, shard: int, task: NewTask, request: bytes, *, fresh: bool
+        self,
+        name: Name,
+        shard: int,
+        task: NewTask,
+        request: bytes,
+        *,
+        callback_uri: str,
+        fresh: bool,
     ) -> None:
+        self.callback_uri = callback_uri
         self.fresh = fresh
         self.name = name
         self.shard = shard
@@ -87,6 +96,7 @@ class Acceptor:
         limits: Bounds.
         order: Where tasks stand.
         refuses_model: Why a model, by name and version, is not taken; None when it is.
+        check_callback: Raises MeshError for a URI that nobody may be told at.
     """
 
     def __init__(
@@ -94,10 +104,12 @@ class Acceptor:
         limits: AcceptLimits,
         order: OrderPolicy,
         refuses_model: Callable[[str, str], Refusal | None],
+        check_callback: Callable[[str], None],
     ) -> None:
         self._limits = limits
         self._order = order
         self._refuses_model = refuses_model
+        self._check_callback = check_callback
 
     def read_call(self, request: bytes, left_s: float | None, traceparent: str) -> Submission:
         """The task that a plain inference call is. Raises MeshError."""
@@ -131,7 +143,9 @@ class Acceptor:
         if not job_id:
             check_not_reserved(name.request_id)
         if said.labels:
-            _check_labels(said.labels)
+            check_labels(said.labels)
+        if said.callback_uri:
+            self._check_callback(said.callback_uri)
         start_in_s = said.start_in_us / 1e6
         left_s = min(left_s, self._left_s(said, wishes, start_in_s))
         refusal = self._refuses_model(head.model_name, head.model_version)
@@ -147,17 +161,24 @@ class Acceptor:
             place=self.place(left_s, priority),
             left_s=left_s,
             start_in_s=start_in_s,
-            keep_s=_bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
-            attempts_max=_count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
+            keep_s=bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
+            attempts_max=count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
             or limits.attempts_max,
             rows=head.rows,
             elements=head.elements,
             key=name.key,
-            key_max=_count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
+            key_max=count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
             about=stored.about(said.labels, traceparent, job_id),
             payload=b"",
         )
-        return Submission(name, name.shard(limits.shards), task, request, fresh=not given_id)
+        return Submission(
+            name,
+            name.shard(limits.shards),
+            task,
+            request,
+            callback_uri=said.callback_uri,
+            fresh=not given_id,
+        )
 
     def place(self, left_s: float, priority: int) -> Place:
         """Where a task stands that is due in so many seconds."""
@@ -165,10 +186,10 @@ class Acceptor:
 
     def deadline_s(self, time_left_us: int) -> float:
         """A deadline that a caller sets, in seconds from now. Raises MeshError."""
-        return _bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
+        return bounded_s("time_left_us", time_left_us, self._limits.ahead_s_max) or math.inf
 
     def _left_s(self, said: pb.NewTask, wishes: RequestHead, start_in_s: float) -> float:
-        _bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
+        bounded_s("start_in_us", said.start_in_us, self._limits.ahead_s_max)
         if said.time_left_us:
             left_s = self.deadline_s(said.time_left_us)
         else:
@@ -207,11 +228,14 @@ def _digest(said: pb.NewTask) -> bytes:
     digest = blake2b(text.encode(), digest_size=_DIGEST_BYTES)
     for label in sorted(said.labels.items()):
         digest.update(repr(label).encode())
+    if said.callback_uri:
+        digest.update(repr(said.callback_uri).encode())
     digest.update(said.request)
     return digest.digest()
 
 
-def _check_labels(labels: Mapping[str, str]) -> None:
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raises MeshError for labels that nothing can have."""
     if len(labels) > LABELS_MAX:
         refuse_field("labels", f"must be at most {LABELS_MAX}, not {len(labels)}")
     for name, value in labels.items():
@@ -226,14 +250,16 @@ def _check_labels(labels: Mapping[str, str]) -> None:
             )
 
 
-def _bounded_s(field: str, value_us: int, most_s: float) -> float:
+def bounded_s(field: str, value_us: int, most_s: float) -> float:
+    """A time in seconds. Raises MeshError for one that is too long."""
     value_s = value_us / 1e6
     if value_s > most_s:
         refuse_field(field, f"must be at most {most_s * 1e6:.0f} microseconds, not {value_us}")
     return value_s
 
 
-def _count(field: str, value: int, most: int) -> int:
+def count(field: str, value: int, most: int) -> int:
+    """The number. Raises MeshError for one that is too large."""
     if value > most:
         refuse_field(field, f"must be at most {most}, not {value}")
     return value

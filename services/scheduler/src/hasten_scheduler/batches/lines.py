@@ -49,12 +49,16 @@ class Line:
     Attributes:
         number: Counted from zero.
         name: What its author calls it; "" for nothing.
+        model: The model that it names.
+        version: Version of this model; "" for the server's choice.
         request: A serialised ModelInferRequest; b"" when it cannot be made.
         refusal: Why it cannot.
     """
 
     number: int
     name: str = ""
+    model: str = ""
+    version: str = ""
     request: bytes = b""
     refusal: Refusal | None = None
 
@@ -65,7 +69,9 @@ def line_of_json(number: int, text: bytes, defaults: Defaults) -> Line:
     try:
         said = _object(text)
         line.name = _named(said)
-        line.request = _request(said, defaults)
+        line.model = _text(said, "model", defaults.model)
+        line.version = _text(said, "version", "" if "model" in said else defaults.version)
+        line.request = _request(line, said, defaults)
     except MeshError as error:
         line.refusal = error.refusal
     except UnicodeEncodeError:
@@ -77,9 +83,9 @@ def line_of_arrays(
     number: int, arrays: Mapping[str, Array], defaults: Defaults, *, name: str = ""
 ) -> Line:
     """A line that is arrays. What is wrong with it is told in the line."""
-    line = Line(number, name)
+    line = Line(number, name, defaults.model, defaults.version)
     try:
-        request = ModelInferRequest(model_name=defaults.model, model_version=defaults.version)
+        request = ModelInferRequest(model_name=line.model, model_version=line.version)
         for each, array in arrays.items():
             hint = defaults.hints.get(each)
             datatype = hint.datatype if hint else ""
@@ -115,11 +121,8 @@ def _named(said: Mapping[str, Any]) -> str:
     return name
 
 
-def _request(said: Mapping[str, Any], defaults: Defaults) -> bytes:
-    request = ModelInferRequest(
-        model_name=_text(said, "model", defaults.model),
-        model_version=_text(said, "version", "" if "model" in said else defaults.version),
-    )
+def _request(line: Line, said: Mapping[str, Any], defaults: Defaults) -> bytes:
+    request = ModelInferRequest(model_name=line.model, model_version=line.version)
     inputs: object = said.get("inputs")
     if isinstance(inputs, dict):
         for name, value in cast("dict[str, object]", inputs).items():
@@ -135,7 +138,8 @@ def _request(said: Mapping[str, Any], defaults: Defaults) -> bytes:
             raise refuse("outputs must be a list of names")
         request.outputs.add(name=wanted)
     _add_parameters(request, said.get("parameters", {}))
-    return request.SerializeToString()
+    # The same bytes whenever the line is read: by them its task is found again.
+    return request.SerializeToString(deterministic=True)
 
 
 def _add_short(request: ModelInferRequest, name: str, value: object, hints: Hints) -> None:

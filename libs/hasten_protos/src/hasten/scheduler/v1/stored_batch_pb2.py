@@ -27,7 +27,7 @@ from hasten.scheduler.v1 import batch_service_pb2 as hasten_dot_scheduler_dot_v1
 from hasten.scheduler.v1 import callback_service_pb2 as hasten_dot_scheduler_dot_v1_dot_callback__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&hasten/scheduler/v1/stored_batch.proto\x12\x13hasten.scheduler.v1\x1a\x1ehasten/common/v1/failure.proto\x1a\'hasten/scheduler/v1/batch_service.proto\x1a*hasten/scheduler/v1/callback_service.proto\"\xcb\x01\n\rBatchProgress\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.hasten.scheduler.v1.BatchState\x12\r\n\x05lines\x18\x02 \x01(\x04\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\x0c\n\x04next\x18\x04 \x01(\r\x12\x0e\n\x06stored\x18\x05 \x03(\r\x12\x11\n\tsucceeded\x18\x06 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x04\x12*\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x19.hasten.common.v1.Failure\"a\n\nBatchIndex\x12/\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x1f.hasten.scheduler.v1.ChunkPlace\x12\r\n\x05\x66iles\x18\x02 \x03(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\"I\n\nChunkPlace\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\r\n\x05lines\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\">\n\x0c\x43hunkResults\x12.\n\x05lines\x18\x01 \x03(\x0b\x32\x1f.hasten.scheduler.v1.ResultLine\"<\n\rCallbackOrder\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\r\n\x05\x65vent\x18\x03 \x01(\x0c\"\xa9\x01\n\x10\x43\x61llbackProgress\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".hasten.scheduler.v1.CallbackState\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\r\x12\x15\n\rnot_before_us\x18\x03 \x01(\x04\x12\r\n\x05\x65vent\x18\x04 \x01(\x0c\x12*\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x19.hasten.common.v1.FailureB\x9c\x01\n\x17\x64\x65v.hasten.scheduler.v1P\x01Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\xa2\x02\x03HST\xaa\x02\x13Hasten.Scheduler.V1\xca\x02\x13Hasten\\Scheduler\\V1\xea\x02\x15Hasten::Scheduler::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&hasten/scheduler/v1/stored_batch.proto\x12\x13hasten.scheduler.v1\x1a\x1ehasten/common/v1/failure.proto\x1a\'hasten/scheduler/v1/batch_service.proto\x1a*hasten/scheduler/v1/callback_service.proto\"\x8d\x02\n\rBatchProgress\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.hasten.scheduler.v1.BatchState\x12\r\n\x05lines\x18\x02 \x01(\x04\x12\x0c\n\x04next\x18\x03 \x01(\r\x12\x0e\n\x06stored\x18\x04 \x03(\r\x12\r\n\x05\x62\x65gun\x18\x05 \x01(\r\x12\x11\n\tsucceeded\x18\x06 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x04\x12*\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12,\n\x05\x61\x62out\x18\t \x01(\x0b\x32\x1d.hasten.scheduler.v1.NewBatch\x12\x13\n\x0btraceparent\x18\n \x01(\t\"a\n\nBatchIndex\x12/\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x1f.hasten.scheduler.v1.ChunkPlace\x12\r\n\x05\x66iles\x18\x02 \x03(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\"I\n\nChunkPlace\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\r\n\x05lines\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\">\n\x0c\x43hunkResults\x12.\n\x05lines\x18\x01 \x03(\x0b\x32\x1f.hasten.scheduler.v1.ResultLine\"<\n\rCallbackOrder\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\r\n\x05shard\x18\x03 \x01(\r\"\xb6\x01\n\x10\x43\x61llbackProgress\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".hasten.scheduler.v1.CallbackState\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\r\x12\x15\n\rnot_before_us\x18\x03 \x01(\x04\x12\r\n\x05\x65vent\x18\x04 \x01(\x0c\x12*\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12\x0b\n\x03uri\x18\x06 \x01(\tB\x9c\x01\n\x17\x64\x65v.hasten.scheduler.v1P\x01Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\xa2\x02\x03HST\xaa\x02\x13Hasten.Scheduler.V1\xca\x02\x13Hasten\\Scheduler\\V1\xea\x02\x15Hasten::Scheduler::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.hasten.scheduler.v1P\001Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\242\002\003HST\252\002\023Hasten.Scheduler.V1\312\002\023Hasten\\Scheduler\\V1\352\002\025Hasten::Scheduler::V1'
   _globals['_BATCHPROGRESS']._serialized_start=181
-  _globals['_BATCHPROGRESS']._serialized_end=384
-  _globals['_BATCHINDEX']._serialized_start=386
-  _globals['_BATCHINDEX']._serialized_end=483
-  _globals['_CHUNKPLACE']._serialized_start=485
-  _globals['_CHUNKPLACE']._serialized_end=558
-  _globals['_CHUNKRESULTS']._serialized_start=560
-  _globals['_CHUNKRESULTS']._serialized_end=622
-  _globals['_CALLBACKORDER']._serialized_start=624
-  _globals['_CALLBACKORDER']._serialized_end=684
-  _globals['_CALLBACKPROGRESS']._serialized_start=687
-  _globals['_CALLBACKPROGRESS']._serialized_end=856
+  _globals['_BATCHPROGRESS']._serialized_end=450
+  _globals['_BATCHINDEX']._serialized_start=452
+  _globals['_BATCHINDEX']._serialized_end=549
+  _globals['_CHUNKPLACE']._serialized_start=551
+  _globals['_CHUNKPLACE']._serialized_end=624
+  _globals['_CHUNKRESULTS']._serialized_start=626
+  _globals['_CHUNKRESULTS']._serialized_end=688
+  _globals['_CALLBACKORDER']._serialized_start=690
+  _globals['_CALLBACKORDER']._serialized_end=750
+  _globals['_CALLBACKPROGRESS']._serialized_start=753
+  _globals['_CALLBACKPROGRESS']._serialized_end=935
 # @@protoc_insertion_point(module_scope)

@@ -29,24 +29,28 @@ class BatchProgress(_message.Message):
 
     STATE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
-    CHUNKS_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
     STORED_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
     SUCCEEDED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     state: _batch_service_pb2.BatchState.ValueType
-    """Where it is; while it runs, whether it is paused or being cancelled is kept beside it."""
+    """Where it is, but for what people want of it, which the store of jobs keeps."""
     lines: _builtins.int
     """Its lines; zero while it is uploaded."""
-    chunks: _builtins.int
-    """Its chunks, which are what is run and stored together."""
     next: _builtins.int
-    """All chunks before this one are stored."""
+    """All chunks before this one are stored. A chunk is what is run and stored together."""
+    begun: _builtins.int
+    """All chunks before this one were opened."""
     succeeded: _builtins.int
     """Stored lines with an answer."""
     failed: _builtins.int
     """Stored lines with an error."""
+    traceparent: _builtins.str
+    """W3C context of the span that created it; empty when that was not sampled."""
     @_builtins.property
     def stored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Chunks after it that are stored."""
@@ -55,21 +59,27 @@ class BatchProgress(_message.Message):
     def failure(self) -> _failure_pb2.Failure:
         """Why it could not go on."""
 
+    @_builtins.property
+    def about(self) -> _batch_service_pb2.NewBatch:
+        """As created, but for its inputs: what a list shows."""
+
     def __init__(
         self,
         *,
         state: _batch_service_pb2.BatchState.ValueType = ...,
         lines: _builtins.int = ...,
-        chunks: _builtins.int = ...,
         next: _builtins.int = ...,
         stored: _abc.Iterable[_builtins.int] | None = ...,
+        begun: _builtins.int = ...,
         succeeded: _builtins.int = ...,
         failed: _builtins.int = ...,
         failure: _failure_pb2.Failure | None = ...,
+        about: _batch_service_pb2.NewBatch | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "failed", b"failed", "failure", b"failure", "lines", b"lines", "next", b"next", "state", b"state", "stored", b"stored", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "begun", b"begun", "failed", b"failed", "failure", b"failure", "lines", b"lines", "next", b"next", "state", b"state", "stored", b"stored", "succeeded", b"succeeded", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -169,29 +179,29 @@ Global___ChunkResults: _TypeAlias = ChunkResults  # noqa: Y015
 
 @_typing.final
 class CallbackOrder(_message.Message):
-    """What a callback tells, and whom."""
+    """What a callback is about, and whom it tells."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     URI_FIELD_NUMBER: _builtins.int
     TASK_ID_FIELD_NUMBER: _builtins.int
-    EVENT_FIELD_NUMBER: _builtins.int
+    SHARD_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
     """Whom."""
     task_id: _builtins.str
-    """The task that it waits for; empty where its event has happened."""
-    event: _builtins.bytes
-    """The event, a CloudEvent in JSON, where it has happened."""
+    """The task that it waits for, in the store's words; empty where its event has happened."""
+    shard: _builtins.int
+    """The shard of this task."""
     def __init__(
         self,
         *,
         uri: _builtins.str = ...,
         task_id: _builtins.str = ...,
-        event: _builtins.bytes = ...,
+        shard: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "task_id", b"task_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shard", b"shard", "task_id", b"task_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,14 +218,19 @@ class CallbackProgress(_message.Message):
     NOT_BEFORE_US_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
     state: _callback_service_pb2.CallbackState.ValueType
     """Where it is."""
     attempts: _builtins.int
     """Times that it was told."""
     not_before_us: _builtins.int
-    """Unix time in microseconds, by the store's clock, before which it is not told again."""
+    """Unix time in microseconds, by the store's clock: it is not told before; a dead one is kept until
+    then.
+    """
     event: _builtins.bytes
-    """The event, once it has happened."""
+    """The event, a CloudEvent in JSON, once it has happened."""
+    uri: _builtins.str
+    """As in CallbackOrder, for lists."""
     @_builtins.property
     def failure(self) -> _failure_pb2.Failure:
         """Why the last time failed."""
@@ -228,10 +243,11 @@ class CallbackProgress(_message.Message):
         not_before_us: _builtins.int = ...,
         event: _builtins.bytes = ...,
         failure: _failure_pb2.Failure | None = ...,
+        uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "event", b"event", "failure", b"failure", "not_before_us", b"not_before_us", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "event", b"event", "failure", b"failure", "not_before_us", b"not_before_us", "state", b"state", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
