@@ -14,7 +14,12 @@ import sys
 from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parent.parent / "libs/hasten_client/src/hasten_client"
-FILES = {"aio.py": "client.py", "aio_caller.py": "caller.py", "aio_tasks.py": "tasks.py"}
+FILES = {
+    "aio.py": "client.py",
+    "aio_batches.py": "batches.py",
+    "aio_caller.py": "caller.py",
+    "aio_tasks.py": "tasks.py",
+}
 """Source and what is made of it."""
 
 HEADER = "# Generated from {source} by `make client`: change that file.\n"
@@ -39,6 +44,7 @@ WORDS = {
     r"AsyncGenerator\[(\w+), None\]": r"Generator[\1, None, None]",
     r"AsyncGenerator\b": "Generator",
     r"AsyncCaller\b": "Caller",
+    r"AsyncBatchClient\b": "BatchClient",
     r"AsyncTaskClient\b": "TaskClient",
     r"aio_caller\b": "caller",
     r"AsyncClient\b": "Client",

@@ -22,14 +22,15 @@ from hasten_policy.scheduler.jobs.batches.machine import (
     place_of,
 )
 from hasten_policy.scheduler.jobs.events import (
+    Ask,
     CancelTasks,
     JobEffect,
     JobEvent,
-    OwnEffect,
     Started,
     SubmitTasks,
     TaskEnded,
     TimerCame,
+    Told,
     WakeAt,
     Wanted,
     Write,
@@ -69,7 +70,7 @@ class MachinesOfABatch(RuleBasedStateMachine):
         """A new owner, or the same one after somebody changed the job."""
         self.machine = BatchMachine(self.facts, deepcopy(self.kept))
         self.followed: set[str] = set()
-        self.asides: list[OwnEffect] = []
+        self.asides: list[object] = []
         self.tell([Started(self.wanted)])
 
     @precondition(lambda self: not self.over)
@@ -90,8 +91,8 @@ class MachinesOfABatch(RuleBasedStateMachine):
     @precondition(lambda self: not self.over and self.asides)
     @rule(data=st.data(), dies_at=st.none() | st.integers(-1, 4))
     def an_aside_is_done(self, data: st.DataObject, dies_at: int | None) -> None:
-        effect = self.asides.pop(data.draw(st.integers(0, len(self.asides) - 1)))
-        event = self.carry_out_aside(effect)
+        what = self.asides.pop(data.draw(st.integers(0, len(self.asides) - 1)))
+        event = Told(what, self.answer(what))
         if dies_at == -1:
             self.begin_machine()
         else:
@@ -130,8 +131,9 @@ class MachinesOfABatch(RuleBasedStateMachine):
             self.kept = deepcopy(self.machine.progress)
 
     def carry_out(self, effect: JobEffect) -> list[JobEvent]:
-        if isinstance(effect, OwnEffect):
-            self.asides.append(effect)
+        if isinstance(effect, Ask):
+            assert effect.slow
+            self.asides.append(effect.what)
             return []
         if isinstance(effect, SubmitTasks):
             return self.submit([wish.key for wish in effect.tasks])
@@ -144,16 +146,16 @@ class MachinesOfABatch(RuleBasedStateMachine):
         assert effect.at_s == ENDS_S
         return []
 
-    def carry_out_aside(self, effect: OwnEffect) -> JobEvent:
-        if isinstance(effect, ReadChunk):
-            return self.read(effect.chunk)
-        if isinstance(effect, StoreChunk):
-            return self.store(effect.chunk)
-        assert isinstance(effect, TellEnd)
-        self.told.append(effect.how)
+    def answer(self, what: object) -> object:
+        if isinstance(what, ReadChunk):
+            return self.read(what.chunk)
+        if isinstance(what, StoreChunk):
+            return self.store(what.chunk)
+        assert isinstance(what, TellEnd)
+        self.told.append(what.how)
         return EndTold()
 
-    def read(self, chunk: int) -> JobEvent:
+    def read(self, chunk: int) -> object:
         if chunk == self.broken:
             return CannotGoOn(chunk, Refusal(Reason.PAYLOAD_LOST, "gone"))
         if chunk in self.files:
@@ -170,7 +172,7 @@ class MachinesOfABatch(RuleBasedStateMachine):
                 ended.append(TaskEnded(key))
         return ended
 
-    def store(self, chunk: int) -> JobEvent:
+    def store(self, chunk: int) -> ChunkStored:
         states = [state for key, state in self.tasks.items() if place_of(key)[0] == chunk]
         assert len(states) == self.facts.sizes[chunk]
         assert "pending" not in states

@@ -6,7 +6,11 @@ with Client("localhost:8001") as client:
 """
 
 from hasten_client.aio import AsyncClient
+from hasten_client.aio_batches import AsyncBatchClient
 from hasten_client.aio_tasks import AsyncTaskClient
+from hasten_client.batch_operations import BatchInput, NewBatch
+from hasten_client.batch_views import Batch, BatchLine, Callback
+from hasten_client.batches import BatchClient
 from hasten_client.client import Client
 from hasten_client.errors import (
     AccessDenied,
@@ -45,8 +49,14 @@ from hasten_client.views import (
 
 __all__ = [
     "AccessDenied",
+    "AsyncBatchClient",
     "AsyncClient",
     "AsyncTaskClient",
+    "Batch",
+    "BatchClient",
+    "BatchInput",
+    "BatchLine",
+    "Callback",
     "Cancelled",
     "Client",
     "DeadlineExceeded",
@@ -61,6 +71,7 @@ __all__ = [
     "ModelFailed",
     "ModelMetadata",
     "ModelState",
+    "NewBatch",
     "NewTask",
     "NotFound",
     "Overloaded",

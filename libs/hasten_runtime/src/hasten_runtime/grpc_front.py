@@ -1,4 +1,4 @@
-"""Where clients come in over gRPC: inference, a service of our own, health and reflection."""
+"""Where clients come in over gRPC: inference, services of our own, health and reflection."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class GrpcFront:
     Args:
         address: To listen at, "host:port".
         inference: RPC of the inference service to its method.
-        own: The service beside it.
+        own: The services beside it.
         limits: Bounds.
         variable: The environment's variable that sets the address.
         interceptors: Around every call.
@@ -51,7 +51,7 @@ class GrpcFront:
         self,
         address: str,
         inference: Mapping[str, Method | Callable[..., Any]],
-        own: OwnService,
+        own: Sequence[OwnService],
         limits: ServerLimits,
         *,
         variable: str,
@@ -62,9 +62,11 @@ class GrpcFront:
         self._variable = variable
         self._server = make_server(limits, interceptors=interceptors, reuse_port=reuse_port)
         add_inference(self._server, inference)
-        own.add(self._server)
+        for service in own:
+            service.add(self._server)
         self.health: Health = add_health(self._server)
-        add_reflection(self._server, (INFERENCE_SERVICE, own.name, HEALTH_SERVICE))
+        names = [service.name for service in own]
+        add_reflection(self._server, (INFERENCE_SERVICE, *names, HEALTH_SERVICE))
 
     async def start(self) -> str:
         """Begins to listen; returns "host:port" with the real port.

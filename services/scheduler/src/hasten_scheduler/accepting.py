@@ -96,7 +96,8 @@ class Acceptor:
         limits: Bounds.
         order: Where tasks stand.
         refuses_model: Why a model, by name and version, is not taken; None when it is.
-        check_callback: Raises MeshError for a URI that nobody may be told at.
+        check_callback: Raises MeshError for a URI that nobody may be told at; None where callbacks
+            are off.
     """
 
     def __init__(
@@ -104,12 +105,12 @@ class Acceptor:
         limits: AcceptLimits,
         order: OrderPolicy,
         refuses_model: Callable[[str, str], Refusal | None],
-        check_callback: Callable[[str], None],
+        check_callback: Callable[[str], None] | None = None,
     ) -> None:
         self._limits = limits
         self._order = order
         self._refuses_model = refuses_model
-        self._check_callback = check_callback
+        self._check_callback = check_callback or _no_callbacks
 
     def read_call(self, request: bytes, left_s: float | None, traceparent: str) -> Submission:
         """The task that a plain inference call is. Raises MeshError."""
@@ -142,10 +143,7 @@ class Acceptor:
         )
         if not job_id:
             check_not_reserved(name.request_id)
-        if said.labels:
-            check_labels(said.labels)
-        if said.callback_uri:
-            self._check_callback(said.callback_uri)
+        self._check_extras(said)
         start_in_s = said.start_in_us / 1e6
         left_s = min(left_s, self._left_s(said, wishes, start_in_s))
         refusal = self._refuses_model(head.model_name, head.model_version)
@@ -180,6 +178,13 @@ class Acceptor:
             fresh=not given_id,
         )
 
+    def _check_extras(self, said: pb.NewTask) -> None:
+        """What most tasks lack."""
+        if said.labels:
+            check_labels(said.labels)
+        if said.callback_uri:
+            self._check_callback(said.callback_uri)
+
     def place(self, left_s: float, priority: int) -> Place:
         """Where a task stands that is due in so many seconds."""
         return Place(*task_place(self._order, TaskFacts(left_s, priority)))
@@ -204,6 +209,10 @@ class Acceptor:
                 )
             )
         return left_s
+
+
+def _no_callbacks(_: str) -> None:
+    raise MeshError(Refusal(Reason.CALLBACK_NOT_ALLOWED, "callbacks are off"))
 
 
 def checked_priority(priority: int) -> int:

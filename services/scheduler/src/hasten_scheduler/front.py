@@ -22,20 +22,25 @@ def scheduler_front(
     address: str,
     *,
     submitter: Submitter,
-    servicer: TaskServicer,
+    services: Sequence[OwnService],
     fanout: InferenceFanout,
     limits: ServerLimits,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> GrpcFront:
-    """Callers of a scheduler come in here."""
+    """Callers of a scheduler come in here: inference, and these services."""
     return GrpcFront(
         address,
         _inference_methods(submitter, fanout),
-        OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, servicer)),
+        services,
         limits,
         variable="HASTEN_SCHEDULER_ADDRESS",
         interceptors=interceptors,
     )
+
+
+def task_service(servicer: TaskServicer) -> OwnService:
+    """The service of tasks."""
+    return OwnService(TASK_SERVICE, partial(add_TaskServiceServicer_to_server, servicer))
 
 
 def _inference_methods(

@@ -16,7 +16,7 @@ JOB_NAME_CHARS_MAX: Final = 80
 """Of a job's name: the ids of its tasks are longer."""
 ONE_SHARD_KINDS: Final = frozenset({"dag"})
 """Kinds of jobs whose tasks lie in the job's shard; those of others are spread over all."""
-JOB_KINDS: Final = ONE_SHARD_KINDS | {"batch", "schedule"}
+JOB_KINDS: Final = ONE_SHARD_KINDS | {"batch", "callback", "schedule"}
 _SEPARATOR: Final = "/"
 _KIND_END: Final = ":"
 _FRESH_ID_BYTES: Final = 16

@@ -291,6 +291,7 @@ def _scope(tenant: str | None, model: str | None) -> pb.QueueScope:
 
 
 def page_size(asked: int) -> int:
+    """Most of a page. Raises MeshError for too many."""
     if asked > PAGE_MAX:
         refuse_field("page_size", f"must be at most {PAGE_MAX}, not {asked}")
     return asked or PAGE_DEFAULT

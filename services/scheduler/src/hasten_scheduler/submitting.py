@@ -50,7 +50,7 @@ class Submitter:
         finder: Knows the shards.
         ends: Of the shards.
         counts: Counts them.
-        callbacks: Has their ends told.
+        callbacks: Has their ends told; None where callbacks are off.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Submitter:
         finder: Finder,
         ends: Sequence[ShardEnds],
         counts: SchedulerMetrics,
-        callbacks: TaskCallbacks,
+        callbacks: TaskCallbacks | None = None,
     ) -> None:
         self._acceptor = acceptor
         self._payloads = payloads
@@ -233,7 +233,7 @@ class Submitter:
             ) from None
         except StoreUnavailable as error:
             raise MeshError(store_away(error)) from None
-        if submission.callback_uri:
+        if submission.callback_uri and self._callbacks is not None:
             # First: a callback without a task ends by itself, an end without one is never told.
             await self._callbacks.of_task(
                 submission.callback_uri, submission.name, submission.shard

@@ -1,7 +1,7 @@
 """Puts one scheduler process together and takes it apart in order."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.fleet.link import FrameLink, LinkContext
 from hasten_runtime.fleet.roster import OpenLink, Roster
 from hasten_runtime.grpc_client import make_channel
-from hasten_runtime.grpc_front import GrpcFront
+from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
@@ -32,11 +32,15 @@ from hasten_runtime.tasks.port import TaskQueue
 from hasten_runtime.tasks.shard_tenure import Candidate
 from hasten_runtime.tasks.tenure import Tenure
 from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
+from hasten_scheduler.batches.desk import BatchDesk
 from hasten_scheduler.ended import ShardEnds
 from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
-from hasten_scheduler.front import scheduler_front
+from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.job_wiring import open_batches, open_callbacks
+from hasten_scheduler.jobs.desk import JobDesk
+from hasten_scheduler.jobs.kinds import JobKind
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
@@ -64,6 +68,7 @@ class Scheduler:
         owning: What it does with those.
         submitter: Takes tasks in.
         payloads: Where their long inputs and outputs lie.
+        batches: Batches; None where none are taken.
         shards: The way to each shard.
         readiness: Whether it may be sent traffic.
         metrics: Where Prometheus comes in, already open.
@@ -76,6 +81,7 @@ class Scheduler:
     owning: Owning
     submitter: Submitter
     payloads: Payloads
+    batches: BatchDesk | None
     shards: "Shards"
     readiness: Readiness
     metrics: MetricsEndpoint
@@ -124,34 +130,31 @@ async def open_scheduler(
         machine = SchedulerMachine(policy, rng=Random(seed))  # noqa: S311  (spreads load; no secret)
         queues = _queues(settings, around)
         shards = _shards(settings, queues, around)
-        recorder = around.recorder(
-            settings.record, policy, seed=seed, bytes_max=settings.record_bytes_max
-        )
-        shell = _shell(recorded(machine, recorder), around, counts, shards)
+        shell = _shell(_recorded(machine, settings, around, seed), around, counts, shards)
         roster = _roster(settings, shell, around, seed)
         payloads = _payloads(settings)
         knowledge = Knowledge(machine, around.clock)
-        acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
+        stores = _job_stores(settings, around)
+        desk = JobDesk(stores, settings.queue.job_limits())
+        callbacks = open_callbacks(settings, around, desk, shards.doors, shards.ends)
+        limits = settings.accept_limits()
+        acceptor = Acceptor(limits, policy.ordering, knowledge.refuses, callbacks.check)
         finder = Finder(shards.doors)
-        submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        jobs = _jobs(settings, around, shards, submitter, counts)
+        submitter = Submitter(acceptor, payloads, finder, shards.ends, counts, callbacks.desk)
+        tasks = JobTasks(submitter, finder)
+        batches = open_batches(settings, desk, tasks, payloads, callbacks, knowledge.refuses)
+        jobs = _jobs([callbacks.kind, *batches.kinds], stores, tasks, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
         around.stack.push_async_callback(election.close)
         tenure = _tenure(settings, around, owning, election)
         _watch(counts, shell, shards)
-        servicer = TaskServicer(
-            acceptor,
-            submitter,
-            finder,
-            Operator(finder, election, knowledge),
-            Watchers(shards.doors, shards.feeds),
-        )
-        crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        fanout = InferenceFanout(
-            crew, knowledge, around.readiness, version=version("hasten-scheduler")
-        )
-        front = _front(settings, around, submitter, servicer, fanout)
+        operator = Operator(finder, election, knowledge)
+        watchers = Watchers(shards.doors, shards.feeds)
+        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
+        fanout = _fanout(settings, roster, shell, knowledge, around)
+        services = [task_service(servicer), batches.service, callbacks.service]
+        front = _front(settings, around, submitter, services, fanout)
         yield Scheduler(
             shell=shell,
             front=front,
@@ -160,10 +163,31 @@ async def open_scheduler(
             owning=owning,
             submitter=submitter,
             payloads=payloads,
+            batches=batches.desk,
             shards=shards,
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _recorded(
+    machine: SchedulerMachine, settings: SchedulerSettings, around: Surroundings, seed: int
+) -> Machine[SchedulerEvent, SchedulerEffect]:
+    recorder = around.recorder(
+        settings.record, settings.scheduler_policy(), seed=seed, bytes_max=settings.record_bytes_max
+    )
+    return recorded(machine, recorder)
+
+
+def _fanout(
+    settings: SchedulerSettings,
+    roster: Roster,
+    shell: Shell,
+    knowledge: Knowledge,
+    around: Surroundings,
+) -> InferenceFanout:
+    crew = Crew(roster.links, shell, settings.fanout.crew_limits())
+    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
 
 
 def _shell(
@@ -180,16 +204,17 @@ def _shell(
 
 
 def _jobs(
-    settings: SchedulerSettings,
+    kinds: Sequence[JobKind],
+    stores: list[JobStore],
+    tasks: JobTasks,
     around: Surroundings,
     shards: Shards,
-    submitter: Submitter,
     counts: SchedulerMetrics,
 ) -> JobContext:
     return JobContext(
-        kinds={},
-        stores=_job_stores(settings, around),
-        tasks=JobTasks(submitter, Finder(shards.doors)),
+        kinds={kind.name: kind for kind in kinds},
+        stores=stores,
+        tasks=tasks,
         doors=shards.doors,
         feeds=shards.feeds,
         clock=around.clock,
@@ -210,13 +235,13 @@ def _front(
     settings: SchedulerSettings,
     around: Surroundings,
     submitter: Submitter,
-    servicer: TaskServicer,
+    services: Sequence[OwnService],
     fanout: InferenceFanout,
 ) -> GrpcFront:
     return scheduler_front(
         settings.address,
         submitter=submitter,
-        servicer=servicer,
+        services=services,
         fanout=fanout,
         limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=around.traces.server_interceptors(),

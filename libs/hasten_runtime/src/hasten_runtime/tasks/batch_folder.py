@@ -99,6 +99,10 @@ class BatchFolder:
         """The upload has this size and SHA-256 (b"" for any), and is safe; else it is emptied."""
         return await self._do(lambda: _check(self.upload_path(job_id), size, sha256))
 
+    async def empty(self, job_id: str) -> None:
+        """Throws the upload away; another one may come."""
+        await self._do(lambda: _empty(self.upload_path(job_id)))
+
     # --- what is made of it -------------------------------------------------------------
 
     async def put_index(self, job_id: str, data: bytes) -> None:
@@ -206,6 +210,11 @@ def _check(path: Path, size: int, sha256: bytes) -> bool:
             return True
         file.truncate(0)
     return False
+
+
+def _empty(path: Path) -> None:
+    if path.exists():
+        path.write_bytes(b"")
 
 
 def _read(path: Path, magic: bytes) -> bytes:

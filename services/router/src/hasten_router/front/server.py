@@ -49,7 +49,11 @@ def router_front(
     return GrpcFront(
         address,
         _inference_methods(services),
-        OwnService(ROUTER_SERVICE, partial(add_RouterServiceServicer_to_server, services.operator)),
+        [
+            OwnService(
+                ROUTER_SERVICE, partial(add_RouterServiceServicer_to_server, services.operator)
+            )
+        ],
         limits,
         variable="HASTEN_ROUTER_ADDRESS",
         interceptors=interceptors,

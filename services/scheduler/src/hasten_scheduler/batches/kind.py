@@ -25,7 +25,7 @@ from hasten_policy.scheduler.jobs.batches.machine import (
     place_of,
 )
 from hasten_policy.scheduler.jobs.batches.uploads import UploadMachine
-from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, OwnEffect, TaskEnded, TaskWish
+from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, TaskEnded, TaskWish
 from hasten_runtime.errors import MeshError
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.tasks.batch_folder import BatchesFull, BatchFolder, BatchGone
@@ -80,10 +80,7 @@ class BatchContext:
 
     def source(self, job_id: str, about: NewBatch) -> Source:
         """Where a batch's lines are. Raises MeshError for a URI that is not allowed."""
-        if about.uri:
-            path = path_of(about.uri, self.limits)
-        else:
-            path = self.folder.upload_path(job_id)
+        path = path_of(about.uri, self.limits) if about.uri else self.folder.upload_path(job_id)
         return source_of(about.format, path, self.folder.path(job_id) / "arrays", self.limits)
 
 
@@ -136,9 +133,9 @@ class UploadRun:
         """It has no tasks."""
         raise NotImplementedError(wish)
 
-    async def carry_out(self, effect: OwnEffect) -> Sequence[JobEvent]:
-        """It has no effects of its own."""
-        raise NotImplementedError(effect)
+    async def answer(self, what: object) -> object:
+        """It asks nothing."""
+        raise NotImplementedError(what)
 
     async def ended(self, key: str, record: TaskRecord) -> TaskEnded:
         """It has no tasks."""
@@ -148,7 +145,7 @@ class UploadRun:
 class BatchRun:
     """A batch that runs. Implements JobRun."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  (each is another part of the batch)
+    def __init__(
         self,
         job: Job,
         spec: NewBatch,
@@ -215,17 +212,17 @@ class BatchRun:
             return Refusal(Reason.PAYLOAD_LOST, "the payload store does not have this answer")
         return answer
 
-    async def carry_out(self, effect: OwnEffect) -> Sequence[JobEvent]:
-        """An effect of the machine of batches; see the port."""
-        if isinstance(effect, ReadChunk):
-            return [await self._read(effect.chunk)]
-        if isinstance(effect, StoreChunk):
-            return [await self._store(effect.chunk)]
-        if isinstance(effect, TellEnd):
-            return [await self._tell(effect.how)]
-        raise NotImplementedError(effect)
+    async def answer(self, what: object) -> object:
+        """What the machine of batches asks; see the port."""
+        if isinstance(what, ReadChunk):
+            return await self._read(what.chunk)
+        if isinstance(what, StoreChunk):
+            return await self._store(what.chunk)
+        if isinstance(what, TellEnd):
+            return await self._tell(what.how)
+        raise NotImplementedError(what)
 
-    async def _read(self, chunk: int) -> JobEvent:
+    async def _read(self, chunk: int) -> ChunkRead | ChunkStored | CannotGoOn:
         try:
             stored = await self._stored(chunk)
             if stored is not None:
@@ -243,7 +240,7 @@ class BatchRun:
         self._lines[chunk] = lines
         return ChunkRead(chunk)
 
-    async def _store(self, chunk: int) -> JobEvent:
+    async def _store(self, chunk: int) -> ChunkStored | CannotGoOn:
         """Stores results. What another owner stored before stays, so it is read again."""
         lines = self._lines[chunk]
         keys = [key_of(chunk, number) for number in range(len(lines))]
@@ -252,9 +249,7 @@ class BatchRun:
         try:
             await self._context.folder.put_results(self._job.job_id, chunk, data)
         except BatchesFull as error:
-            raise MeshError(
-                Refusal(Reason.QUEUE_FULL, str(error), retry_after_s=AGAIN_S)
-            ) from None
+            raise MeshError(Refusal(Reason.QUEUE_FULL, str(error), retry_after_s=AGAIN_S)) from None
         try:
             stored = await self._stored(chunk)
         except BatchGone as error:
@@ -278,7 +273,7 @@ class BatchRun:
         failed = sum(line.failed for line in lines)
         return ChunkStored(chunk, len(lines) - failed, failed)
 
-    async def _tell(self, how: BatchEnd) -> JobEvent:
+    async def _tell(self, how: BatchEnd) -> EndTold:
         if self._spec.callback_uri:
             body = BatchProgress()
             body.CopyFrom(self._body)

@@ -38,9 +38,7 @@ class CallbackDesk:
     async def of_task(self, uri: str, name: Name, shard: int) -> None:
         """See TaskCallbacks."""
         order = CallbackOrder(uri=uri, task_id=name.task_id, shard=shard)
-        progress = CallbackProgress(
-            state=pb.CallbackState.Value("CALLBACK_STATE_WAITING"), uri=uri
-        )
+        progress = CallbackProgress(state=pb.CallbackState.Value("CALLBACK_STATE_WAITING"), uri=uri)
         event_id = event_id_of("task", name.tenant, name.request_id)
         await self._create(name.tenant, event_id, order, progress)
 

@@ -13,7 +13,7 @@ from hasten.scheduler.v1.stored_batch_pb2 import CallbackOrder, CallbackProgress
 from hasten_policy.chance import Chance
 from hasten_policy.scheduler.jobs import callbacks as policy
 from hasten_policy.scheduler.jobs.callbacks import CallbackMachine, CallbackPolicy, CallbackState
-from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, OwnEffect, TaskEnded, TaskWish
+from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, TaskEnded, TaskWish
 from hasten_runtime import wire
 from hasten_runtime.tasks.jobs import Job
 from hasten_runtime.tasks.port import State, TaskRecord
@@ -111,20 +111,20 @@ class CallbackRun:
         """It has no tasks of its own."""
         raise NotImplementedError(key, record)
 
-    async def carry_out(self, effect: OwnEffect) -> Sequence[JobEvent]:
-        """An effect of the machine of callbacks; see the port."""
-        if isinstance(effect, policy.AwaitEnd):
+    async def answer(self, what: object) -> object:
+        """What the machine of callbacks asks; see the port."""
+        if isinstance(what, policy.AwaitEnd):
             record = await self._end_of_task()
             if record is None:
-                return [policy.NeverBegan()]
+                return policy.NeverBegan()
             self._body.event = self._event(record)
-            return [policy.EndCame()]
-        if isinstance(effect, policy.Tell):
+            return policy.EndCame()
+        if isinstance(what, policy.Tell):
             told = await self._context.sender.tell(
                 self._order.uri, self._job.name, self._body.event
             )
-            return [policy.WasTold(told.answer, told.asked_s, told.refusal)]
-        raise NotImplementedError(effect)
+            return policy.WasTold(told.answer, told.asked_s, told.refusal)
+        raise NotImplementedError(what)
 
     async def _end_of_task(self) -> TaskRecord | None:
         """The task when it has ended; None for one that was never accepted. Raises MeshError."""
@@ -157,5 +157,3 @@ class CallbackRun:
             data["error"] = error_of(refusal_of(record.result))
         happened_s = self._job.read_s - max(0.0, record.ended_s)
         return event_of(TASK_ENDED, self._job.name, name.request_id, happened_s, data)
-
-

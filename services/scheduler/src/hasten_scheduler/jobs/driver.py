@@ -45,8 +45,8 @@ class _Desk:
 
     Attributes:
         ended: Tasks that have ended.
-        came: What the machine is to be told beside.
-        broke: Why an effect of the kind's own could not be carried out.
+        came: Slow answers that are there.
+        broke: Why there is no slow answer.
         rang: Its timer has come.
         reload: The machine is to be made anew, from the store.
         live: None for a job that is not driven, or not yet.
@@ -283,15 +283,15 @@ class ShardJobs:
             desk.rang = True
             self._put(live.job.job_id, desk)
 
-    def came(self, live: LiveJob, events: Iterable[JobEvent]) -> None:
-        """An effect of a kind's own was carried out."""
+    def came(self, live: LiveJob, event: JobEvent) -> None:
+        """A slow answer is there."""
         desk = self._desk_of(live)
         if desk is not None:
-            desk.came.extend(events)
+            desk.came.append(event)
             self._put(live.job.job_id, desk)
 
     def broke(self, live: LiveJob, error: Exception) -> None:
-        """It could not be carried out: the driver goes on as if it had done so itself."""
+        """There is none: the driver goes on as if it had asked itself."""
         desk = self._desk_of(live)
         if desk is not None:
             desk.broke = error

@@ -1,10 +1,10 @@
 """What the driver of jobs needs to know of a kind of job."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
-from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, OwnEffect, TaskEnded, TaskWish
+from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, TaskEnded, TaskWish
 from hasten_runtime.tasks.jobs import Job
 from hasten_runtime.tasks.port import TaskRecord
 
@@ -41,18 +41,16 @@ class JobRun(Protocol):
         """
         ...
 
-    async def carry_out(self, effect: OwnEffect) -> Sequence[JobEvent]:
-        """Carries out an effect of the kind's own; what the machine is told of it. It may be
-        cancelled, and be asked again by the next machine.
-
-        Raises:
-            MeshError: The job is begun again from what is stored, after the hint's time.
-            StoreUnavailable: As MeshError.
-        """
-        ...
-
     async def ended(self, key: str, record: TaskRecord) -> TaskEnded:
         """What the machine is told of a task that has ended. Raises StoreUnavailable."""
+        ...
+
+    async def answer(self, what: object) -> object:
+        """The answer to the machine's `Ask`. One that is slow may be cancelled.
+
+        Raises:
+            MeshError, StoreUnavailable: The machine is begun again, and asks again.
+        """
         ...
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hasten_policy.scheduler.jobs.events import (
+    Ask,
     CancelTasks,
     JobEffect,
     JobEvent,
-    OwnEffect,
     SubmitTasks,
     TaskEnded,
     TaskWish,
+    Told,
     WakeAt,
     Write,
 )
@@ -73,12 +74,12 @@ class JobHeard(Protocol):
         """The machine's timer has come."""
         ...
 
-    def came(self, live: "LiveJob", events: Sequence[JobEvent]) -> None:
-        """An effect of the kind's own was carried out: the machine is to be told this."""
+    def came(self, live: "LiveJob", event: JobEvent) -> None:
+        """A slow answer is there: the machine is to be told this."""
         ...
 
     def broke(self, live: "LiveJob", error: Exception) -> None:
-        """It could not be carried out."""
+        """There is none."""
         ...
 
 
@@ -162,24 +163,33 @@ class LiveJob:
         """Returns what the machine is to be told of it."""
         if isinstance(effect, SubmitTasks):
             return await self._submit(effect.tasks)
+        if isinstance(effect, Ask):
+            return (
+                self._ask_aside(effect.what) if effect.slow else [await self._answer(effect.what)]
+            )
         if isinstance(effect, CancelTasks):
             await self._context.tasks.cancel(self.job, effect.tasks)
         elif isinstance(effect, WakeAt):
             self._wake_s = effect.at_s
             self._set_timer()
-        elif isinstance(effect, OwnEffect):
-            aside = asyncio.create_task(self._begin(effect), name=f"aside-{self.job.job_id}")
-            self._asides.add(aside)
-            aside.add_done_callback(self._asides.discard)
         return []
 
-    async def _begin(self, effect: OwnEffect) -> None:
+    async def _answer(self, what: object) -> JobEvent:
+        return Told(what, await self.run.answer(what))
+
+    def _ask_aside(self, what: object) -> list[JobEvent]:
+        aside = asyncio.create_task(self._aside(what), name=f"aside-{self.job.job_id}")
+        self._asides.add(aside)
+        aside.add_done_callback(self._asides.discard)
+        return []
+
+    async def _aside(self, what: object) -> None:
         try:
-            events = await self.run.carry_out(effect)
+            told = await self._answer(what)
         except Exception as error:  # noqa: BLE001  (whatever it is, the driver says what follows)
             self._heard.broke(self, error)
         else:
-            self._heard.came(self, events)
+            self._heard.came(self, told)
 
     async def _submit(self, wishes: Sequence[TaskWish]) -> list[JobEvent]:
         refused: list[JobEvent] = []

@@ -67,9 +67,7 @@ class JobTasks:
         """Ends a job's tasks. Raises MeshError."""
         await self._each(job, keys, _cancel_in)
 
-    async def _each(
-        self, job: Job, keys: Sequence[str], work: InShard
-    ) -> None:
+    async def _each(self, job: Job, keys: Sequence[str], work: InShard) -> None:
         by_shard: dict[int, list[str]] = {}
         for key in keys:
             shard, task_id = self.place(job, key)

@@ -9,11 +9,11 @@ from enum import Enum
 from hasten_policy.chance import Chance
 from hasten_policy.reasons import Refusal
 from hasten_policy.scheduler.jobs.events import (
+    Ask,
     JobEffect,
     JobEvent,
-    OwnEffect,
-    OwnEvent,
     Started,
+    Told,
     WakeAt,
     Wanted,
     Write,
@@ -105,27 +105,27 @@ class CallbackProgress:
 
 
 @dataclass(slots=True)
-class AwaitEnd(OwnEffect):
-    """Wait for the end of what it is about; then tell `EndCame`, or `NeverBegan`."""
+class AwaitEnd:
+    """Wait for the end of what it is about: `EndCame`, or `NeverBegan`. Asked as slow."""
 
 
 @dataclass(slots=True)
-class Tell(OwnEffect):
-    """Tell it once; then tell `WasTold`."""
+class Tell:
+    """Tell it once: `WasTold`. Asked as slow."""
 
 
 @dataclass(slots=True)
-class EndCame(OwnEvent):
+class EndCame:
     """What it is about has ended, and the event is known."""
 
 
 @dataclass(slots=True)
-class NeverBegan(OwnEvent):
+class NeverBegan:
     """What it is about was not accepted: there is nothing to tell."""
 
 
 @dataclass(slots=True)
-class WasTold(OwnEvent):
+class WasTold:
     """What came of telling.
 
     Attributes:
@@ -158,24 +158,28 @@ class CallbackMachine:
 
     def on(self, event: JobEvent, *, now_s: float) -> list[JobEffect]:
         """What is to be done now."""
-        if isinstance(event, NeverBegan):
-            return [Write(ended="never_begun")]
-        if isinstance(event, EndCame):
-            self.progress.state = CallbackState.SENDING
-            return [Write(), Tell()]
-        if isinstance(event, WasTold):
-            return self._was_told(event, now_s)
+        if isinstance(event, Told):
+            return self._answered(event.answer, now_s)
         if isinstance(event, Started) and event.wanted is Wanted.CANCELLED:
-            return [Write(ended="cancelled")]
+            return [Write("cancelled")]
         return self._go_on(now_s)
+
+    def _answered(self, answer: object, now_s: float) -> list[JobEffect]:
+        if isinstance(answer, WasTold):
+            return self._was_told(answer, now_s)
+        if isinstance(answer, EndCame):
+            self.progress.state = CallbackState.SENDING
+            return [Write(), Ask(Tell(), slow=True)]
+        assert isinstance(answer, NeverBegan)  # noqa: S101  (nothing else was asked)
+        return [Write("never_begun")]
 
     def _go_on(self, now_s: float) -> list[JobEffect]:
         progress = self.progress
         if progress.state is CallbackState.WAITING:
-            return [AwaitEnd()]
+            return [Ask(AwaitEnd(), slow=True)]
         if progress.not_before_s > now_s:
             return [WakeAt(progress.not_before_s)]
-        return [Write(ended="dead")] if progress.state is CallbackState.DEAD else [Tell()]
+        return [Write("dead")] if progress.state is CallbackState.DEAD else [Ask(Tell(), slow=True)]
 
     def _was_told(self, event: WasTold, now_s: float) -> list[JobEffect]:
         progress = self.progress
@@ -183,7 +187,7 @@ class CallbackMachine:
         progress.refusal = event.refusal
         if event.answer is Answer.TAKEN:
             progress.state = CallbackState.DELIVERED
-            return [Write(ended="delivered")]
+            return [Write("delivered")]
         again_s = None
         if event.answer is Answer.NOT_NOW:
             again_s = pause_s(self._policy, progress.attempts, event.asked_s, self._rng)

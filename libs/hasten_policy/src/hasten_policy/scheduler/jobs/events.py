@@ -60,11 +60,20 @@ class TimerCame:
     """The time of the newest `WakeAt` has come, or a little later."""
 
 
-class OwnEvent:
-    """What came of an `OwnEffect`."""
+@dataclass(slots=True)
+class Told:
+    """The answer to an `Ask`.
+
+    Attributes:
+        what: What was asked.
+        answer: What the job's kind says.
+    """
+
+    what: object
+    answer: object
 
 
-JobEvent = Started | TaskEnded | TimerCame | OwnEvent
+JobEvent = Started | TaskEnded | TimerCame | Told
 
 # --- effects --------------------------------------------------------------------------
 
@@ -118,10 +127,19 @@ class WakeAt:
     at_s: float
 
 
-class OwnEffect:
-    """What the job's kind alone understands. It is begun, and takes its time; what came of it, the
-    machine is told as any event, unless the machine is lost before.
+@dataclass(slots=True)
+class Ask:
+    """Asks the job's kind for what only the outside knows, or to do something outside; it is
+    answered with `Told`. After the loss of the machine it may have been done or not.
+
+    Attributes:
+        what: The question, of a type of the kind's own.
+        slow: It takes its time: the job is not kept waiting, and the machine may be told other
+            things before the answer.
     """
 
+    what: object
+    slow: bool = False
 
-JobEffect = SubmitTasks | CancelTasks | Write | WakeAt | OwnEffect
+
+JobEffect = SubmitTasks | CancelTasks | Write | WakeAt | Ask

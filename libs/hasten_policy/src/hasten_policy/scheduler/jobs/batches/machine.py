@@ -13,15 +13,15 @@ from enum import Enum
 
 from hasten_policy.reasons import Refusal
 from hasten_policy.scheduler.jobs.events import (
+    Ask,
     CancelTasks,
     JobEffect,
     JobEvent,
-    OwnEffect,
-    OwnEvent,
     Started,
     SubmitTasks,
     TaskEnded,
     TaskWish,
+    Told,
     WakeAt,
     Wanted,
     Write,
@@ -77,12 +77,12 @@ class BatchFacts:
     priority: int
 
 
-# --- its own effects, and what they come to --------------------------------------------------
+# --- what it asks (all slow), and the answers ------------------------------------------------
 
 
 @dataclass(slots=True)
-class ReadChunk(OwnEffect):
-    """Read the chunk's lines; then tell `ChunkRead`, or `ChunkStored` if its results are there, or
+class ReadChunk:
+    """Read the chunk's lines: `ChunkRead`, or `ChunkStored` if its results are there, or
     `CannotGoOn`.
     """
 
@@ -90,28 +90,30 @@ class ReadChunk(OwnEffect):
 
 
 @dataclass(slots=True)
-class StoreChunk(OwnEffect):
-    """Store the results of a chunk, all of whose tasks have ended; then tell `ChunkStored`."""
+class StoreChunk:
+    """Store the results of a chunk, all of whose tasks have ended: `ChunkStored`, or
+    `CannotGoOn`.
+    """
 
     chunk: int
 
 
 @dataclass(slots=True)
-class TellEnd(OwnEffect):
-    """Have those told who asked for it that the batch ends so; then tell `EndTold`."""
+class TellEnd:
+    """Have those told who asked for it that the batch ends so: `EndTold`."""
 
     how: BatchEnd
 
 
 @dataclass(slots=True)
-class ChunkRead(OwnEvent):
+class ChunkRead:
     """The lines of a chunk are known."""
 
     chunk: int
 
 
 @dataclass(slots=True)
-class ChunkStored(OwnEvent):
+class ChunkStored:
     """The results of a chunk are safe.
 
     Attributes:
@@ -126,12 +128,12 @@ class ChunkStored(OwnEvent):
 
 
 @dataclass(slots=True)
-class EndTold(OwnEvent):
+class EndTold:
     """Those who asked will be told."""
 
 
 @dataclass(slots=True)
-class CannotGoOn(OwnEvent):
+class CannotGoOn:
     """The lines of a chunk cannot be read, and no repeat would help."""
 
     chunk: int
@@ -174,27 +176,33 @@ class BatchMachine:
         """What is to be done now."""
         if isinstance(event, TaskEnded):
             return self._task_ended(event.task)
-        if isinstance(event, ChunkRead):
-            return self._submit(event.chunk)
-        if isinstance(event, EndTold):
-            self.progress.end = self._end or BatchEnd.DONE
-            return [Write(ended=self.progress.end.value)]
         effects: list[JobEffect] = []
-        if isinstance(event, ChunkStored):
-            self._store(event)
-            effects.append(Write())
+        if isinstance(event, Told):
+            effects += self._answered(event.answer)
         elif isinstance(event, Started):
             self._wanted = event.wanted
             effects.append(WakeAt(self._facts.ends_s))
             if event.wanted is Wanted.CANCELLED:
                 effects += self._stop(BatchEnd.CANCELLED)
-        elif isinstance(event, CannotGoOn):
-            self._close(event.chunk)
-            self.progress.failure = event.refusal
-            effects += self._stop(BatchEnd.FAILED)
+        if self.progress.end is not None:
+            return effects
         if now_s >= self._facts.ends_s:
             effects += self._stop(BatchEnd.EXPIRED)
         return effects + self._go_on()
+
+    def _answered(self, answer: object) -> list[JobEffect]:
+        if isinstance(answer, ChunkRead):
+            return self._submit(answer.chunk)
+        if isinstance(answer, ChunkStored):
+            self._store(answer)
+            return [Write()]
+        if isinstance(answer, CannotGoOn):
+            self._close(answer.chunk)
+            self.progress.failure = answer.refusal
+            return self._stop(BatchEnd.FAILED)
+        assert isinstance(answer, EndTold)  # noqa: S101  (nothing else was asked)
+        self.progress.end = self._end or BatchEnd.DONE
+        return [Write(self.progress.end.value)]
 
     # --- chunks -------------------------------------------------------------------------
 
@@ -218,7 +226,7 @@ class BatchMachine:
         if not pending or key not in pending:
             return []
         pending.remove(key)
-        return [] if pending else [StoreChunk(chunk)]
+        return [] if pending else [Ask(StoreChunk(chunk), slow=True)]
 
     def _store(self, event: ChunkStored) -> None:
         progress = self.progress
@@ -252,7 +260,7 @@ class BatchMachine:
         if self._end is None and left:
             return effects
         self._telling = True
-        return [*effects, TellEnd(self._end or BatchEnd.DONE)]
+        return [*effects, Ask(TellEnd(self._end or BatchEnd.DONE), slow=True)]
 
     def _open_more(self) -> list[JobEffect]:
         """Opens what the window has room for: anew what was begun, more while that is wanted."""
@@ -267,7 +275,7 @@ class BatchMachine:
                     break
                 self._open[chunk] = set()
                 self._open_lines += sizes[chunk]
-                effects.append(ReadChunk(chunk))
+                effects.append(Ask(ReadChunk(chunk), slow=True))
             self._at += 1
         if self._at > progress.begun:
             progress.begun = self._at
