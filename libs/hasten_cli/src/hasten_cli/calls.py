@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_client import Client, HastenError, TaskClient
+    from hasten_client import BatchClient, Client, HastenError, TaskClient
 
-    ClientT = TypeVar("ClientT", Client, TaskClient)
+    ClientT = TypeVar("ClientT", BatchClient, Client, TaskClient)
 
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
@@ -29,6 +29,9 @@ _NEXT_STEPS: Final = {
     "CONTROL_MODE": "start the workers with explicit control: hasten up --control explicit",
     "TASK_NOT_FOUND": "see which tasks there are: hasten task list",
     "TASK_CONTENT_DIFFERS": "give the new content another --id",
+    "JOB_NOT_FOUND": "see which there are: hasten batch list",
+    "JOB_CONTENT_DIFFERS": "give the new content another --id",
+    "URI_NOT_ALLOWED": "upload the lines: name the file without file://",
     "TASK_STATE": "see where it is: hasten task get ID",
     "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
@@ -54,8 +57,17 @@ def task_client(address: str) -> Iterator["TaskClient"]:
 
 
 @contextmanager
+def batch_client(address: str) -> Iterator["BatchClient"]:
+    """As `task_client`, for batches and callbacks."""
+    from hasten_client import BatchClient
+
+    with _opened(BatchClient, address) as opened:
+        yield opened
+
+
+@contextmanager
 def _opened(kind: "type[ClientT]", address: str) -> "Iterator[ClientT]":
-    from hasten_client import HastenError, InvalidArgument, TaskClient
+    from hasten_client import Client, HastenError, InvalidArgument
 
     try:
         opened = kind(address)
@@ -65,7 +77,7 @@ def _opened(kind: "type[ClientT]", address: str) -> "Iterator[ClientT]":
         with opened:
             yield opened
     except HastenError as error:
-        raise command_error(error, address, of_tasks=kind is TaskClient) from error
+        raise command_error(error, address, of_tasks=kind is not Client) from error
 
 
 def command_error(error: "HastenError", address: str, *, of_tasks: bool = False) -> CommandError:
