@@ -61,6 +61,7 @@ async def test_a_created_job_is_as_it_was_said(shard: QueueHarness) -> None:
     assert (found.kind, found.tenant, found.name) == ("dag", "acme", "j/1")
     assert (found.state, found.revision, found.keep_s) == (JobState.ACTIVE, 1, 7.0)
     assert (found.spec, found.body) == (b"spec\x00\xff", b"body")
+    assert found.digest == new_job(1).digest
     assert found.created_s == found.changed_s <= found.read_s < found.created_s + 60.0
 
 

@@ -121,12 +121,14 @@ class JobOwner:
 
     Args:
         world: What it shares with others.
-        kinds: Makes the kinds of jobs that it knows, out of what it has.
+        kinds: Makes the kinds of jobs that it knows, out of the tasks of jobs.
         number: Of its term.
         dies_at: It dies in so many calls of a store, counted from 1; None for never.
         dies_before: The call is not carried out then.
 
     Attributes:
+        submitter: Takes tasks in.
+        tasks: Of jobs.
         calls: Of a store so far.
         dead: It has died.
     """
@@ -134,7 +136,7 @@ class JobOwner:
     def __init__(
         self,
         world: JobWorld,
-        kinds: Sequence[JobKind],
+        kinds: Callable[[JobTasks], Sequence[JobKind]],
         *,
         number: int = 1,
         dies_at: int | None = None,
@@ -158,12 +160,13 @@ class JobOwner:
         acceptor = Acceptor(limits, OrderPolicy(), lambda *_: refusal)
         self.metrics = SchedulerMetrics(CollectorRegistry())
         self.ends = [ShardEnds(door, feed) for door, feed in zip(self.doors, feeds, strict=True)]
-        submitter = Submitter(acceptor, world.payloads, finder, self.ends, self.metrics)
+        self.submitter = Submitter(acceptor, world.payloads, finder, self.ends, self.metrics)
         stores: list[Any] = [_Mortal(store, self) for store in world.stores]
+        self.tasks = JobTasks(self.submitter, finder)
         context = JobContext(
-            kinds={kind.name: kind for kind in kinds},
+            kinds={kind.name: kind for kind in kinds(self.tasks)},
             stores=stores,
-            tasks=JobTasks(submitter, finder),
+            tasks=self.tasks,
             doors=self.doors,
             feeds=feeds,
             clock=SystemClock(),

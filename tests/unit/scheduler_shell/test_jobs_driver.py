@@ -92,7 +92,8 @@ class CountdownKind:
         return Countdown(job)
 
 
-KINDS = [CountdownKind()]
+def kinds(_: object) -> list[CountdownKind]:
+    return [CountdownKind()]
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def once(world: JobWorld, steps: int = STEPS, name: str = "j") -> bool:
 
 
 async def test_a_job_runs_its_tasks_and_ends(world: JobWorld) -> None:
-    owner = JobOwner(world, KINDS)
+    owner = JobOwner(world, kinds)
     assert not await create(world)
     await eventually(lambda: world.has_ended(JOB_ID))
     assert once(world)
@@ -127,7 +128,7 @@ async def test_a_job_runs_its_tasks_and_ends(world: JobWorld) -> None:
 
 async def test_a_job_that_was_there_before_its_owner_is_driven(world: JobWorld) -> None:
     await create(world)
-    owner = JobOwner(world, KINDS)
+    owner = JobOwner(world, kinds)
     await eventually(lambda: world.has_ended(JOB_ID))
     await owner.close()
 
@@ -154,7 +155,7 @@ async def test_an_owner_that_dies_in_any_call_loses_nothing_and_repeats_nothing(
         name = f"j{call}"
         job_id = job_id_of("dag", "acme", name)
         number += 1
-        first = JobOwner(world, KINDS, number=number, dies_at=call, dies_before=dies_before)
+        first = JobOwner(world, kinds, number=number, dies_at=call, dies_before=dies_before)
         await create(world, name=name)
         ending = asyncio.create_task(eventually(lambda job=job_id: world.has_ended(job)))
         dying = asyncio.create_task(first.dead.wait())
@@ -162,7 +163,7 @@ async def test_an_owner_that_dies_in_any_call_loses_nothing_and_repeats_nothing(
         ended_before_death = not first.dead.is_set()
         await first.close()
         number += 1
-        second = JobOwner(world, KINDS, number=number)
+        second = JobOwner(world, kinds, number=number)
         await ending
         assert once(world, name=name), f"killed in call {call}: {world.runs}"
         dying.cancel()
@@ -172,11 +173,11 @@ async def test_an_owner_that_dies_in_any_call_loses_nothing_and_repeats_nothing(
 
 
 async def test_a_timer_survives_its_owner(world: JobWorld) -> None:
-    first = JobOwner(world, KINDS, number=1)
+    first = JobOwner(world, kinds, number=1)
     await create(world, b"3 100")
     await eventually(lambda: world.runs["acme/dag:j/0"])
     await first.close()
-    second = JobOwner(world, KINDS, number=2)
+    second = JobOwner(world, kinds, number=2)
     await eventually(lambda: world.has_ended(JOB_ID), 300.0)
     assert once(world)
     await second.close()
@@ -184,7 +185,7 @@ async def test_a_timer_survives_its_owner(world: JobWorld) -> None:
 
 async def test_a_job_that_is_changed_is_begun_again(world: JobWorld) -> None:
     world.working = False
-    owner = JobOwner(world, KINDS)
+    owner = JobOwner(world, kinds)
     await create(world)
 
     async def waits() -> bool:
@@ -203,7 +204,7 @@ async def test_a_job_that_is_changed_is_begun_again(world: JobWorld) -> None:
 
 
 async def test_stores_that_are_away_are_waited_for(world: JobWorld) -> None:
-    owner = JobOwner(world, KINDS)
+    owner = JobOwner(world, kinds)
     await create(world, b"3 5")
     await eventually(lambda: world.runs["acme/dag:j/0"])
     stores = [*world.queues, *world.stores]
@@ -222,7 +223,7 @@ async def test_stores_that_are_away_are_waited_for(world: JobWorld) -> None:
 async def test_a_fault_of_one_job_stops_no_other(
     world: JobWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = JobOwner(world, KINDS)
+    owner = JobOwner(world, kinds)
     await create(world, b"nonsense", name="broken")
     await create(world)
     await eventually(lambda: world.has_ended(JOB_ID))
@@ -254,7 +255,7 @@ async def test_pages_have_all_jobs(world: JobWorld) -> None:
 
 
 async def test_who_waits_for_a_job_hears_of_its_end(world: JobWorld) -> None:
-    owner = JobOwner(world, KINDS)
+    owner = JobOwner(world, kinds)
     await create(world)
     job = await world.desk.wait("dag", "acme", "j", 60.0)
     assert job.state is JobState.ENDED

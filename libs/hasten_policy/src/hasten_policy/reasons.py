@@ -78,6 +78,7 @@ class Reason(Enum):
     JOB_CONTENT_DIFFERS = _facts(
         "ALREADY_EXISTS", "Under this name another job was accepted: send it under another name."
     )
+    DAG_CYCLE = _facts("INVALID_ARGUMENT", "Steps must not wait for each other in a circle.")
     JOB_STATE = _facts("FAILED_PRECONDITION", "The job's state does not allow this any more.")
     STORE_UNAVAILABLE = _facts(
         "UNAVAILABLE",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from hasten_policy.fleet.views import WorkerView
+from hasten_policy.load import ModelLoad
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.explain import Explanation
 from hasten_policy.scheduler.tasks import Lane
@@ -51,6 +52,26 @@ class Knowledge:
     def serves(self, model: str, version: str) -> bool:
         """A worker would run it now."""
         return self._machine.serves(model, version)
+
+    def workers(self, model: str, version: str) -> int:
+        """How many workers would run it now."""
+        return len(self._loads(model, version))
+
+    def predicted_s(self, model: str, version: str) -> float:
+        """What a row takes at the fastest worker that has the model; 0 when none is known."""
+        loads = self._loads(model, version)
+        return min((load.alpha_s + load.beta_s for load in loads), default=0.0)
+
+    def _loads(self, model: str, version: str) -> list[ModelLoad]:
+        return [
+            load
+            for view in self._machine.views(now_s=self._clock.now_s())
+            if view.report is not None and view.standing in TAKING
+            for load in view.report.models
+            if load.name == model
+            and load.ready
+            and (load.version == version if version else load.serves_unversioned)
+        ]
 
     def hurdles(self, shard: int, lane: Lane, task_id: str) -> list[str]:
         """What must happen before a waiting task runs, as far as its owner alone knows it."""

@@ -4,7 +4,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Final
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten.scheduler.v1.scheduler_service_pb2_grpc import TaskServiceServicer
@@ -19,13 +18,8 @@ from hasten_scheduler.finding import Finder
 from hasten_scheduler.naming import name_from_wire, refuse_field
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.submitting import Submitter
+from hasten_scheduler.waiting import wait_s
 from hasten_scheduler.watching import Watchers
-
-WAIT_S: Final = 60.0
-"""Longest wait of a call without a deadline."""
-WAY_BACK_S: Final = 0.05
-WAY_BACK_SHARE: Final = 0.1
-"""Of a call's time is kept for its answer to travel, and at most WAY_BACK_S."""
 
 
 class TaskServicer(TaskServiceServicer):
@@ -66,7 +60,7 @@ class TaskServicer(TaskServiceServicer):
     async def WaitTask(self, request: pb.WaitTaskRequest, context: Context) -> pb.WaitTaskResponse:
         """A task as soon as it has ended."""
         name = name_from_wire(request.name)
-        record, response = await self._submitter.wait(name, _wait_s(context.time_remaining()))
+        record, response = await self._submitter.wait(name, wait_s(context.time_remaining()))
         return pb.WaitTaskResponse(task=views.task_to_wire(record, response))
 
     async def WatchTasks(
@@ -163,13 +157,6 @@ class TaskServicer(TaskServiceServicer):
     async def Explain(self, request: pb.ExplainRequest, _: Context) -> pb.ExplainResponse:
         """Why a task is where it is."""
         return await self._operator.explain(name_from_wire(request.name))
-
-
-def _wait_s(left_s: float | None) -> float:
-    """How long a call can wait that has so much time left."""
-    if left_s is None:
-        return WAIT_S
-    return left_s - min(WAY_BACK_S, WAY_BACK_SHARE * left_s)
 
 
 def _no_longer(state: State | None) -> Refusal:

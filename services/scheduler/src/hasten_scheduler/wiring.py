@@ -38,9 +38,9 @@ from hasten_scheduler.feed import ShardFeed
 from hasten_scheduler.finding import Finder
 from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
 from hasten_scheduler.job_wiring import open_batches, open_callbacks
 from hasten_scheduler.jobs.desk import JobDesk
-from hasten_scheduler.jobs.kinds import JobKind
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
@@ -143,7 +143,8 @@ async def open_scheduler(
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts, callbacks.desk)
         tasks = JobTasks(submitter, finder)
         batches = open_batches(settings, desk, tasks, payloads, callbacks, knowledge.refuses)
-        jobs = _jobs([callbacks.kind, *batches.kinds], stores, tasks, around, shards, counts)
+        parts = JobParts(desk, stores, limits, tasks, payloads, knowledge, batches, callbacks)
+        jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
         around.stack.push_async_callback(election.close)
@@ -153,7 +154,7 @@ async def open_scheduler(
         watchers = Watchers(shards.doors, shards.feeds)
         servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
         fanout = _fanout(settings, roster, shell, knowledge, around)
-        services = [task_service(servicer), batches.service, callbacks.service]
+        services = [task_service(servicer), *job_services(parts, fanout, operator)]
         front = _front(settings, around, submitter, services, fanout)
         yield Scheduler(
             shell=shell,
@@ -204,17 +205,12 @@ def _shell(
 
 
 def _jobs(
-    kinds: Sequence[JobKind],
-    stores: list[JobStore],
-    tasks: JobTasks,
-    around: Surroundings,
-    shards: Shards,
-    counts: SchedulerMetrics,
+    parts: JobParts, around: Surroundings, shards: Shards, counts: SchedulerMetrics
 ) -> JobContext:
     return JobContext(
-        kinds={kind.name: kind for kind in kinds},
-        stores=stores,
-        tasks=tasks,
+        kinds=job_kinds(parts),
+        stores=parts.stores,
+        tasks=parts.tasks,
         doors=shards.doors,
         feeds=shards.feeds,
         clock=around.clock,

@@ -93,6 +93,7 @@ class Job:
         changed_s: When it was changed last.
         read_s: When it was read.
         keep_s: As NewJob.
+        digest: As NewJob.
         spec: As NewJob; empty where it is listed.
         body: As NewJob.
     """
@@ -104,6 +105,7 @@ class Job:
     changed_s: float
     read_s: float
     keep_s: float
+    digest: bytes
     spec: bytes
     body: bytes
 

@@ -64,7 +64,7 @@ class MemoryJobStore:
             return Created.FULL
         new = Job(
             *(job.job_id, JobState.ACTIVE, 1, now_s, now_s, now_s),
-            *(job.keep_s, job.spec, job.body),
+            *(job.keep_s, job.digest, job.spec, job.body),
         )
         self._jobs[job.job_id] = _Kept(new, job.digest)
         self._changed(job.job_id)

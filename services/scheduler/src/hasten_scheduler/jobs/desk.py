@@ -69,13 +69,7 @@ class JobDesk:
         new = NewJob(job_id_of(kind, tenant, name), digest, keep_s, spec, body)
         created = await _ask(self._store(kind, tenant, name).create(new, self._limits))
         if created is Created.OTHER_CONTENT:
-            raise MeshError(
-                Refusal(
-                    Reason.JOB_CONTENT_DIFFERS,
-                    f"{name!r} names a {kind} with other content",
-                    metadata=(("field", "name"),),
-                )
-            )
+            raise content_differs(kind, name)
         if created is Created.FULL:
             raise MeshError(
                 Refusal(
@@ -173,6 +167,17 @@ class JobDesk:
         if not (colon and shard.isdigit() and int(shard) < len(self._stores)):
             refuse_field("page_token", "must be one that a list gave")
         return int(shard), cursor
+
+
+def content_differs(kind: str, name: str) -> MeshError:
+    """The name is taken by another job."""
+    return MeshError(
+        Refusal(
+            Reason.JOB_CONTENT_DIFFERS,
+            f"{name!r} names a {kind} with other content",
+            metadata=(("field", "name"),),
+        )
+    )
 
 
 async def _ask(question: Awaitable[T]) -> T:

@@ -179,6 +179,7 @@ def _job_from_bytes(job_id: str, record: bytes, now_ms: int) -> Job:
         changed_s=changed / MS,
         read_s=now_ms / MS,
         keep_s=keep / MS,
+        digest=record[_HEAD.size : spec_at],
         spec=record[spec_at:body_at],
         body=record[body_at : body_at + body_bytes],
     )

@@ -1,0 +1,1 @@
+"""DAGs: steps that are tasks, with inputs out of other steps' outputs."""

@@ -1,0 +1,1 @@
+"""DAGs: read and checked, driven as jobs, told to callers."""
