@@ -3,15 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from hasten.scheduler.v1 import batch_service_pb2 as pb
 from hasten.scheduler.v1 import callback_service_pb2 as callback_pb
 from hasten_client import task_views
-from hasten_client.datatypes import BYTES, NUMPY_OF, Array
 from hasten_client.errors import HastenError, InvalidResponse, from_reason
+
+if TYPE_CHECKING:
+    from hasten_client.datatypes import Array
+
 
 ENDED: Final = frozenset({"done", "cancelled", "expired", "failed"})
 """States that a batch does not leave."""
@@ -99,7 +100,7 @@ class BatchLine:
         return said
 
     @property
-    def outputs(self) -> dict[str, Array]:
+    def outputs(self) -> "dict[str, Array]":
         """Arrays by output name; none of an error. Raises InvalidResponse."""
         try:
             outputs = json.loads(self.text).get("outputs", ())
@@ -218,7 +219,12 @@ def _callback(wire: callback_pb.Callback) -> Callback:
     )
 
 
-def _array(output: Mapping[str, Any]) -> Array:
+def _array(output: Mapping[str, Any]) -> "Array":
+    # numpy takes a quarter of a second to load, and most calls of operators need none of it.
+    import numpy as np
+
+    from hasten_client.datatypes import BYTES, NUMPY_OF
+
     datatype, shape = output["datatype"], tuple(output["shape"])
     if datatype == BYTES:
         texts: Array = np.empty(len(output["data"]), dtype=np.object_)
