@@ -16,6 +16,7 @@ from pathlib import Path
 CLIENT = Path(__file__).resolve().parent.parent / "libs/hasten_client/src/hasten_client"
 FILES = {
     "aio.py": "client.py",
+    "aio_batches.py": "batches.py",
     "aio_caller.py": "caller.py",
     "aio_dags.py": "dags.py",
     "aio_schedules.py": "schedules.py",
@@ -45,6 +46,7 @@ WORDS = {
     r"AsyncGenerator\[(\w+), None\]": r"Generator[\1, None, None]",
     r"AsyncGenerator\b": "Generator",
     r"AsyncCaller\b": "Caller",
+    r"AsyncBatchClient\b": "BatchClient",
     r"AsyncTaskClient\b": "TaskClient",
     r"AsyncDagClient\b": "DagClient",
     r"AsyncScheduleClient\b": "ScheduleClient",

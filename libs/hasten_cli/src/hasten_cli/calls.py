@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_client import Client, DagClient, HastenError, ScheduleClient, TaskClient
+    from hasten_client import (
+        BatchClient,
+        Client,
+        DagClient,
+        HastenError,
+        ScheduleClient,
+        TaskClient,
+    )
 
-    ClientT = TypeVar("ClientT", Client, DagClient, ScheduleClient, TaskClient)
+    ClientT = TypeVar("ClientT", BatchClient, Client, DagClient, ScheduleClient, TaskClient)
 
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
@@ -29,9 +36,10 @@ _NEXT_STEPS: Final = {
     "CONTROL_MODE": "start the workers with explicit control: hasten up --control explicit",
     "TASK_NOT_FOUND": "see which tasks there are: hasten task list",
     "TASK_CONTENT_DIFFERS": "give the new content another --id",
+    "URI_NOT_ALLOWED": "upload the lines: name the file without file://",
     "TASK_STATE": "see where it is: hasten task get ID",
-    "JOB_NOT_FOUND": "see which there are, as with hasten dag list, or hasten schedule list",
-    "JOB_CONTENT_DIFFERS": "give the new content another name",
+    "JOB_NOT_FOUND": "see which there are: hasten batch list, dag list, schedule list",
+    "JOB_CONTENT_DIFFERS": "give the new content another id, or name",
     "RESERVATION_INFEASIBLE": "allow a later --deadline, run it less often, or add workers",
     "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
@@ -71,6 +79,15 @@ def dag_client(address: str) -> Iterator["DagClient"]:
     from hasten_client import DagClient
 
     with _opened(DagClient, address) as opened:
+        yield opened
+
+
+@contextmanager
+def batch_client(address: str) -> Iterator["BatchClient"]:
+    """As `task_client`, for batches and callbacks."""
+    from hasten_client import BatchClient
+
+    with _opened(BatchClient, address) as opened:
         yield opened
 
 

@@ -8,7 +8,18 @@ from typing import Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from hasten_cli.commands import dag, infer, models, schedules, simulate, submit, tasks, up, workers
+from hasten_cli.commands import (
+    batches,
+    dag,
+    infer,
+    models,
+    schedules,
+    simulate,
+    submit,
+    tasks,
+    up,
+    workers,
+)
 from hasten_cli.failures import CommandError, reported
 from hasten_cli.options import AsJson
 from hasten_runtime.standard_streams import standard_streams
@@ -33,6 +44,8 @@ app.add_typer(tasks.task, name="task")
 app.add_typer(dag.app, name="dag")
 app.add_typer(tasks.queue, name="queue")
 app.add_typer(tasks.dead, name="dead")
+app.add_typer(batches.batch, name="batch")
+app.add_typer(batches.callback, name="callback")
 app.add_typer(schedules.schedule, name="schedule")
 
 _PLAINLY: Final = (

@@ -44,6 +44,7 @@ class SubmitOptions:
     tenant: str
     labels: tuple[str, ...]
     key: str
+    callback_uri: str
     count: int
     split: SplitOptions | None
     wait: bool
@@ -143,6 +144,7 @@ def _tasks(options: SubmitOptions) -> "Iterator[NewTask]":
             attempts_max=options.attempts_max,
             labels=labels,
             concurrency_key=options.key,
+            callback_uri=options.callback_uri,
         )
 
 

@@ -6,9 +6,13 @@ with Client("localhost:8001") as client:
 """
 
 from hasten_client.aio import AsyncClient
+from hasten_client.aio_batches import AsyncBatchClient
 from hasten_client.aio_dags import AsyncDagClient
 from hasten_client.aio_schedules import AsyncScheduleClient
 from hasten_client.aio_tasks import AsyncTaskClient
+from hasten_client.batch_operations import BatchInput, NewBatch
+from hasten_client.batch_views import Batch, BatchLine, Callback
+from hasten_client.batches import BatchClient
 from hasten_client.client import Client
 from hasten_client.dag_requests import Dag, DagStep, From, Split, When, split_dag
 from hasten_client.dag_views import DagPage, DagPart, DagStatus, DagStepStatus, DagSubmitted
@@ -52,10 +56,16 @@ from hasten_client.views import (
 
 __all__ = [
     "AccessDenied",
+    "AsyncBatchClient",
     "AsyncClient",
     "AsyncDagClient",
     "AsyncScheduleClient",
     "AsyncTaskClient",
+    "Batch",
+    "BatchClient",
+    "BatchInput",
+    "BatchLine",
+    "Callback",
     "Cancelled",
     "Client",
     "Dag",
@@ -79,6 +89,7 @@ __all__ = [
     "ModelFailed",
     "ModelMetadata",
     "ModelState",
+    "NewBatch",
     "NewTask",
     "NextRun",
     "NotFound",

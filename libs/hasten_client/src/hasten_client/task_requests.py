@@ -28,6 +28,7 @@ class NewTask:
         labels: What to find it by.
         concurrency_key: Of the tenant's tasks with the same key only so many run at once.
         concurrency_max: So many.
+        callback_uri: Told by HTTP when it has ended; "" for nobody.
     """
 
     request: InferRequest
@@ -38,6 +39,7 @@ class NewTask:
     labels: Mapping[str, str] | None = None
     concurrency_key: str = ""
     concurrency_max: int = 1
+    callback_uri: str = ""
 
 
 def task_message(task: NewTask) -> pb.NewTask:
@@ -54,6 +56,7 @@ def task_message(task: NewTask) -> pb.NewTask:
         attempts_max=task.attempts_max or 0,
         labels=task.labels,
         concurrency_key=task.concurrency_key,
+        callback_uri=task.callback_uri,
         concurrency_max=task.concurrency_max if task.concurrency_key else 0,
     )
 

@@ -96,6 +96,17 @@ class Reason(Enum):
         "The store of the tasks does not answer; repeat the call after the hint.",
         retryable=True,
     )
+    BATCH_INPUT = _facts("INVALID_ARGUMENT", "Mend the batch's lines, or say their format.")
+    BATCH_OVERSIZED = _facts("RESOURCE_EXHAUSTED", "Divide the lines among several batches.")
+    URI_NOT_ALLOWED = _facts(
+        "PERMISSION_DENIED", "Upload the lines, or have the scheduler's settings allow the place."
+    )
+    CALLBACK_NOT_ALLOWED = _facts(
+        "PERMISSION_DENIED", "Have the scheduler's settings allow callbacks to this host."
+    )
+    CALLBACK_FAILED = _facts(
+        "UNAVAILABLE", "Look after the receiver; a dead callback can be told again.", retryable=True
+    )
     PAYLOAD_LOST = _facts("DATA_LOSS", "Submit the task again: its stored input is gone.")
     # What was sent.
     INVALID_REQUEST = _facts("INVALID_ARGUMENT", "The request is not well formed.")

@@ -12,7 +12,13 @@ from grpc_health.v1 import health_pb2
 
 from hasten.inference.v2 import inference_pb2
 from hasten.router.v1 import router_service_pb2
-from hasten.scheduler.v1 import dag_service_pb2, schedule_service_pb2, scheduler_service_pb2
+from hasten.scheduler.v1 import (
+    batch_service_pb2,
+    callback_service_pb2,
+    dag_service_pb2,
+    schedule_service_pb2,
+    scheduler_service_pb2,
+)
 from hasten.worker.v1 import worker_service_pb2
 
 # --- request metadata ---
@@ -71,6 +77,8 @@ _INFERENCE: Final = inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceServ
 _WORKER: Final = worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"]
 _ROUTER: Final = router_service_pb2.DESCRIPTOR.services_by_name["RouterService"]
 _TASKS: Final = scheduler_service_pb2.DESCRIPTOR.services_by_name["TaskService"]
+_BATCHES: Final = batch_service_pb2.DESCRIPTOR.services_by_name["BatchService"]
+_CALLBACKS: Final = callback_service_pb2.DESCRIPTOR.services_by_name["CallbackService"]
 _DAGS: Final = dag_service_pb2.DESCRIPTOR.services_by_name["DagService"]
 _SCHEDULES: Final = schedule_service_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
 _HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"]
@@ -84,6 +92,8 @@ SERVER_NAME: Final = "hasten"
 WORKER_SERVICE: Final = _WORKER.full_name
 ROUTER_SERVICE: Final = _ROUTER.full_name
 TASK_SERVICE: Final = _TASKS.full_name
+BATCH_SERVICE: Final = _BATCHES.full_name
+CALLBACK_SERVICE: Final = _CALLBACKS.full_name
 DAG_SERVICE: Final = _DAGS.full_name
 SCHEDULE_SERVICE: Final = _SCHEDULES.full_name
 HEALTH_SERVICE: Final = _HEALTH.full_name

@@ -65,14 +65,23 @@ class Submission:
         shard: Where it lies.
         task: For the store; its payload is set when the request is stored or short.
         request: The request itself.
+        callback_uri: Who is told of its end; "" for nobody.
         fresh: Its id was made here: its caller does not know it.
     """
 
-    __slots__ = ("fresh", "name", "request", "shard", "task")
+    __slots__ = ("callback_uri", "fresh", "name", "request", "shard", "task")
 
     def __init__(
-        self, name: Name, shard: int, task: NewTask, request: bytes, *, fresh: bool
+        self,
+        name: Name,
+        shard: int,
+        task: NewTask,
+        request: bytes,
+        *,
+        callback_uri: str,
+        fresh: bool,
     ) -> None:
+        self.callback_uri = callback_uri
         self.fresh = fresh
         self.name = name
         self.shard = shard
@@ -87,6 +96,8 @@ class Acceptor:
         limits: Bounds.
         order: Where tasks stand.
         refuses_model: Why a model, by name and version, is not taken; None when it is.
+        check_callback: Raises MeshError for a URI that nobody may be told at; None where callbacks
+            are off.
     """
 
     def __init__(
@@ -94,10 +105,12 @@ class Acceptor:
         limits: AcceptLimits,
         order: OrderPolicy,
         refuses_model: Callable[[str, str], Refusal | None],
+        check_callback: Callable[[str], None] | None = None,
     ) -> None:
         self._limits = limits
         self._order = order
         self._refuses_model = refuses_model
+        self._check_callback = check_callback or _no_callbacks
 
     def read_call(self, request: bytes, left_s: float | None, traceparent: str) -> Submission:
         """The task that a plain inference call is. Raises MeshError."""
@@ -130,8 +143,7 @@ class Acceptor:
         )
         if not job_id:
             check_not_reserved(name.request_id)
-        if said.labels:
-            check_labels(said.labels)
+        self._check_extras(said)
         start_in_s = said.start_in_us / 1e6
         left_s = min(left_s, self._left_s(said, wishes, start_in_s))
         refusal = self._refuses_model(head.model_name, head.model_version)
@@ -148,16 +160,30 @@ class Acceptor:
             left_s=left_s,
             start_in_s=start_in_s,
             keep_s=bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
-            attempts_max=_count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
+            attempts_max=count("attempts_max", said.attempts_max, ATTEMPTS_MAX)
             or limits.attempts_max,
             rows=head.rows,
             elements=head.elements,
             key=name.key,
-            key_max=_count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
+            key_max=count("concurrency_max", said.concurrency_max, CONCURRENCY_MAX) or 1,
             about=stored.about(said.labels, traceparent, job_id),
             payload=b"",
         )
-        return Submission(name, name.shard(limits.shards), task, request, fresh=not given_id)
+        return Submission(
+            name,
+            name.shard(limits.shards),
+            task,
+            request,
+            callback_uri=said.callback_uri,
+            fresh=not given_id,
+        )
+
+    def _check_extras(self, said: pb.NewTask) -> None:
+        """What most tasks lack."""
+        if said.labels:
+            check_labels(said.labels)
+        if said.callback_uri:
+            self._check_callback(said.callback_uri)
 
     def place(self, left_s: float, priority: int) -> Place:
         """Where a task stands that is due in so many seconds."""
@@ -189,6 +215,10 @@ class Acceptor:
         return left_s
 
 
+def _no_callbacks(_: str) -> None:
+    raise MeshError(Refusal(Reason.CALLBACK_NOT_ALLOWED, "callbacks are off"))
+
+
 def checked_priority(priority: int) -> int:
     """A class. Raises MeshError for a number that is none."""
     if priority > LOWEST:
@@ -211,12 +241,14 @@ def _digest(said: pb.NewTask) -> bytes:
     digest = blake2b(text.encode(), digest_size=_DIGEST_BYTES)
     for label in sorted(said.labels.items()):
         digest.update(repr(label).encode())
+    if said.callback_uri:
+        digest.update(repr(said.callback_uri).encode())
     digest.update(said.request)
     return digest.digest()
 
 
 def check_labels(labels: Mapping[str, str]) -> None:
-    """Raises MeshError for labels that are too many or too long."""
+    """Raises MeshError for labels that nothing can have."""
     if len(labels) > LABELS_MAX:
         refuse_field("labels", f"must be at most {LABELS_MAX}, not {len(labels)}")
     for name, value in labels.items():
@@ -239,7 +271,8 @@ def bounded_s(field: str, value_us: int, most_s: float) -> float:
     return value_s
 
 
-def _count(field: str, value: int, most: int) -> int:
+def count(field: str, value: int, most: int) -> int:
+    """The number. Raises MeshError for one that is too large."""
     if value > most:
         refuse_field(field, f"must be at most {most}, not {value}")
     return value

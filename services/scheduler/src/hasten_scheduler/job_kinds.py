@@ -13,6 +13,7 @@ from hasten_scheduler.accepting import AcceptLimits
 from hasten_scheduler.dag.accepting import DagAcceptor
 from hasten_scheduler.dag.kind import DagKind
 from hasten_scheduler.dag.servicer import DagServicer
+from hasten_scheduler.job_wiring import Batches, Callbacks
 from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.kinds import JobKind
 from hasten_scheduler.jobs.tasks import JobTasks
@@ -33,6 +34,8 @@ class JobParts:
         tasks: Of all jobs.
         payloads: Of tasks and jobs.
         knowledge: Of models.
+        batches: Put together.
+        callbacks: Put together.
         schedules: Put together.
     """
 
@@ -42,12 +45,19 @@ class JobParts:
     tasks: JobTasks
     payloads: Payloads
     knowledge: Knowledge
+    batches: Batches
+    callbacks: Callbacks
     schedules: Schedules
 
 
 def job_kinds(parts: JobParts) -> dict[str, JobKind]:
     """All kinds, by name."""
-    kinds: list[JobKind] = [DagKind(parts.tasks, parts.payloads), parts.schedules.kind]
+    kinds: list[JobKind] = [
+        DagKind(parts.tasks, parts.payloads),
+        parts.callbacks.kind,
+        *parts.batches.kinds,
+        parts.schedules.kind,
+    ]
     return {kind.name: kind for kind in kinds}
 
 
@@ -60,5 +70,7 @@ def job_services(parts: JobParts, fanout: InferenceFanout, operator: Operator) -
     dags = DagServicer(acceptor, desk, parts.tasks, parts.payloads, operator)
     return [
         OwnService(DAG_SERVICE, partial(add_DagServiceServicer_to_server, dags)),
+        parts.batches.service,
+        parts.callbacks.service,
         parts.schedules.service,
     ]

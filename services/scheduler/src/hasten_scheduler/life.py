@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from hasten_runtime import logs, process
+from hasten_runtime.errors import MeshError
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_scheduler.settings import SchedulerSettings
-from hasten_scheduler.stored import Payloads
 from hasten_scheduler.wiring import Scheduler, open_scheduler
 
 SETTLE_S_MAX: Final = 0.2
@@ -67,7 +67,7 @@ async def started(
             following = scheduler.readiness.follow(scheduler.front.set_ready)
             jobs.append(group.create_task(following, name="readiness"))
             jobs.append(group.create_task(scheduler.schedules.run(), name="schedules"))
-            sweeping = _sweep(scheduler.payloads, settings.payloads.keep_s)
+            sweeping = _sweep(scheduler, settings.payloads.keep_s)
             jobs.append(group.create_task(sweeping, name="payloads"))
             jobs += [group.create_task(each.run(), name="telling") for each in scheduler.tellers]
             yield scheduler, address
@@ -79,20 +79,23 @@ async def started(
                 job.cancel()
 
 
-async def _sweep(payloads: Payloads, keep_s: float) -> None:
-    """Forgets inputs and outputs that are too old, again and again."""
+async def _sweep(scheduler: Scheduler, keep_s: float) -> None:
+    """Forgets inputs and outputs that are too old, and files of batches that are no more, again and
+    again.
+    """
     while True:
         await asyncio.sleep(SWEEP_S)
         try:
-            swept = await payloads.sweep(keep_s)
-        except StoreUnavailable as error:
+            swept = await scheduler.payloads.sweep(keep_s)
+            batches = await scheduler.batches.sweep() if scheduler.batches else 0
+        except (StoreUnavailable, MeshError) as error:
             _log.warning(
                 "payloads.not_swept",
                 reason=str(error),
                 help="tried again later; look at the setting payloads.folder",
             )
         else:
-            _log.info("payloads.swept", files=swept)
+            _log.info("payloads.swept", files=swept, batches=batches)
 
 
 async def _leave(scheduler: Scheduler, settings: SchedulerSettings) -> None:

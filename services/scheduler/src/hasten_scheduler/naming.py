@@ -17,7 +17,7 @@ JOB_NAME_CHARS_MAX: Final = 80
 ONE_SHARD_KINDS: Final = frozenset({"dag"})
 """Kinds of jobs whose tasks lie in the job's shard; those of others are spread over all."""
 SCHEDULE: Final = "schedule"
-JOB_KINDS: Final = ONE_SHARD_KINDS | {"batch", SCHEDULE}
+JOB_KINDS: Final = ONE_SHARD_KINDS | {"batch", "callback", SCHEDULE}
 _SEPARATOR: Final = "/"
 _KIND_END: Final = ":"
 _FRESH_ID_BYTES: Final = 16

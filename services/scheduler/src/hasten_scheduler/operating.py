@@ -62,7 +62,7 @@ class Operator:
         """A page of tasks, without inputs and outcomes, and the token of the next."""
         for state in wanted.states:
             views.state_from_wire(state)
-        most = _page_size(wanted.page_size)
+        most = page_size(wanted.page_size)
         shard, cursor = self._place(wanted.page_token)
         found: list[TaskRecord] = []
         scanned = 0
@@ -290,7 +290,8 @@ def _scope(tenant: str | None, model: str | None) -> pb.QueueScope:
     return scope
 
 
-def _page_size(asked: int) -> int:
+def page_size(asked: int) -> int:
+    """Most of a page. Raises MeshError for too many."""
     if asked > PAGE_MAX:
         refuse_field("page_size", f"must be at most {PAGE_MAX}, not {asked}")
     return asked or PAGE_DEFAULT

@@ -29,6 +29,7 @@ from hasten_runtime.tasks.jobs import JobLimits
 from hasten_runtime.tasks.port import Limits
 from hasten_runtime.tasks.shard_tenure import TenureTimes
 from hasten_scheduler.accepting import AcceptLimits
+from hasten_scheduler.job_settings import BatchSettings, CallbackSettings
 
 DAY_S = 86_400.0
 
@@ -206,6 +207,9 @@ class SchedulerSettings(ServiceSettings):
             "tasks.keep_s",
             "tasks.attempts_max",
             "payloads.folder",
+            "batches.uri_prefixes",
+            "callbacks.hosts",
+            "callbacks.secret",
             "policy.order",
             "policy.tenant_weights",
             "discovery.kind",
@@ -272,6 +276,13 @@ class SchedulerSettings(ServiceSettings):
     fanout: FanoutSettings = Field(
         default_factory=FanoutSettings,
         description="These settings are about calls that go to every worker.",
+    )
+    batches: BatchSettings = Field(
+        default_factory=BatchSettings, description="These settings are about batches."
+    )
+    callbacks: CallbackSettings = Field(
+        default_factory=CallbackSettings,
+        description="These settings say whom the scheduler tells that something has ended.",
     )
     drain: DrainSettings = Field(
         default_factory=DrainSettings, description="These settings say how the scheduler leaves."

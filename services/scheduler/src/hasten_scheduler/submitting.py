@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
@@ -34,6 +34,14 @@ WAITED: Final = Refusal(
 )
 
 
+class TaskCallbacks(Protocol):
+    """Has the ends of tasks told to who asked for it."""
+
+    async def of_task(self, uri: str, name: Name, shard: int) -> None:
+        """The task, which is about to be stored, shall be told of. Raises MeshError."""
+        ...
+
+
 class Submitter:
     """Takes tasks in.
 
@@ -43,6 +51,7 @@ class Submitter:
         finder: Knows the shards.
         ends: Of the shards.
         counts: Counts them.
+        callbacks: Has their ends told; None where callbacks are off.
     """
 
     def __init__(
@@ -52,12 +61,14 @@ class Submitter:
         finder: Finder,
         ends: Sequence[ShardEnds],
         counts: SchedulerMetrics,
+        callbacks: TaskCallbacks | None = None,
     ) -> None:
         self._acceptor = acceptor
         self._payloads = payloads
         self._finder = finder
         self._ends = ends
         self._counts = counts
+        self._callbacks = callbacks
         self._draining = False
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -231,6 +242,11 @@ class Submitter:
             ) from None
         except StoreUnavailable as error:
             raise MeshError(store_away(error)) from None
+        if submission.callback_uri and self._callbacks is not None:
+            # First: a callback without a task ends by itself, an end without one is never told.
+            await self._callbacks.of_task(
+                submission.callback_uri, submission.name, submission.shard
+            )
         outcome = await door.put(submission.task)
         if outcome in _STORED:
             self._counts.accepted(repeated=outcome is Outcome.SAME)

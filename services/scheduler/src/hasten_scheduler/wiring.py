@@ -10,9 +10,7 @@ from random import Random
 from hasten_policy.machines import Machine
 from hasten_policy.scheduler.events import SchedulerEffect, SchedulerEvent
 from hasten_policy.scheduler.machine import SchedulerMachine
-from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_runtime.demand import DemandTally
-from hasten_runtime.election.port import Election
 from hasten_runtime.fanout.crew import Crew
 from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.fleet.link import FrameLink, LinkContext
@@ -22,27 +20,17 @@ from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.load_store import Topic
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.readiness import Readiness
-from hasten_runtime.recording import Recorder, recorded
-from hasten_runtime.redis_store.durability import Durability
-from hasten_runtime.redis_store.election import RedisElection
-from hasten_runtime.redis_store.jobs.job_store import RedisJobStore
-from hasten_runtime.redis_store.peers import RedisPeers
-from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
+from hasten_runtime.recording import recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
-from hasten_runtime.tasks.jobs import JobStore
-from hasten_runtime.tasks.payload_folder import FolderPayloads
-from hasten_runtime.tasks.port import TaskQueue
-from hasten_runtime.tasks.shard_tenure import Candidate
 from hasten_runtime.tasks.tenure import Tenure
 from hasten_runtime.telling import Teller
 from hasten_scheduler.accepting import MESSAGE_VARIABLE, Acceptor
 from hasten_scheduler.backlog import Backlog
-from hasten_scheduler.ended import ShardEnds
-from hasten_scheduler.feed import ShardFeed
+from hasten_scheduler.batches.desk import BatchDesk
 from hasten_scheduler.finding import Finder
 from hasten_scheduler.front import scheduler_front, task_service
-from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
+from hasten_scheduler.job_wiring import open_batches, open_callbacks
 from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
@@ -55,6 +43,15 @@ from hasten_scheduler.schedules.known import KnownSchedules
 from hasten_scheduler.schedules.wiring import open_schedules
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.settings import SchedulerSettings
+from hasten_scheduler.shard_wiring import (
+    Shards,
+    open_election,
+    open_job_stores,
+    open_payloads,
+    open_queues,
+    open_shards,
+    open_tenure,
+)
 from hasten_scheduler.shell import Shell
 from hasten_scheduler.stored import Payloads
 from hasten_scheduler.submitting import Submitter
@@ -74,6 +71,7 @@ class Scheduler:
         submitter: Takes tasks in.
         payloads: Where their long inputs and outputs lie.
         schedules: What it knows of all schedules.
+        batches: Batches; None where none are taken.
         shards: The way to each shard.
         tellers: Tell what waits, and what was begun.
         readiness: Whether it may be sent traffic.
@@ -88,32 +86,11 @@ class Scheduler:
     submitter: Submitter
     payloads: Payloads
     schedules: KnownSchedules
+    batches: BatchDesk | None
     shards: "Shards"
     tellers: tuple[Teller, ...]
     readiness: Readiness
     metrics: MetricsEndpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Shards:
-    """All shards, by number, as everybody but their owners sees them."""
-
-    doors: list[ShardDoor]
-    feeds: list[ShardFeed]
-    ends: list[ShardEnds]
-
-    def faults(self) -> list[str]:
-        """What stands against sending this scheduler traffic, one sentence each."""
-        return [
-            f"the store of shard {door.shard} does not answer: {door.away}"
-            for door in self.doors
-            if door.away
-        ]
-
-    @property
-    def waiting(self) -> int:
-        """Callers that wait for tasks."""
-        return sum(ends.waiting for ends in self.ends)
 
 
 @asynccontextmanager
@@ -135,43 +112,29 @@ async def open_scheduler(
         seed = settings.seed if settings.seed is not None else secrets.randbits(63)
         policy = settings.scheduler_policy()
         machine = SchedulerMachine(policy, rng=Random(seed))  # noqa: S311  (spreads load; no secret)
-        queues = _queues(settings, around)
-        shards = _shards(settings, queues, around)
-        recorder = _recorder(settings, around, policy, seed)
+        queues = open_queues(settings, around)
+        shards = open_shards(settings, queues, around)
         demand = DemandTally(settings.id, around.clock)
         meter = Meter(counts, around.traces, around.clock, demand)
-        shell = _shell(recorded(machine, recorder), around, meter, shards)
+        shell = _shell(_recorded(machine, settings, around, seed), around, meter, shards)
         roster = _roster(settings, shell, around, seed)
-        payloads = _payloads(settings)
-        knowledge = Knowledge(machine, around.clock)
-        acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
-        finder = Finder(shards.doors)
-        submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        stores = _job_stores(settings, around)
-        desk = JobDesk(stores, settings.queue.job_limits())
-        schedules = open_schedules(acceptor, desk, machine, shell.reservations_told, counts)
-        parts = JobParts(
-            desk=desk,
-            stores=stores,
-            accept_limits=settings.accept_limits(),
-            tasks=JobTasks(submitter, finder),
-            payloads=payloads,
-            knowledge=knowledge,
-            schedules=schedules,
-        )
+        intake = _intake(settings, around, _Core(machine, shell, shards, counts))
+        parts = intake.parts
         jobs = _jobs(parts, around, shards, counts)
-        owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
-        election = _election(settings, around)
-        tenure = _tenure(settings, around, owning, election)
+        owning = Owning(
+            shell, queues, shards.ends, jobs=jobs, payloads=parts.payloads, failed=failed
+        )
+        election = open_election(settings, around)
+        tenure = open_tenure(settings, around, owning, election)
         _watch(counts, shell, shards)
-        operator = Operator(finder, election, knowledge)
-        watchers = Watchers(shards.doors, shards.feeds)
-        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
-        crew = Crew(roster.links, shell, settings.fanout.crew_limits())
-        fanout = _fanout(crew, knowledge, around)
-        services = [task_service(servicer), *job_services(parts, fanout, operator)]
-        front = _front(settings, around, submitter, services, fanout)
-        backlog = Backlog(settings.id, queues, tenure.term, knowledge.views)
+        operator = Operator(intake.finder, election, parts.knowledge)
+        fanout = _fanout(settings, roster, shell, parts.knowledge, around)
+        services = [
+            task_service(intake.servicer(operator, Watchers(shards.doors, shards.feeds))),
+            *job_services(parts, fanout, operator),
+        ]
+        front = _front(settings, around, intake.submitter, services, fanout)
+        backlog = Backlog(settings.id, queues, tenure.term, parts.knowledge.views)
         tellers = _tellers(settings, around, backlog, lambda: demand.state(shell.open_tasks()))
         yield Scheduler(
             shell=shell,
@@ -179,14 +142,65 @@ async def open_scheduler(
             roster=roster,
             tenure=tenure,
             owning=owning,
-            submitter=submitter,
-            payloads=payloads,
-            schedules=schedules.known,
+            submitter=intake.submitter,
+            payloads=parts.payloads,
+            schedules=parts.schedules.known,
+            batches=parts.batches.desk,
             shards=shards,
             tellers=tellers,
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    machine: SchedulerMachine
+    shell: Shell
+    shards: Shards
+    counts: SchedulerMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """Where tasks and jobs come in."""
+
+    acceptor: Acceptor
+    finder: Finder
+    submitter: Submitter
+    parts: JobParts
+
+    def servicer(self, operator: Operator, watchers: Watchers) -> TaskServicer:
+        return TaskServicer(self.acceptor, self.submitter, self.finder, operator, watchers)
+
+
+def _intake(settings: SchedulerSettings, around: Surroundings, core: _Core) -> _Intake:
+    shards, counts = core.shards, core.counts
+    payloads = open_payloads(settings)
+    knowledge = Knowledge(core.machine, around.clock)
+    stores = open_job_stores(settings, around)
+    desk = JobDesk(stores, settings.queue.job_limits())
+    callbacks = open_callbacks(settings, around, desk, shards.doors, shards.ends)
+    limits = settings.accept_limits()
+    ordering = settings.scheduler_policy().ordering
+    acceptor = Acceptor(limits, ordering, knowledge.refuses, callbacks.check)
+    finder = Finder(shards.doors)
+    submitter = Submitter(acceptor, payloads, finder, shards.ends, counts, callbacks.desk)
+    tasks = JobTasks(submitter, finder)
+    parts = JobParts(
+        desk=desk,
+        stores=stores,
+        accept_limits=limits,
+        tasks=tasks,
+        payloads=payloads,
+        knowledge=knowledge,
+        batches=open_batches(settings, desk, tasks, payloads, callbacks, knowledge.refuses),
+        callbacks=callbacks,
+        schedules=open_schedules(
+            acceptor, desk, core.machine, core.shell.reservations_told, counts
+        ),
+    )
+    return _Intake(acceptor, finder, submitter, parts)
 
 
 def _tellers(
@@ -199,6 +213,26 @@ def _tellers(
         Teller(store, Topic.BACKLOG, settings.id, backlog.state),
         Teller(store, Topic.DEMAND, settings.id, demand),
     )
+
+
+def _recorded(
+    machine: SchedulerMachine, settings: SchedulerSettings, around: Surroundings, seed: int
+) -> Machine[SchedulerEvent, SchedulerEffect]:
+    recorder = around.recorder(
+        settings.record, settings.scheduler_policy(), seed=seed, bytes_max=settings.record_bytes_max
+    )
+    return recorded(machine, recorder)
+
+
+def _fanout(
+    settings: SchedulerSettings,
+    roster: Roster,
+    shell: Shell,
+    knowledge: Knowledge,
+    around: Surroundings,
+) -> InferenceFanout:
+    crew = Crew(roster.links, shell, settings.fanout.crew_limits())
+    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
 
 
 def _shell(
@@ -236,10 +270,6 @@ def _watch(counts: SchedulerMetrics, shell: Shell, shards: Shards) -> None:
     )
 
 
-def _fanout(crew: Crew, knowledge: Knowledge, around: Surroundings) -> InferenceFanout:
-    return InferenceFanout(crew, knowledge, around.readiness, version=version("hasten-scheduler"))
-
-
 def _front(
     settings: SchedulerSettings,
     around: Surroundings,
@@ -255,91 +285,6 @@ def _front(
         limits=settings.grpc.server_limits(MESSAGE_VARIABLE),
         interceptors=around.traces.server_interceptors(),
     )
-
-
-def _recorder(
-    settings: SchedulerSettings, around: Surroundings, policy: SchedulerPolicy, seed: int
-) -> Recorder | None:
-    bytes_max = settings.record_bytes_max
-    return around.recorder(settings.record, policy, seed=seed, bytes_max=bytes_max)
-
-
-def _election(settings: SchedulerSettings, around: Surroundings) -> RedisElection:
-    election = RedisElection(settings.redis_url, namespace=settings.discovery.namespace)
-    around.stack.push_async_callback(election.close)
-    return election
-
-
-def _payloads(settings: SchedulerSettings) -> Payloads:
-    folder = settings.payloads.folder
-    store = FolderPayloads(folder) if folder is not None else None
-    return Payloads(store, inline_bytes_max=settings.payloads.inline_bytes_max)
-
-
-def _queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue]:
-    queues: list[TaskQueue] = []
-    for shard in range(settings.queue.shards):
-        queue = RedisTaskQueue(
-            settings.redis_url,
-            namespace=settings.discovery.namespace,
-            shard=shard,
-            durability=Durability(settings.queue.durability),
-            replicas=settings.queue.replicas,
-            clock=around.clock,
-        )
-        around.stack.push_async_callback(queue.close)
-        queues.append(queue)
-    return queues
-
-
-def _job_stores(settings: SchedulerSettings, around: Surroundings) -> list[JobStore]:
-    stores: list[JobStore] = []
-    for shard in range(settings.queue.shards):
-        store = RedisJobStore(
-            settings.redis_url,
-            namespace=settings.discovery.namespace,
-            shard=shard,
-            durability=Durability(settings.queue.durability),
-            replicas=settings.queue.replicas,
-            clock=around.clock,
-        )
-        around.stack.push_async_callback(store.close)
-        stores.append(store)
-    return stores
-
-
-def _shards(settings: SchedulerSettings, queues: list[TaskQueue], around: Surroundings) -> Shards:
-    queue_settings = settings.queue
-    limits = queue_settings.limits()
-    doors = [
-        ShardDoor(shard, queue, limits, pending_max=queue_settings.pending_max)
-        for shard, queue in enumerate(queues)
-    ]
-    for door in doors:
-        around.stack.push_async_callback(door.close)
-    feeds = [ShardFeed(queue) for queue in queues]
-    ends = [ShardEnds(door, feed) for door, feed in zip(doors, feeds, strict=True)]
-    for each in ends:
-        around.stack.callback(each.close)
-    return Shards(doors, feeds, ends)
-
-
-def _tenure(
-    settings: SchedulerSettings, around: Surroundings, owning: Owning, election: Election
-) -> Tenure:
-    peers = RedisPeers(settings.redis_url, namespace=settings.discovery.namespace)
-    around.stack.push_async_callback(peers.close)
-    candidate = Candidate(
-        # Of this process alone: the one before it may still be believed to live.
-        f"{settings.id}~{secrets.token_hex(4)}",
-        election,
-        owning,
-        settings.queue.times(),
-        around.clock,
-    )
-    tenure = Tenure(candidate, peers, shards=settings.queue.shards)
-    owning.term_of = tenure.term
-    return tenure
 
 
 def _roster(settings: SchedulerSettings, shell: Shell, around: Surroundings, seed: int) -> Roster:

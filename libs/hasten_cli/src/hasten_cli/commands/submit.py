@@ -42,6 +42,9 @@ Labels = Annotated[
     typer.Option("--label", "-l", metavar="NAME=VALUE", help="To find it by."),
 ]
 Key = Annotated[str, typer.Option(help="Of the tasks with the same key only one runs at once.")]
+Callback = Annotated[
+    str, typer.Option("--callback", help="Told by HTTP when it has ended.", show_default=False)
+]
 Version = Annotated[str, typer.Option("--version", help="Model version.", show_default=False)]
 SplitInto = Annotated[
     int | None,
@@ -73,6 +76,7 @@ def submit(  # noqa: PLR0913, PLR0917  (one parameter an option)
     tenant: Tenant = "",
     label: Labels = None,
     key: Key = "",
+    callback: Callback = "",
     version: Version = "",
     count: Count = 1,
     split: SplitInto = None,
@@ -105,6 +109,7 @@ def submit(  # noqa: PLR0913, PLR0917  (one parameter an option)
                 tenant=tenant,
                 labels=tuple(label or ()),
                 key=key,
+                callback_uri=callback,
                 count=count,
                 split=None if split is None else SplitOptions(split, join, best_effort),
                 wait=wait,

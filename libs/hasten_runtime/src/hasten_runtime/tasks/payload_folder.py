@@ -1,9 +1,6 @@
 """Large inputs and outputs of tasks in a folder, which all schedulers share."""
 
 import asyncio
-import errno
-import hashlib
-import os
 import re
 import secrets
 from collections.abc import Collection, Iterator
@@ -13,11 +10,10 @@ from typing import Final
 
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.tasks.payloads import PayloadGone, PayloadsFull
+from hasten_runtime.tasks.whole_files import Damaged, make_folder, no_room, read_whole, write_whole
 
 _MAGIC: Final = b"hasten payload 1\n"
-_DIGEST_BYTES: Final = 32
 _REFERENCE: Final = re.compile(r"[0-9a-f]{32}")
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class FolderPayloads:
@@ -40,7 +36,7 @@ class FolderPayloads:
         try:
             return await asyncio.to_thread(self._put, data)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if no_room(error):
                 raise PayloadsFull(
                     f"the folder of payloads {self._folder} has no room for {len(data)} bytes"
                 ) from error
@@ -68,38 +64,16 @@ class FolderPayloads:
     def _put(self, data: bytes) -> str:
         reference = secrets.token_hex(16)
         path = self._path(reference)
-        for folder in (self._coming, path.parent):
-            self._make(folder)
-        coming = self._coming / reference
-        try:
-            with coming.open("xb") as file:
-                file.write(_MAGIC + _digest(data))
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            coming.rename(path)
-        except BaseException:
-            with suppress(OSError):
-                coming.unlink()
-            raise
-        _sync_folder(path.parent)
+        write_whole(path, _MAGIC, data, coming=self._coming, name=reference)
         return reference
-
-    def _make(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            _sync_folder(folder.parent)
 
     def _get(self, reference: str) -> bytes:
         try:
-            content = self._path(reference).read_bytes()
+            return read_whole(self._path(reference), _MAGIC)
         except FileNotFoundError:
             raise PayloadGone(f"there is no payload {reference}") from None
-        data_at = len(_MAGIC) + _DIGEST_BYTES
-        data = content[data_at:]
-        if content[:data_at] != _MAGIC + _digest(data):
-            raise PayloadGone(f"payload {reference} is damaged")
-        return data
+        except Damaged:
+            raise PayloadGone(f"payload {reference} is damaged") from None
 
     def _sweep(self, used: Collection[str], grace_s: float) -> int:
         if not self._folder.is_dir():
@@ -117,7 +91,7 @@ class FolderPayloads:
 
     def _now_ns(self) -> int:
         """By the clock that gives files their times: of the file's server, where there is one."""
-        self._make(self._coming)
+        make_folder(self._coming)
         marker = self._coming / secrets.token_hex(16)
         marker.touch()
         try:
@@ -129,18 +103,6 @@ class FolderPayloads:
         for folder in self._folder.iterdir():
             if folder == self._coming or re.fullmatch(r"[0-9a-f]{2}", folder.name):
                 yield from (path for path in folder.iterdir() if _REFERENCE.fullmatch(path.name))
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unavailable(error: OSError) -> StoreUnavailable:

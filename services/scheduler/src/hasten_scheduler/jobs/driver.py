@@ -45,6 +45,8 @@ class _Desk:
 
     Attributes:
         ended: Tasks that have ended.
+        came: Slow answers that are there.
+        broke: Why there is no slow answer.
         rang: Its timer has come.
         reload: The machine is to be made anew, from the store.
         live: None for a job that is not driven, or not yet.
@@ -52,10 +54,17 @@ class _Desk:
     """
 
     ended: deque[str] = field(default_factory=deque[str])
+    came: deque[JobEvent] = field(default_factory=deque[JobEvent])
+    broke: Exception | None = None
     rang: bool = False
     reload: bool = False
     live: LiveJob | None = None
     busy: bool = False
+
+    @property
+    def pending(self) -> bool:
+        """There is something to do."""
+        return bool(self.reload or self.ended or self.came or self.broke or self.rang)
 
 
 class ShardJobs:
@@ -176,7 +185,7 @@ class ShardJobs:
             if desk is None:
                 continue
             try:
-                while desk.reload or desk.ended or desk.rang:
+                while desk.pending:
                     self._check()
                     await self._step(job_id, desk)
             except (StoreUnavailable, MeshError) as error:
@@ -209,6 +218,8 @@ class ShardJobs:
             live.close()
             self._context.observer.job_left(kind_of(job_id), ended)
         desk.ended.clear()
+        desk.came.clear()
+        desk.broke = None
         desk.rang = False
 
     async def _step(self, job_id: str, desk: _Desk) -> None:
@@ -216,11 +227,15 @@ class ShardJobs:
             desk.reload = False
             await self._load(job_id, desk)
         elif desk.live is not None:
+            if desk.broke is not None:
+                raise desk.broke
             ended = [desk.ended.popleft() for _ in range(min(EVENTS_AT_ONCE, len(desk.ended)))]
             rang, desk.rang = desk.rang, False
             if rang and desk.live.unsure:
                 await self._look_at_clock(desk.live)
-            await self._on(desk, desk.live, await desk.live.ends(ended), rang=rang)
+            events = await desk.live.ends(ended)
+            events += [desk.came.popleft() for _ in range(len(desk.came))]
+            await self._on(desk, desk.live, events, rang=rang)
 
     async def _look_at_clock(self, live: LiveJob) -> None:
         (job,) = await self._store.read([live.job.job_id])
@@ -242,7 +257,7 @@ class ShardJobs:
             _log.error("job.unreadable", shard=self.shard, job_id=job_id, reason=str(error))
             self._leave(job_id)
             return
-        desk.live = LiveJob(job, run, self._context, self._following, self._rang)
+        desk.live = LiveJob(job, run, self._context, self._following, self)
         self._context.observer.job_begun(job.kind)
         await self._on(desk, desk.live, [Started(_WANTED[job.state])])
 
@@ -266,9 +281,30 @@ class ShardJobs:
         else:
             job.revision += 1
 
-    def _rang(self, live: LiveJob) -> None:
-        job_id = live.job.job_id
-        desk = self._desks.get(job_id)
-        if desk is not None and desk.live is live:
+    # --- what jobs hear of (JobHeard) -----------------------------------------------------
+
+    def rang(self, live: LiveJob) -> None:
+        """A job's timer has come."""
+        desk = self._desk_of(live)
+        if desk is not None:
             desk.rang = True
-            self._put(job_id, desk)
+            self._put(live.job.job_id, desk)
+
+    def came(self, live: LiveJob, event: JobEvent) -> None:
+        """A slow answer is there."""
+        desk = self._desk_of(live)
+        if desk is not None:
+            desk.came.append(event)
+            self._put(live.job.job_id, desk)
+
+    def broke(self, live: LiveJob, error: Exception) -> None:
+        """There is none: the driver goes on as if it had asked itself."""
+        desk = self._desk_of(live)
+        if desk is not None:
+            desk.broke = error
+            self._put(live.job.job_id, desk)
+
+    def _desk_of(self, live: LiveJob) -> _Desk | None:
+        """The desk of a job that is driven with this machine."""
+        desk = self._desks.get(live.job.job_id)
+        return desk if desk is not None and desk.live is live else None

@@ -46,7 +46,7 @@ class JobRun(Protocol):
         ...
 
     async def answer(self, what: object) -> object:
-        """The answer to the machine's `Ask`.
+        """The answer to the machine's `Ask`. One that is slow may be cancelled.
 
         Raises:
             MeshError, StoreUnavailable: The machine is begun again, and asks again.

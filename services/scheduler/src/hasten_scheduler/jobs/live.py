@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -73,6 +73,22 @@ class JobContext:
     observer: JobObserver
 
 
+class JobHeard(Protocol):
+    """Told what happens to a job beside its tasks."""
+
+    def rang(self, live: "LiveJob") -> None:
+        """The machine's timer has come."""
+        ...
+
+    def came(self, live: "LiveJob", event: JobEvent) -> None:
+        """A slow answer is there: the machine is to be told this."""
+        ...
+
+    def broke(self, live: "LiveJob", error: Exception) -> None:
+        """There is none."""
+        ...
+
+
 class LiveJob:
     """A job with its machine.
 
@@ -81,7 +97,7 @@ class LiveJob:
         run: Its machine.
         context: What all jobs share.
         following: Hears of the ends of tasks.
-        rang: Called when the machine's timer has come.
+        heard: Told what else happens to it.
 
     Attributes:
         job: See above.
@@ -94,13 +110,14 @@ class LiveJob:
         run: JobRun,
         context: JobContext,
         following: Following,
-        rang: Callable[["LiveJob"], None],
+        heard: JobHeard,
     ) -> None:
         self.job = job
         self.run = run
         self._context = context
         self._following = following
-        self._rang = rang
+        self._heard = heard
+        self._asides: set[asyncio.Task[None]] = set()
         self._ahead_s = 0.0
         self._heard_s = 0.0
         self.hear(job.read_s)
@@ -122,6 +139,8 @@ class LiveJob:
         self._wake_s = math.inf
         self._set_timer()
         self._following.forget(self.job.job_id)
+        for aside in self._asides:
+            aside.cancel()
 
     async def on(self, events: Sequence[JobEvent]) -> Write | None:
         """Tells the machine, and carries out what it answers, but for its last write, which the
@@ -165,7 +184,9 @@ class LiveJob:
         if isinstance(effect, FollowTasks):
             return await self._follow(effect.tasks)
         if isinstance(effect, Ask):
-            return [Told(effect.what, await self.run.answer(effect.what))]
+            return (
+                self._ask_aside(effect.what) if effect.slow else [await self._answer(effect.what)]
+            )
         if isinstance(effect, CancelTasks):
             await self._context.tasks.cancel(self.job, effect.tasks)
         elif isinstance(effect, WakeAt):
@@ -190,6 +211,23 @@ class LiveJob:
                 if record is None
             ]
         return gone
+
+    async def _answer(self, what: object) -> JobEvent:
+        return Told(what, await self.run.answer(what))
+
+    def _ask_aside(self, what: object) -> list[JobEvent]:
+        aside = asyncio.create_task(self._aside(what), name=f"aside-{self.job.job_id}")
+        self._asides.add(aside)
+        aside.add_done_callback(self._asides.discard)
+        return []
+
+    async def _aside(self, what: object) -> None:
+        try:
+            told = await self._answer(what)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the driver says what follows)
+            self._heard.broke(self, error)
+        else:
+            self._heard.came(self, told)
 
     async def _submit(self, wishes: Sequence[TaskWish]) -> list[JobEvent]:
         refused: list[JobEvent] = []
@@ -237,4 +275,4 @@ class LiveJob:
             self._set_timer()
         else:
             self._wake_s = math.inf
-            self._rang(self)
+            self._heard.rang(self)

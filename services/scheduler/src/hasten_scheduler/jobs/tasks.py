@@ -1,9 +1,9 @@
 """The tasks of jobs: submitted as callers' tasks are, looked at and ended."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten_policy.scheduler.jobs.events import TaskWish
@@ -14,7 +14,10 @@ from hasten_scheduler.finding import Finder
 from hasten_scheduler.naming import Name, job_task_name
 from hasten_scheduler.submitting import Submitter
 
-CANCELLED_AT_ONCE: Final = 64
+CHANGED_AT_ONCE: Final = 64
+
+InShard: TypeAlias = Callable[[TaskQueue, Sequence[str]], Awaitable[None]]
+"""What is done with some tasks of a shard."""
 
 
 class JobTasks:
@@ -59,18 +62,42 @@ class JobTasks:
             found.update(zip(task_ids, records, strict=True))
         return [found[task_id] for _, task_id in places]
 
+    async def forget(self, job: Job, keys: Sequence[str]) -> None:
+        """Has a job's tasks that have ended forgotten before their time. Raises MeshError."""
+        await self._each(job, keys, _forget_in)
+
     async def cancel(self, job: Job, keys: Sequence[str]) -> None:
         """Ends a job's tasks. Raises MeshError."""
+        await self._each(job, keys, _cancel_in)
+
+    async def _each(self, job: Job, keys: Sequence[str], work: InShard) -> None:
         by_shard: dict[int, list[str]] = {}
         for key in keys:
             shard, task_id = self.place(job, key)
             by_shard.setdefault(shard, []).append(task_id)
-        await asyncio.gather(*(self._cancel(*ids) for ids in by_shard.items()))
+        await asyncio.gather(*(self._in_shard(*ids, work) for ids in by_shard.items()))
 
-    async def _cancel(self, shard: int, task_ids: list[str]) -> None:
-        for begin in range(0, len(task_ids), CANCELLED_AT_ONCE):
-            some = task_ids[begin : begin + CANCELLED_AT_ONCE]
-            await self._finder.doors[shard].ask(partial(_cancel_in, task_ids=some))
+    async def _in_shard(
+        self,
+        shard: int,
+        task_ids: list[str],
+        work: InShard,
+    ) -> None:
+        for begin in range(0, len(task_ids), CHANGED_AT_ONCE):
+            some = task_ids[begin : begin + CHANGED_AT_ONCE]
+            await self._finder.doors[shard].ask(partial(_with, work, some))
+
+
+async def _with(
+    work: InShard,
+    task_ids: Sequence[str],
+    queue: TaskQueue,
+) -> None:
+    await work(queue, task_ids)
+
+
+async def _forget_in(queue: TaskQueue, task_ids: Sequence[str]) -> None:
+    await queue.discard(task_ids)
 
 
 async def _cancel_in(queue: TaskQueue, task_ids: Sequence[str]) -> None:

@@ -149,9 +149,12 @@ class Ask:
 
     Attributes:
         what: The question, of a type of the kind's own.
+        slow: It takes its time: the job is not kept waiting, and the machine may be told other
+            things before the answer.
     """
 
     what: object
+    slow: bool = False
 
 
 JobEffect = SubmitTasks | FollowTasks | CancelTasks | Write | WakeAt | Ask

@@ -131,6 +131,7 @@ class NewTask(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     CONCURRENCY_KEY_FIELD_NUMBER: _builtins.int
     CONCURRENCY_MAX_FIELD_NUMBER: _builtins.int
+    CALLBACK_URI_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names the task among its tenant's: 1 to 128 printable ASCII characters, no space. Empty: the
     request's own id; a fresh one where that is empty too.
@@ -155,6 +156,10 @@ class NewTask(_message.Message):
     """Of the tenant's tasks with the same key only `concurrency_max` run at once."""
     concurrency_max: _builtins.int
     """See concurrency_key. Zero means 1."""
+    callback_uri: _builtins.str
+    """Told by HTTP when the task has ended (docs/callbacks.md); the scheduler's settings say which hosts
+    are allowed.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What its submitter wants to find it by: at most 16, names up to 63 and values up to 255 bytes."""
@@ -173,10 +178,11 @@ class NewTask(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         concurrency_key: _builtins.str = ...,
         concurrency_max: _builtins.int = ...,
+        callback_uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "priority", b"priority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "attempts_max", b"attempts_max", "concurrency_key", b"concurrency_key", "concurrency_max", b"concurrency_max", "keep_us", b"keep_us", "labels", b"labels", "priority", b"priority", "request", b"request", "request_id", b"request_id", "start_in_us", b"start_in_us", "tenant", b"tenant", "time_left_us", b"time_left_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "attempts_max", b"attempts_max", "callback_uri", b"callback_uri", "concurrency_key", b"concurrency_key", "concurrency_max", b"concurrency_max", "keep_us", b"keep_us", "labels", b"labels", "priority", b"priority", "request", b"request", "request_id", b"request_id", "start_in_us", b"start_in_us", "tenant", b"tenant", "time_left_us", b"time_left_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015

@@ -1,0 +1,1 @@
+"""Batches: many lines, run a chunk at a time."""

@@ -1,0 +1,1 @@
+"""Batches: lines in, lines of results out."""

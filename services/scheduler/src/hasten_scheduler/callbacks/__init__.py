@@ -1,0 +1,1 @@
+"""Callbacks: tells others by HTTP that something has ended."""
