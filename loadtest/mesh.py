@@ -32,6 +32,7 @@ class Mesh:
         worker_metrics: "host:port" of each worker's metrics.
         schedulers: "host:port" of each scheduler.
         scheduler_pids: Their processes.
+        scheduler_metrics: "host:port" of their metrics.
     """
 
     router: str
@@ -42,6 +43,7 @@ class Mesh:
     worker_metrics: tuple[str, ...]
     schedulers: tuple[str, ...] = ()
     scheduler_pids: tuple[int, ...] = ()
+    scheduler_metrics: tuple[str, ...] = ()
 
 
 def settled(client: Client) -> list[ModelState]:
@@ -70,6 +72,7 @@ def _facts(line: str) -> Mesh:
         worker_metrics=tuple(worker["metrics"] for worker in said["workers"]),
         schedulers=tuple(each["address"] for each in said.get("schedulers", ())),
         scheduler_pids=tuple(each["pid"] for each in said.get("schedulers", ())),
+        scheduler_metrics=tuple(each["metrics"] for each in said.get("schedulers", ())),
     )
 
 
