@@ -33,6 +33,7 @@ class Mesh:
         schedulers: "host:port" of each scheduler.
         scheduler_pids: Their processes.
         http: "host:port" of the router for HTTP; "" of an older tree.
+        scheduler_metrics: "host:port" of their metrics.
     """
 
     router: str
@@ -44,6 +45,7 @@ class Mesh:
     schedulers: tuple[str, ...] = ()
     scheduler_pids: tuple[int, ...] = ()
     http: str = ""
+    scheduler_metrics: tuple[str, ...] = ()
 
 
 def settled(client: Client) -> list[ModelState]:
@@ -73,6 +75,7 @@ def _facts(line: str) -> Mesh:
         worker_metrics=tuple(worker["metrics"] for worker in said["workers"]),
         schedulers=tuple(each["address"] for each in said.get("schedulers", ())),
         scheduler_pids=tuple(each["pid"] for each in said.get("schedulers", ())),
+        scheduler_metrics=tuple(each["metrics"] for each in said.get("schedulers", ())),
     )
 
 

@@ -30,6 +30,8 @@ BATCHED: Final = 0.5
 """Share of tasks that are submitted by streams."""
 AGAIN: Final = 10
 """One of so many tasks is looked at again after it was seen to have ended."""
+STILL_RUNNING_S: Final = 30.0
+"""Longest that a task is still waited for that runs when the time is over."""
 ATTEMPTS_MAX: Final = 50
 """Workers die all the time here: a task that they killed is no bad task."""
 
@@ -216,10 +218,24 @@ class Clients:
             left = [task_id for task_id, seen in await self._looks(left) if not _ended(seen)]
             if left:
                 await self._pause()
-        await self._looks([*left, *again], certain=True)
+        await self._looks(again, certain=True)
+        await self._look_until_still(left)
         # What a worker ran is not more than what was given to one.
         for task_id, runs in self._runs.items():
             self.history.executed += [Executed(task_id)] * runs
+
+    async def _look_until_still(self, left: list[str]) -> None:
+        """Looks at tasks once more, and at those that run until they do not: on a busy machine the
+        time can be over while work goes on, but one that stays so for long is run by nobody.
+        """
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + STILL_RUNNING_S
+        while left:
+            seen = await self._looks(left, certain=True)
+            left = [task_id for task_id, state in seen if state is Seen.RUNNING]
+            if loop.time() > ends_s:
+                break
+            await self._pause()
 
     async def _looks(
         self, ids: list[str], *, certain: bool = False

@@ -129,14 +129,14 @@ def check(history: History, *, executions_max: float = EXECUTIONS_MAX) -> Verdic
         seen[sighting.task_id].append(sighting)
     accepted = {one.task_id: one.content for one in history.submitted if one.reply is Reply.OK}
     last = {task_id: _last(seen[task_id]) for task_id in accepted}
-    lost = [task_id for task_id, end in last.items() if not _accounted_for(end)]
+    lost = {task_id: end for task_id, end in last.items() if not _accounted_for(end)}
     second = [task_id for task_id, told in seen.items() if _second_result(told)]
     ran = defaultdict[str, int](int)
     for execution in history.executed:
         ran[execution.task_id] += 1
     executions = sum(ran.values()) / len(ran) if ran else 0.0
     faults = [
-        *_named("accepted and lost", lost),
+        *_named("accepted and lost", [f"{name} ({_end(end)})" for name, end in lost.items()]),
         *_named("shown with a second result", second),
         *_named("ended, and then something else", [t for t, s in seen.items() if _came_back(s)]),
         *_named("accepted with two contents", _two_contents(history.submitted)),
@@ -168,6 +168,10 @@ def _named(what: str, names: Iterable[str]) -> list[str]:
 
 def _last(sightings: list[Sighting]) -> Sighting | None:
     return max(sightings, key=lambda sighting: sighting.asked_s, default=None)
+
+
+def _end(end: Sighting | None) -> str:
+    return "never seen" if end is None else f"{end.seen.value} at last"
 
 
 def _accounted_for(end: Sighting | None) -> bool:

@@ -268,3 +268,22 @@ def test_parts_of_many_rows_go_to_workers_apart_whatever_calls_took_there() -> N
         found.submit(f"part{number}", number, rows=16, elements=1024)
     found.pass_s(0.1)
     assert sorted(worker for worker, _ in found.at.values()) == ["one", "other"]
+
+
+def test_a_worker_for_tasks_alone_gets_more_when_it_runs_dry() -> None:
+    """What is at a worker runs again when the worker dies, so it gets no more than keep it busy."""
+    found = Scheduler(slack_own_s=3.2)
+    found.worker(window=1000)
+    for number in range(600):
+        found.submit(f"t{number:03d}", number)
+    first = len(found.running)
+    assert 64 <= first <= 200, "two batches, or a step"
+    for _ in range(3):
+        found.answer(found.running[0], window=1000, depth=0)
+        found.pass_s(0.03)
+    assert len(found.running) > first + 50
+    grown = len(found.running)
+    for _ in range(40):
+        found.answer(found.running[0], window=1000, depth=20)
+        found.pass_s(0.03)
+    assert len(found.running) < grown

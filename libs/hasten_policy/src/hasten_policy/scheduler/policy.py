@@ -108,8 +108,8 @@ class SlackPolicy:
 
     Attributes:
         slack_own_s: A worker gets no more tasks while its tasks are predicted to take so many
-            seconds of each of its lanes, or two full batches where no calls come. Beside calls a
-            worker gets fewer.
+            seconds of each of its lanes. It gets fewer where fewer keep it busy, and two full
+            batches at least where no calls come.
         slack_calls_s: A worker gets no tasks while calls wait there that are predicted to take so
             many seconds, until half as many are left.
         slack_quiet_s: A worker that has tasks gets no more of them when it has said nothing for so

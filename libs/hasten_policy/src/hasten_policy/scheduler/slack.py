@@ -148,7 +148,7 @@ class Slack:
             return False
         if gate.calls_per_s >= ALONE_PER_S:
             return gate.own_s < gate.limit_s * worker.lanes
-        limit_s = max(self._policy.slack_own_s, BATCHES * gate.batch_s)
+        limit_s = max(gate.limit_s, BATCHES * gate.batch_s)
         if gate.own_s < limit_s * worker.lanes:
             return True
         # Long attempts keep their own lanes, and the others are for what is short.

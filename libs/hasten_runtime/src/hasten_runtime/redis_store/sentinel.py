@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,6 +21,8 @@ SCHEME: Final = "redis+sentinel"
 PORT: Final = 26379
 ASK_S_MAX: Final = 0.25
 """Longest wait for one Sentinel, where a caller waits a second for all of it."""
+LOOK_S: Final = 0.5
+"""Pace of questions whether the primary is still the same."""
 _FORM: Final = "redis+sentinel://[user:password@]host[:port][,host[:port]...]/name[/database]"
 
 
@@ -120,8 +123,10 @@ class Sentinels:
 
 
 class PrimaryPool(BlockingConnectionPool):
-    """Connections to the primary: each asks where that is when it is opened, and is opened again
-    when its server says that it is none any more.
+    """Connections to the primary: each asks where that is when it is opened.
+
+    While there are connections the Sentinels are asked again and again: one that leads to a server
+    which hangs, and which is the primary no more, would else keep its caller waiting.
 
     Args:
         url: Of the Sentinels.
@@ -144,18 +149,34 @@ class PrimaryPool(BlockingConnectionPool):
         self.connection_kwargs["connection_pool"] = weakref.proxy(self)
         self._sentinels = Sentinels(url, connection)
         self._address: tuple[str, int] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def get_master_address(self) -> tuple[str, int]:
         """Asked by each connection before it is opened."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch(), name="sentinel-watch")
         address = await self._sentinels.primary()
-        if self._address not in {None, address}:
-            # The idle ones lead to a server that is the primary no more.
-            await self.disconnect(inuse_connections=False)
-        self._address = address
+        await self._leads_to(address)
         return address
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with suppress(RedisError, OSError):
+                await self._leads_to(await self._sentinels.primary())
+
+    async def _leads_to(self, address: tuple[str, int]) -> None:
+        before, self._address = self._address, address
+        if before not in {None, address}:
+            await self.disconnect()
 
     async def aclose(self) -> None:
         """Releases connections."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
         await super().aclose()
         await self._sentinels.close()
 
