@@ -1,19 +1,25 @@
 """Every client says the same of every row: clients/features, in all languages of clients/."""
 
-import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.clients.beside import called
 from tests.clients.features import Feature, features
-from tests.clients.languages import CLIENTS, LANGUAGES, Language, missing
+from tests.clients.languages import CLIENTS, LANGUAGES, Language
 from tests.clients.matrix import Matrix, filled
-from tests.clients.world import World, running_world
+from tests.clients.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(1800),  # The first time the clients are built.
+    pytest.mark.xdist_group("clients"),
+]
+
+Needs = Callable[[Language], None]
 
 TRIES = 5
 ROWS = features()
@@ -21,29 +27,14 @@ BY_NAME = [language.name for language in LANGUAGES]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with running_world(tmp_path_factory.mktemp("world")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def matrix(world: World) -> Matrix:
     return filled(LANGUAGES, world)
-
-
-def needs(language: Language) -> None:
-    """CI has every toolchain; elsewhere one may be missing, and says its name."""
-    lack = missing(language)
-    if lack and os.environ.get("CI"):
-        pytest.fail(f"{lack}: install it, as CI asks every client", pytrace=False)
-    elif lack:
-        pytest.skip(lack)
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=BY_NAME)
 @pytest.mark.parametrize("feature", ROWS, ids=[row.name for row in ROWS])
 def test_the_client_says_what_the_row_expects(
-    matrix: Matrix, language: Language, feature: Feature
+    needs: Needs, matrix: Matrix, language: Language, feature: Feature
 ) -> None:
     needs(language)
     key = (language.name, feature.name)
@@ -52,7 +43,7 @@ def test_the_client_says_what_the_row_expects(
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=BY_NAME)
 def test_the_example_of_the_readme_is_answered(
-    matrix: Matrix, world: World, language: Language
+    needs: Needs, matrix: Matrix, world: World, language: Language
 ) -> None:
     """The readme shows the example's file, and the command that is run here."""
     needs(language)
@@ -75,6 +66,18 @@ def test_the_example_of_the_readme_is_answered(
         tries.append(run())
     assert tries[-1].returncode == 0, tries[-1].stdout + tries[-1].stderr
     assert "0." in tries[-1].stdout
+
+
+@pytest.mark.parametrize("name", ["go", "java"])
+def test_every_call_is_answered_beside_a_router_that_cannot_serve(
+    needs: Needs, matrix: Matrix, world: World, name: str
+) -> None:
+    """How late the slowest is says `python -m tests.clients.beside`."""
+    (language,) = (each for each in LANGUAGES if each.name == name)
+    needs(language)
+    assert matrix.said  # Built.
+    found = called(language, world, calls=200, deadline_ms=60_000)
+    assert found.answered == found.calls, found.refused
 
 
 def test_every_language_has_the_one_service_config() -> None:

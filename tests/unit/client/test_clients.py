@@ -174,6 +174,17 @@ async def test_where_another_may_answer_the_first_retry_comes_at_once_and_the_ne
     assert len(server.seen) == 4
 
 
+async def test_a_client_that_never_retries_does_not_go_elsewhere_either(
+    server: ScriptedServer,
+) -> None:
+    server.script.append(Fail(CODES.UNAVAILABLE, retry_after_s=1.0, pushback="1"))
+    never = hc.RetryPolicy(attempts_max=1)
+    async with hc.AsyncClient(server.address, retry=never) as client:
+        with pytest.raises(hc.Unavailable):
+            await client.infer("m", X)
+    assert len(server.seen) == 1
+
+
 async def test_a_hint_that_does_not_fit_the_deadline_is_not_waited_for(
     client: Any, server: ScriptedServer
 ) -> None:

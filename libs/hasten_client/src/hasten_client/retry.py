@@ -79,6 +79,7 @@ class Attempts:
         self._rng = rng
         self._ends_at_s = None if deadline_s is None else now_s + deadline_s
         self._made = 0
+        self._may_go_elsewhere = policy.attempts_max > 1
 
     def time_left_s(self, now_s: float) -> float | None:
         """Seconds until the deadline, at least a little; None without one."""
@@ -93,23 +94,28 @@ class Attempts:
 
         UNAVAILABLE is retried, for it means that nothing was processed. An overload is
         retried only when the server said after how long, because a blind retry feeds it. Where
-        another server may answer, the first retry comes at once.
+        another server may answer, one more attempt comes at once before each wait.
         """
+        if error.elsewhere and self._may_go_elsewhere:
+            # Once before each wait, and it costs neither attempt nor budget: one server of several
+            # that cannot serve is no outage, and would use up what retries there are.
+            self._may_go_elsewhere = False
+            return self._in_time(ELSEWHERE_S, now_s)
         self._made += 1
         delay_s = self._delay_s(error)
         if delay_s is None and not error.retry_forbidden:
             return None
-        if error.elsewhere and self._made == 1:
-            # It costs nothing of the budget: one server of several that cannot serve is no outage,
-            # and would use up what retries there are.
-            delay_s = ELSEWHERE_S
-        elif not self._budget.failed() or delay_s is None:
+        if not self._budget.failed() or delay_s is None:
             return None
         if self._made >= self._policy.attempts_max:
             return None
-        if self._ends_at_s is not None and now_s + delay_s >= self._ends_at_s:
-            return None
-        return delay_s
+        self._may_go_elsewhere = True
+        return self._in_time(delay_s, now_s)
+
+    def _in_time(self, delay_s: float, now_s: float) -> float | None:
+        """The wait, if there is time for it."""
+        late = self._ends_at_s is not None and now_s + delay_s >= self._ends_at_s
+        return None if late else delay_s
 
     def _delay_s(self, error: HastenError) -> float | None:
         """The wait that the error asks for, were there budget and time."""

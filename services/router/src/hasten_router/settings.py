@@ -44,7 +44,7 @@ class FrontGrpcSettings(GrpcSettings):
     pending_soft: PendingSoft = 104
     pending_max: PendingMax = 112
     ping_timeout_s: PingTimeout = 5.0
-    connection_age_s: ConnectionAge = 30.0
+    connection_age_s: ConnectionAge = 20.0
 
 
 class DrainSettings(SettingsGroup):
