@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,7 @@ def running_mesh(  # noqa: PLR0913  (each is an option of `hasten up`)
     lanes: int = 0,
     schedulers: int = 0,
     python: str = sys.executable,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Mesh]:
     """A mesh on free ports that serves `models`; gone when the block ends.
 
@@ -94,6 +95,7 @@ def running_mesh(  # noqa: PLR0913  (each is an option of `hasten up`)
         lanes: Batches that a worker runs at once; 0 for as many as the cores suggest.
         schedulers: Number of schedulers.
         python: The interpreter, which decides whose code it is.
+        environ: Further variables of the processes.
 
     Raises:
         RuntimeError: It did not come up; the message is what it said.
@@ -105,11 +107,11 @@ def running_mesh(  # noqa: PLR0913  (each is an option of `hasten up`)
         command += ["--schedulers", str(schedulers)]
     with tempfile.TemporaryFile("w+") as said:
         # Under explicit control nothing is loaded unless it is named.
-        environ = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*"}
+        variables = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*", **(environ or {})}
         if lanes:
-            environ["HASTEN_WORKER_LANES"] = str(lanes)
+            variables["HASTEN_WORKER_LANES"] = str(lanes)
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=said, text=True, env=environ
+            command, stdout=subprocess.PIPE, stderr=said, text=True, env=variables
         )
         try:
             assert process.stdout is not None  # noqa: S101 (asked for above)

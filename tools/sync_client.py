@@ -18,6 +18,7 @@ FILES = {
     "aio.py": "client.py",
     "aio_batches.py": "batches.py",
     "aio_caller.py": "caller.py",
+    "aio_dags.py": "dags.py",
     "aio_tasks.py": "tasks.py",
 }
 """Source and what is made of it."""
@@ -46,6 +47,7 @@ WORDS = {
     r"AsyncCaller\b": "Caller",
     r"AsyncBatchClient\b": "BatchClient",
     r"AsyncTaskClient\b": "TaskClient",
+    r"AsyncDagClient\b": "DagClient",
     r"aio_caller\b": "caller",
     r"AsyncClient\b": "Client",
     r"AsyncTransport\b": "Transport",

@@ -157,7 +157,8 @@ def dag(*steps: pb.DagStep, rows: pb.Tensor | None = None, **more: Any) -> pb.Da
 
 
 def numbers(outputs: Mapping[str, pb.Tensor], name: str = "answer") -> Any:
-    return tensor_from_wire(outputs[name]).numbers().tolist()
+    tensor = tensor_from_wire(outputs[name])
+    return np.reshape(tensor.numbers(), tensor.shape).tolist()
 
 
 def kinds_of(world: JobWorld) -> Any:

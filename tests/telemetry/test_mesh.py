@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_runtime import telemetry_names as names
+from loadtest.collector import Collector, attributes, collecting
 from loadtest.repository import write_synthetic
 from tests.support.services import (
     NOBODY_FREEZES,
@@ -22,7 +23,6 @@ from tests.support.services import (
     worker_environ,
 )
 from tests.support.waiting import eventually_sync
-from tests.telemetry.collector import Collector, attributes, collecting
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import telemetry
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.telemetry import Telemetry
-from tests.telemetry.collector import Collector, attributes, collecting
+from loadtest.collector import Collector, attributes, collecting
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = SAMPLED[:-2] + "00"

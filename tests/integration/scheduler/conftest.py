@@ -9,7 +9,7 @@ import pytest
 
 from hasten_client import AsyncTaskClient
 from loadtest.repository import write_synthetic
-from tests.integration.scheduler.models import write_picky
+from tests.integration.scheduler.models import write_picky, write_table
 from tests.support.ports import free_port
 from tests.support.servers import RedisServer
 from tests.support.services import Service, running_service, scheduler_environ, worker_environ
@@ -40,6 +40,7 @@ def tasks_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskMesh]:
     write_synthetic(models, "echo", alpha_ms=1, beta_ms=0, batch_max=8)
     write_synthetic(models, "slow", alpha_ms=60_000, beta_ms=0, batch_max=1)
     write_picky(models, "picky")
+    write_table(models, "table")
     with ExitStack() as running:
         redis = RedisServer()
         running.callback(redis.close)

@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+from hasten_policy.fleet.events import WorkerJoined, WorkerReported
+from hasten_policy.load import WorkerReport
 from hasten_policy.reasons import Reason
 from hasten_policy.scheduler.events import QueuePaused, QueueResumed, ReadLanes, Send
 from hasten_policy.scheduler.tasks import Lane
+from tests.unit.policy_router.harness import model
 from tests.unit.policy_scheduler.harness import Scheduler
 
 
@@ -203,3 +206,17 @@ def test_beside_calls_one_long_task_is_all_that_a_worker_gets() -> None:
         found.submit(f"n{number:02d}", number, lane=Lane("", "n", 1))
     found.pass_s(0.1)
     assert found.running == ["n00"]
+
+
+def test_parts_of_many_rows_go_to_workers_apart_whatever_calls_took_there() -> None:
+    found = Scheduler()
+    # One worker has answered a large call, so that a call there seems dear: 0.8 s, against 25 ms.
+    for name, service_s in (("one", 0.8), ("other", 0.0)):
+        found.tell(WorkerJoined(name))
+        rows = model("m", alpha_s=0.0, beta_s=0.025, best_s=0.025, service_s=service_s)
+        report = WorkerReport("1", False, 1, found.load(), (rows,))
+        found.tell(WorkerReported(name, report))
+    for number in range(2):
+        found.submit(f"part{number}", number, rows=16, elements=1024)
+    found.pass_s(0.1)
+    assert sorted(worker for worker, _ in found.at.values()) == ["one", "other"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hasten_cli.failures import FAILED, UNREACHABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from hasten_client import BatchClient, Client, HastenError, TaskClient
+    from hasten_client import BatchClient, Client, DagClient, HastenError, TaskClient
 
-    ClientT = TypeVar("ClientT", BatchClient, Client, TaskClient)
+    ClientT = TypeVar("ClientT", BatchClient, Client, DagClient, TaskClient)
 
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
@@ -29,10 +29,10 @@ _NEXT_STEPS: Final = {
     "CONTROL_MODE": "start the workers with explicit control: hasten up --control explicit",
     "TASK_NOT_FOUND": "see which tasks there are: hasten task list",
     "TASK_CONTENT_DIFFERS": "give the new content another --id",
-    "JOB_NOT_FOUND": "see which there are: hasten batch list",
-    "JOB_CONTENT_DIFFERS": "give the new content another --id",
     "URI_NOT_ALLOWED": "upload the lines: name the file without file://",
     "TASK_STATE": "see where it is: hasten task get ID",
+    "JOB_NOT_FOUND": "see which there are, as with hasten dag list or hasten batch list",
+    "JOB_CONTENT_DIFFERS": "give the new content another name",
     "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
 }
@@ -62,6 +62,15 @@ def batch_client(address: str) -> Iterator["BatchClient"]:
     from hasten_client import BatchClient
 
     with _opened(BatchClient, address) as opened:
+        yield opened
+
+
+@contextmanager
+def dag_client(address: str) -> Iterator["DagClient"]:
+    """A client of DAGs at the scheduler; what it raises becomes a CommandError."""
+    from hasten_client import DagClient
+
+    with _opened(DagClient, address) as opened:
         yield opened
 
 

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,9 +17,6 @@ from hasten_cli.waterfall import waterfall
 from hasten_client import Client, HastenError, Result, Unreachable
 from hasten_client.datatypes import BYTES, NAME_OF, Array
 from hasten_client.request import priority_level
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _QUANTILES: Final = (50, 90, 99)
 _ELEMENTS_SHOWN: Final = 64
@@ -86,7 +84,7 @@ def priority_of(text: str) -> int:
 
 
 def _send(
-    mesh: Client, options: InferOptions, inputs: "Mapping[str, Array]", priority: int
+    mesh: Client, options: InferOptions, inputs: Mapping[str, Array], priority: int
 ) -> Outcome:
     """All requests, one after the other; a failure does not end the others."""
     outcome = Outcome()
@@ -111,15 +109,15 @@ def _send(
     return outcome
 
 
-def print_outputs(answer: Result) -> None:
+def print_outputs(outputs: Mapping[str, Array]) -> None:
     """For people."""
-    for name, array in answer.outputs.items():
+    for name, array in outputs.items():
         print(f"{name}  {_datatype(array)}  {list(array.shape)}")
         print(_indented(_text(array)))
 
 
 def _print(last: Result, outcome: Outcome, options: InferOptions) -> None:
-    print_outputs(last)
+    print_outputs(last.outputs)
     if options.count > 1:
         print(_summary(outcome))
     if options.timing and last.timing is None:
@@ -155,7 +153,7 @@ def _latency_ms(outcome: Outcome) -> dict[int, float]:
     return {q: round(float(value), 4) for q, value in zip(_QUANTILES, values, strict=True)}
 
 
-def outputs_as_json(answer: Result) -> list[dict[str, Any]]:
+def outputs_as_json(outputs: Mapping[str, Array]) -> list[dict[str, Any]]:
     """For programs."""
     return [
         {
@@ -164,7 +162,7 @@ def outputs_as_json(answer: Result) -> list[dict[str, Any]]:
             "shape": list(array.shape),
             "data": _data(array),
         }
-        for name, array in answer.outputs.items()
+        for name, array in outputs.items()
     ]
 
 
@@ -173,7 +171,7 @@ def _as_json(last: Result, outcome: Outcome, options: InferOptions) -> dict[str,
         "model": last.model_name,
         "version": last.model_version,
         "id": last.id,
-        "outputs": outputs_as_json(last),
+        "outputs": outputs_as_json(last.outputs),
         "latency_ms": round(outcome.latencies_s[-1] * 1e3, 4),
     }
     if options.timing:

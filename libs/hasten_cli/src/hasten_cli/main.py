@@ -8,7 +8,7 @@ from typing import Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from hasten_cli.commands import batches, infer, models, simulate, submit, tasks, up, workers
+from hasten_cli.commands import batches, dag, infer, models, simulate, submit, tasks, up, workers
 from hasten_cli.failures import CommandError, reported
 from hasten_cli.options import AsJson
 from hasten_runtime.standard_streams import standard_streams
@@ -30,6 +30,7 @@ app.command()(simulate.simulate)
 app.add_typer(models.app, name="models")
 app.add_typer(workers.app, name="workers")
 app.add_typer(tasks.task, name="task")
+app.add_typer(dag.app, name="dag")
 app.add_typer(tasks.queue, name="queue")
 app.add_typer(tasks.dead, name="dead")
 app.add_typer(batches.batch, name="batch")

@@ -75,7 +75,7 @@ def print_task(task: "Task", *, as_json: bool) -> None:
     if task.result is not None:
         from hasten_cli.infer_verb import print_outputs
 
-        print_outputs(task.result)
+        print_outputs(task.result.outputs)
 
 
 def task_as_json(task: "Task") -> dict[str, Any]:
@@ -97,15 +97,16 @@ def task_as_json(task: "Task") -> dict[str, Any]:
         "key": task.concurrency_key,
     }
     if task.error is not None:
-        said["error"] = _error(task.error)
+        said["error"] = error_as_json(task.error)
     if task.result is not None:
         from hasten_cli.infer_verb import outputs_as_json
 
-        said["outputs"] = outputs_as_json(task.result)
+        said["outputs"] = outputs_as_json(task.result.outputs)
     return said
 
 
-def _error(error: "HastenError") -> dict[str, Any]:
+def error_as_json(error: "HastenError") -> dict[str, Any]:
+    """For programs."""
     return {
         "reason": error.reason,
         "status": error.status,

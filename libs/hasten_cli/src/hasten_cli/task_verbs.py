@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hasten_cli.calls import ANSWER_S_MAX, client, command_error, task_client
+from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.output import print_json
 from hasten_cli.task_shown import print_ended, print_task, task_as_json
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """Into how many parts; 0 for one a worker. How they are joined."""
+
+    parts: int
+    join: str
+    best_effort: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class SubmitOptions:
     key: str
     callback_uri: str
     count: int
+    split: SplitOptions | None
     wait: bool
 
 
@@ -45,6 +56,9 @@ def submit(options: SubmitOptions, *, as_json: bool) -> None:
     Raises:
         CommandError: One was not accepted, or did not end well.
     """
+    if options.split is not None:
+        _submit_split(options, options.split, as_json=as_json)
+        return
     tasks = list(_tasks(options))
     with task_client(options.address) as scheduler:
         outcomes = []
@@ -68,6 +82,37 @@ def submit(options: SubmitOptions, *, as_json: bool) -> None:
     else:
         for one in outcomes:
             print(f"{one.request_id}{'  (was there already)' if one.repeated else ''}")
+
+
+def _submit_split(options: SubmitOptions, split: SplitOptions, *, as_json: bool) -> None:
+    from hasten_cli.dag_verbs import submit_dag
+    from hasten_cli.infer_verb import priority_of
+    from hasten_cli.values import read_inputs
+    from hasten_client import Split, split_dag
+
+    if options.count > 1 or options.key or options.start_in_s:
+        raise CommandError("--split goes with none of --count, --key and --start-in", code=USAGE)
+    with client(options.address) as mesh:
+        metadata = mesh.metadata(options.model, options.version, deadline_s=ANSWER_S_MAX)
+    inputs = read_inputs(options.inputs, metadata, address=options.address)
+    dag = split_dag(
+        options.model,
+        inputs,
+        Split(tuple(inputs), parts=split.parts, join=split.join, best_effort=split.best_effort),
+        outputs=[output.name for output in metadata.outputs],
+        version=options.version,
+        name=options.task_id,
+        tenant=options.tenant,
+        deadline_s=options.deadline_s,
+        priority=priority_of(options.priority),
+    )
+    dag = replace(
+        dag,
+        keep_s=options.keep_s,
+        attempts_max=options.attempts_max,
+        labels=dict(label.partition("=")[::2] for label in options.labels),
+    )
+    submit_dag(options.address, dag, wait=options.wait, as_json=as_json)
 
 
 def _tasks(options: SubmitOptions) -> "Iterator[NewTask]":

@@ -7,11 +7,15 @@ with Client("localhost:8001") as client:
 
 from hasten_client.aio import AsyncClient
 from hasten_client.aio_batches import AsyncBatchClient
+from hasten_client.aio_dags import AsyncDagClient
 from hasten_client.aio_tasks import AsyncTaskClient
 from hasten_client.batch_operations import BatchInput, NewBatch
 from hasten_client.batch_views import Batch, BatchLine, Callback
 from hasten_client.batches import BatchClient
 from hasten_client.client import Client
+from hasten_client.dag_requests import Dag, DagStep, From, Split, When, split_dag
+from hasten_client.dag_views import DagPage, DagPart, DagStatus, DagStepStatus, DagSubmitted
+from hasten_client.dags import DagClient
 from hasten_client.errors import (
     AccessDenied,
     Cancelled,
@@ -51,6 +55,7 @@ __all__ = [
     "AccessDenied",
     "AsyncBatchClient",
     "AsyncClient",
+    "AsyncDagClient",
     "AsyncTaskClient",
     "Batch",
     "BatchClient",
@@ -59,9 +64,18 @@ __all__ = [
     "Callback",
     "Cancelled",
     "Client",
+    "Dag",
+    "DagClient",
+    "DagPage",
+    "DagPart",
+    "DagStatus",
+    "DagStep",
+    "DagStepStatus",
+    "DagSubmitted",
     "DeadlineExceeded",
     "DeadlineInfeasible",
     "FailedPrecondition",
+    "From",
     "HastenError",
     "InferRequest",
     "InternalError",
@@ -80,6 +94,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "ServerMetadata",
+    "Split",
     "Submitted",
     "Task",
     "TaskChange",
@@ -89,6 +104,8 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unreachable",
+    "When",
     "Worker",
     "WorkerModel",
+    "split_dag",
 ]

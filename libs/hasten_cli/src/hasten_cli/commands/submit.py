@@ -46,6 +46,20 @@ Callback = Annotated[
     str, typer.Option("--callback", help="Told by HTTP when it has ended.", show_default=False)
 ]
 Version = Annotated[str, typer.Option("--version", help="Model version.", show_default=False)]
+SplitInto = Annotated[
+    int | None,
+    typer.Option(
+        "--split",
+        min=0,
+        help="Split it along the rows of its inputs into so many tasks (0: one a worker), whose "
+        "outputs are joined again; see hasten dag get ID.",
+        show_default=False,
+    ),
+]
+JoinBy = Annotated[str, typer.Option("--join", help="With --split: concat, mean or vote.")]
+BestEffort = Annotated[
+    bool, typer.Option("--best-effort", help="With --split: parts that fail are left out.")
+]
 Count = Annotated[int, typer.Option(min=1, help="Submit so many of them.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until all have ended.")]
 
@@ -65,6 +79,9 @@ def submit(  # noqa: PLR0913, PLR0917  (one parameter an option)
     callback: Callback = "",
     version: Version = "",
     count: Count = 1,
+    split: SplitInto = None,
+    join: JoinBy = "concat",
+    best_effort: BestEffort = False,
     wait: Wait = False,
     address: TasksAddress = TASKS_ADDRESS,
     as_json: AsJson = False,
@@ -73,7 +90,7 @@ def submit(  # noqa: PLR0913, PLR0917  (one parameter an option)
 
     For example: hasten submit risk -i x=@random --deadline 10m --id order-17 --wait
     """
-    from hasten_cli.task_verbs import SubmitOptions
+    from hasten_cli.task_verbs import SplitOptions, SubmitOptions
     from hasten_cli.task_verbs import submit as run
 
     with reported(as_json=as_json):
@@ -94,6 +111,7 @@ def submit(  # noqa: PLR0913, PLR0917  (one parameter an option)
                 key=key,
                 callback_uri=callback,
                 count=count,
+                split=None if split is None else SplitOptions(split, join, best_effort),
                 wait=wait,
             ),
             as_json=as_json,

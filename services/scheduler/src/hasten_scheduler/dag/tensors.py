@@ -6,18 +6,16 @@ endian, of text each element after four bytes of its length.
 
 import itertools
 import math
+import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from operator import eq, ge, gt, le, lt, ne
+from typing import Final
 
 from hasten.inference.v2 import inference_pb2 as infer_pb
 from hasten.scheduler.v1 import dag_service_pb2 as pb
 from hasten_policy.scheduler.jobs.dag.plan import Comparison, Condition, How, Join, TensorSpec
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 BYTES: Final = "BYTES"
 _LENGTH_BYTES: Final = 4
@@ -26,7 +24,13 @@ ITEM_BYTES: Final = {
     **{f"{kind}{bits}": bits // 8 for kind in ("INT", "UINT", "FP") for bits in (8, 16, 32, 64)},
     "BF16": 2,
 }
-_KINDS: Final = {"I": "i", "U": "u", "F": "f", "B": "u"}
+_CODES: Final = {
+    "BOOL": "?",
+    **dict(zip(("INT8", "INT16", "INT32", "INT64"), "bhiq", strict=True)),
+    **dict(zip(("UINT8", "UINT16", "UINT32", "UINT64"), "BHIQ", strict=True)),
+    **dict(zip(("FP16", "FP32", "FP64"), "efd", strict=True)),
+}
+"""As `struct` calls them. There is no numpy here: its import would hold the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,20 @@ class Tensor:
         ends = [0, *self._row_ends()]
         return [self.content[one:other] for one, other in itertools.pairwise(ends)]
 
-    def numbers(self) -> "NDArray[Any]":
-        """As an array. Raises ValueError for what has no numbers."""
-        import numpy as np
+    def numbers(self) -> tuple[float, ...]:
+        """All elements. Raises ValueError for what has no numbers."""
+        return struct.unpack(self._form(math.prod(self.shape)), self.content)
 
-        kind = _KINDS.get(self.datatype[0])
-        if kind is None or self.datatype in {BYTES, "BF16"}:
+    def row_of(self, numbers: Sequence[float]) -> "Tensor":
+        """One row of the same type. Raises ValueError as `numbers`."""
+        content = struct.pack(self._form(len(numbers)), *numbers)
+        return Tensor(self.datatype, (1, *self.shape[1:]), content)
+
+    def _form(self, count: int) -> str:
+        code = _CODES.get(self.datatype)
+        if code is None:
             raise ValueError(f"{self.datatype} has no numbers")
-        dtype = np.dtype(f"<{kind}{ITEM_BYTES[self.datatype]}")
-        return np.frombuffer(self.content, dtype).reshape(self.shape)
+        return f"<{count}{code}"
 
     def _row_ends(self) -> list[int]:
         if self.datatype == BYTES:
@@ -141,18 +150,18 @@ def request_of(model: str, version: str, inputs: Mapping[str, Tensor]) -> bytes:
 
 def holds(condition: Condition, tensor: Tensor) -> bool:
     """A tensor meets a condition; one without elements meets only a condition on every one."""
-    numbers = tensor.numbers()
-    met = _COMPARE[condition.comparison](numbers, condition.value)
-    return bool(met.all() if condition.every else met.any())
+    compare, value = _COMPARE[condition.comparison], condition.value
+    met = (compare(number, value) for number in tensor.numbers())
+    return all(met) if condition.every else any(met)
 
 
-_COMPARE: Final[dict[Comparison, Any]] = {
-    Comparison.EQ: lambda numbers, value: numbers == value,
-    Comparison.NE: lambda numbers, value: numbers != value,
-    Comparison.LT: lambda numbers, value: numbers < value,
-    Comparison.LE: lambda numbers, value: numbers <= value,
-    Comparison.GT: lambda numbers, value: numbers > value,
-    Comparison.GE: lambda numbers, value: numbers >= value,
+_COMPARE: Final = {
+    Comparison.EQ: eq,
+    Comparison.NE: ne,
+    Comparison.LT: lt,
+    Comparison.LE: le,
+    Comparison.GT: gt,
+    Comparison.GE: ge,
 }
 
 
@@ -186,9 +195,9 @@ def concatenated(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _mean(tensor: Tensor) -> Tensor:
+    columns = math.prod(tensor.shape[1:])
     numbers = tensor.numbers()
-    mean: np.ndarray[Any, Any] = numbers.mean(axis=0, dtype="f8").astype(numbers.dtype)
-    return Tensor(tensor.datatype, (1, *tensor.shape[1:]), mean.tobytes())
+    return tensor.row_of([math.fsum(numbers[at::columns]) / tensor.rows for at in range(columns)])
 
 
 def _vote(tensor: Tensor) -> Tensor:
@@ -198,10 +207,9 @@ def _vote(tensor: Tensor) -> Tensor:
 
 def _order(by: Tensor) -> list[int]:
     """Rows by their value, the largest first; equal ones as they came. Raises ValueError."""
-    numbers = by.numbers().reshape(by.rows, -1)
-    if numbers.shape[1] != 1:
+    values = by.numbers()
+    if len(values) != by.rows:
         raise ValueError("rows are ordered by an output with one value a row")
-    values = numbers[:, 0].tolist()
     return sorted(range(by.rows), key=lambda row: -values[row])
 
 

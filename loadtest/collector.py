@@ -1,13 +1,14 @@
-"""An OpenTelemetry collector for tests: takes spans over OTLP and keeps them."""
+"""An OpenTelemetry collector: takes spans over OTLP and keeps them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 PATIENCE_S = 60.0
 
@@ -24,12 +25,15 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self._lock = threading.Lock()
         self._requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
 
-    def Export(self, request: Any, _: object) -> Any:  # noqa: N802  (the protocol's name)
+    def Export(  # noqa: N802  (the protocol's name)
+        self, request: trace_service_pb2.ExportTraceServiceRequest, _: object
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
+        """Takes spans."""
         with self._lock:
             self._requests.append(request)
         return trace_service_pb2.ExportTraceServiceResponse()
 
-    def spans(self) -> list[tuple[dict[str, str], Any]]:
+    def spans(self) -> list[tuple[dict[str, str], Span]]:
         """Every span with its resource's attributes; one that was sent twice is there once.
 
         Who gets no answer in ten seconds sends the same again.
@@ -51,7 +55,7 @@ def collecting() -> Iterator[Collector]:
     """A collector that listens."""
     collector = Collector()
     server = grpc.server(futures.ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]  # its stubs
     collector.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
@@ -60,7 +64,7 @@ def collecting() -> Iterator[Collector]:
         server.stop(0).wait(PATIENCE_S)
 
 
-def attributes(pairs: Any) -> dict[str, str]:
+def attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
     """Attributes as plain text."""
     return {
         pair.key: str(getattr(pair.value, str(pair.value.WhichOneof("value")))) for pair in pairs
