@@ -23,6 +23,7 @@ from hasten_scheduler.callbacks.desk import CallbackDesk
 from hasten_scheduler.jobs.kinds import JobKind
 from hasten_scheduler.jobs.tasks import JobTasks
 from tests.support.jobs import JobOwner, JobWorld
+from tests.support.virtual_time import elapse
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.virtual_time
@@ -191,7 +192,7 @@ async def test_at_its_end_what_is_done_is_kept(world: BatchWorld) -> None:
     await world.create([line_of(1)] * LINES)
     await eventually(lambda: world.succeeded(2))
     world.jobs.working = False
-    await asyncio.sleep(ENDS_S + 1.0)
+    await elapse(ENDS_S + 1.0)
     assert await world.ended()
     batch = await world.batch()
     assert batch.state == pb.BatchState.BATCH_STATE_EXPIRED
@@ -207,7 +208,7 @@ async def test_an_owner_that_comes_after_the_end_keeps_what_is_done(world: Batch
     await eventually(lambda: world.succeeded(2))
     await owner.close()
     # Tasks of the chunks that it had opened end without an owner.
-    await asyncio.sleep(ENDS_S + 1.0)
+    await elapse(ENDS_S + 1.0)
     before = await world.batch()
     second = JobOwner(world.jobs, world.kinds, number=2)
     await eventually(world.ended)
@@ -230,7 +231,7 @@ async def test_a_window_bounds_the_tasks_in_the_queue(world: BatchWorld) -> None
         return await waiting() >= 4
 
     await eventually(full)
-    await asyncio.sleep(10.0)
+    await elapse(10.0)
     assert await waiting() == 4
     await owner.close()
 
@@ -263,9 +264,9 @@ async def test_a_batch_that_is_never_uploaded_ends(world: BatchWorld) -> None:
         format=pb.BatchFormat.BATCH_FORMAT_JSONL,
     )
     await world.desk.create(new, "")
-    await asyncio.sleep(90.0)
+    await elapse(90.0)
     assert not await world.ended()
-    await asyncio.sleep(20.0)
+    await elapse(20.0)
     assert (await world.batch()).state == pb.BatchState.BATCH_STATE_EXPIRED
     await owner.close()
 
@@ -275,9 +276,9 @@ async def test_a_paused_batch_goes_on_when_it_is_resumed(world: BatchWorld) -> N
     await world.create([line_of(1)] * LINES)
     await eventually(lambda: world.succeeded(2))
     await world.desk.set_state("acme", "b", JobState.PAUSED)
-    await asyncio.sleep(10.0)
+    await elapse(10.0)
     paused = await world.batch()
-    await asyncio.sleep(10.0)
+    await elapse(10.0)
     assert (await world.batch()).succeeded == paused.succeeded < LINES
     await world.desk.set_state("acme", "b", JobState.ACTIVE)
     await eventually(world.ended)
