@@ -47,7 +47,7 @@ from hasten_scheduler.observing import Meter
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.owning import Owning
 from hasten_scheduler.schedules.known import KnownSchedules
-from hasten_scheduler.schedules.wiring import open_schedules
+from hasten_scheduler.schedules.wiring import Schedules, open_schedules
 from hasten_scheduler.servicer import TaskServicer
 from hasten_scheduler.settings import SchedulerSettings
 from hasten_scheduler.shell import Shell
@@ -137,17 +137,12 @@ async def open_scheduler(
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        stores = _job_stores(settings, around)
-        desk = JobDesk(stores, settings.queue.job_limits())
-        schedules = open_schedules(acceptor, desk, machine, shell.reservations_told, counts)
-        parts = JobParts(
-            desk=desk,
-            stores=stores,
-            accept_limits=settings.accept_limits(),
-            tasks=JobTasks(submitter, finder),
-            payloads=payloads,
-            knowledge=knowledge,
-            schedules=schedules,
+        parts = _job_parts(
+            settings,
+            _job_stores(settings, around),
+            JobTasks(submitter, finder),
+            (payloads, knowledge),
+            lambda desk: open_schedules(acceptor, desk, machine, shell.reservations_told, counts),
         )
         jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
@@ -169,7 +164,7 @@ async def open_scheduler(
             owning=owning,
             submitter=submitter,
             payloads=payloads,
-            schedules=schedules.known,
+            schedules=parts.schedules.known,
             shards=shards,
             readiness=around.readiness,
             metrics=around.metrics,
@@ -202,6 +197,26 @@ def _shell(
     around.stack.callback(shell.close)
     around.measure_host(shell.host_lagged)
     return shell
+
+
+def _job_parts(
+    settings: SchedulerSettings,
+    stores: Sequence[JobStore],
+    tasks: JobTasks,
+    known: tuple[Payloads, Knowledge],
+    schedules: Callable[[JobDesk], Schedules],
+) -> JobParts:
+    payloads, knowledge = known
+    desk = JobDesk(stores, settings.queue.job_limits())
+    return JobParts(
+        desk=desk,
+        stores=stores,
+        accept_limits=settings.accept_limits(),
+        tasks=tasks,
+        payloads=payloads,
+        knowledge=knowledge,
+        schedules=schedules(desk),
+    )
 
 
 def _jobs(
