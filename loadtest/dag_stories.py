@@ -12,17 +12,14 @@ promise was broken.
 
 import argparse
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -31,8 +28,8 @@ from examples.train.layout import EXAMPLES, MODELS, read_held_out
 from hasten_client import DagClient, DagStatus, NotFound, TaskClient
 from hasten_runtime.telemetry_names import ATTR_TASK
 from loadtest.collector import Collector, attributes, collecting
-from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_synthetic
+from loadtest.story import hasten, kill_owner, story_mesh
 
 DRAWINGS: Final = 6
 IMAGES: Final = 32
@@ -79,14 +76,14 @@ def recommend(folder: Path) -> Told:
     write_offers(models)
     images, _ = read_held_out("digits")
     np.save(folder / "drawings.npy", images[:DRAWINGS])
-    with collecting() as collector, _mesh(models, collector) as mesh:
+    with collecting() as collector, story_mesh(models, collector) as mesh:
         address = mesh.schedulers[0]
         words = (EXAMPLES / "recommend.toml", "-i", f"drawings=@{folder / 'drawings.npy'}")
         # The last model is held back until the others are done and the owner is dead.
         hasten(address, "queue", "pause", "--model", "offers")
         hasten(address, "dag", "submit", *words, "--name", "r1")
         _until(address, "r1", lambda dag: dag.steps_ended == 2)
-        address = _kill_owner(mesh, address)
+        address = kill_owner(mesh, address)
         killed_s = time.monotonic()
         hasten(address, "queue", "resume", "--model", "offers")
         hasten(address, "dag", "wait", "r1", "--timeout", f"{WAIT_S:.0f}s")
@@ -100,7 +97,7 @@ def split(folder: Path) -> Told:
     write_synthetic(models, "images", alpha_ms=0, beta_ms=IMAGE_MS, batch_max=IMAGES)
     rows = np.random.default_rng(1).random((IMAGES, PIXELS), dtype=np.float32)
     np.save(folder / "images.npy", rows)
-    with collecting() as collector, _mesh(models, collector) as mesh:
+    with collecting() as collector, story_mesh(models, collector) as mesh:
         address = mesh.schedulers[0]
         took_s: dict[int, float] = {}
         for parts in (1, 2):
@@ -110,7 +107,7 @@ def split(folder: Path) -> Told:
             took_s[parts] = _dag(address, name).ended_s or 0.0
         hasten(address, *words, "--split", "2", "--id", "killed")
         _until(address, "killed", lambda dag: dag.steps[0].state == "running")
-        address = _kill_owner(mesh, address)
+        address = kill_owner(mesh, address)
         killed_s = time.monotonic()
         hasten(address, "dag", "wait", "killed", "--timeout", f"{WAIT_S:.0f}s")
         waited_s = time.monotonic() - killed_s
@@ -158,25 +155,6 @@ def write_offers(models: Path) -> None:
 # --- around them ----------------------------------------------------------------------
 
 
-def _mesh(models: Path, collector: Collector) -> Any:  # noqa: ANN401  (a context manager)
-    environ = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.address}",
-        "OTEL_TRACES_SAMPLER_ARG": "1",
-        "OTEL_BSP_SCHEDULE_DELAY": "100",
-    }
-    return running_mesh(models, workers=2, schedulers=2, environ=environ)
-
-
-def hasten(address: str, *words: object) -> str:
-    """Runs the command; returns what it printed. Raises RuntimeError when it fails."""
-    command = [sys.executable, "-m", "hasten_cli.main", *map(str, words)]
-    environ = {**os.environ, "HASTEN_TASKS_ADDRESS": address}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"hasten {' '.join(map(str, words))}: {ended.stderr.strip()}")
-    return ended.stdout
-
-
 def _dag(address: str, name: str) -> DagStatus:
     with DagClient(address) as client:
         return client.get(name, deadline_s=WAIT_S)
@@ -189,16 +167,6 @@ def _until(address: str, name: str, holds: Callable[[DagStatus], bool]) -> None:
             if time.monotonic() > ends_s:
                 raise RuntimeError(f"{name} did not come so far in {WAIT_S:.0f} s")
             time.sleep(LOOK_S)
-
-
-def _kill_owner(mesh: Mesh, address: str) -> str:
-    """SIGKILL for the owner of the one shard; returns the address of the other scheduler."""
-    with TaskClient(address) as client:
-        (owner,) = client.stats(deadline_s=WAIT_S).owners
-    # Owners are named after their processes: scheduler-1, and what tells this start from others.
-    number = int(owner.owner.partition("~")[0].rpartition("-")[2]) - 1
-    os.kill(mesh.scheduler_pids[number], signal.SIGKILL)
-    return mesh.schedulers[1 - number]
 
 
 def _told(address: str, collector: Collector, name: str, took_s: float) -> Told:

@@ -361,7 +361,7 @@ async def test_the_owner_hears_at_once_what_concerns_it(shard: QueueHarness) -> 
         )
         wake = await anext(wakes)
         assert set(wake.grew) == {(LANE, 3.0), (OTHER_LANE, 5.0)}
-        assert (wake.revoked, wake.left, wake.paused) == ((), (), False)
+        assert (wake.revoked, wake.left, wake.paused, wake.later) == ((), (), False, True)
         await shard.queue.cancel(["acme/1"])
         wake = await anext(wakes)
         assert (wake.grew, wake.revoked, wake.left) == ((), ("acme/1",), ())

@@ -60,7 +60,7 @@ class Station:
         told = Told(self.reserved.append, self.due.update)
         self.known = KnownSchedules(self.world.desk, self.workers, told, SystemClock())
         self.callers = ScheduleServicer(acceptor, self.world.desk, self.known)
-        self.kinds = [ScheduleKind(Observer())]
+        self.kinds = lambda _: [ScheduleKind(Observer())]
 
     def answer(self, record: TaskRecord, _: infer_pb.ModelInferRequest) -> bytes | Refusal:
         self.times.append(record.task_id)

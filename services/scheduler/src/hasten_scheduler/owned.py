@@ -309,10 +309,12 @@ class OwnedShard:
         while True:
             try:
                 async for wake in self._queue.wakes():
-                    begins = not (wake.grew or wake.revoked or wake.left or wake.jobs)
+                    if wake.later:
+                        self._due.set()
+                    begins = wake == Wake(wake.shard)
                     if wake.paused or begins:
                         self._owner.paused(self.shard, await self._asked(self._queue.pauses))
-                    if begins and not wake.paused:
+                    if begins:
                         self._jobs.missed()
                     self._jobs.changed(wake.jobs)
                     self._owner.woken(self.shard, wake)

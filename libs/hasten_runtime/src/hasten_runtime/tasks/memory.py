@@ -42,6 +42,7 @@ class _Told:
     revoked: list[str]
     left: list[str]
     paused: bool = False
+    later: bool = False
 
 
 class MemoryTaskQueue:
@@ -341,6 +342,7 @@ class MemoryTaskQueue:
         self._change(kept, kept.state)
         if kept.state is State.WAITING:
             told.grew[kept.lane] = min(told.grew.get(kept.lane, math.inf), kept.place)
+        told.later = told.later or kept.state is State.LATER
         return Outcome.ACCEPTED
 
     def _settle(self, item: Settlement, now_s: float) -> bool:
@@ -380,9 +382,10 @@ class MemoryTaskQueue:
             listener.put_nowait(wake)
 
     def _tell(self, told: _Told) -> None:
-        if told.grew or told.revoked or told.left or told.paused:
-            grew, revoked = tuple(told.grew.items()), tuple(told.revoked)
-            self.wake(Wake(self._shard, grew, revoked, tuple(told.left), told.paused))
+        if told.grew or told.revoked or told.left or told.paused or told.later:
+            ids = tuple(told.revoked), tuple(told.left)
+            grew = tuple(told.grew.items())
+            self.wake(Wake(self._shard, grew, *ids, told.paused, later=told.later))
 
     def _waiting(self, lane: Lane) -> list[MemoryTask]:
         waiting = (

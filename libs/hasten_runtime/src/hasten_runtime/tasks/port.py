@@ -249,6 +249,7 @@ class Wake:
         left: Waiting tasks that left their lanes.
         paused: The set of paused scopes changed.
         jobs: Jobs that somebody else created or changed.
+        later: Tasks were accepted that may not start yet.
     """
 
     shard: int
@@ -257,6 +258,7 @@ class Wake:
     left: tuple[str, ...] = ()
     paused: bool = False
     jobs: tuple[str, ...] = ()
+    later: bool = False
 
 
 @dataclass(slots=True)

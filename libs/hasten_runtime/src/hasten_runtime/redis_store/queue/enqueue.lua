@@ -40,7 +40,7 @@ local function of_tenant(lane)
 end
 
 local outcomes = {}
-local accepted = false
+local accepted, later = false, false
 for i, id in ipairs(ids) do
   local at = arg + 5 + (i - 1) * 3
   local facts, rest = ARGV[at + 1], ARGV[at + 2]
@@ -71,6 +71,7 @@ for i, id in ipairs(ids) do
         factor, keep_ms, body_bytes, payload_bytes, #lane, 0, 0) .. digest .. lane .. rest)
       if state == LATER then
         add(KEYS[5], now_ms + start_ms, id)
+        later = true
       else
         add(lane_keys[lane], place, id)
         grew(lane, place)
@@ -82,6 +83,9 @@ for i, id in ipairs(ids) do
   outcomes[i] = outcome
 end
 
+if later then
+  tell('t')
+end
 if not accepted then
   -- Whoever asks for a sync waits for what his own connection wrote, so that also a mere repeat writes.
   call('HSET', KEYS[2], 'asked', now_ms)

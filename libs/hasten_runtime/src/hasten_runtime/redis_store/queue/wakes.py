@@ -83,7 +83,7 @@ def wake_from_bytes(shard: int, data: bytes) -> Wake:
     """What `tell` and `grew` wrote, of the jobs' scripts `wake`. Raises ValueError."""
     grew: list[tuple[Lane, float]] = []
     ids: dict[bytes, list[str]] = {b"r": [], b"l": [], b"j": []}
-    paused = False
+    paused = later = False
     for line in data.split(b"\n"):
         kind, rest = line[:1], line[1:]
         if kind == b"g":
@@ -91,9 +91,11 @@ def wake_from_bytes(shard: int, data: bytes) -> Wake:
             grew.append((lane_from_bytes(lane), float(place)))
         elif kind == b"p":
             paused = True
+        elif kind == b"t":
+            later = True
         elif kind in ids:
             ids[kind].append(rest.decode())
         else:
             raise ValueError(f"a wake of an unknown kind: {kind!r}")
     revoked, left, jobs = map(tuple, ids.values())
-    return Wake(shard, tuple(grew), revoked, left, paused, jobs)
+    return Wake(shard, tuple(grew), revoked, left, paused, jobs, later)
