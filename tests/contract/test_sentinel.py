@@ -6,11 +6,11 @@ import pytest
 
 from hasten_runtime.election.port import Term
 from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.redis_store.addresses import ServersUrl
 from hasten_runtime.redis_store.client import bounded, open_redis
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.election import RedisElection
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
-from hasten_runtime.redis_store.sentinel import SentinelUrl
 from hasten_runtime.tasks.port import Claiming, Outcome, State
 from tests.contract.task_queues import LANE, UNLIMITED, new_task, settled
 from tests.support.sentinels import Watched, watched_servers
@@ -106,10 +106,10 @@ async def test_sentinels_that_know_no_primary_are_a_store_that_is_away() -> None
 
 
 def test_a_url_says_where_the_sentinels_are() -> None:
-    said = SentinelUrl.parse(
+    said = ServersUrl.parse(
         "redis+sentinel://me:p%40ss@one:1,[::1]:2,two/tasks/3?sentinel_password=s"
     )
-    assert said.sentinels == (("one", 1), ("::1", 2), ("two", 26379))
+    assert said.hosts == (("one", 1), ("::1", 2), ("two", 26379))
     assert (said.service, said.database) == ("tasks", 3)
     assert (said.username, said.password, said.sentinel_password) == ("me", "p@ss", "s")
 
@@ -122,6 +122,8 @@ def test_a_url_says_where_the_sentinels_are() -> None:
         "redis+sentinel://one:x/tasks",
         "redis+sentinel://one:1/tasks/first",
         "redis+sentinel://:1/tasks",
+        "redis+cluster://",
+        "redis+cluster://one:1/tasks",
     ],
 )
 def test_a_url_that_says_less_is_refused(url: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -140,14 +141,16 @@ async def test_a_task_whose_acceptance_was_never_heard_of_is_there_once(
         shard = RedisQueueHarness(redis_server)
         await shard.accept(new_task(0))
         queue = RedisTaskQueue(f"redis://{proxy.address}/0")
-        await queue.enqueue([new_task(0)], UNLIMITED)
+        # A look at the server's memory would be cut in the place of the task.
+        unlimited = replace(UNLIMITED, memory_share_max=0.0)
+        await queue.enqueue([new_task(0)], unlimited)
         for number in range(1, 20):
             await proxy.set_mode(Mode.CUT_AFTER_REQUEST)
             with pytest.raises(StoreUnavailable):
-                await queue.enqueue([new_task(number)], UNLIMITED)
+                await queue.enqueue([new_task(number)], unlimited)
             await proxy.set_mode(Mode.PASS)
             # A busy server may come to the repeat first, and then to what it is a repeat of.
-            (again,) = await queue.enqueue([new_task(number)], UNLIMITED)
+            (again,) = await queue.enqueue([new_task(number)], unlimited)
             assert again in {Outcome.SAME, Outcome.ACCEPTED}
         assert (await queue.stats()).states == {State.WAITING: 20}
         assert len(await shard.waiting()) == 20

@@ -9,6 +9,8 @@ from typing import Final
 from hasten_runtime import logs, process
 from hasten_runtime.errors import MeshError
 from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.redis_store.advice import check_redis
+from hasten_runtime.redis_store.durability import Durability
 from hasten_scheduler.settings import SchedulerSettings
 from hasten_scheduler.wiring import Scheduler, open_scheduler
 
@@ -70,6 +72,7 @@ async def started(
             sweeping = _sweep(scheduler, settings.payloads.keep_s)
             jobs.append(group.create_task(sweeping, name="payloads"))
             jobs += [group.create_task(each.run(), name="telling") for each in scheduler.tellers]
+            jobs.append(group.create_task(_look_at_store(settings, failed), name="store"))
             yield scheduler, address
             await _leave(scheduler, settings)
         finally:
@@ -77,6 +80,25 @@ async def started(
             await scheduler.front.stop(CLOSE_S)
             for job in jobs:
                 job.cancel()
+
+
+async def _look_at_store(settings: SchedulerSettings, failed: Callable[[], None]) -> None:
+    """Says what the store costs and can lose. One that cannot keep what was asked for accepts no
+    task, so that the process may as well end.
+    """
+    durability = Durability(settings.queue.durability)
+    try:
+        sentences = await check_redis(settings.redis_url, durability)
+    except ValueError as error:
+        _log.critical(
+            "store.unfit",
+            reason=str(error),
+            help="look at the settings redis_url and queue.durability",
+        )
+        failed()
+        return
+    for sentence in sentences:
+        _log.info("store.checked", advice=sentence)
 
 
 async def _sweep(scheduler: Scheduler, keep_s: float) -> None:

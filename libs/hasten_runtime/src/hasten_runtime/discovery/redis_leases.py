@@ -9,7 +9,7 @@ from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.reading import instance_of
 from hasten_runtime.discovery.registry import RegistryTrouble
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.redis_store.client import open_redis
+from hasten_runtime.redis_store.client import RedisClients
 from hasten_runtime.redis_store.leased_map import LeasedMap
 from hasten_runtime.redis_store.nudges import Nudges
 from hasten_runtime.unreadable import UNREADABLE
@@ -33,7 +33,7 @@ class RedisRegistry:
     def __init__(
         self, url: str, *, namespace: str = "hasten", ttl_s: float = 3.0, poll_s: float = 0.5
     ) -> None:
-        self._redis = open_redis(url, connections_max=CONNECTIONS_MAX)
+        self._clients = RedisClients(url, connections_max=CONNECTIONS_MAX)
         self._namespace = namespace
         self._ttl_s = ttl_s
         self._poll_s = poll_s
@@ -65,12 +65,13 @@ class RedisRegistry:
 
     def reader(self, service: str) -> "RedisReader":
         """A new reader."""
-        nudges = Nudges(self._redis, self._channel(service))
+        channel = self._channel(service)
+        nudges = Nudges(self._clients.of(channel), channel)
         return RedisReader(service, self._map(service), nudges, poll_s=self._poll_s)
 
     async def close(self) -> None:
         """Releases connections."""
-        await self._redis.aclose()
+        await self._clients.aclose()
 
     def _channel(self, service: str) -> str:
         return f"{self._namespace}:instances:{service}"
@@ -78,7 +79,8 @@ class RedisRegistry:
     def _map(self, service: str) -> LeasedMap:
         if service not in self._maps:
             channel = self._channel(service)
-            self._maps[service] = LeasedMap(self._redis, channel, channel=channel)
+            client = self._clients.of(channel)
+            self._maps[service] = LeasedMap(client, channel, channel=channel)
         return self._maps[service]
 
 

@@ -28,6 +28,10 @@ CANNOT_ASK: Final = (
 )
 
 
+PROBE: Final = "hasten:probe"
+"""What keys begin with that are written to see how long it takes."""
+
+
 async def check_redis(url: str, durability: Durability | None = None) -> list[str]:
     """Sentences for the operator about a Redis that should keep data; empty when all is well.
 
@@ -41,7 +45,7 @@ async def check_redis(url: str, durability: Durability | None = None) -> list[st
     Raises:
         ValueError: The server cannot keep what the class promises.
     """
-    redis = open_redis(url, connections_max=1)
+    redis = open_redis(url, PROBE, connections_max=1)
     try:
         async with bounded():
             # One by one: Redis 6 takes one name a time, and "*" would fetch the password.
@@ -96,7 +100,7 @@ _FAST_LOSES: Final = {
 
 async def _sync_s(redis: "Redis") -> float:
     """Longest of a few synced writes, in seconds."""
-    key = f"hasten:probe:{secrets.token_hex(8)}"
+    key = f"{{{PROBE}}}:{secrets.token_hex(8)}"
     syncs = Syncs()
     clock = SystemClock()
     longest_s = 0.0

@@ -1,14 +1,11 @@
 """Elections by leases in Redis, beside the data that the owner moves."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from hasten_runtime.election.epochs import KnownEpochs
 from hasten_runtime.election.port import Term
-from hasten_runtime.redis_store.client import bounded, open_redis
+from hasten_runtime.redis_store.client import RedisClients, bounded
 from hasten_runtime.redis_store.scripts import script
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 MS: Final = 1000
 
@@ -26,19 +23,15 @@ class RedisElection:
     """
 
     def __init__(self, url: str, *, namespace: str = "hasten") -> None:
-        self._redis: Redis = open_redis(url)
+        self._clients = RedisClients(url)
         self._namespace = namespace
         self._known = KnownEpochs()
-        self._campaign = script(self._redis, "election_campaign")
-        self._renew = script(self._redis, "election_renew")
-        self._resign = script(self._redis, "election_resign")
-        self._holder = script(self._redis, "election_holder")
 
     async def campaign(self, name: str, candidate: str, *, lease_s: float) -> Term | None:
         """Takes the ownership, or renews it; see the port."""
         known = self._known.newest(name)
         async with bounded():
-            epoch = await self._campaign(self._keys(name), [candidate, _ms(lease_s), known])
+            epoch = await self._run("campaign", name, candidate, _ms(lease_s), known)
         if not epoch:
             return None
         self._known.note(name, epoch)
@@ -47,20 +40,18 @@ class RedisElection:
     async def renew(self, name: str, term: Term) -> bool:
         """Prolongs a term; see the port."""
         async with bounded():
-            renewed = await self._renew(
-                self._keys(name), [term.owner, term.epoch, _ms(term.lease_s)]
-            )
+            renewed = await self._run("renew", name, term.owner, term.epoch, _ms(term.lease_s))
         return bool(renewed)
 
     async def resign(self, name: str, term: Term) -> None:
         """Ends a term; see the port."""
         async with bounded():
-            await self._resign(self._keys(name), [term.owner, term.epoch])
+            await self._run("resign", name, term.owner, term.epoch)
 
     async def holder(self, name: str) -> Term | None:
         """Whose it is; see the port."""
         async with bounded():
-            held = await self._holder(self._keys(name))
+            held = await self._run("holder", name)
         if not held:
             return None
         owner, epoch, left_ms = held
@@ -69,10 +60,11 @@ class RedisElection:
 
     async def close(self) -> None:
         """Releases connections."""
-        await self._redis.aclose()
+        await self._clients.aclose()
 
-    def _keys(self, name: str) -> list[str]:
-        return [f"{{{self._namespace}:{name}}}:owner"]
+    async def _run(self, what: str, name: str, *args: str | float) -> Any:  # noqa: ANN401  (as Redis says)
+        key = f"{{{self._namespace}:{name}}}:owner"
+        return await script(self._clients.of(key), f"election_{what}")([key], list(args))
 
 
 def _ms(seconds: float) -> int:

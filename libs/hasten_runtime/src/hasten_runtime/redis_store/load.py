@@ -12,7 +12,7 @@ from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, StoreUnavailable, Topic
 from hasten_runtime.redis_store.breaker import Breaker
-from hasten_runtime.redis_store.client import bounded, open_redis
+from hasten_runtime.redis_store.client import RedisClients, bounded
 from hasten_runtime.redis_store.leased_map import LeasedMap
 
 _log = logs.logger(__name__)
@@ -35,10 +35,12 @@ class RedisLoadStore:
     """
 
     def __init__(self, url: str, *, namespace: str = "hasten", clock: Clock | None = None) -> None:
-        self._redis = open_redis(url)
-        self._load = LeasedMap(self._redis, f"{namespace}:load")
+        self._clients = RedisClients(url)
+        load = f"{namespace}:load"
+        self._load = LeasedMap(self._clients.of(load), load)
+        names = {topic: f"{namespace}:{topic.value}" for topic in Topic}
         self._topics = {
-            topic: LeasedMap(self._redis, f"{namespace}:{topic.value}") for topic in Topic
+            topic: LeasedMap(self._clients.of(name), name) for topic, name in names.items()
         }
         self._checkpoint_prefix = f"{namespace}:checkpoint:"
         self._breaker = Breaker(clock or SystemClock(), pause_s=PROBE_PAUSE_S)
@@ -96,17 +98,19 @@ class RedisLoadStore:
             raise ValueError(f"a checkpoint has at most {CHECKPOINT_BYTES_MAX} bytes")
         async with self._guarded(), bounded():
             ttl_ms = max(1, round(ttl_s * 1000))
-            await self._redis.set(self._checkpoint_prefix + name, value, px=ttl_ms)
+            key = self._checkpoint_prefix + name
+            await self._clients.of(key).set(key, value, px=ttl_ms)
 
     async def checkpoint(self, name: str) -> bytes | None:
         """The checkpoint, or None; see the port."""
         async with self._guarded(), bounded():
-            value = await self._redis.get(self._checkpoint_prefix + name)
+            key = self._checkpoint_prefix + name
+            value = await self._clients.of(key).get(key)
         return value if isinstance(value, bytes) else None
 
     async def close(self) -> None:
         """Releases connections."""
-        await self._redis.aclose()
+        await self._clients.aclose()
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:

@@ -18,7 +18,7 @@ class RedisPeers:
 
     def __init__(self, url: str, *, namespace: str = "hasten") -> None:
         channel = f"{namespace}:schedulers"
-        self._redis = open_redis(url)
+        self._redis = open_redis(url, channel)
         self._map = LeasedMap(self._redis, channel, channel=channel)
         self._nudges = Nudges(self._redis, channel)
 

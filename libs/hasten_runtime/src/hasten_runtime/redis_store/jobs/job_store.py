@@ -46,7 +46,7 @@ class RedisJobStore:
     in the same slot of a cluster; common.lua describes them. The owner hears by the tasks' wakes.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: As `open_redis`.
         namespace: Meshes with different ones do not see each other.
         shard: Number of the shard.
         durability: What all that a caller is told is done waits for.
@@ -64,9 +64,9 @@ class RedisJobStore:
         replicas: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        self._redis = open_redis(url, connections_max=CONNECTIONS_MAX)
         self._shard = shard
         self._tag = f"{namespace}:q:{shard}"
+        self._redis = open_redis(url, self._tag, connections_max=CONNECTIONS_MAX)
         names = ("jobs", "jobs_live", "jobs_ended", "owner")
         self._keys = [f"{{{self._tag}}}:{name}".encode() for name in names]
         self._channel = f"{{{self._tag}}}:wakes".encode()

@@ -80,9 +80,10 @@ class RedisTaskQueue:
         replicas: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        self._redis = open_redis(url)
-        self._waiting = open_redis(url, connections_max=FEEDS_MAX)
-        self._scripts = ShardScripts(self._redis, f"{namespace}:q:{shard}")
+        tag = f"{namespace}:q:{shard}"
+        self._redis = open_redis(url, tag)
+        self._waiting = open_redis(url, tag, connections_max=FEEDS_MAX)
+        self._scripts = ShardScripts(self._redis, tag)
         self._syncs = Syncs(replicas) if durability is Durability.DURABLE else None
         self._memory = MemoryWatch(self._redis, clock or SystemClock())
         self._feed = ChangeFeed(self._waiting, self._scripts.keys["changes"])
