@@ -19,12 +19,12 @@ def main() -> int:
     for language in languages:
         try:
             built(language, say)
-        except ToolMissing as lack:
+        except (ToolMissing, RuntimeError) as lack:
             say(str(lack))
     with a_world(say) as world:
         matrix = filled(languages, world)
     print(matrix.table(languages, features()))
-    return int(any(matrix.faults.values()))
+    return int(any(matrix.faults.values()) or bool(matrix.broken))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ CLIENTS: Final = ROOT / "clients"
 BUILDS: Final = ROOT / ".run" / "clients"
 """What is built lies here, a folder a language, until its sources change."""
 BUILD_S_MAX: Final = 900.0
+ANSWER_S_MAX: Final = 300.0
+"""Of one row, the deadlines of which are 20 s."""
 MADE: Final = {"build", "node_modules", "target", "__pycache__"}
 """Folders that are no sources."""
 
@@ -221,15 +224,17 @@ class Conformance:
         """What the client says of the row.
 
         Raises:
-            RuntimeError: It ended.
+            RuntimeError: It ended, or says nothing.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(row + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        answers, _, _ = select.select([self._process.stdout], [], [], ANSWER_S_MAX)
+        line = self._process.stdout.readline() if answers else ""
         if not line:
-            raise RuntimeError(f"the client in {self._language.name} ended at: {row}")
+            how = "ended" if answers else f"said nothing for {ANSWER_S_MAX:.0f} s"
+            raise RuntimeError(f"the client in {self._language.name} {how} at: {row}")
         said: dict[str, Any] = json.loads(line)
         return said
 

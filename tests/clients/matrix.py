@@ -18,11 +18,13 @@ class Matrix:
 
     Attributes:
         missing: Language to why it was not asked.
+        broken: Language to why its build failed, or how it ended.
         said: Language and row to what the client said.
         faults: Language and row to what was wrong with it.
     """
 
     missing: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
     said: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     faults: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -34,7 +36,7 @@ class Matrix:
         for row in rows:
             cells = (self._cell(language.name, row.name) for language in languages)
             lines.append(f"{row.name:{width}} " + " ".join(f"{cell:>7}" for cell in cells))
-        lines += [f"{name}: {why}" for name, why in self.missing.items()]
+        lines += [f"{name}: {why}" for name, why in {**self.missing, **self.broken}.items()]
         lines += [
             f"{language}, {row}: {'; '.join(wrong)}"
             for (language, row), wrong in self.faults.items()
@@ -43,17 +45,13 @@ class Matrix:
         return "\n".join(lines)
 
     def _cell(self, language: str, row: str) -> str:
-        if language in self.missing:
-            return "-"
+        if (language, row) not in self.faults:
+            return "BROKEN" if language in self.broken else "-"
         return "WRONG" if self.faults[language, row] else "ok"
 
 
 def filled(languages: Sequence[Language], world: World) -> Matrix:
-    """All rows, one after the other, each asked of all languages.
-
-    Raises:
-        RuntimeError: A client cannot be built, or ended.
-    """
+    """All rows, one after the other, each asked of all languages."""
     matrix = Matrix()
     with contextlib.ExitStack() as stack:
         running: dict[str, Conformance] = {}
@@ -63,12 +61,20 @@ def filled(languages: Sequence[Language], world: World) -> Matrix:
             except ToolMissing as lack:
                 matrix.missing[language.name] = str(lack)
                 continue
+            except RuntimeError as failure:
+                matrix.broken[language.name] = str(failure)
+                continue
             client = running[language.name] = Conformance(language)
             stack.callback(client.close)
         for row in features():
             with world.beside(row.beside):
-                for name, client in running.items():
-                    said = client.ask(row.row(world.addresses))
+                for name, client in tuple(running.items()):
+                    try:
+                        said = client.ask(row.row(world.addresses))
+                    except RuntimeError as failure:
+                        matrix.broken[name] = str(failure)
+                        del running[name]
+                        continue
                     world.after(row.after)
                     matrix.said[name, row.name] = said
                     matrix.faults[name, row.name] = faults(row, said)

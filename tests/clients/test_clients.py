@@ -37,6 +37,7 @@ def test_the_client_says_what_the_row_expects(
     needs: Needs, matrix: Matrix, language: Language, feature: Feature
 ) -> None:
     needs(language)
+    assert language.name not in matrix.broken, matrix.broken[language.name]
     key = (language.name, feature.name)
     assert not matrix.faults[key], f"{feature.say}: {matrix.said[key]}"
 
