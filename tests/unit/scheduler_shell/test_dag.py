@@ -258,6 +258,11 @@ BAD: dict[str, tuple[pb.Dag, Reason]] = {
     "a bad label": (dag(double("a"), labels={"": "x"}), Reason.INVALID_REQUEST),
     "too long": (dag(double("a"), time_left_us=40 * 86_400_000_000), Reason.INVALID_REQUEST),
     "kept too long": (dag(double("a"), keep_us=604_800_000_000), Reason.INVALID_REQUEST),
+    "too little time": (dag(double("a"), time_left_us=400_000), Reason.DEADLINE_INFEASIBLE),
+    "too little time before": (
+        dag(double("a"), double("b", source("a")), time_left_us=900_000),
+        Reason.DEADLINE_INFEASIBLE,
+    ),
     "a comparison that is none": (
         dag(double("a", when=[pb.DagCondition(source=source("", "rows"))])),
         Reason.INVALID_REQUEST,

@@ -8,7 +8,7 @@ from hasten.scheduler.v1.dag_service_pb2_grpc import add_DagServiceServicer_to_s
 from hasten_runtime.fanout.inference import InferenceFanout
 from hasten_runtime.grpc_front import OwnService
 from hasten_runtime.protocol_names import DAG_SERVICE
-from hasten_runtime.tasks.jobs import JobLimits, JobStore
+from hasten_runtime.tasks.jobs import JobStore
 from hasten_scheduler.accepting import AcceptLimits
 from hasten_scheduler.dag.accepting import DagAcceptor
 from hasten_scheduler.dag.kind import DagKind
@@ -27,7 +27,7 @@ class JobParts:
 
     Attributes:
         stores: The shards' jobs, by number.
-        limits: What a shard holds at most.
+        desk: Where callers' wishes about jobs come in.
         accept_limits: As of tasks.
         tasks: Of all jobs.
         payloads: Of tasks and jobs.
@@ -35,7 +35,7 @@ class JobParts:
     """
 
     stores: Sequence[JobStore]
-    limits: JobLimits
+    desk: JobDesk
     accept_limits: AcceptLimits
     tasks: JobTasks
     payloads: Payloads
@@ -50,9 +50,8 @@ def job_kinds(parts: JobParts) -> dict[str, JobKind]:
 
 def job_services(parts: JobParts, fanout: InferenceFanout, operator: Operator) -> list[OwnService]:
     """The services of all kinds."""
-    desk = JobDesk(parts.stores, parts.limits)
     acceptor = DagAcceptor(
-        desk, parts.payloads, parts.accept_limits, fanout.model_metadata, parts.knowledge
+        parts.desk, parts.payloads, parts.accept_limits, fanout.model_metadata, parts.knowledge
     )
-    dags = DagServicer(acceptor, desk, parts.tasks, parts.payloads, operator)
+    dags = DagServicer(acceptor, parts.desk, parts.tasks, parts.payloads, operator)
     return [OwnService(DAG_SERVICE, partial(add_DagServiceServicer_to_server, dags))]

@@ -38,6 +38,7 @@ from hasten_scheduler.finding import Finder
 from hasten_scheduler.front import scheduler_front, task_service
 from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.job_kinds import JobParts, job_kinds, job_services
+from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.jobs.live import JobContext
 from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.knowing import Knowledge
@@ -144,7 +145,7 @@ async def open_scheduler(
         _watch(counts, shell, shards)
         operator = Operator(finder, election, knowledge)
         watchers = Watchers(shards.doors, shards.feeds)
-        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
+        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers, parts.desk)
         crew = Crew(roster.links, shell, settings.fanout.crew_limits())
         fanout = InferenceFanout(
             crew, knowledge, around.readiness, version=version("hasten-scheduler")
@@ -185,9 +186,10 @@ def _job_parts(
     payloads: Payloads,
     knowledge: Knowledge,
 ) -> JobParts:
+    stores = _job_stores(settings, around)
     return JobParts(
-        stores=_job_stores(settings, around),
-        limits=settings.queue.job_limits(),
+        stores=stores,
+        desk=JobDesk(stores, settings.queue.job_limits()),
         accept_limits=settings.accept_limits(),
         tasks=tasks,
         payloads=payloads,
