@@ -181,6 +181,14 @@ async def test_a_step_is_split_over_rows_and_joined_in_order(
     assert set(world.runs.values()) == {1}
 
 
+async def test_there_are_as_many_parts_as_the_model_needs(caller: Caller) -> None:
+    rows = array(*([number, 0] for number in range(9)))
+    await caller.submit(dag(double("a", split=pb.DagSplit(parts=1)), rows=rows))
+    status = await caller.wait()
+    assert numbers(status.outputs) == [[2.0 * number, 0] for number in range(9)]
+    assert len(status.steps[0].parts) == 3
+
+
 async def test_parts_that_fail_are_left_out_or_end_the_dag(caller: Caller) -> None:
     rows = array([1, 2], [-1, 0], [6, 5])
     await caller.submit(dag(double("a", split=pb.DagSplit(rows=1)), rows=rows))

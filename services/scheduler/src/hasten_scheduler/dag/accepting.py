@@ -44,6 +44,10 @@ class Predicting(Protocol):
         """What a row takes; 0 when it is not known."""
         ...
 
+    def rows_max(self, model: str, version: str) -> int:
+        """Most rows of one request; 0 when it is not known."""
+        ...
+
 
 class DagAcceptor:
     """Takes DAGs in.
@@ -158,6 +162,7 @@ class DagAcceptor:
             split = step.split
             if not (split.rows or split.parts):
                 split.parts = max(1, self._predicting.workers(step.model, step.version))
+            split.rows_max = self._predicting.rows_max(step.model, step.version)
             del split.join_inputs[:]
             if split.join == pb.DAG_JOIN_MODEL:
                 split.join_inputs.extend(models[split.join_model, split.join_version].inputs)
