@@ -171,7 +171,9 @@ class _Intake:
     parts: JobParts
 
     def servicer(self, operator: Operator, watchers: Watchers) -> TaskServicer:
-        return TaskServicer(self.acceptor, self.submitter, self.finder, operator, watchers)
+        return TaskServicer(
+            self.acceptor, self.submitter, self.finder, operator, watchers, self.parts.desk
+        )
 
 
 def _intake(settings: SchedulerSettings, around: Surroundings, core: _Core) -> _Intake:

@@ -30,6 +30,7 @@ from hasten_scheduler.jobs.kinds import JobKind, JobRun
 from hasten_scheduler.jobs.tasks import JobTasks
 
 SUBMITS_AT_ONCE: Final = 64
+_LATE: Final = Refusal(Reason.DEADLINE_PASSED, "its time was over before it could be submitted")
 FOLLOWED_AT_ONCE: Final = 64
 FORGOTTEN: Final = Refusal(Reason.TASK_NOT_FOUND, "it ended, and its end is not kept any more")
 CLOCK_S: Final = 60.0
@@ -170,7 +171,7 @@ class LiveJob:
         return [
             await self.run.ended(key, record)
             for key, record in zip(keys, records, strict=True)
-            # One that was forgotten by now is submitted anew when the job is begun again.
+            # One that was forgotten by now is of a tenant that was purged, and so is the job.
             if record is not None
         ]
 
@@ -244,8 +245,10 @@ class LiveJob:
             said = await self.run.task(wish)
             said.priority = wish.priority
             said.start_in_us = max(0, round((wish.start_s - self._now_s()) * 1e6))
-            self._following.follow(shard, task_id, self.job.job_id)
             left_s = wish.deadline_s - self._now_s()
+            self._following.follow(shard, task_id, self.job.job_id)
+            if left_s <= 0:
+                return await self._late(shard, task_id, wish.key)
             repeated = await tasks.submit(
                 self.job,
                 said,
@@ -259,6 +262,14 @@ class LiveJob:
             return TaskEnded(wish.key, error.refusal)
         if repeated:
             await self._following.look(shard, [task_id])
+        return None
+
+    async def _late(self, shard: int, task_id: str, key: str) -> TaskEnded | None:
+        """It may have been submitted in time, by an owner before."""
+        (record,) = await self._context.tasks.records(self.job, [key])
+        if record is None:
+            return TaskEnded(key, _LATE)
+        await self._following.look(shard, [task_id])
         return None
 
     def _set_timer(self) -> None:
