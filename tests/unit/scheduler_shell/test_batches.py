@@ -225,16 +225,17 @@ async def test_a_window_bounds_the_tasks_in_the_queue(world: BatchWorld) -> None
     owner = JobOwner(world.jobs, world.kinds)
     await world.create([line_of(1)] * LINES)
 
-    async def waiting() -> int:
-        stats = [await queue.stats() for queue in world.jobs.queues]
-        return sum(sum(each.states.values()) for each in stats)
+    async def waiting() -> list[int]:
+        """Tasks in each shard."""
+        return [sum((await queue.stats()).states.values()) for queue in world.jobs.queues]
 
     async def full() -> bool:
-        return await waiting() >= 4
+        return sum(await waiting()) >= 4
 
     await eventually(full)
     await elapse(10.0)
-    assert await waiting() == 4
+    assert sum(await waiting()) == 4
+    assert sum(1 for tasks in await waiting() if tasks) > 1
     await owner.close()
 
 
