@@ -1,10 +1,12 @@
 """Batches are driven to their ends, whatever becomes of their owners: each line is there once."""
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -223,16 +225,17 @@ async def test_a_window_bounds_the_tasks_in_the_queue(world: BatchWorld) -> None
     owner = JobOwner(world.jobs, world.kinds)
     await world.create([line_of(1)] * LINES)
 
-    async def waiting() -> int:
-        stats = [await queue.stats() for queue in world.jobs.queues]
-        return sum(sum(each.states.values()) for each in stats)
+    async def waiting() -> list[int]:
+        """Tasks in each shard."""
+        return [sum((await queue.stats()).states.values()) for queue in world.jobs.queues]
 
     async def full() -> bool:
-        return await waiting() >= 4
+        return sum(await waiting()) >= 4
 
     await eventually(full)
     await elapse(10.0)
-    assert await waiting() == 4
+    assert sum(await waiting()) == 4
+    assert sum(1 for tasks in await waiting() if tasks) > 1
     await owner.close()
 
 
@@ -293,6 +296,46 @@ async def test_who_asked_is_told_before_the_batch_has_ended(world: BatchWorld) -
     callbacks, _ = await world.jobs.desk.page("callback", "", 10, lambda _: True)
     assert len(callbacks) == 1
     assert b'"succeeded":11' in callbacks[0].body
+    await owner.close()
+
+
+async def test_a_full_disk_refuses_a_batch_and_keeps_nothing(
+    world: BatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refused)
+        with pytest.raises(MeshError) as full:
+            await world.create([line_of(1)])
+    assert full.value.refusal.reason is Reason.QUEUE_FULL
+    assert not await world.folder.there(JOB_ID)
+    with pytest.raises(MeshError) as unknown:
+        await world.desk.find("acme", "b")
+    assert unknown.value.refusal.reason is Reason.JOB_NOT_FOUND
+
+
+async def test_results_wait_for_room_on_the_disk(
+    world: BatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = JobOwner(world.jobs, world.kinds)
+    await world.create(mixed())
+    tries = 0
+
+    def refused(_: int) -> NoReturn:
+        nonlocal tries
+        tries += 1
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refused)
+        await elapse(20.0)
+        assert not await world.ended()
+        assert tries > 5
+    await eventually(world.ended)
+    await check(world)
+    assert set(world.jobs.runs.values()) == {1}
     await owner.close()
 
 

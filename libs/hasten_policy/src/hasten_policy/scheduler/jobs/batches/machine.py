@@ -201,8 +201,9 @@ class BatchMachine:
             self.progress.failure = answer.refusal
             return self._stop(BatchEnd.FAILED)
         assert isinstance(answer, EndTold)  # noqa: S101  (nothing else was asked)
-        self.progress.end = self._end or BatchEnd.DONE
-        return [Write(self.progress.end.value)]
+        assert self._end is not None  # noqa: S101  (it was told)
+        self.progress.end = self._end
+        return [Write(self._end.value)]
 
     # --- chunks -------------------------------------------------------------------------
 
@@ -245,8 +246,10 @@ class BatchMachine:
     # --- what is next ---------------------------------------------------------------------
 
     def _stop(self, how: BatchEnd) -> list[JobEffect]:
-        """Begins to end. What was begun is stored with what is done; the first reason stays."""
-        if self._end is not None:
+        """Begins to end. What was begun is stored with what is done; the first reason stays, and
+        of a batch whose chunks are all stored there is none but that it is done.
+        """
+        if self._end is not None or self._all_stored:
             return []
         self._end = how
         keys = [key for chunk in sorted(self._open) for key in sorted(self._open[chunk])]
@@ -256,11 +259,15 @@ class BatchMachine:
         effects: list[JobEffect] = self._open_more()
         if self._open or self._telling:
             return effects
-        left = self.progress.next < len(self._facts.sizes)
-        if self._end is None and left:
+        if self._end is None and not self._all_stored:
             return effects
         self._telling = True
-        return [*effects, Ask(TellEnd(self._end or BatchEnd.DONE), slow=True)]
+        self._end = self._end or BatchEnd.DONE
+        return [*effects, Ask(TellEnd(self._end), slow=True)]
+
+    @property
+    def _all_stored(self) -> bool:
+        return self.progress.next == len(self._facts.sizes)
 
     def _open_more(self) -> list[JobEffect]:
         """Opens what the window has room for: anew what was begun, more while that is wanted."""
