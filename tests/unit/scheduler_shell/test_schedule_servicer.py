@@ -46,6 +46,28 @@ async def test_a_paused_schedule_lets_its_times_go_by(station: Station) -> None:
     await owner.close()
 
 
+async def test_a_pause_leaves_no_run_behind_whenever_it_comes(station: Station) -> None:
+    owner = JobOwner(station.world, station.kinds)
+    station.world.working = False
+    await station.create(period_us=SECOND // 10, deadline_us=SECOND // 10, request=request_bytes())
+    for _ in range(12):
+        # At another moment of the owner's steps each time.
+        await pass_s(0.97)
+        await station.callers.PauseSchedule(pb.PauseScheduleRequest(name=named()), ANY)
+        await pass_s(0.1)
+        shown = await station.get()
+        there = [
+            record.task_id.partition("/")[2]
+            for queue in station.world.queues
+            for record in (await queue.page("", 999))[0]
+            if record.state is State.LATER
+        ]
+        assert not set(there) - set(shown.open_ids), "a run that no schedule knows of"
+        assert all(await station.task_of(each) for each in shown.open_ids)
+        await station.callers.ResumeSchedule(pb.ResumeScheduleRequest(name=named()), ANY)
+    await owner.close()
+
+
 async def test_an_update_takes_back_what_was_handed_over_early(station: Station) -> None:
     owner = JobOwner(station.world, station.kinds)
     await station.create(period_us=SECOND, deadline_us=SECOND)
