@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from hasten_client import ScheduleClient, Task, TaskClient
 from loadtest.mesh import Mesh
 from loadtest.repository import write_synthetic
-from loadtest.story import hasten, kill_owner, story_mesh
+from loadtest.story import ANSWER_S, hasten, kill_owner, story_mesh
 
 PERIOD: Final = timedelta(milliseconds=200)
 BEFORE: Final = 10
@@ -89,18 +90,23 @@ def _tell(mesh: Mesh, before: int) -> Told:
     hasten(address, *create, "--every", "200ms", "--deadline", "200ms", "--hard")
     bulk = ("submit", "score", "-i", "INPUT=[[1,2]]", "--priority", "batch", "--tenant", "bulk")
     hasten(address, *bulk, "--count", str(BULK))
-    _until(lambda: _schedule(address)["done"] >= before)
+    with ScheduleClient(address) as schedules:
+        _until(lambda: schedules.get("cam", deadline_s=ANSWER_S).done >= before)
     killed = datetime.now(UTC)
     address = kill_owner(mesh, address)
     beyond = killed + timedelta(seconds=OWNER_LESS_S)
-    _until(lambda: _done_since(address, beyond) >= before)
-    hasten(address, "schedule", "pause", "cam")
-    _until(lambda: not _schedule(address)["open_ids"])
-    return judge(list(_turns(address)), killed, _schedule(address))
+    with ScheduleClient(address) as schedules, TaskClient(address) as tasks:
+        _until(lambda: _done_since(tasks, beyond) >= before)
+        hasten(address, "schedule", "pause", "cam")
+        _until(lambda: not schedules.get("cam", deadline_s=ANSWER_S).open_ids)
+        started = schedules.get("cam", deadline_s=ANSWER_S).started
+        return judge(list(_turns(tasks)), killed, started)
 
 
-def judge(turns: list[TurnSeen], killed: datetime, schedule: dict[str, Any]) -> Told:
-    """What is to be said of these turns, in the order of their times."""
+def judge(turns: list[TurnSeen], killed: datetime, started: int) -> Told:
+    """What is to be said of these turns, in the order of their times, of which so many were started
+    as the schedule counts them.
+    """
     gone = killed - PERIOD, killed + timedelta(seconds=OWNER_LESS_S)
     faults: list[str] = []
     if len({turn.at for turn in turns}) != len(turns):
@@ -114,8 +120,8 @@ def judge(turns: list[TurnSeen], killed: datetime, schedule: dict[str, Any]) -> 
         if not gone[0] <= turn.at <= gone[1]
     ]
     made = sum(turn.outcome != "left out" for turn in turns)
-    if schedule["started"] != made:
-        faults.append(f"the schedule counts {schedule['started']} runs, there are {made}")
+    if started != made:
+        faults.append(f"the schedule counts {started} runs, there are {made}")
     return Told(
         lines=tuple(timeline(turns, killed)),
         turns=len(turns),
@@ -138,39 +144,41 @@ def timeline(turns: list[TurnSeen], killed: datetime) -> Iterator[str]:
         yield f"{_clock(same[0].at)}  {outcome:<26} {len(same):>3} turns {times}".rstrip()
 
 
-def _turns(address: str) -> Iterator[TurnSeen]:
+def _turns(tasks: TaskClient) -> Iterator[TurnSeen]:
     """All turns between the first and the last that was made."""
-    words = ("task", "list", "--label", "line=1", "--most", "10000", "--json")
-    tasks = json.loads(hasten(address, *words))["tasks"]
     # The pause at the end took back those that had been handed over before their time.
-    made = {_time_of(task["id"]): task for task in tasks if task["state"] != "cancelled"}
+    made = {_time_of(task.request_id): task for task in _runs(tasks) if task.state != "cancelled"}
     at, last = min(made), max(made)
     while at <= last:
         task = made.get(at)
-        if task is None:
-            yield TurnSeen(at, "left out", 0)
-        else:
-            yield TurnSeen(at, _outcome(address, task), task["runs"])
+        outcome = "left out" if task is None else _outcome(tasks, task)
+        yield TurnSeen(at, outcome, 0 if task is None else task.runs)
         at += PERIOD
 
 
-def _outcome(address: str, task: dict[str, Any]) -> str:
-    state: str = task["state"]
-    if state != "failed":
-        return state
-    shown = json.loads(hasten(address, "task", "get", task["id"], "--json"))
-    return f"failed: {shown['error']['reason']}"
+def _runs(tasks: TaskClient) -> list[Task]:
+    found: list[Task] = []
+    token = ""
+    while True:
+        page = tasks.page(
+            labels={"line": "1"}, page_size=1000, page_token=token, deadline_s=ANSWER_S
+        )
+        found += page.tasks
+        token = page.next_page_token
+        if not token:
+            return found
 
 
-def _done_since(address: str, since: datetime) -> int:
-    words = ("task", "list", "--label", "line=1", "--state", "done", "--most", "10000", "--json")
-    tasks = json.loads(hasten(address, *words))["tasks"]
-    return sum(_time_of(task["id"]) > since for task in tasks)
+def _outcome(tasks: TaskClient, task: Task) -> str:
+    if task.state != "failed":
+        return task.state
+    error = tasks.get(task.request_id, deadline_s=ANSWER_S).error
+    return f"failed: {error.reason if error is not None else ''}"
 
 
-def _schedule(address: str) -> dict[str, Any]:
-    shown: dict[str, Any] = json.loads(hasten(address, "schedule", "get", "cam", "--json"))
-    return shown
+def _done_since(tasks: TaskClient, since: datetime) -> int:
+    done = (task for task in _runs(tasks) if task.state == "done")
+    return sum(_time_of(task.request_id) > since for task in done)
 
 
 def _time_of(request_id: str) -> datetime:

@@ -15,6 +15,7 @@ from hasten_policy.scheduler.jobs.periods.turns import (
     Plan,
     Progress,
     Step,
+    again,
     ended,
     hold,
     step,
@@ -200,3 +201,14 @@ def test_an_end_that_is_told_twice_counts_once() -> None:
     assert once.counts.failed == 1
     assert once.open_us == (2,)
     assert ended(once, 1, Ending.DONE) is once
+
+
+def test_turns_that_nobody_knows_the_fate_of_are_handed_over_anew_while_it_is_kept() -> None:
+    plan = Plan(Every(10 * SECOND), keep_us=60 * SECOND)
+    found = Schedule(plan)
+    found.now += 10 * SECOND
+    taken = found.step()
+    assert taken.progress.pending_us == (found.now,)
+    assert again(plan, taken.progress, found.now + 59 * SECOND)[0].at_us == found.now
+    assert again(plan, taken.progress, found.now + 60 * SECOND) == ()
+    assert again(plan, ended(taken.progress, found.now, Ending.DONE), found.now) == ()

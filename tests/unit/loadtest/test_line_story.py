@@ -21,7 +21,7 @@ WHOLE = turns(("done", 21), ("failed: DEADLINE_PASSED", 8), ("left out", 10), ("
 
 
 def test_turns_are_told_in_rows_and_the_death_between_them() -> None:
-    told = judge(WHOLE, KILLED, {"started": 49})
+    told = judge(WHOLE, KILLED, 49)
     assert told.faults == ()
     assert told.lines == (
         "08:00:00.00  done                        21 turns to 08:00:04.00",
@@ -35,13 +35,11 @@ def test_turns_are_told_in_rows_and_the_death_between_them() -> None:
 
 def test_a_late_turn_while_an_owner_lived_is_a_broken_promise() -> None:
     late = turns(("done", 5), ("failed: DEADLINE_PASSED", 1), ("done", 20))
-    (fault,) = judge(late, KILLED, {"started": 26}).faults
+    (fault,) = judge(late, KILLED, 26).faults
     assert fault == "the turn of 08:00:01.00 was failed: DEADLINE_PASSED"
 
 
 def test_turns_that_are_missing_or_there_twice_are_broken_promises() -> None:
-    assert judge([*WHOLE[:3], *WHOLE[4:]], KILLED, {"started": 48}).faults
-    assert "a turn was made twice" in judge([*WHOLE, WHOLE[-1]], KILLED, {"started": 50}).faults
-    assert judge(WHOLE, KILLED, {"started": 50}).faults == (
-        "the schedule counts 50 runs, there are 49",
-    )
+    assert judge([*WHOLE[:3], *WHOLE[4:]], KILLED, 48).faults
+    assert "a turn was made twice" in judge([*WHOLE, WHOLE[-1]], KILLED, 50).faults
+    assert judge(WHOLE, KILLED, 50).faults == ("the schedule counts 50 runs, there are 49",)

@@ -11,6 +11,7 @@ from hasten.scheduler.v1 import stored_schedule_pb2 as stored_pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.tasks import RESERVED_BELOW
 from hasten_runtime.errors import MeshError
+from hasten_runtime.tasks.port import State
 from tests.support.jobs import JobOwner, request_bytes
 from tests.support.schedules import ANY, SECOND, Station, named, pass_s, refused
 from tests.support.waiting import eventually
@@ -43,6 +44,29 @@ async def test_a_paused_schedule_lets_its_times_go_by(station: Station) -> None:
     # Those that went by are nobody's, whatever the catch-up rule.
     assert 1 <= len(station.times) <= 2
     assert (await station.get()).counts.missed == 0
+    await owner.close()
+
+
+async def test_a_pause_leaves_no_run_behind_whenever_it_comes(station: Station) -> None:
+    owner = JobOwner(station.world, station.kinds)
+    station.world.working = False
+    await station.create(period_us=SECOND // 10, deadline_us=SECOND // 10, request=request_bytes())
+    for _ in range(12):
+        # At another moment of the owner's steps each time.
+        await pass_s(0.97)
+        await station.callers.PauseSchedule(pb.PauseScheduleRequest(name=named()), ANY)
+        await pass_s(0.1)
+        shown = await station.get()
+        there = [
+            record.task_id.partition("/")[2]
+            for queue in station.world.queues
+            for record in (await queue.page("", 999))[0]
+            if record.state is State.LATER
+        ]
+        assert not set(there) - set(shown.open_ids), "a run that no schedule knows of"
+        for each in shown.open_ids:
+            await station.task_of(each)
+        await station.callers.ResumeSchedule(pb.ResumeScheduleRequest(name=named()), ANY)
     await owner.close()
 
 

@@ -131,6 +131,8 @@ def progress_of(kept: stored_pb.StoredSchedule, job: Job) -> Progress:
         held_us=tuple(kept.held_us),
         asked_us=tuple(kept.asked_us),
         counts=counts,
+        pending_us=tuple(kept.pending_us),
+        handed_us=kept.handed_us,
     )
 
 
@@ -140,5 +142,7 @@ def set_progress(kept: stored_pb.StoredSchedule, progress: Progress) -> None:
     kept.open_us[:] = progress.open_us
     kept.held_us[:] = progress.held_us
     kept.asked_us[:] = progress.asked_us
+    kept.pending_us[:] = progress.pending_us
+    kept.handed_us = progress.handed_us
     counts = {outcome: max(0, getattr(progress.counts, outcome)) for outcome in OUTCOMES}
     kept.counts.CopyFrom(pb.ScheduleCounts(**counts))

@@ -7,7 +7,7 @@ from hasten.scheduler.v1 import scheduler_service_pb2 as tasks_pb
 from hasten.scheduler.v1 import stored_schedule_pb2 as stored_pb
 from hasten_policy.scheduler.jobs.periods.cron import cron_of
 from hasten_policy.scheduler.jobs.periods.rhythm import ByCron, Every, Rhythm
-from hasten_policy.scheduler.jobs.periods.turns import CatchUp, Overlap, Plan
+from hasten_policy.scheduler.jobs.periods.turns import KEEP_US, CatchUp, Overlap, Plan
 from hasten_scheduler.accepting import Acceptor
 from hasten_scheduler.naming import refuse_field
 from hasten_scheduler.schedules.zones import zone_of
@@ -42,7 +42,8 @@ def plan_of(spec: pb.ScheduleSpec) -> Plan:
         refuse_field("overlap", f"must be a rule of Overlap, not {spec.overlap}")
     if spec.deadline_us > DEADLINE_US_MAX:
         refuse_field("deadline_us", f"must be at most {DEADLINE_US_MAX}, not {spec.deadline_us}")
-    plan = Plan(_rhythm(spec), catch_up, overlap, spec.deadline_us, spec.hard)
+    keep_us = spec.keep_us or KEEP_US
+    plan = Plan(_rhythm(spec), catch_up, overlap, spec.deadline_us, spec.hard, keep_us)
     if spec.hard:
         _check_hard(plan)
     elif spec.run_us:

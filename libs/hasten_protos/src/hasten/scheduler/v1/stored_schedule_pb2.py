@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hasten.scheduler.v1 import schedule_service_pb2 as hasten_dot_scheduler_dot_v1_dot_schedule__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hasten/scheduler/v1/stored_schedule.proto\x12\x13hasten.scheduler.v1\x1a*hasten/scheduler/v1/schedule_service.proto\"\x91\x02\n\x0eStoredSchedule\x12/\n\x04spec\x18\x01 \x01(\x0b\x32!.hasten.scheduler.v1.ScheduleSpec\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x0c\n\x04rows\x18\x04 \x01(\r\x12\x10\n\x08\x65lements\x18\x05 \x01(\x04\x12\x10\n\x08\x61\x64mitted\x18\x06 \x01(\x08\x12\x12\n\ndecided_us\x18\x07 \x01(\x04\x12\x0f\n\x07open_us\x18\x08 \x03(\x04\x12\x0f\n\x07held_us\x18\t \x03(\x04\x12\x10\n\x08\x61sked_us\x18\n \x03(\x04\x12\x33\n\x06\x63ounts\x18\x0b \x01(\x0b\x32#.hasten.scheduler.v1.ScheduleCountsB\x9c\x01\n\x17\x64\x65v.hasten.scheduler.v1P\x01Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\xa2\x02\x03HST\xaa\x02\x13Hasten.Scheduler.V1\xca\x02\x13Hasten\\Scheduler\\V1\xea\x02\x15Hasten::Scheduler::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hasten/scheduler/v1/stored_schedule.proto\x12\x13hasten.scheduler.v1\x1a*hasten/scheduler/v1/schedule_service.proto\"\xb8\x02\n\x0eStoredSchedule\x12/\n\x04spec\x18\x01 \x01(\x0b\x32!.hasten.scheduler.v1.ScheduleSpec\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x0c\n\x04rows\x18\x04 \x01(\r\x12\x10\n\x08\x65lements\x18\x05 \x01(\x04\x12\x10\n\x08\x61\x64mitted\x18\x06 \x01(\x08\x12\x12\n\ndecided_us\x18\x07 \x01(\x04\x12\x0f\n\x07open_us\x18\x08 \x03(\x04\x12\x0f\n\x07held_us\x18\t \x03(\x04\x12\x10\n\x08\x61sked_us\x18\n \x03(\x04\x12\x33\n\x06\x63ounts\x18\x0b \x01(\x0b\x32#.hasten.scheduler.v1.ScheduleCounts\x12\x12\n\npending_us\x18\x0c \x03(\x04\x12\x11\n\thanded_us\x18\r \x01(\x04\x42\x9c\x01\n\x17\x64\x65v.hasten.scheduler.v1P\x01Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\xa2\x02\x03HST\xaa\x02\x13Hasten.Scheduler.V1\xca\x02\x13Hasten\\Scheduler\\V1\xea\x02\x15Hasten::Scheduler::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.hasten.scheduler.v1P\001Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\242\002\003HST\252\002\023Hasten.Scheduler.V1\312\002\023Hasten\\Scheduler\\V1\352\002\025Hasten::Scheduler::V1'
   _globals['_STOREDSCHEDULE']._serialized_start=111
-  _globals['_STOREDSCHEDULE']._serialized_end=384
+  _globals['_STOREDSCHEDULE']._serialized_end=423
 # @@protoc_insertion_point(module_scope)

@@ -36,6 +36,8 @@ class StoredSchedule(_message.Message):
     HELD_US_FIELD_NUMBER: _builtins.int
     ASKED_US_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
+    PENDING_US_FIELD_NUMBER: _builtins.int
+    HANDED_US_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model name, or "name/version"."""
     priority: _builtins.int
@@ -48,6 +50,8 @@ class StoredSchedule(_message.Message):
     """A hard one has a place on a worker; until that is known it makes no runs."""
     decided_us: _builtins.int
     """All times up to this one are decided, in microseconds since 1970-01-01T00:00Z."""
+    handed_us: _builtins.int
+    """When those were to be."""
     @_builtins.property
     def spec(self) -> _schedule_service_pb2.ScheduleSpec:
         """What it is, without its request."""
@@ -68,6 +72,10 @@ class StoredSchedule(_message.Message):
     def counts(self) -> _schedule_service_pb2.ScheduleCounts:
         """What became of the others."""
 
+    @_builtins.property
+    def pending_us(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of the runs that were made, those of which it is not known whether they were handed over."""
+
     def __init__(
         self,
         *,
@@ -82,10 +90,12 @@ class StoredSchedule(_message.Message):
         held_us: _abc.Iterable[_builtins.int] | None = ...,
         asked_us: _abc.Iterable[_builtins.int] | None = ...,
         counts: _schedule_service_pb2.ScheduleCounts | None = ...,
+        pending_us: _abc.Iterable[_builtins.int] | None = ...,
+        handed_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "asked_us", b"asked_us", "counts", b"counts", "decided_us", b"decided_us", "elements", b"elements", "held_us", b"held_us", "model", b"model", "open_us", b"open_us", "priority", b"priority", "rows", b"rows", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "asked_us", b"asked_us", "counts", b"counts", "decided_us", b"decided_us", "elements", b"elements", "handed_us", b"handed_us", "held_us", b"held_us", "model", b"model", "open_us", b"open_us", "pending_us", b"pending_us", "priority", b"priority", "rows", b"rows", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,8 +23,8 @@ from hasten_policy.scheduler.jobs.periods.turns import (
     Ending,
     Plan,
     Progress,
-    Step,
     Turn,
+    again,
     ended,
     hold,
     step,
@@ -46,7 +46,16 @@ class ScheduleMachine:
         progress: How far it is now.
     """
 
-    __slots__ = ("_admitted", "_plan", "_priority", "_wanted", "progress")
+    __slots__ = (
+        "_admitted",
+        "_cancel",
+        "_plan",
+        "_priority",
+        "_start",
+        "_wake_s",
+        "_wanted",
+        "progress",
+    )
 
     def __init__(
         self, plan: Plan, progress: Progress, *, priority: int, admitted: bool = True
@@ -55,6 +64,9 @@ class ScheduleMachine:
         self._plan = plan
         self._priority = priority
         self._wanted = Wanted.ACTIVE
+        self._start: list[Turn] = []
+        self._cancel: list[int] = []
+        self._wake_s = inf
         self.progress = progress
 
     def on(self, event: JobEvent, *, now_s: float) -> list[JobEffect]:
@@ -69,7 +81,7 @@ class ScheduleMachine:
             case TaskEnded():
                 return self._ended(event, now_us)
             case TimerCame():
-                return self._step(now_us)
+                return self._act() if self._start or self._cancel else self._step(now_us)
             case Told():
                 return []  # It asks nothing.
 
@@ -83,14 +95,22 @@ class ScheduleMachine:
         if self._wanted is Wanted.CANCELLED:
             # What has begun has a name of its own, and goes on.
             return [*effects, Write(ended="deleted")]
-        if self.progress.open_us:
-            effects.append(FollowTasks(tuple(map(iso, self.progress.open_us))))
+        anew = again(self._plan, self.progress, now_us)
+        if anew:
+            effects.append(SubmitTasks(tuple(map(self._wish, anew))))
+        known = {turn.at_us for turn in anew}
+        follow = tuple(iso(at_us) for at_us in self.progress.open_us if at_us not in known)
+        if follow:
+            effects.append(FollowTasks(follow))
         if self.progress != before:
             effects.append(Write())
         return [*effects, *self._step(now_us)]
 
     def _ended(self, event: TaskEnded, now_us: int) -> list[JobEffect]:
         refusal = event.refusal
+        if refusal is not None and refusal.reason is Reason.TASK_CONTENT_DIFFERS:
+            # It was handed over before the schedule was changed.
+            return [FollowTasks((event.task,))]
         if refusal is None:
             ending = Ending.DONE
         elif refusal.reason is Reason.CANCELLED:
@@ -105,24 +125,34 @@ class ScheduleMachine:
         return self._step(now_us) if before.held_us else [Write()]
 
     def _step(self, now_us: int) -> list[JobEffect]:
+        """Decides. What was decided is written before it is done: so nothing is handed over that
+        the next machine does not know of.
+        """
         if self._wanted is Wanted.ACTIVE:
             taken = step(self._plan, self.progress, now_us)
-            wake_s = taken.wake_us / SECOND_US
+            self._wake_s = taken.wake_us / SECOND_US
         else:
             taken = step_paused(self._plan, self.progress, now_us)
-            wake_s = inf
-        return [*self._carry_out(taken), WakeAt(wake_s)]
-
-    def _carry_out(self, taken: Step) -> list[JobEffect]:
+            self._wake_s = inf
+        self._start += taken.start
+        self._cancel += taken.cancel
         effects: list[JobEffect] = []
-        if taken.cancel:
-            effects.append(CancelTasks(tuple(map(iso, taken.cancel))))
-        if taken.start:
-            effects.append(SubmitTasks(tuple(map(self._wish, taken.start))))
         if taken.progress != self.progress:
             self.progress = taken.progress
             effects.append(Write())
-        return effects
+        acts = bool(self._start or self._cancel)
+        return [*effects, WakeAt(now_us / SECOND_US if acts else self._wake_s)]
+
+    def _act(self) -> list[JobEffect]:
+        """Does what was decided and written."""
+        effects: list[JobEffect] = []
+        if self._cancel:
+            effects.append(CancelTasks(tuple(map(iso, self._cancel))))
+        wishes = [self._wish(turn) for turn in self._start if turn.at_us not in self._cancel]
+        if wishes:
+            effects.append(SubmitTasks(tuple(wishes)))
+        self._start, self._cancel = [], []
+        return [*effects, WakeAt(self._wake_s)]
 
     def _wish(self, turn: Turn) -> TaskWish:
         return TaskWish(

@@ -22,6 +22,8 @@ LATE_US: Final = 60_000_000
 """A turn that is come to later than this is missed, ..."""
 LATE_SHARE: Final = 0.5
 """... or later than this share of the least time between two turns."""
+KEEP_US: Final = 3_600_000_000
+"""What became of a turn is kept for so long where nobody says."""
 AHEAD_US: Final = 2_000_000
 """Turns that cannot overlap are handed over so long before their time, those of a short period
 together: then they start in time although their scheduler is busy, and cost it little.
@@ -63,6 +65,7 @@ class Plan:
         deadline_us: A turn must have ended so long after its time, a missed one so long after its
             start; 0 for never.
         hard: It has a reservation.
+        keep_us: What became of a turn is kept for so long.
     """
 
     rhythm: Rhythm
@@ -70,6 +73,7 @@ class Plan:
     overlap: Overlap = Overlap.SKIP
     deadline_us: int = 0
     hard: bool = False
+    keep_us: int = KEEP_US
 
     @property
     def late_us(self) -> int:
@@ -115,6 +119,8 @@ class Progress:
         open_us: Turns that were started and have not ended, in order.
         held_us: Turns that wait for one of those, in order.
         asked_us: Turns that people want besides, at their times or as soon as that is over.
+        pending_us: Of the open ones, those of which it is not known whether they were handed over.
+        handed_us: When those were to be.
         counts: Of the others.
     """
 
@@ -123,6 +129,8 @@ class Progress:
     held_us: tuple[int, ...] = ()
     asked_us: tuple[int, ...] = ()
     counts: Counts = Counts()
+    pending_us: tuple[int, ...] = ()
+    handed_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +183,8 @@ def ended(progress: Progress, at_us: int, ending: Ending) -> Progress:
     number: int = getattr(counts, ending.value)
     counts = replace(counts, **{ending.value: number + 1})
     still = tuple(each for each in progress.open_us if each != at_us)
-    return replace(progress, open_us=still, counts=counts)
+    pending_us = tuple(each for each in progress.pending_us if each != at_us)
+    return replace(progress, open_us=still, counts=counts, pending_us=pending_us)
 
 
 def hold(progress: Progress, now_us: int, plan: Plan | None) -> tuple[Progress, tuple[int, ...]]:
@@ -198,8 +207,14 @@ def hold(progress: Progress, now_us: int, plan: Plan | None) -> tuple[Progress, 
     counts = replace(progress.counts, started=progress.counts.started - len(early))
     open_us = tuple(at_us for at_us in progress.open_us if at_us not in early)
     held_us = () if plan is None else progress.held_us
+    pending_us = tuple(at_us for at_us in progress.pending_us if at_us not in early)
     onward = replace(
-        progress, decided_us=decided_us, open_us=open_us, held_us=held_us, counts=counts
+        progress,
+        decided_us=decided_us,
+        open_us=open_us,
+        held_us=held_us,
+        counts=counts,
+        pending_us=pending_us,
     )
     return onward, early
 
@@ -223,7 +238,7 @@ def step(plan: Plan, progress: Progress, now_us: int) -> Step:
     counts = replace(
         counts, missed=counts.missed + missed, started=counts.started + len(state.start)
     )
-    onward = Progress(until_us, tuple(sorted(state.open_us)), tuple(state.held_us), (), counts)
+    onward = state.progress(until_us, tuple(state.held_us), counts)
     next_us = plan.rhythm.next_us(until_us) - plan.ahead_us
     # Of a short period several turns are handed over at once.
     wake_us = max(next_us, now_us + plan.ahead_us // 2)
@@ -237,8 +252,20 @@ def step_paused(plan: Plan, progress: Progress, now_us: int) -> Step:
         state.start_turn(at_us, asked=True)
     counts = replace(state.counts, started=state.counts.started + len(state.start))
     decided_us = max(progress.decided_us, now_us)
-    onward = Progress(decided_us, tuple(sorted(state.open_us)), progress.held_us, (), counts)
+    onward = state.progress(decided_us, progress.held_us, counts)
     return Step(tuple(state.start), (), onward, 0)
+
+
+def again(plan: Plan, progress: Progress, now_us: int) -> tuple[Turn, ...]:
+    """Turns to hand over anew, as it is not known whether they were: whoever takes them finds the
+    first. After `keep_us` nobody might, and they are not.
+    """
+    if progress.handed_us + plan.keep_us <= now_us:
+        return ()
+    state = _Deciding(plan, replace(progress, open_us=()), now_us)
+    for at_us in progress.pending_us:
+        state.start_turn(at_us)
+    return tuple(state.start)
 
 
 def _due(plan: Plan, decided_us: int, until_us: int, now_us: int) -> tuple[list[int], int]:
@@ -262,12 +289,23 @@ class _Deciding:
 
     def __init__(self, plan: Plan, progress: Progress, now_us: int) -> None:
         self._plan = plan
+        self._before = progress
         self._now_us = now_us
         self.open_us = list(progress.open_us)
         self.held_us: list[int] = []
         self.counts = progress.counts
         self.start: list[Turn] = []
         self.cancel: list[int] = []
+
+    def progress(self, decided_us: int, held_us: tuple[int, ...], counts: Counts) -> Progress:
+        """How far the schedule is when that is done."""
+        open_us = tuple(sorted(self.open_us))
+        before = self._before
+        if not self.start:
+            pending_us = tuple(at_us for at_us in before.pending_us if at_us in open_us)
+            return Progress(decided_us, open_us, held_us, (), counts, pending_us, before.handed_us)
+        pending_us = tuple(turn.at_us for turn in self.start)
+        return Progress(decided_us, open_us, held_us, (), counts, pending_us, self._now_us)
 
     def decide(self, at_us: int, *, fresh: bool) -> None:
         """Decides about the next turn; one that is not fresh has been held back."""
@@ -282,10 +320,7 @@ class _Deciding:
             else:
                 self.held_us.append(at_us)
         elif overlap is Overlap.CANCEL_PREVIOUS:
-            self.cancel += self.open_us
-            cancelled = self.counts.cancelled + len(self.open_us)
-            self.counts = replace(self.counts, cancelled=cancelled)
-            self.open_us.clear()
+            self._cancel_open()
             self.start_turn(at_us)
         else:
             self._leave_out()
@@ -301,6 +336,18 @@ class _Deciding:
         reserved = plan.hard and not asked
         self.start.append(Turn(at_us, start_us, due_us, reserved))
         self.open_us.append(at_us)
+
+    def _cancel_open(self) -> None:
+        """Ends those that are open; those that were to start only now are left out instead."""
+        new = {turn.at_us for turn in self.start}
+        old = [at_us for at_us in self.open_us if at_us not in new]
+        counts = self.counts
+        self.counts = replace(
+            counts, cancelled=counts.cancelled + len(old), overlapped=counts.overlapped + len(new)
+        )
+        self.cancel += old
+        self.start.clear()
+        self.open_us.clear()
 
     def _leave_out(self) -> None:
         self.counts = replace(self.counts, overlapped=self.counts.overlapped + 1)
