@@ -1,6 +1,8 @@
 """Settings of the router."""
 
-from pydantic import Field, model_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
@@ -10,6 +12,7 @@ from hasten_runtime.fanout.settings import FanoutSettings
 from hasten_runtime.fleet.link import LinkLimits
 from hasten_runtime.fleet.settings import LinkSettings
 from hasten_runtime.message_limit import content_bytes_max
+from hasten_runtime.plane.choice import Transport, available
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     BundleName,
@@ -111,6 +114,12 @@ class RouterSettings(ServiceSettings):
         default=False,
         description="True lets other processes listen at the address too. The parent of many "
         "processes sets it.",
+    )
+    transport: Annotated[Transport, AfterValidator(available)] = Field(
+        default="python",
+        description="The router serves clients natively, which costs a fraction of the CPU "
+        "(native), through grpc.aio (python), or natively where the native transport was built "
+        "(auto).",
     )
     workers: CommaSeparated = Field(
         default=(),

@@ -11,7 +11,7 @@ from hasten_policy.router.machine import RouterMachine
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
-from hasten_router.front.server import Services, router_front
+from hasten_router.front.server import Services, native_router_front, router_front
 from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
@@ -28,6 +28,7 @@ from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore
 from hasten_runtime.metrics import MetricsEndpoint
+from hasten_runtime.plane.choice import is_native
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
@@ -159,7 +160,9 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
         hears_traces=core.around.traces.carries_context,
     )
     crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
-    return router_front(
+    traces = core.around.traces
+    make = native_router_front if is_native(settings.transport) else router_front
+    return make(
         settings.address,
         Services(
             reader=reader,
@@ -168,8 +171,9 @@ def _front(core: _Core, door: FrontDoor) -> FrontServer:
                 crew, core.mesh, core.around.readiness, version=version("hasten-router")
             ),
             operator=RouterOperator(core.roster, core.mesh, core.shell),
+            wants_span=traces.wants_span,
+            interceptors=traces.server_interceptors(),
         ),
         settings.grpc.server_limits(MESSAGE_VARIABLE),
-        interceptors=core.around.traces.server_interceptors(),
         reuse_port=settings.shared_port,
     )
