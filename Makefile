@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 PY := $(BIN)/python
-SOURCES := libs/hasten_policy libs/hasten_plan libs/hasten_runtime libs/hasten_client libs/hasten_cli libs/hasten_sim services tests loadtest examples tools clients/python
+SOURCES := libs/hasten_plane libs/hasten_policy libs/hasten_plan libs/hasten_runtime libs/hasten_client libs/hasten_cli libs/hasten_sim services tests loadtest examples tools clients/python
 TYPED := libs/hasten_policy/src libs/hasten_plan/src libs/hasten_runtime/src libs/hasten_client/src libs/hasten_cli/src libs/hasten_sim/src services/router/src services/scheduler/src services/worker/src tools loadtest examples clients/python
 MODELS ?= examples/models
 WORKERS ?= 2
@@ -10,7 +10,7 @@ TESTS ?= tests
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check clients-protos clients-test client client-check docs docs-check tidy models clean
+.PHONY: help setup servers demo up test bench plane-check evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check clients-protos clients-test client client-check docs docs-check tidy models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ compiled: setup ## Compile the policies with mypyc into .run/compiled, for long 
 	@$(PY) tools/compile_policies.py
 
 check: setup ## Format, lint, types, import contracts, generated code and docs, sizes
-	@$(MAKE) --no-print-directory lint types imports protos-check client-check docs-check tidy
+	@$(MAKE) --no-print-directory lint types imports protos-check client-check docs-check plane-check tidy
 
 format: setup ## Format the sources
 	@$(BIN)/ruff format $(SOURCES)
@@ -95,6 +95,9 @@ docs-check: setup ## Generated pages of docs/ are current
 
 tidy: setup ## No file and no function is too long to read, no test sleeps, no strays
 	@$(PY) -m pytest -q tests/test_tidy.py
+
+plane-check: setup ## The native transport: format and lints of its Rust, where cargo is
+	@tools/plane.sh check
 
 models: setup ## Train the example models again (fetches scikit-learn)
 	@tools/uv.sh run --frozen --inexact --extra cpu --extra local --group train python -m examples.train

@@ -64,6 +64,7 @@ stamp=.venv/.hasten-setup
 wanted="$accelerator compiled $(cat uv.lock pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml | cksum)"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     compile_ours
+    tools/plane.sh
     exit 0
 fi
 
@@ -81,4 +82,5 @@ if ! sync 2>"$said" && ! sync --system-certs 2>"$said"; then
 fi
 compile_ours
 printf '%s' "$wanted" > "$stamp"
+tools/plane.sh
 say "ready"

@@ -5,12 +5,15 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from tests.integration.router.harness import INFERENCE, Client, request, router_over, told
 from tests.support.fake_worker import FakeWorker
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 def open_stream(client: Client, *metadata: tuple[str, str], timeout_s: float = 60.0) -> Any:

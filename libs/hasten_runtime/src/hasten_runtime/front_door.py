@@ -46,24 +46,36 @@ class FrontDoor:
 
     def before(self, answer: Answer) -> Callable[[object, Context], Awaitable[bytes]]:
         """The handler of a method whose requests come as a stream of one, in front of `answer`."""
-        gate, strain, now = self._gate, self._strain, self._clock.now_s
 
         async def enter(_: object, context: Context) -> bytes:
-            came_s = now()
-            busy_s = strain.busy_s(came_s)
-            refusal = gate.refuses(context.time_remaining(), busy_s=busy_s, now_s=came_s)
+            came_s = self._clock.now_s()
+            refusal = self.refusal(context.time_remaining(), came_s)
             if refusal is not None:
-                self._refused(refusal)
                 await errors.abort(cast("errors.Aborting", context), refusal)
             request = await context.read()
             if not isinstance(request, bytes):
                 await errors.abort(cast("errors.Aborting", context), NO_REQUEST)
             response = await answer(request, context)
-            answered_s = now()
-            gate.answered(answered_s - came_s, now_s=answered_s)
+            self.answered(came_s, self._clock.now_s())
             return response
 
         return enter
+
+    def refusal(self, left_s: float | None, now_s: float) -> Refusal | None:
+        """Why a call that comes now is not even read, which is counted; None to let it in.
+
+        Args:
+            left_s: Seconds until its deadline; None when it has none.
+            now_s: Now.
+        """
+        refusal = self._gate.refuses(left_s, busy_s=self._strain.busy_s(now_s), now_s=now_s)
+        if refusal is not None:
+            self._refused(refusal)
+        return refusal
+
+    def answered(self, came_s: float, now_s: float) -> None:
+        """A call that came then was answered now."""
+        self._gate.answered(now_s - came_s, now_s=now_s)
 
 
 @contextmanager

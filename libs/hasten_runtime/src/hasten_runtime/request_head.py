@@ -74,11 +74,11 @@ def parse_parameters(parameters: Mapping[str, InferParameter]) -> RequestHead:
     return RequestHead(**wishes)
 
 
-def time_left_s(head: RequestHead, rpc_left_s: float | None) -> float:
+def time_left_s(timeout_s: float | None, rpc_left_s: float | None) -> float:
     """Seconds until the caller's deadline: the smaller of the RPC's and the `timeout`.
 
     Args:
-        head: The request's head.
+        timeout_s: The `timeout` parameter; None when it is absent.
         rpc_left_s: What is left of the RPC's own deadline; None when it has none.
 
     Returns:
@@ -87,7 +87,7 @@ def time_left_s(head: RequestHead, rpc_left_s: float | None) -> float:
     Raises:
         MeshError: INVALID_DEADLINE when the RPC's deadline is not a number.
     """
-    left_s = math.inf if head.timeout_s is None else head.timeout_s
+    left_s = math.inf if timeout_s is None else timeout_s
     if rpc_left_s is None:
         return left_s
     if math.isnan(rpc_left_s):

@@ -1,6 +1,8 @@
 """Settings of the router."""
 
-from pydantic import Field, model_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from hasten_policy.admission.front_gate import FrontPolicy
@@ -11,6 +13,7 @@ from hasten_runtime.fanout.settings import FanoutSettings
 from hasten_runtime.fleet.link import LinkLimits
 from hasten_runtime.fleet.settings import LinkSettings
 from hasten_runtime.message_limit import MessageLimit, content_bytes_max
+from hasten_runtime.plane.choice import Transport, available
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
 from hasten_runtime.settings import (
     MIB,
@@ -186,6 +189,12 @@ class RouterSettings(ServiceSettings):
         le=3600,
         description="The parent of many processes ends one that does nothing for so many seconds, "
         "and starts another in its place.",
+    )
+    transport: Annotated[Transport, AfterValidator(available)] = Field(
+        default="python",
+        description="The router serves clients natively, which costs a fraction of the CPU "
+        "(native), through grpc.aio (python), or natively where the native transport was built "
+        "(auto).",
     )
     workers: CommaSeparated = Field(
         default=(),

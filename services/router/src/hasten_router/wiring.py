@@ -1,20 +1,23 @@
 """Puts one router process together and takes it apart in order."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
 from typing import TYPE_CHECKING
 
-import grpc.aio
-
 from hasten_policy.router.machine import RouterMachine
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader
 from hasten_router.front.operator import RouterOperator
 from hasten_router.front.port import FrontServer
-from hasten_router.front.server import Services, inference_methods, router_front
+from hasten_router.front.server import (
+    Services,
+    inference_methods,
+    native_router_front,
+    router_front,
+)
 from hasten_router.mesh_view import MeshView
 from hasten_router.metrics import RouterMetrics
 from hasten_router.observing import Meter
@@ -32,6 +35,7 @@ from hasten_runtime.grpc_client import make_channel
 from hasten_runtime.leaving import Leaving
 from hasten_runtime.load_store import LoadStore, Topic
 from hasten_runtime.metrics import MetricsEndpoint
+from hasten_runtime.plane.choice import is_native
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
 from hasten_runtime.surroundings import Surroundings, open_surroundings
@@ -39,8 +43,6 @@ from hasten_runtime.telling import Teller
 
 if TYPE_CHECKING:
     from hasten_router.rest.server import RestServer
-
-Interceptors = Sequence[grpc.aio.ServerInterceptor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,9 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
         store = around.load_store(settings.redis_url) or MemoryLoadStore()
         mesh = MeshView(machine, around.clock, roster.states, strict=settings.strict_readiness)
         core = _Core(settings, around, shell, roster, mesh)
-        services, interceptors = _services(core, door), around.traces.server_interceptors()
-        front = _front(settings, services, interceptors)
-        http = _http(core, services, interceptors) if settings.http_address else None
+        services = _services(core, door)
+        front = _front(settings, services)
+        http = _http(core, services) if settings.http_address else None
         teller = Teller(
             store,
             Topic.DEMAND,
@@ -186,6 +188,7 @@ def _services(core: _Core, door: FrontDoor) -> Services:
         hears_traces=core.around.traces.carries_context,
     )
     crew = Crew(core.roster.links, core.shell, settings.fanout.crew_limits())
+    traces = core.around.traces
     return Services(
         reader=reader,
         door=door,
@@ -193,27 +196,29 @@ def _services(core: _Core, door: FrontDoor) -> Services:
             crew, core.mesh, core.around.readiness, version=version("hasten-router")
         ),
         operator=RouterOperator(core.roster, core.mesh, core.shell),
+        wants_span=traces.wants_span,
+        interceptors=traces.server_interceptors(),
     )
 
 
-def _front(settings: RouterSettings, services: Services, interceptors: Interceptors) -> FrontServer:
-    return router_front(
+def _front(settings: RouterSettings, services: Services) -> FrontServer:
+    make = native_router_front if is_native(settings.transport) else router_front
+    return make(
         settings.address,
         services,
         settings.grpc.server_limits(MESSAGE_VARIABLE),
-        interceptors=interceptors,
         reuse_port=settings.shared_port,
     )
 
 
-def _http(core: _Core, services: Services, interceptors: Interceptors) -> "RestServer":
+def _http(core: _Core, services: Services) -> "RestServer":
     # Its server takes a part of a start: only where it is wanted.
     from hasten_router.rest.front import Shared, rest_front
 
     shared = Shared(
         services.reader,
         inference_methods(services),
-        interceptors,
+        services.interceptors,
         core.around.readiness,
         core.around.registry,
     )

@@ -6,12 +6,13 @@ from hasten_runtime.telemetry.propagation import (
     is_sampled,
 )
 from hasten_runtime.telemetry.sampling import HeadSampling
-from hasten_runtime.telemetry.server import TracingServerInterceptor
+from hasten_runtime.telemetry.server import SampledCall, TracingServerInterceptor
 from hasten_runtime.telemetry.setup import Telemetry, start
 from hasten_runtime.telemetry.spans import end_span
 
 __all__ = [
     "HeadSampling",
+    "SampledCall",
     "Telemetry",
     "TracingServerInterceptor",
     "context_from",

@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 import grpc
 from opentelemetry import context as otel_context
@@ -24,6 +24,13 @@ from hasten_runtime.telemetry.propagation import context_from
 from hasten_runtime.telemetry.propagators import Propagators
 from hasten_runtime.telemetry.sampling import HeadSampling
 from hasten_runtime.telemetry.spans import SERVER_FAULTS, SYSTEM, UNTRACED, end_rpc
+
+
+class SampledCall(NamedTuple):
+    """What an interceptor is told of a call of which it is known that it is sampled."""
+
+    method: str
+    invocation_metadata: Sequence[tuple[str, str | bytes]]
 
 
 class TracingServerInterceptor(grpc.aio.ServerInterceptor):
@@ -62,7 +69,8 @@ class TracingServerInterceptor(grpc.aio.ServerInterceptor):
                     header = header or str(value)
                 else:
                     beside = (*beside, (key, str(value)))
-        if self._sampling.samples(header):
+        known = isinstance(handler_call_details, SampledCall)
+        if known or self._sampling.samples(header):
             return self._traced(handler, method.removeprefix("/"), header, beside)
         # Never taken back: the context is that of the RPC's own task and goes with it.
         unsampled.set(Unsampled(header, beside))

@@ -56,6 +56,12 @@ class Telemetry:
         """The trace context of a request is read and handed on (OTEL_PROPAGATORS)."""
         return TRACEPARENT in self.propagators.headers
 
+    def wants_span(self, traceparent: str) -> bool:
+        """Decides on a request that came with this traceparent, "" for none. If so, it is to be
+        answered behind the interceptors as a SampledCall, so that nobody decides again.
+        """
+        return self.enabled and self.sampling.samples(traceparent if self.carries_context else "")
+
     def server_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
         """For `make_server`; none when tracing is off."""
         if not self.enabled:

@@ -81,7 +81,7 @@ class RequestReader:
         Raises:
             MeshError: The deadline is not a number.
         """
-        call.time_left_s = time_left_s(wishes, rpc_left_s)
+        call.time_left_s = time_left_s(wishes.timeout_s, rpc_left_s)
         call.priority = wishes.priority_class
         call.tenant = wishes.tenant
         call.affinity = wishes.sequence_id

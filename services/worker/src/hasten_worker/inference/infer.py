@@ -114,7 +114,7 @@ class Inference:
             head = parse_parameters(request.parameters)
             call = self._decoder.call_for(request, waiter, link_id=0, arrived_s=arrived_s)
             call.payload_bytes = len(payload)
-            call.time_left_s = time_left_s(head, rpc_left_s)
+            call.time_left_s = time_left_s(head.timeout_s, rpc_left_s)
             call.priority = head.priority_class
             call.tenant = head.tenant
             span = trace.get_current_span()

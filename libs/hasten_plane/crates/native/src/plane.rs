@@ -1,0 +1,159 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use hasten_plane_reactor as reactor;
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::events;
+use crate::limits::Limits;
+
+/// Answers from this size on are sent from where Python has them.
+const SHARED_BYTES_MIN: usize = 16 << 10;
+
+/// How a call ends: gRPC status, message and trailers, ready to be sent many times.
+#[pyclass(frozen, module = "hasten_plane")]
+pub(crate) struct Status(reactor::Status);
+
+#[pymethods]
+impl Status {
+    #[new]
+    #[pyo3(signature = (code, message="", trailers=Vec::new()))]
+    fn new(code: u32, message: &str, trailers: Vec<(String, Value)>) -> PyResult<Self> {
+        let pairs = trailers.iter().map(|(name, value)| (name.as_str(), value.bytes()));
+        reactor::Status::new(code, message, pairs).map(Self).map_err(PyValueError::new_err)
+    }
+}
+
+#[derive(FromPyObject)]
+enum Value {
+    Text(String),
+    Binary(PyBackedBytes),
+}
+
+impl Value {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// A server's sockets and calls. See `_native.pyi`.
+#[pyclass(frozen, module = "hasten_plane")]
+pub(crate) struct Plane {
+    // One thread uses it; which one drops it, the garbage collector chooses.
+    plane: Mutex<reactor::Plane>,
+    answered: reactor::Status,
+}
+
+impl Plane {
+    fn lock(&self) -> MutexGuard<'_, reactor::Plane> {
+        self.plane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Plane {
+    #[new]
+    fn new(limits: Limits, quick_path: String, overloaded: &Status) -> PyResult<Self> {
+        let plane = reactor::Plane::new(limits.checked()?, quick_path, overloaded.0.clone())?;
+        Ok(Self { plane: Mutex::new(plane), answered: reactor::Status::ok() })
+    }
+
+    fn listen(&self, host: IpAddr, port: u16, reuse_port: bool) -> PyResult<u16> {
+        let listening = self.lock().listen(SocketAddr::new(host, port), reuse_port);
+        match listening {
+            Ok(address) => Ok(address.port()),
+            Err(error) => Err(PyOSError::new_err((error.raw_os_error(), text_of(&error)))),
+        }
+    }
+
+    fn fileno(&self) -> i32 {
+        self.lock().fd()
+    }
+
+    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let mut came = Vec::new();
+        // Not locked any more when Python's objects are made, as that may run any code.
+        self.lock().poll(&mut came)?;
+        let now = Instant::now();
+        let list = PyList::empty(py);
+        for event in came {
+            list.append(events::to_python(py, event, now)?)?;
+        }
+        Ok(list)
+    }
+
+    fn flush(&self) {
+        self.lock().flush();
+    }
+
+    fn has_more(&self) -> bool {
+        self.lock().has_more()
+    }
+
+    fn next_timer_s(&self) -> Option<f64> {
+        self.lock().next_timer(Instant::now()).map(|left| left.as_secs_f64())
+    }
+
+    #[pyo3(signature = (call_id, message, status=None))]
+    fn answer(&self, call_id: u64, message: &Bound<'_, PyBytes>, status: Option<&Status>) {
+        let status = status.map_or(&self.answered, |status| &status.0);
+        self.lock().answer(call_id, bytes_of(message), status);
+    }
+
+    fn finish(&self, call_id: u64, status: &Status) {
+        self.lock().finish(call_id, &status.0);
+    }
+
+    fn write(&self, call_id: u64, message: &Bound<'_, PyBytes>) -> usize {
+        self.lock().write(call_id, bytes_of(message))
+    }
+
+    fn read(&self, call_id: u64) {
+        self.lock().read(call_id);
+    }
+
+    fn leave(&self) {
+        self.lock().leave();
+    }
+
+    fn close(&self) {
+        self.lock().close();
+    }
+
+    #[getter]
+    fn calls(&self) -> usize {
+        self.lock().calls()
+    }
+
+    #[getter]
+    fn connections(&self) -> usize {
+        self.lock().connections()
+    }
+
+    #[getter]
+    fn held_bytes(&self) -> usize {
+        self.lock().held_bytes()
+    }
+}
+
+fn bytes_of(message: &Bound<'_, PyBytes>) -> Bytes {
+    let bytes = message.as_bytes();
+    if bytes.len() < SHARED_BYTES_MIN {
+        Bytes::copy_from_slice(bytes)
+    } else {
+        Bytes::from_owner(PyBackedBytes::from(message.clone()))
+    }
+}
+
+fn text_of(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
