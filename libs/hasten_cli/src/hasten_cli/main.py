@@ -8,7 +8,7 @@ from typing import Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from hasten_cli.commands import infer, models, simulate, submit, tasks, up, workers
+from hasten_cli.commands import autoscaler, infer, models, simulate, submit, tasks, up, workers
 from hasten_cli.failures import CommandError, reported
 from hasten_cli.options import AsJson
 from hasten_runtime.standard_streams import standard_streams
@@ -27,6 +27,9 @@ app.command()(up.up)
 app.command()(infer.infer)
 app.command()(submit.submit)
 app.command()(simulate.simulate)
+app.command()(autoscaler.plan)
+app.command("what-if")(autoscaler.what_if)
+app.add_typer(autoscaler.explain, name="explain")
 app.add_typer(models.app, name="models")
 app.add_typer(workers.app, name="workers")
 app.add_typer(tasks.task, name="task")
