@@ -19,6 +19,7 @@ from hasten_runtime.load_store import Topic
 from hasten_runtime.pools.memory import MemoryPool
 from hasten_runtime.pools.socket import PoolServer
 from hasten_runtime.redis_store.load import RedisLoadStore
+from hasten_sim.replay import replay
 from tests.support.servers import RedisServer
 from tests.support.services import Service, running_service
 from tests.support.waiting import eventually
@@ -208,8 +209,10 @@ async def test_a_restart_and_a_store_that_is_away_let_nobody_go(mesh: Mesh) -> N
         assert len(mesh.pool.there) >= 3
 
 
-async def test_calm_lets_the_workers_go_down_to_the_floor(mesh: Mesh) -> None:
-    with mesh.autoscaler("a1", POLICY__NO_SCALE_IN_S="0") as service:
+async def test_calm_lets_the_workers_go_down_to_the_floor_and_the_log_replays(mesh: Mesh) -> None:
+    logs = mesh.folder / "logs"
+    quick = {"POLICY__NO_SCALE_IN_S": "0", "RECORD": str(logs)}
+    with mesh.autoscaler("a1", **quick) as service:
         await grown(mesh, service, 3)
 
         async def calm() -> bool:
@@ -244,6 +247,10 @@ async def test_calm_lets_the_workers_go_down_to_the_floor(mesh: Mesh) -> None:
             watching = stub.WatchDecisions(pb.WatchDecisionsRequest(from_number=1), timeout=30)
             assert (await anext(aiter(watching))).decision.number >= 1
             watching.cancel()
+    (log,) = logs.glob("autoscaler-a1-*.hlog")
+    outcome = replay(log)
+    assert (outcome.kind, outcome.first_difference, outcome.end) == ("autoscaler", None, "closed")
+    assert outcome.effects > 20
 
 
 async def test_what_the_pool_refuses_is_shown_and_a_worker_that_never_comes_is_replaced(
