@@ -90,6 +90,15 @@ def test_a_plan_is_told_in_sentences(
     assert said["last"]["reasons"][0]["facts"] == {"load": 2.5}
 
 
+def test_advice_is_told_as_such() -> None:
+    plan = pb.GetPlanResponse()
+    plan.CopyFrom(PLAN)
+    plan.mode = pb.MODE_ADVISE
+    assert "its advice: 1 workers more" in list(autoscaler_verbs.plan_lines(plan))
+    plan.ready = 5
+    assert "its advice: 2 workers fewer" in list(autoscaler_verbs.plan_lines(plan))
+
+
 def test_decisions_are_explained_and_reviewed(
     fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

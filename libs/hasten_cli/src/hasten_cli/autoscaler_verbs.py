@@ -124,7 +124,11 @@ def plan_lines(found: pb.GetPlanResponse) -> Iterator[str]:
         )
     else:
         yield f"forecast: none yet, {found.forecast.periods} periods seen"
-    if found.short:
+    if found.mode == pb.MODE_ADVISE:
+        more = found.desired - found.ready - found.starting
+        if more:
+            yield f"its advice: {abs(more)} workers {'more' if more > 0 else 'fewer'}"
+    elif found.short:
         yield f"short of {found.short}: {found.shortage or 'they are asked for'}"
     if found.starts_failed:
         yield f"{found.starts_failed} starts never became ready"

@@ -15,7 +15,7 @@ from hasten_policy.scaling.verdict import Court, Verdict
 
 KEPT: Final = 512
 """Decisions in memory."""
-STORED: Final = 48
+STORED: Final = 24
 """Of them in a checkpoint."""
 IGNORED_MAX: Final = 32
 """Subjects that were left out and have counts of their own."""

@@ -41,7 +41,7 @@ from hasten_runtime import logs
 from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
 from hasten_runtime.election.port import Term
-from hasten_runtime.load_store import LoadStore, StoreUnavailable
+from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, LoadStore, StoreUnavailable
 from hasten_runtime.pools.port import Pool, PoolUnavailable
 
 KEEP_S: Final = 86_400.0
@@ -92,6 +92,20 @@ class Realm:
     def checkpoint_name(self) -> str:
         """Of the pool's checkpoint."""
         return f"autoscaler:{self.pool_name}"
+
+
+def fitting(state: StoredState) -> bytes:
+    """The checkpoint, serialised; of one that is too large the oldest decisions are left out, and
+    then the oldest demand: the number, the bounds and what was learnt are what counts.
+    """
+    while True:
+        value = state.SerializeToString()
+        if len(value) <= CHECKPOINT_BYTES_MAX or not (state.decisions or state.demand):
+            return value
+        if state.decisions:
+            del state.decisions[: max(1, len(state.decisions) // 2)]
+        else:
+            del state.demand[: max(1, len(state.demand) // 2)]
 
 
 class Reign:
@@ -236,10 +250,9 @@ class Reign:
     async def _save(self) -> None:
         if not self.begun or not self._holds():
             return
-        state = self.state()
         try:
             await self._realm.store.save_checkpoint(
-                self._realm.checkpoint_name, state.SerializeToString(), ttl_s=KEEP_S
+                self._realm.checkpoint_name, fitting(self.state()), ttl_s=KEEP_S
             )
         except (StoreUnavailable, ValueError) as error:
             self._trouble(str(error))
