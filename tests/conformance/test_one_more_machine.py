@@ -99,7 +99,7 @@ def test_its_policy_is_part_of_every_set() -> None:
     assert choices()["toy.mood"] is MOODS
     with pytest.raises(ValueError, match="mood must be one of calm, loud, not 'glad'"):
         resolve("hasten,toy.mood=glad")
-    with pytest.raises(ValueError, match=r"and router.FIELD, .*toy.FIELD, but no 'doll.x'"):
+    with pytest.raises(ValueError, match=r"router.FIELD, .*toy.FIELD, but no 'doll.x'"):
         resolve("hasten,doll.x=1")
 
 
@@ -159,7 +159,9 @@ def test_another_toy_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_its_process_has_metrics_under_its_name() -> None:
-    (kind,) = [kind for kind in MACHINES if kind not in {"router", "scheduler", "worker"}]
+    (kind,) = [
+        kind for kind in MACHINES if kind not in {"autoscaler", "router", "scheduler", "worker"}
+    ]
     registry = metrics.registry(kind, "t1")
     labels = [sample.labels for each in registry.collect() for sample in each.samples]
     assert {"service": "toy", "instance": "t1"}.items() <= next(
@@ -172,13 +174,14 @@ def test_the_local_mesh_starts_its_service_and_stops_it_in_turn(tmp_path: Path) 
     options = UpOptions(tmp_path, workers=2, record=tmp_path)
     specs = service_specs(options, place)
     assert [spec.name for spec in specs] == [
+        "autoscaler",
         "router",
         "scheduler-1",
         "worker-1",
         "worker-2",
         "toy",
     ]
-    assert kinds() == ("router", "scheduler", "worker", "toy", "redis")
+    assert kinds() == ("autoscaler", "router", "scheduler", "worker", "toy", "redis")
     toy = specs[-1]
     assert toy.kind == "toy"
     assert toy.argv[1:] == ("-m", "hasten_toy.main")

@@ -17,6 +17,8 @@ from hasten_cli.local.plan import (
     Place,
     ServiceSpec,
     UpOptions,
+    WorkerRange,
+    autoscaler_port_of,
     host_port,
     http_port_of,
     pinned,
@@ -47,7 +49,32 @@ def specs(
     options: UpOptions, folder: Path, environ: Mapping[str, str] | None = None
 ) -> list[ServiceSpec]:
     """The router, the schedulers, the workers."""
-    return service_specs(options, Place(folder, URL, folder, environ or {}))
+    planned = service_specs(options, Place(folder, URL, folder, environ or {}))
+    return [spec for spec in planned if spec.kind != "autoscaler"]
+
+
+def autoscaler(options: UpOptions, folder: Path) -> ServiceSpec:
+    """The one that stops first."""
+    return service_specs(options, Place(folder, URL, folder, {}))[0]
+
+
+def test_the_autoscaler_advises_unless_it_is_told_how_many_workers_there_may_be(
+    tmp_path: Path,
+) -> None:
+    advising = autoscaler(UpOptions(models=tmp_path, autoscaler_rule="hpa"), tmp_path).environ
+    assert "HASTEN_AUTOSCALER_MODE" not in advising
+    assert advising["HASTEN_AUTOSCALER_POLICY__RULE"] == "hpa"
+    assert advising["HASTEN_AUTOSCALER_ADDRESS"] == "127.0.0.1:8005"
+    options = UpOptions(models=tmp_path, autoscale=WorkerRange(0, 4), autoscaler_port=0)
+    acting = autoscaler(options, tmp_path).environ
+    assert acting["HASTEN_AUTOSCALER_MODE"] == "act"
+    assert acting["HASTEN_AUTOSCALER_DRIVER_ADDRESS"] == str(tmp_path / "pool.sock")
+    bounds = [acting[f"HASTEN_AUTOSCALER_BOUNDS__WORKERS_{end}"] for end in ("MIN", "MAX")]
+    assert bounds == ["0", "4"]
+    facts = {"address": "127.0.0.1:41"}
+    again = pinned(autoscaler(options, tmp_path), facts)
+    assert again.environ["HASTEN_AUTOSCALER_ADDRESS"] == "127.0.0.1:41"
+    assert (autoscaler_port_of(0), autoscaler_port_of(9001)) == (0, 9005)
 
 
 def test_a_service_sees_its_own_variables_and_those_of_no_other(tmp_path: Path) -> None:

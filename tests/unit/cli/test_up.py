@@ -52,25 +52,25 @@ def test_a_log_that_is_not_whole_is_told_at_the_end_and_in_the_status(tmp_path: 
         assert "worker-2 stopped recording: no room; what came before is in w.hlog" in mesh.stderr
 
 
-def test_the_router_leaves_first_and_the_workers_last(tmp_path: Path) -> None:
+def test_the_autoscaler_leaves_first_then_the_router_and_the_workers_last(tmp_path: Path) -> None:
     diary = tmp_path / "diary.txt"
-    kinds = ("ROUTER", "SCHEDULER", "WORKER")
+    kinds = ("AUTOSCALER", "ROUTER", "SCHEDULER", "WORKER")
     environ = {f"HASTEN_{kind}_DIARY": str(diary) for kind in kinds}
     with MeshProcess(tmp_path, *JSON, environ=environ) as mesh:
         mesh.ready()
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
-    first, second, *others = diary.read_text().split()
-    assert (first, second) == ("router", "scheduler")
-    assert sorted(others) == ["worker-1", "worker-2"]
+    *first, one, other = diary.read_text().split()
+    assert first == ["autoscaler", "router", "scheduler"]
+    assert sorted((one, other)) == ["worker-1", "worker-2"]
 
 
 def test_a_kill_of_the_supervisor_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     # Grandchildren have no parent-death signal of ours: the guard has to find them.
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "parent"}) as mesh:
         mesh.ready()
-        # Guard, redis, router, scheduler, 2 workers, 2 of theirs.
-        assert len(mesh.remember_family()) == 8
+        # Guard, redis, autoscaler, router, scheduler, 2 workers, 2 of theirs.
+        assert len(mesh.remember_family()) == 9
         mesh.signal(signal.SIGKILL)
         mesh.wait()
         eventually_sync(mesh.nothing_left, what="the guard has cleaned up")
@@ -143,7 +143,7 @@ def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     with MeshProcess(tmp_path, *JSON, environ={"HASTEN_WORKER_FAKE": "mute"}) as mesh:
 
         def all_services_run() -> bool:
-            return len(mesh.remember_family()) == 6
+            return len(mesh.remember_family()) == 7
 
         eventually_sync(all_services_run)
         mesh.signal(signal.SIGTERM)
@@ -235,7 +235,7 @@ def test_plain_lines_name_the_services_off_a_terminal(tmp_path: Path) -> None:
         assert mesh.wait() == 0
         for part in ("router on 127.0.0.1:", "worker-2 on 127.0.0.1:", "redis on", "ready in"):
             assert part in mesh.stdout
-        assert "stopping: router, scheduler, 2 workers, redis (once more" in mesh.stdout
+        assert "stopping: autoscaler, router, scheduler, 2 workers, redis (once more" in mesh.stdout
         assert "\x1b" not in mesh.stdout
         assert mesh.nothing_left()
 

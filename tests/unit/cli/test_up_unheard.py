@@ -91,7 +91,7 @@ def test_on_a_full_disk_the_mesh_comes_up_and_ends_in_order(
     environ = {"PYTHONUNBUFFERED": unbuffered}
     with MeshProcess(tmp_path, *options, environ=environ, out=Path("/dev/full")) as mesh:
         eventually_sync(lambda: GOES_ON in mesh.stderr)
-        eventually_sync(lambda: len(mesh.remember_family()) == 6)
+        eventually_sync(lambda: len(mesh.remember_family()) == 7)
         mesh.signal(signal.SIGTERM)
         assert mesh.wait() == 0
         assert mesh.stderr.count(GOES_ON) == 1

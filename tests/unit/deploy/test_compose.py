@@ -6,6 +6,7 @@ import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 
+from hasten_autoscaler.settings import AutoscalerSettings
 from hasten_router.settings import RouterSettings
 from hasten_runtime.settings.loading import read
 from hasten_scheduler.settings import SchedulerSettings
@@ -13,7 +14,7 @@ from hasten_worker.settings import WorkerSettings
 from tests.support import compose
 
 SERVICES = compose.services(compose.BASE)
-OURS = ("router", "scheduler", "worker")
+OURS = ("autoscaler", "router", "scheduler", "worker")
 CLOSING_S = 5.0
 """For closing models and connections once the last call is answered."""
 
@@ -55,23 +56,24 @@ def test_a_service_tells_how_it_is_and_reaps_its_children(service: dict[str, Any
     assert service["init"] is True
 
 
-def test_only_router_and_scheduler_can_be_reached_from_the_host() -> None:
+def test_only_the_fronts_can_be_reached_from_the_host() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {
         "router": ["8001:8001", "8002:8002", "8000:8000"],
         "scheduler": ["8003:8001"],
+        "autoscaler": ["127.0.0.1:8005:8001"],
     }
     assert not any("network_mode" in service for service in SERVICES.values())
 
 
-def test_only_router_and_scheduler_are_on_a_network_that_leads_outside() -> None:
+def test_only_the_fronts_are_on_a_network_that_leads_outside() -> None:
     inside = {
         name
         for name, network in compose.raw(compose.BASE)["networks"].items()
         if network.get("internal")
     }
     outside = {name for name, service in SERVICES.items() if set(service["networks"]) - inside}
-    assert outside == {"router", "scheduler"}
+    assert outside == {"autoscaler", "router", "scheduler"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -121,6 +123,11 @@ def test_the_scheduler_accepts_its_settings_and_has_time_to_leave(
     settings = read(SchedulerSettings)
     leaving_s = settings.drain.notice_s + settings.drain.patience_s
     assert compose.seconds(service["stop_grace_period"]) >= leaving_s + CLOSING_S
+
+
+def test_the_autoscaler_accepts_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, "autoscaler")
+    assert read(AutoscalerSettings).mode == "advise"
 
 
 def test_a_worker_gives_out_an_address_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_a_worker_that_is_lost_is_replaced_at_once() -> None:
 
 
 def test_one_that_never_becomes_ready_is_given_up_and_replaced() -> None:
-    pool = Driven("static,workers=2,lead_s=10", ready=1)
+    pool = Driven("static,workers=2,lead_s=10,overdue_s_min=40", ready=1)
     pool.seconds(10, calls=1)
     stuck = pool.starting[0]
     pool.seconds(60, calls=1)

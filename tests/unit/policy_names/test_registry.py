@@ -87,7 +87,7 @@ def test_values_that_only_fit_together_may_be_set_together() -> None:
         ("hasten,worker.batching.order=lifo", "order must be one of edf, fifo, not"),
         ("hasten,p2c", "expected NAME=VALUE after the bundle, not 'p2c'"),
         ("hasten,policy=p2c", "but no 'policy'"),
-        ("hasten,autoscaler.x=1", "but no 'autoscaler.x'"),
+        ("hasten,gardener.x=1", "but no 'gardener.x'"),
         ("hasten,scheduler.x=1", "scheduler has no field 'x'"),
         ("hasten,router.hold_callz_max=1", "did you mean hold_calls_max?"),
         ("hasten,router.zzz=1", "router has no field 'zzz'; it has balancer"),
@@ -116,6 +116,7 @@ def test_a_text_refuses_a_name_that_does_not_exist(path: str) -> None:
     for name in CHOICES[path].names:
         found = resolve(f"hasten,{path}={name}")
         held = {
+            "autoscaler": found.of("autoscaler"),
             "router": found.router,
             "scheduler": found.scheduler,
             "worker.batching": found.worker.batching,

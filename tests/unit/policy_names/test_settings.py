@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+from hasten_autoscaler.settings import AutoscalerSettings
+from hasten_policy.autoscaler.machine import AutoscalerMachine
 from hasten_policy.machines import choices
 from hasten_policy.registry import BUNDLES, names, resolve
 from hasten_policy.router.machine import RouterMachine
@@ -21,6 +23,7 @@ from hasten_worker.settings import WorkerSettings
 CHOICES = choices()
 EVERY_NAME = [(path, name) for path, table in CHOICES.items() for name in table.names]
 SETTINGS: dict[str, type[ServiceSettings]] = {
+    "autoscaler": AutoscalerSettings,
     "router": RouterSettings,
     "scheduler": SchedulerSettings,
     "worker": WorkerSettings,
@@ -47,7 +50,9 @@ def test_every_name_is_one_variable_away(
     router = read(RouterSettings).router_policy()
     worker = read(WorkerSettings).worker_policy()
     scheduler = read(SchedulerSettings).scheduler_policy()
+    autoscaler = read(AutoscalerSettings).autoscaler_policy()
     said = {
+        "autoscaler.rule": autoscaler.rule,
         "router.balancer": router.fleet.balancer,
         "router.admission": router.plan.admission,
         "router.order": router.hold.order,
@@ -57,6 +62,7 @@ def test_every_name_is_one_variable_away(
         "worker.batching.order": worker.batching.order,
     }
     assert said[path] == name
+    AutoscalerMachine(autoscaler)
     RouterMachine(router, rng=Random(1))
     SchedulerMachine(scheduler, rng=Random(1))
     WorkerMachine(worker)

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.batching.policy import BatchingPolicy
 from hasten_policy.eventlog import (
     FORMAT,
@@ -28,9 +29,24 @@ from hasten_policy.machines import MACHINES
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router import events as router_events
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.scaling.limits import Bounds, LimitPolicy
+from hasten_policy.scaling.rules.table import SCALING_RULES
 from hasten_policy.timers import WakeAt
 from hasten_policy.worker import events as worker_events
 from hasten_policy.worker.policy import WorkerPolicy
+
+# Of these nearly no drawn value may exist: they refuse what contradicts itself.
+for checked in (*(SCALING_RULES.get(name).policy for name in SCALING_RULES.names), LimitPolicy):
+    st.register_type_strategy(checked, st.just(checked()))
+st.register_type_strategy(
+    Bounds, st.builds(Bounds, st.integers(0, 9), st.integers(9, 20), st.floats(0.1, 9.0))
+)
+st.register_type_strategy(
+    AutoscalerPolicy,
+    st.builds(
+        AutoscalerPolicy, st.sampled_from(SCALING_RULES.names), st.floats(0.1, 1e9), st.floats(0, 9)
+    ),
+)
 
 TYPES = [(kind, name) for kind in MACHINES for name in types_of(kind)]
 
@@ -186,8 +202,8 @@ def test_a_policy_out_of_range_is_refused() -> None:
         ('{"some": "json"}', "no event log of Hasten"),
         (header_with(hasten_event_log=FORMAT + 1), "of format 2, and this version .* format 1"),
         (
-            header_with(kind="autoscaler"),
-            "of a 'autoscaler'; this version replays router, scheduler",
+            header_with(kind="gardener"),
+            "of a 'gardener'; this version replays autoscaler, router",
         ),
         (header_with(kind=None), "header is damaged"),
         (header_with(seed="1"), "header is damaged"),

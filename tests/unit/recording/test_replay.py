@@ -311,4 +311,4 @@ def test_progress_is_told_in_bytes_of_the_file(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_machine_can_be_replayed() -> None:
-    assert set(MACHINES) == {"router", "scheduler", "worker"}
+    assert set(MACHINES) == {"autoscaler", "router", "scheduler", "worker"}

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 ANSWER_S_MAX: Final = 10.0
 """Longest wait for an answer that needs no work."""
 
+VARIABLE: Final = "HASTEN_ADDRESS"
+"""The environment's variable that names a router."""
+PLAN_VARIABLE: Final = "HASTEN_PLAN_ADDRESS"
+"""The environment's variable that names an autoscaler."""
 TASKS_VARIABLE: Final = "HASTEN_TASKS_ADDRESS"
 """The environment's variable that names a scheduler."""
 _NEXT_STEPS: Final = {
@@ -41,6 +45,7 @@ _NEXT_STEPS: Final = {
     "JOB_NOT_FOUND": "see which there are: hasten batch list, dag list, schedule list",
     "JOB_CONTENT_DIFFERS": "give the new content another id, or name",
     "RESERVATION_INFEASIBLE": "allow a later --deadline, run it less often, or add workers",
+    "NOT_LEADER": "ask the replica that leads: hasten plan shows its name",
     "STORE_UNAVAILABLE": "run the same command again; with --id it finds what was stored",
     "UNIMPLEMENTED": "ask a router: a worker does not offer this call",
 }
@@ -103,10 +108,12 @@ def _opened(kind: "type[ClientT]", address: str) -> "Iterator[ClientT]":
         with opened:
             yield opened
     except HastenError as error:
-        raise command_error(error, address, of_tasks=kind is not Client) from error
+        raise command_error(
+            error, address, variable=VARIABLE if kind is Client else TASKS_VARIABLE
+        ) from error
 
 
-def command_error(error: "HastenError", address: str, *, of_tasks: bool = False) -> CommandError:
+def command_error(error: "HastenError", address: str, *, variable: str = VARIABLE) -> CommandError:
     """The error as a sentence with a next step."""
     from hasten_client import Unreachable
 
@@ -120,7 +127,7 @@ def command_error(error: "HastenError", address: str, *, of_tasks: bool = False)
         return CommandError(
             f"nobody answers at {address} ({error.message})",
             next_step="start a mesh here with `hasten up`, or name one with --address or "
-            f"{TASKS_VARIABLE if of_tasks else 'HASTEN_ADDRESS'}",
+            f"{variable}",
             code=UNREACHABLE,
             facts=facts,
         )

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from hasten_cli.commands import (
+    autoscaler,
     batches,
     dag,
     infer,
@@ -38,6 +39,9 @@ app.command()(up.up)
 app.command()(infer.infer)
 app.command()(submit.submit)
 app.command()(simulate.simulate)
+app.command()(autoscaler.plan)
+app.command("what-if")(autoscaler.what_if)
+app.add_typer(autoscaler.explain, name="explain")
 app.add_typer(models.app, name="models")
 app.add_typer(workers.app, name="workers")
 app.add_typer(tasks.task, name="task")

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from hasten_cli.calls import ANSWER_S_MAX, client, command_error, task_client
+from hasten_cli.calls import ANSWER_S_MAX, TASKS_VARIABLE, client, command_error, task_client
 from hasten_cli.failures import USAGE, CommandError
 from hasten_cli.output import print_json
 from hasten_cli.task_shown import print_ended, print_task, task_as_json
@@ -64,7 +64,7 @@ def submit(options: SubmitOptions, *, as_json: bool) -> None:
         outcomes = []
         for outcome in _counted(scheduler.submit_many(tasks), len(tasks), "submitted"):
             if outcome.error is not None:
-                raise command_error(outcome.error, options.address, of_tasks=True)
+                raise command_error(outcome.error, options.address, variable=TASKS_VARIABLE)
             outcomes.append(outcome)
         ended: list[Task] = []
         if options.wait:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, get_args
 
 from hasten_policy.admission.gates import GATES
+from hasten_policy.autoscaler.events import AutoscalerEffect, AutoscalerEvent, ModelDemand
+from hasten_policy.autoscaler.machine import AutoscalerMachine
+from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.batching.rules import RULES
 from hasten_policy.chance import Chance
 from hasten_policy.content import Asked, Content
@@ -19,6 +22,12 @@ from hasten_policy.reasons import Refusal
 from hasten_policy.router.events import RouterEffect, RouterEvent
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.scaling.backlog import QueuedWork
+from hasten_policy.scaling.limits import Bounds, LimitPolicy
+from hasten_policy.scaling.profiles import Profile
+from hasten_policy.scaling.queueing import BatchCurve
+from hasten_policy.scaling.rules.table import SCALING_RULES
+from hasten_policy.scaling.sight import Because
 from hasten_policy.scheduler.events import SchedulerEffect, SchedulerEvent
 from hasten_policy.scheduler.jobs.periods.reserving import Reservation
 from hasten_policy.scheduler.machine import SchedulerMachine
@@ -79,8 +88,29 @@ def _worker(policy: WorkerPolicy, rng: Chance) -> WorkerMachine:
     return WorkerMachine(policy)
 
 
+def _autoscaler(policy: AutoscalerPolicy, rng: Chance) -> AutoscalerMachine:
+    del rng  # It leaves nothing to chance; its bounds are told.
+    return AutoscalerMachine(policy)
+
+
+_RULE_POLICIES: Final = tuple(
+    dict.fromkeys(SCALING_RULES.get(name).policy for name in SCALING_RULES.names)
+)
 _LOAD: Final = (LoadSample, ModelLoad, WorkerReport, Refusal)
 _KINDS: Final = (
+    # It leaves before the workers do: nobody is to replace them.
+    MachineKind(
+        name="autoscaler",
+        policy=AutoscalerPolicy,
+        events=get_args(AutoscalerEvent),
+        effects=get_args(AutoscalerEffect),
+        parts=(
+            *(AutoscalerPolicy, LimitPolicy, Bounds, Profile, BatchCurve, ModelDemand),
+            *(QueuedWork, Because, *_RULE_POLICIES),
+        ),
+        make=_autoscaler,
+        choices={"rule": SCALING_RULES},
+    ),
     MachineKind(
         name="router",
         policy=RouterPolicy,

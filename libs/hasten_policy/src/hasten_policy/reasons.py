@@ -107,6 +107,11 @@ class Reason(Enum):
     CALLBACK_FAILED = _facts(
         "UNAVAILABLE", "Look after the receiver; a dead callback can be told again.", retryable=True
     )
+    NOT_LEADER = _facts(
+        "UNAVAILABLE",
+        "Send it to the replica that leads; the fact `leader` names it.",
+        retryable=True,
+    )
     PAYLOAD_LOST = _facts("DATA_LOSS", "Submit the task again: its stored input is gone.")
     # What was sent.
     INVALID_REQUEST = _facts("INVALID_ARGUMENT", "The request is not well formed.")

@@ -39,7 +39,7 @@ class GrpcFront:
 
     Args:
         address: To listen at, "host:port".
-        inference: RPC of the inference service to its method.
+        inference: RPC of the inference service to its method; None for a server without it.
         own: The services beside it.
         limits: Bounds.
         variable: The environment's variable that sets the address.
@@ -50,7 +50,7 @@ class GrpcFront:
     def __init__(  # noqa: PLR0913  (each is another fact of the server)
         self,
         address: str,
-        inference: Mapping[str, Method | Callable[..., Any]],
+        inference: Mapping[str, Method | Callable[..., Any]] | None,
         own: Sequence[OwnService],
         limits: ServerLimits,
         *,
@@ -61,12 +61,14 @@ class GrpcFront:
         self._address = address
         self._variable = variable
         self._server = make_server(limits, interceptors=interceptors, reuse_port=reuse_port)
-        add_inference(self._server, inference)
+        self._services = [service.name for service in own]
+        if inference is not None:
+            add_inference(self._server, inference)
+            self._services.insert(0, INFERENCE_SERVICE)
         for service in own:
             service.add(self._server)
         self.health: Health = add_health(self._server)
-        names = [service.name for service in own]
-        add_reflection(self._server, (INFERENCE_SERVICE, *names, HEALTH_SERVICE))
+        add_reflection(self._server, (*self._services, HEALTH_SERVICE))
 
     async def start(self) -> str:
         """Begins to listen; returns "host:port" with the real port.
@@ -78,7 +80,7 @@ class GrpcFront:
             address = bind(self._server, self._address)
         await self._server.start()
         self.health.set(LIVENESS, serving=True)
-        self.health.set(INFERENCE_SERVICE, serving=True)
+        self.health.set(self._services[0], serving=True)
         return address
 
     def set_ready(self, ready: bool) -> None:  # noqa: FBT001  (reads as a sentence)

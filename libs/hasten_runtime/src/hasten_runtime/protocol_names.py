@@ -10,6 +10,7 @@ from typing import Final
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
+from hasten.autoscaler.v1 import autoscaler_service_pb2
 from hasten.inference.v2 import inference_pb2
 from hasten.router.v1 import router_service_pb2
 from hasten.scheduler.v1 import (
@@ -77,6 +78,7 @@ _INFERENCE: Final = inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceServ
 _WORKER: Final = worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"]
 _ROUTER: Final = router_service_pb2.DESCRIPTOR.services_by_name["RouterService"]
 _TASKS: Final = scheduler_service_pb2.DESCRIPTOR.services_by_name["TaskService"]
+_AUTOSCALER: Final = autoscaler_service_pb2.DESCRIPTOR.services_by_name["AutoscalerService"]
 _BATCHES: Final = batch_service_pb2.DESCRIPTOR.services_by_name["BatchService"]
 _CALLBACKS: Final = callback_service_pb2.DESCRIPTOR.services_by_name["CallbackService"]
 _DAGS: Final = dag_service_pb2.DESCRIPTOR.services_by_name["DagService"]
@@ -92,6 +94,7 @@ SERVER_NAME: Final = "hasten"
 WORKER_SERVICE: Final = _WORKER.full_name
 ROUTER_SERVICE: Final = _ROUTER.full_name
 TASK_SERVICE: Final = _TASKS.full_name
+AUTOSCALER_SERVICE: Final = _AUTOSCALER.full_name
 BATCH_SERVICE: Final = _BATCHES.full_name
 CALLBACK_SERVICE: Final = _CALLBACKS.full_name
 DAG_SERVICE: Final = _DAGS.full_name

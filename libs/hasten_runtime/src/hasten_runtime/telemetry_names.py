@@ -94,3 +94,12 @@ METRIC_SCHEDULER_RUNNING: Final = "hasten_scheduler_running_attempts"
 METRIC_SCHEDULER_SHARDS: Final = "hasten_scheduler_owned_shards"
 METRIC_SCHEDULER_WAITERS: Final = "hasten_scheduler_waiting_callers"
 METRIC_SCHEDULER_AWAY: Final = "hasten_scheduler_stores_away"
+
+# --- metrics, autoscaler ---
+
+METRIC_DESIRED_REPLICAS: Final = "hasten_desired_replicas"
+METRIC_AUTOSCALER_WORKERS: Final = "hasten_autoscaler_workers"
+METRIC_AUTOSCALER_LOAD: Final = "hasten_autoscaler_load_workers"
+METRIC_AUTOSCALER_CHANGES: Final = "hasten_autoscaler_changes_total"
+METRIC_AUTOSCALER_STARTS: Final = "hasten_autoscaler_starts_total"
+METRIC_AUTOSCALER_LEADS: Final = "hasten_autoscaler_leads"

@@ -9,6 +9,8 @@ from typing import Any, Final
 from hasten_policy.machines import MACHINES
 
 REDIS: Final = "redis"
+SOCKET: Final = "pool.sock"
+"""In the run folder: there an autoscaler reaches the supervisor."""
 SEVERAL: Final = ("worker", "scheduler")
 """Kinds of which there may be any number; of the others there is one."""
 _ADDRESSES: Final = {
@@ -18,6 +20,7 @@ _ADDRESSES: Final = {
         "HASTEN_ROUTER_METRICS_ADDRESS": "metrics_address",
     },
     "scheduler": {"HASTEN_SCHEDULER_ADDRESS": "address"},
+    "autoscaler": {"HASTEN_AUTOSCALER_ADDRESS": "address"},
 }
 """Of services that clients know: what they must have again after a restart."""
 
@@ -25,12 +28,24 @@ TASKS_PORT_ABOVE: Final = 2
 """Between them lies the port of the router's metrics."""
 HTTP_PORT_BELOW: Final = 1
 """As at Triton: 8000 where gRPC has 8001."""
+AUTOSCALER_PORT_ABOVE: Final = 4
+"""Between them lie the ports of the scheduler."""
+STARTING_MAX: Final = 2
+"""Workers that start at once on one machine, each of which loads all models."""
 DRAIN_S: Final = 8.0
 """Longest wait for calls in flight when the mesh is stopped."""
 SERVICE_STOP_S: Final = 15.0
 """Longest wait for a router or worker to leave, its drain included, before it is killed."""
 REDIS_STOP_S: Final = 5.0
 """Longest wait for Redis to close its files, before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRange:
+    """How many workers an autoscaler may have: least and most."""
+
+    least: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,9 @@ class UpOptions:
         processes: Processes of the router.
         control: How the workers' model repository is controlled: poll, explicit or none.
         record: Folder for the event logs of router and workers; None for none.
+        autoscale: Least and most workers; None for an autoscaler that only advises.
+        autoscaler_rule: Which scaling rule decides.
+        autoscaler_port: The autoscaler's port; 0 for a free one.
         message_bytes_max: Largest message that router and workers take; None for their own limit.
     """
 
@@ -63,6 +81,9 @@ class UpOptions:
     processes: int = 1
     control: str = "poll"
     record: Path | None = None
+    autoscale: WorkerRange | None = None
+    autoscaler_rule: str = "hasten"
+    autoscaler_port: int = 8005
     message_bytes_max: int | None = None
 
 
@@ -131,12 +152,14 @@ def service_specs(options: UpOptions, place: Place) -> list[ServiceSpec]:
     for kind in MACHINES:
         if kind == "worker":
             numbers = range(1, options.workers + 1)
-            specs += [_worker_spec(options, place, f"worker-{number}") for number in numbers]
+            specs += [worker_spec(options, place, f"worker-{number}") for number in numbers]
         elif kind == "scheduler":
             numbers = range(1, options.schedulers + 1)
             specs += [_scheduler_spec(options, place, number) for number in numbers]
         elif kind == "router":
             specs.append(_router_spec(options, place))
+        elif kind == "autoscaler":
+            specs.append(_autoscaler_spec(options, place))
         else:
             specs.append(_spec(kind, kind, options, place, {}))
     return specs
@@ -169,7 +192,8 @@ def _spec(
     )
 
 
-def _worker_spec(options: UpOptions, place: Place, name: str) -> ServiceSpec:
+def worker_spec(options: UpOptions, place: Place, name: str) -> ServiceSpec:
+    """A worker of this name."""
     own = {"MODELS_DIR": str(place.models), "MODEL_CONTROL": options.control}
     spec = _spec("worker", name, options, place, own)
     if options.control != "explicit":
@@ -197,6 +221,29 @@ def _scheduler_spec(options: UpOptions, place: Place, number: int) -> ServiceSpe
         own["ADDRESS"] = host_port(options.host, options.tasks_port)
     spec = _spec("scheduler", f"scheduler-{number}", options, place, own)
     return replace(spec, meanwhile="calls go on, and tasks wait or go on with another scheduler")
+
+
+def _autoscaler_spec(options: UpOptions, place: Place) -> ServiceSpec:
+    own = {
+        "ADDRESS": host_port("127.0.0.1", options.autoscaler_port),
+        "POLICY__RULE": options.autoscaler_rule,
+    }
+    if options.autoscale is not None:
+        own |= {
+            "MODE": "act",
+            "DRIVER": "process",
+            "DRIVER_ADDRESS": str(place.folder / SOCKET),
+            "BOUNDS__WORKERS_MIN": str(options.autoscale.least),
+            "BOUNDS__WORKERS_MAX": str(options.autoscale.most),
+            "POLICY__STARTING_MAX": str(STARTING_MAX),
+        }
+    spec = _spec("autoscaler", "autoscaler", options, place, own)
+    return replace(spec, meanwhile="calls go on, with the workers that there are")
+
+
+def autoscaler_port_of(port: int) -> int:
+    """The autoscaler's port in a mesh whose router has this one."""
+    return port + AUTOSCALER_PORT_ABOVE if port else 0
 
 
 def _router_spec(options: UpOptions, place: Place) -> ServiceSpec:

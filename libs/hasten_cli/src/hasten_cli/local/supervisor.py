@@ -1,7 +1,7 @@
 """Starts services in parallel, keeps them running, stops them in order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -86,7 +86,7 @@ class Supervisor:
         self._folder = folder
         self._say = say
         self._ready_s_max = ready_s_max
-        self._keepers: list[asyncio.Task[None]] = []
+        self._keepers: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self, specs: Iterable[ServiceSpec], *, probe: Probe | None = None) -> None:
         """Starts services in parallel and keeps them running from when all are ready.
@@ -112,9 +112,45 @@ class Supervisor:
         if failed is not None:
             raise failed
         for service in begun:
-            self._keepers.append(
-                asyncio.create_task(self._keep(service), name=f"keep-{service.spec.name}")
-            )
+            self._tend(service, self._keep(service))
+
+    def add(self, spec: ServiceSpec) -> None:
+        """Begins to start one more service, which is kept running once it is ready. One that does
+        not become ready is dropped, and people are told.
+        """
+        service = Service(spec)
+        self.services.append(service)
+        self._tend(service, self._join(service))
+
+    async def remove(self, name: str) -> None:
+        """Stops a service for good, and drops it."""
+        for service in [each for each in self.services if each.spec.name == name]:
+            service.state = "stopping"
+            keeper = self._keepers.pop(name, None)
+            if keeper is not None:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
+            await self._stop(service)
+            self.services.remove(service)
+            self._say(f"{name} has left")
+
+    async def _join(self, service: Service) -> None:
+        name = service.spec.name
+        try:
+            await self._start(service)
+        except StartError as error:
+            last = error.tail.rpartition("\n")[2]
+            self._say(f"{error}: {last}" if last else str(error))
+            self._keepers.pop(name, None)
+            await self._stop(service)
+            self.services.remove(service)
+            return
+        self._say(f"{name} has joined on {service.address}, pid {service.pid}")
+        await self._keep(service)
+
+    def _tend(self, service: Service, tending: Coroutine[None, None, None]) -> None:
+        name = service.spec.name
+        self._keepers[name] = asyncio.create_task(tending, name=f"keep-{name}")
 
     async def forget(self, name: str) -> None:
         """Stops a service that never became ready, and drops it."""
@@ -124,10 +160,11 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stops everything in order; returns when no process is left."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        keepers = list(self._keepers.values())
         self._keepers.clear()
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
         for stage in self.stages():
             await asyncio.gather(*map(self._stop, stage))
 

@@ -7,15 +7,21 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hasten_cli.failures import FAILED, USAGE, CommandError
 from hasten_cli.local import ports, record, redis
 from hasten_cli.local.models import with_troubles, without_models, write_sample
-from hasten_cli.local.plan import Place, UpOptions, redis_spec, service_specs
+from hasten_cli.local.plan import (
+    SOCKET,
+    Place,
+    UpOptions,
+    redis_spec,
+    service_specs,
+    worker_spec,
+)
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import Service, StartError, Supervisor
 from hasten_cli.local.voice import Summary, Voice
@@ -48,6 +54,7 @@ async def up(options: UpOptions, voice: Voice) -> int:
         ports.claimed(options.host, options.http_port, option="--http-port"),
         ports.claimed(options.host, options.metrics_port, option="--metrics-port"),
         ports.claimed(options.host, options.tasks_port, option="--tasks-port"),
+        ports.claimed("127.0.0.1", options.autoscaler_port, option="--autoscaler-port"),
         RunFolder() as folder,
     ):
         supervisor = Supervisor(folder, say=voice.say)
@@ -92,16 +99,19 @@ async def _run(
     """Starts everything, says so, and shows it until `stop`."""
     if options.models is None:
         voice.say("no --models and no ./models here: serving the sample model `echo`")
-    async with _shown(supervisor, voice):
-        endpoint = await _unless(stop, _start_redis(supervisor, folder))
-        redis_s = time.monotonic() - begin_s
-        models = options.models or write_sample(folder.path / "models")
-        await _unless(stop, _start_services(supervisor, options, models, endpoint, folder))
-        services_s = time.monotonic() - begin_s - redis_s
-    from hasten_cli.local.mesh import MeshView
+    async with AsyncExitStack() as opened:
+        async with _shown(supervisor, voice):
+            endpoint = await _unless(stop, _start_redis(supervisor, folder))
+            redis_s = time.monotonic() - begin_s
+            models = options.models or write_sample(folder.path / "models")
+            place = Place(models, endpoint.url, folder.path, os.environ)
+            await opened.enter_async_context(_pool(supervisor, options, place))
+            await _unless(stop, _start_services(supervisor, options, place))
+            services_s = time.monotonic() - begin_s - redis_s
+        from hasten_cli.local.mesh import MeshView
 
-    (router,) = supervisor.of_kind("router")
-    async with MeshView(_reachable(router.address)) as mesh:
+        (router,) = supervisor.of_kind("router")
+        mesh = await opened.enter_async_context(MeshView(_reachable(router.address)))
         await _unless(stop, _seen(supervisor, mesh))
         total_s = time.monotonic() - begin_s
         view_s = total_s - services_s - redis_s
@@ -150,15 +160,8 @@ async def _start_redis(supervisor: Supervisor, folder: RunFolder) -> redis.Redis
             return endpoint
 
 
-async def _start_services(
-    supervisor: Supervisor,
-    options: UpOptions,
-    models: Path,
-    endpoint: redis.RedisEndpoint,
-    folder: RunFolder,
-) -> None:
+async def _start_services(supervisor: Supervisor, options: UpOptions, place: Place) -> None:
     """Starts all services at once; meanwhile loads the client that asks the router."""
-    place = Place(models, endpoint.url, folder.path, os.environ)
     await asyncio.gather(
         supervisor.begin(service_specs(options, place)),
         asyncio.to_thread(importlib.import_module, "hasten_cli.local.mesh"),
@@ -174,6 +177,25 @@ async def _seen(supervisor: Supervisor, mesh: "MeshView") -> None:
             f"the router does not see all of {', '.join(names)}",
             router.child.log_tail() if router.child is not None else "",
         )
+
+
+@asynccontextmanager
+async def _pool(supervisor: Supervisor, options: UpOptions, place: Place) -> AsyncIterator[None]:
+    """Inside the block an autoscaler that may act can have workers started and stopped."""
+    if options.autoscale is None:
+        yield
+        return
+    from hasten_cli.local.pool import SupervisorPool
+    from hasten_runtime.pools.socket import PoolServer
+
+    pool = SupervisorPool(supervisor, partial(worker_spec, options, place))
+    server = PoolServer(pool, place.folder / SOCKET)
+    await server.open()
+    try:
+        yield
+    finally:
+        await server.close()
+        await pool.close()
 
 
 @asynccontextmanager

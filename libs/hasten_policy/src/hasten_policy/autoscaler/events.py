@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hasten_policy.autoscaler.policy import AutoscalerPolicy
+from hasten_policy.scaling.backlog import QueuedWork
 from hasten_policy.scaling.limits import Bounds
 from hasten_policy.scaling.profiles import Profile
 from hasten_policy.scaling.sight import Because
@@ -50,6 +51,19 @@ class DemandTold:
 
 
 @dataclass(frozen=True, slots=True)
+class BacklogTold:
+    """A scheduler tells which tasks wait with it, all of them: now, and for a time.
+
+    Attributes:
+        scheduler_id: Which.
+        work: The tasks, in groups.
+    """
+
+    scheduler_id: str
+    work: tuple[QueuedWork, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LoadTold:
     """A worker tells how it is.
 
@@ -87,7 +101,9 @@ class ProfileTold:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarting:
-    """A worker begins to start: one that was asked for, or that somebody else started."""
+    """A worker begins to start: one that was asked for, or that somebody else started. One that
+    served before died, and whoever keeps it starts it again.
+    """
 
     worker_id: str
 
@@ -149,9 +165,32 @@ class PolicySet:
 
 @dataclass(frozen=True, slots=True)
 class BoundsSet:
-    """An operator changed the bounds."""
+    """An operator changed the bounds, or set them before the first Woke."""
 
     bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSet:
+    """An operator says what the machine may do.
+
+    Attributes:
+        mode: "act"; "advise": it decides, and nobody is started or leaves; "hold": the number
+            stays, and who is lost is replaced.
+    """
+
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRestored:
+    """The store has a checkpoint of the machine that decided before. Told before the first Woke.
+
+    Attributes:
+        text: As `AutoscalerMachine.checkpoint` wrote it. What cannot be read is left out.
+    """
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +200,7 @@ class Woke:
 
 AutoscalerEvent = (
     DemandTold
+    | BacklogTold
     | LoadTold
     | ProfileTold
     | WorkerStarting
@@ -170,6 +210,8 @@ AutoscalerEvent = (
     | ForecastGiven
     | PolicySet
     | BoundsSet
+    | ModeSet
+    | CheckpointRestored
     | Woke
 )
 
@@ -220,7 +262,7 @@ class Hold:
     """The number stays, whatever the rule would say.
 
     Attributes:
-        why: "no_metrics", "router_silent", or "just_begun".
+        why: "no_metrics", "router_silent", "just_begun", or "operator".
     """
 
     why: str

@@ -1,9 +1,17 @@
 """What routers tell of demand: believed, or left out by name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Final
 
-from hasten_policy.autoscaler.events import DemandTold, Ignored, LoadTold, ModelDemand
+from hasten_policy.autoscaler.events import (
+    BacklogTold,
+    DemandTold,
+    Ignored,
+    LoadTold,
+    ModelDemand,
+)
+from hasten_policy.scaling.backlog import QueuedWork
 from hasten_policy.scaling.demand import Counts, Demand
 from hasten_policy.scaling.profiles import Profiles
 
@@ -26,6 +34,7 @@ class Hearing:
         heard_s: Router to time.
         waiting: Router to calls that it holds.
         asked_s: Model to when it was asked for last.
+        queued: Scheduler to when it told, and what waits there.
     """
 
     demand: Demand = field(default_factory=lambda: Demand(KEEP_S))
@@ -33,6 +42,9 @@ class Hearing:
     heard_s: dict[str, float] = field(default_factory=dict[str, float])
     waiting: dict[str, int] = field(default_factory=dict[str, int])
     asked_s: dict[str, float] = field(default_factory=dict[str, float])
+    queued: dict[str, tuple[float, tuple[QueuedWork, ...]]] = field(
+        default_factory=dict[str, tuple[float, tuple[QueuedWork, ...]]]
+    )
 
     def told(self, event: DemandTold, now_s: float, workers: int) -> Ignored | None:
         """A router told; what cannot be is left out, and said.
@@ -60,6 +72,33 @@ class Hearing:
                 self.asked_s[each.model] = now_s
         self.demand.add(now_s, Counts(calls, load_s, unprofiled, refused, late))
         return None
+
+    def backlog_told(self, event: BacklogTold, now_s: float) -> Ignored | None:
+        """A scheduler told; what cannot be is left out, and said."""
+        if not all(_is_work(each) for each in event.work):
+            return Ignored(event.scheduler_id, "absurd work")
+        self.queued[event.scheduler_id] = (now_s, event.work)
+        for each in event.work:
+            self.asked_s[each.model] = now_s
+        return None
+
+    def work(self, now_s: float, stale_s: float, workers: int) -> list[QueuedWork]:
+        """The tasks that wait, with the seconds that they need by the profiles, as of now."""
+        for gone in [each for each, (at_s, _) in self.queued.items() if now_s - at_s > stale_s]:
+            del self.queued[gone]
+        found: list[QueuedWork] = []
+        for at_s, told in self.queued.values():
+            for each in told:
+                known_s = self.profiles.load(each.model, each.rows, workers)
+                found.append(
+                    replace(
+                        each,
+                        work_s=each.work_s if known_s is None else known_s,
+                        start_in_s=max(0.0, each.start_in_s - (now_s - at_s)),
+                        left_s=max(0.0, each.left_s - (now_s - at_s)),
+                    )
+                )
+        return found
 
     def fresh(self, now_s: float, stale_s: float) -> bool:
         """Some router told something new enough."""
@@ -93,6 +132,12 @@ def _wrong(event: DemandTold) -> str:
 def _possible(each: ModelDemand) -> bool:
     counts = (each.calls, each.rows, each.refused, each.late)
     return all(0 <= count <= COUNT_MAX for count in counts)
+
+
+def _is_work(each: QueuedWork) -> bool:
+    counts = (each.tasks, each.rows, each.work_s, each.start_in_s)
+    # Written so that NaN is refused too.
+    return all(0 <= count <= COUNT_MAX for count in counts) and 0 <= each.left_s <= inf
 
 
 def load_wrong(load: LoadTold) -> str:

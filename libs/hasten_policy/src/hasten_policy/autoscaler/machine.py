@@ -5,7 +5,9 @@ from math import inf
 from hasten_policy.autoscaler.events import (
     AutoscalerEffect,
     AutoscalerEvent,
+    BacklogTold,
     BoundsSet,
+    CheckpointRestored,
     DemandTold,
     Desired,
     DrainWorker,
@@ -13,6 +15,7 @@ from hasten_policy.autoscaler.events import (
     Hold,
     Ignored,
     LoadTold,
+    ModeSet,
     PolicySet,
     ProfileTold,
     StartRefused,
@@ -24,12 +27,15 @@ from hasten_policy.autoscaler.events import (
     WorkerStarting,
 )
 from hasten_policy.autoscaler.hearing import Hearing, load_wrong
+from hasten_policy.autoscaler.kept import Kept, kept_of, text_of
 from hasten_policy.autoscaler.members import Loads, Members, Stage
-from hasten_policy.autoscaler.policy import AutoscalerPolicy
+from hasten_policy.autoscaler.policy import ACT, ADVISE, HOLD, MODES, AutoscalerPolicy
+from hasten_policy.autoscaler.views import MemberView, PoolView
+from hasten_policy.scaling.backlog import workers_for
 from hasten_policy.scaling.leaving import who_leaves
 from hasten_policy.scaling.limits import Bounds, Limits
 from hasten_policy.scaling.rules.table import SCALING_RULES
-from hasten_policy.scaling.sight import Because, Forecast, Rule, Sight, Wish
+from hasten_policy.scaling.sight import Because, Forecast, Learner, Rule, Sight, Wish
 
 
 class AutoscalerMachine:
@@ -37,18 +43,20 @@ class AutoscalerMachine:
 
     Args:
         policy: Parameters.
-        bounds: Of the pool.
+        bounds: Of the pool; None until they are told.
     """
 
-    def __init__(self, policy: AutoscalerPolicy, bounds: Bounds) -> None:
+    def __init__(self, policy: AutoscalerPolicy, bounds: Bounds | None = None) -> None:
         self._policy = policy
-        self._bounds = bounds
+        self._bounds = bounds or Bounds()
+        self._mode = ACT
         self._rule = _rule(policy)
         self._limits = Limits(policy.limits)
         self._members = Members(policy)
         self._hearing = Hearing()
         self._forecast: Forecast | None = None
         self._desired: int | None = None
+        self._restored = 0
         self._begun_s = inf
         self._no_starts_until_s = -inf
         self._effects: list[AutoscalerEffect] = []
@@ -64,6 +72,8 @@ class AutoscalerMachine:
         match event:
             case DemandTold():
                 self._demand(event, now_s)
+            case BacklogTold():
+                self._backlog(event, now_s)
             case LoadTold():
                 self._load(event, now_s)
             case ProfileTold():
@@ -74,9 +84,8 @@ class AutoscalerMachine:
                 self._forecasted(event, now_s)
             case PolicySet():
                 self._governed_by(event.policy, now_s)
-            case BoundsSet():
-                self._bounds = event.bounds
-                self._tick(now_s)
+            case BoundsSet() | ModeSet() | CheckpointRestored():
+                self._operated(event, now_s)
             case _:
                 self._worker(event, now_s)
         return effects
@@ -90,6 +99,13 @@ class AutoscalerMachine:
             self._effects.append(ignored)
         elif self._desired == 0 and any(each.calls for each in event.models):
             # The first call after a time without any: it waits, or is refused, until there is one.
+            self._tick(now_s)
+
+    def _backlog(self, event: BacklogTold, now_s: float) -> None:
+        ignored = self._hearing.backlog_told(event, now_s)
+        if ignored is not None:
+            self._effects.append(ignored)
+        elif self._desired == 0 and any(not each.start_in_s for each in event.work):
             self._tick(now_s)
 
     def _load(self, event: LoadTold, now_s: float) -> None:
@@ -114,6 +130,48 @@ class AutoscalerMachine:
         self._begun_s = now_s
         self._tick(now_s)
 
+    def _operated(self, event: BoundsSet | ModeSet | CheckpointRestored, now_s: float) -> None:
+        match event:
+            case BoundsSet():
+                self._bounds = event.bounds
+            case ModeSet():
+                self._mode = event.mode if event.mode in MODES else HOLD
+            case CheckpointRestored():
+                self._restore(event.text)
+        # Before the first Woke nobody has been told of yet: it would be a pool of none.
+        if self._begun_s < inf:
+            self._tick(now_s)
+
+    def _restore(self, text: str) -> None:
+        kept = kept_of(text)
+        self._restored = kept.desired
+        self._members.restore(kept.took)
+        if kept.rule == self._policy.rule and isinstance(self._rule, Learner):
+            self._rule.restore(kept.learnt)
+
+    def checkpoint(self) -> str:
+        """What the next machine goes on with: the number, how long starts take, what was learnt."""
+        learnt = self._rule.kept() if isinstance(self._rule, Learner) else {}
+        return text_of(Kept(self._policy.rule, self._desired or 0, self._members.kept(), learnt))
+
+    def view(self, now_s: float) -> PoolView:
+        """What it knows and has decided, for people."""
+        loads = self._members.loads(now_s)
+        sight = self._sight(now_s, self._desired or 0, loads or Loads())
+        return PoolView(
+            mode=self._mode,
+            rule=self._policy.rule,
+            desired=self._desired,
+            bounds=self._bounds,
+            sight=sight,
+            blind=loads is None or not self._hearing.fresh(now_s, self._policy.stale_s),
+            waits_to_start_s=max(0.0, self._no_starts_until_s - now_s),
+            members=tuple(
+                MemberView(worker_id, member.stage.value, now_s - member.since_s, member.load)
+                for worker_id, member in self._members.all().items()
+            ),
+        )
+
     def _worker(
         self, event: WorkerStarting | WorkerReady | WorkerLeft | StartRefused, now_s: float
     ) -> None:
@@ -126,7 +184,9 @@ class AutoscalerMachine:
                 self._members.refused(event.count)
                 self._no_starts_until_s = now_s + self._policy.start_again_s
             case WorkerLeft():
-                self._members.left(event.worker_id)
+                if self._members.left(event.worker_id) is Stage.STARTING:
+                    # It ended before it served: the next one may do so too.
+                    self._no_starts_until_s = now_s + self._policy.start_again_s
                 # One that was lost is replaced at once, not at the next tick.
                 self._start(now_s)
 
@@ -134,11 +194,12 @@ class AutoscalerMachine:
 
     def _tick(self, now_s: float) -> None:
         self._begun_s = min(self._begun_s, now_s)
-        for worker_id in self._members.overdue(now_s):
+        for worker_id in self._members.overdue(now_s) if self._mode != ADVISE else ():
             self._drain(worker_id, "overdue", now_s)
         if self._desired is None:
-            # It begins with what it finds.
-            self._desired = self._within_bounds(self._members.present)
+            # It begins with what it finds, or with what was decided before: the number does not
+            # jump, and who is there stays.
+            self._desired = self._within_bounds(max(self._restored, self._members.present))
         wish = self._wish(now_s, self._desired)
         wanted = wish.workers
         held = self._held(now_s, wanted, self._desired)
@@ -161,6 +222,8 @@ class AutoscalerMachine:
 
     def _held(self, now_s: float, wanted: int, desired: int) -> str:
         """Why the number stays as it is; nothing where it may change."""
+        if self._mode == HOLD:
+            return "operator"
         stale_s = self._policy.stale_s
         if not self._hearing.fresh(now_s, stale_s) or self._members.loads(now_s) is None:
             return "no_metrics"
@@ -175,19 +238,23 @@ class AutoscalerMachine:
     def _sight(self, now_s: float, desired: int, loads: Loads) -> Sight:
         hearing, policy = self._hearing, self._policy
         forecast = self._forecast
+        ready = self._members.count(Stage.READY)
+        lead_s = self._members.start_s() + policy.period_s
+        work = hearing.work(now_s, policy.stale_s, ready)
         if forecast is not None and now_s > forecast.until_s:
             forecast = None
         return Sight(
             now_s=now_s,
             period_s=policy.period_s,
             desired=desired,
-            ready=self._members.count(Stage.READY),
+            ready=ready,
             starting=self._members.count(Stage.STARTING),
-            lead_s=self._members.start_s() + policy.period_s,
+            lead_s=lead_s,
             demand=hearing.demand,
             running=loads.running,
             waiting=loads.waiting + sum(hearing.waiting.values()),
             backlog_s=loads.backlog_s,
+            queued=workers_for(work, lead_s),
             busy=loads.busy,
             memory=loads.memory,
             lanes=hearing.profiles.lanes(),
@@ -202,7 +269,7 @@ class AutoscalerMachine:
 
     def _start(self, now_s: float) -> None:
         """Starts what is missing, as many at once as may start."""
-        if self._desired is None or now_s < self._no_starts_until_s:
+        if self._desired is None or self._mode == ADVISE or now_s < self._no_starts_until_s:
             return
         room = self._policy.starting_max - self._members.count(Stage.STARTING)
         count = min(self._desired - self._members.present, room)
@@ -213,7 +280,7 @@ class AutoscalerMachine:
     def _leave(self, now_s: float) -> None:
         """Lets those go whose going costs least."""
         count = self._members.present - (self._desired or 0)
-        if count <= 0:
+        if count <= 0 or self._mode == ADVISE:
             return
         needed = self._hearing.wanted_models(now_s) if self._desired else frozenset[str]()
         for each in who_leaves(self._members.candidates(), count, needed):

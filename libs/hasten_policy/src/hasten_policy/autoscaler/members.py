@@ -76,9 +76,11 @@ class Members:
             self._asked.popleft()
 
     def starting(self, worker_id: str, now_s: float) -> None:
-        """One begins to start."""
-        if worker_id not in self._of:
+        """One begins to start, or to start again after it died."""
+        member = self._of.get(worker_id)
+        if member is None:
             self.refused(1)
+        if member is None or member.stage is Stage.READY:
             self._of[worker_id] = Member(Stage.STARTING, now_s)
 
     def ready(self, worker_id: str, now_s: float, took_s: float) -> None:
@@ -94,9 +96,10 @@ class Members:
         member = self._of[worker_id]
         member.stage, member.since_s = Stage.DRAINING, now_s
 
-    def left(self, worker_id: str) -> None:
-        """One is gone."""
-        self._of.pop(worker_id, None)
+    def left(self, worker_id: str) -> Stage | None:
+        """One is gone; where it was in its life, None of one that was not known."""
+        member = self._of.pop(worker_id, None)
+        return None if member is None else member.stage
 
     def told(self, load: LoadTold, now_s: float) -> bool:
         """One told its load; False of one that is not known to serve."""
@@ -128,7 +131,8 @@ class Members:
         """Workers that should have been ready long ago. Starts that nobody ever confirmed are
         forgotten.
         """
-        begun_s = now_s - self._policy.overdue_factor * self.start_s()
+        policy = self._policy
+        begun_s = now_s - max(policy.overdue_s_min, policy.overdue_factor * self.start_s())
         while self._asked and self._asked[0] < begun_s:
             self._asked.popleft()
         return [
@@ -155,6 +159,19 @@ class Members:
             busy=sum(load.busy for load in fresh) / len(fresh),
             memory=max(load.memory for load in fresh),
         )
+
+    def kept(self) -> list[float]:
+        """How long starts took, oldest first."""
+        return [round(took_s, 3) for took_s in self._took.newest(STARTS_REMEMBERED)]
+
+    def restore(self, took: list[float]) -> None:
+        """Goes on with starts from before."""
+        for took_s in took:
+            self._took.add(took_s)
+
+    def all(self) -> dict[str, Member]:
+        """Everybody, by name; not to be changed."""
+        return self._of
 
     def candidates(self) -> list[Candidate]:
         """Workers that could leave."""

@@ -15,6 +15,12 @@ from hasten_policy.scaling.rules.simple import (
 )
 from hasten_policy.scaling.rules.table import SCALING_RULES
 
+ACT: Final = "act"
+ADVISE: Final = "advise"
+HOLD: Final = "hold"
+MODES: Final = (ADVISE, ACT, HOLD)
+"""What a machine may do; see ModeSet."""
+
 PERIOD_S_MIN: Final = 0.1
 """With periods of no length a machine would do nothing but tick."""
 
@@ -30,6 +36,7 @@ class AutoscalerPolicy:
         lead_s: A worker is taken to be ready after so many seconds until starts were measured.
         lead_quantile: Of the measured starts, this share is as quick as a start is taken to be.
         overdue_factor: A worker that is not ready after so many times that is given up.
+        overdue_s_min: No worker is given up sooner than after so many seconds.
         starting_max: At most so many workers start at once.
         start_again_s: After a refusal to start a worker the next try comes so many seconds later.
         no_scale_in_s: No worker leaves for so many seconds after the machine began.
@@ -53,6 +60,7 @@ class AutoscalerPolicy:
     lead_s: float = 60.0
     lead_quantile: float = 0.9
     overdue_factor: float = 4.0
+    overdue_s_min: float = 60.0
     starting_max: int = 32
     start_again_s: float = 30.0
     no_scale_in_s: float = 300.0

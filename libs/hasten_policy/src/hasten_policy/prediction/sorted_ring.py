@@ -31,6 +31,11 @@ class SortedRing:
             del self._sorted[bisect_left(self._sorted, oldest)]
         insort(self._sorted, value)
 
+    def newest(self, count: int) -> list[float]:
+        """The last `count` values, the oldest of them first."""
+        ordered = self._ring[self._next :] + self._ring[: self._next]
+        return ordered[-count:] if count else []
+
     def ranked(self, rank: int) -> float:
         """The value of `rank` 1 (least) to `len(self)`; a rank outside counts as the nearest.
 

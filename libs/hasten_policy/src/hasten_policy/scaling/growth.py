@@ -5,9 +5,14 @@ from math import ceil, exp, log
 from typing import Final
 
 from hasten_policy.prediction.sorted_ring import SortedRing
+from hasten_policy.scaling.sight import Plain
 
 CALM_PER_S: Final = 3.0
 """Added to both rates: three calls a second instead of one are noise and no growth of 200 %."""
+KEPT: Final = 1440
+"""Samples in a checkpoint."""
+SAMPLE_MAX: Final = 20.0
+"""Nothing grows by e to the power of that in the time of a start."""
 SAMPLES_MIN: Final = 120
 """With fewer the quantile says nothing yet."""
 
@@ -42,9 +47,27 @@ class Growth:
         if rates[0][0] <= now_s - lead_s:
             self._ring.add(log((per_s + CALM_PER_S) / (rates[0][1] + CALM_PER_S)))
 
+    def samples(self) -> list[float]:
+        """The newest samples, oldest first, as many as a checkpoint has room for."""
+        return [round(value, 4) for value in self._ring.newest(KEPT)]
+
+    def restore(self, samples: list[float]) -> None:
+        """Goes on with samples from before."""
+        for value in samples:
+            self._ring.add(value)
+
     def factor(self, quantile: float) -> float:
         """What demand is multiplied with to have its quantile one lead ahead; at least 1."""
         count = len(self._ring)
         if count < SAMPLES_MIN:
             return exp(self._cold)
         return exp(max(0.0, self._ring.ranked(ceil(quantile * count))))
+
+
+def numbers(values: list[Plain]) -> list[float]:
+    """Those of the values that can be samples: a checkpoint may hold anything."""
+    return [
+        float(value)
+        for value in values
+        if isinstance(value, int | float) and -SAMPLE_MAX <= value <= SAMPLE_MAX
+    ]

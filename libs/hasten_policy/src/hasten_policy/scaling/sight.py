@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from hasten_policy.scaling.demand import Counts, Demand
+
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+"""What JSON has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Sight:
         running: Calls that run, on all workers.
         waiting: Calls that wait, in workers and in routers.
         backlog_s: Seconds of one worker until all that was accepted is done.
+        queued: Busy workers that the tasks which wait at schedulers need to be in time.
         busy: Mean busy share of the ready workers.
         memory: Largest share of a worker's memory in use.
         lanes: Batches that a worker runs at once.
@@ -82,6 +86,7 @@ class Sight:
     running: int = 0
     waiting: int = 0
     backlog_s: float = 0.0
+    queued: float = 0.0
     busy: float = 0.0
     memory: float = 0.0
     lanes: int = 1
@@ -111,6 +116,19 @@ class Sight:
         measured = self.busy * self.ready * counts.calls / let_in
         # Before anything was measured one worker has to begin.
         return max(load, measured, 0.5)
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A rule with something to keep over a restart."""
+
+    def kept(self) -> dict[str, Plain]:
+        """What it learnt, as values that JSON has."""
+        ...
+
+    def restore(self, kept: dict[str, Plain]) -> None:
+        """Goes on with what was learnt before; what cannot be is left out."""
+        ...
 
 
 class Rule(Protocol):

@@ -86,6 +86,7 @@ class ShardTenure:
         shard: Its number.
         candidate: Whose tenure it is.
         changed: Called when `term`, `ends_s` or `listed` changed.
+        name: What is owned, for the election; "" for a shard of the tasks.
     """
 
     def __init__(
@@ -94,11 +95,12 @@ class ShardTenure:
         candidate: Candidate,
         *,
         changed: Callable[[], None],
+        name: str = "",
     ) -> None:
         self.term: Term | None = None
         self.ends_s = math.inf
         self._shard = shard
-        self._name = f"q:{shard}"
+        self._name = name or f"q:{shard}"
         self._candidate = candidate
         self._election = candidate.election
         self._listener = candidate.listener
@@ -119,7 +121,7 @@ class ShardTenure:
         """In the store the shard is this process's, as far as is known here."""
         return self.term is not None or self._unended is not None
 
-    def want(self, wanted: bool, *, at_once: bool) -> None:  # noqa: FBT001  (it is the subject)
+    def want(self, wanted: bool = True, *, at_once: bool) -> None:  # noqa: FBT001, FBT002  (it is the subject)
         """Whether the shard should be this process's; at_once: it may have become free."""
         if self._leaving:
             return
@@ -130,7 +132,7 @@ class ShardTenure:
     def expire(self, now_s: float) -> None:
         """Stops being the owner if its time is over."""
         if now_s >= self.ends_s:
-            _log.warning("shard.lease_not_renewed", shard=self._shard)
+            _log.warning("shard.lease_not_renewed", name=self._name)
             self._give_up()
 
     def leave(self) -> None:
@@ -151,13 +153,13 @@ class ShardTenure:
                 if self._well:
                     _log.warning(
                         "shard.store_away",
-                        shard=self._shard,
+                        name=self._name,
                         reason=str(error),
-                        help="tasks wait until it is back; look at the setting redis_url",
+                        help="its work waits until it is back; look at the setting redis_url",
                     )
                 self._well = False
             except Exception:  # noqa: BLE001  (a shard that nobody tends would have no owner)
-                _log.exception("shard.fault", shard=self._shard)
+                _log.exception("shard.fault", name=self._name)
             else:
                 self._well = True
                 pause_s = self._pause_s()
@@ -169,7 +171,7 @@ class ShardTenure:
 
     async def _step(self) -> None:
         if self.term is not None and not self._wanted:
-            _log.info("shard.handed_over", shard=self._shard)
+            _log.info("shard.handed_over", name=self._name)
             self._give_up()
         if self._unended is not None:
             await self._end(self._unended)
@@ -202,7 +204,7 @@ class ShardTenure:
         if renewed:
             self._holds_from(asked_s)
         else:
-            _log.warning("shard.lost", shard=self._shard, epoch=term.epoch)
+            _log.warning("shard.lost", name=self._name, epoch=term.epoch)
             self._give_up()
             self._unended = None
             self._stir.set()
@@ -219,7 +221,7 @@ class ShardTenure:
             return
         self.term = term
         self._holds_from(asked_s)
-        _log.info("shard.taken", shard=self._shard, epoch=term.epoch)
+        _log.info("shard.taken", name=self._name, epoch=term.epoch)
         try:
             self._listener.taken(self._shard, term)
         except BaseException:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
+from hasten_plan.forecasting.foresight import Foresight
 from hasten_policy.autoscaler.events import (
     AutoscalerEvent,
     DemandTold,
@@ -25,7 +26,6 @@ from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.scaling.profiles import Profiles
 from hasten_sim.loop import Loop
 from hasten_sim.pool import PoolShape
-from hasten_sim.scaling.foresight import Foresight
 from hasten_sim.scaling.outcome import Outcome
 from hasten_sim.scaling.profiles import profiles_of
 from hasten_sim.scaling.starts import Starts

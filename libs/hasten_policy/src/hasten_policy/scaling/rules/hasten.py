@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from hasten_policy.groups import refuse_negative
-from hasten_policy.scaling.growth import Growth
+from hasten_policy.scaling.growth import Growth, numbers
 from hasten_policy.scaling.queueing import at_use, servers_for
-from hasten_policy.scaling.sight import Because, Sight, Wish
+from hasten_policy.scaling.sight import Because, Plain, Sight, Wish
 from hasten_policy.scaling.windows import MaxWindow
 
 DAY_S: Final = 86_400.0
+SAMPLES_MAX: Final = 8640
+"""Of growth that went on from a checkpoint: a day at the usual pace."""
 BACKLOG_S: Final = 15.0
 """What waits is to be done in so long."""
 UNTIL_DEADLINE: Final = 0.5
@@ -117,7 +119,14 @@ class Hasten:
         factor = self._growth.factor(policy.growth_quantile)
         load = max(sight.load(policy.fast_s), sight.load(policy.slow_s))
         backlog = sight.backlog_s / BACKLOG_S if sight.waiting else 0.0
-        facts = (("load", load), ("growth", factor), ("backlog", backlog))
+        facts = (
+            ("load", load),
+            ("growth", factor),
+            ("backlog", backlog),
+            ("queued", sight.queued),
+        )
+        # Tasks bring no growth: what waits is known, and what will come is told in advance.
+        backlog += sight.queued
         ahead = load * factor + backlog
         needed = self._servers(sight, load, ahead)
         reasons = [Because("growth", needed, facts)]
@@ -132,6 +141,21 @@ class Hasten:
             reasons.append(Because("kept_warm", 1, (("lead_s", sight.lead_s),)))
         room = 1.0 + policy.down_margin
         return needed, self._servers(sight, load * room, ahead * room), reasons
+
+    def kept(self) -> dict[str, Plain]:
+        """What it learnt, as plain values."""
+        rates = self._growth.samples() if self._growth is not None else []
+        return {"growth": list[Plain](rates), "settle_s": self._settle.window_s}
+
+    def restore(self, kept: dict[str, Plain]) -> None:
+        """Goes on with what was learnt before; what cannot be is left out."""
+        policy = self._policy
+        rates, settle_s = kept.get("growth"), kept.get("settle_s")
+        if isinstance(rates, list):
+            self._growth = Growth(SAMPLES_MAX, policy.growth_cold)
+            self._growth.restore(numbers(rates))
+        if isinstance(settle_s, int | float):
+            self._settle.window_s = min(policy.settle_s_max, max(policy.settle_s, settle_s))
 
     def _servers(self, sight: Sight, load: float, most: float) -> int:
         """Workers for a load: enough that few calls wait long at what is usual, and that none is
@@ -155,7 +179,7 @@ class Hasten:
     def _may_be_none(self, sight: Sight) -> bool:
         """No worker at all: only where nothing came for long, and a cold start is in time."""
         nothing_came = not sight.within(self._policy.down_s).calls
-        return nothing_came and sight.lead_s <= sight.slack_s
+        return nothing_came and not sight.queued and sight.lead_s <= sight.slack_s
 
     def _panic(self, sight: Sight, needed: int) -> list[Because]:
         """Demand that the ready workers cannot carry by far: no step down for a while."""

@@ -1,0 +1,1 @@
+"""Hasten's autoscaler: the right number of workers, a little before they are needed."""

@@ -1,0 +1,1 @@
+"""Stands in for the autoscaler where local mode itself is under test."""
