@@ -38,6 +38,7 @@ from loadtest.generator import Offer
 from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_synthetic
 from loadtest.summary import summarise
+from loadtest.task_stream import submit_all
 
 LOAD: Final = 0.6
 DEADLINE_S: Final = 0.05
@@ -47,23 +48,28 @@ IDLE_SHARE_MIN: Final = 0.8
 CALLERS: Final = 8
 """Of the closed loop that finds what the mesh can do."""
 WARM_UP_S: Final = 1.0
-AT_ONCE: Final = 256
-"""Tasks of one message."""
+WARM_UP_TASKS: Final = 256
 BULK: Final = "archive"
 """The tenant of the tasks."""
-TASK_S_MIN: Final = 0.0002
-"""No task takes less of a lane: so many are there that they do not run out."""
-TASKS_MAX: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What calls ask, and what tasks ask."""
+    """What calls ask, and what tasks ask.
+
+    Attributes:
+        called: Model of the calls.
+        call: One of them.
+        asked: Model of the tasks.
+        task: One of them.
+        task_s_min: No task takes less of a lane.
+    """
 
     called: str
     call: bytes
     asked: str
     task: bytes
+    task_s_min: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +130,12 @@ def write_models(kind: str, models: Path) -> Pair:
     if kind == "computing":
         computing.write(models, computing.ENCODER, computing.MLP)
         call, task = computing.payload(computing.ENCODER, 24), computing.payload(computing.MLP, 0)
-        return Pair(computing.ENCODER, call, computing.MLP, task)
+        return Pair(computing.ENCODER, call, computing.MLP, task, 0.0002)
     rows = np.zeros((1, 4), np.float32)
     for name, beta_ms in (("risk", 5.0), ("score", 1.0)):
         write_synthetic(models, name, alpha_ms=0, beta_ms=beta_ms, batch_max=16, noise=0.1)
     call, task = (serialised(name, "INPUT", rows) for name in ("risk", "score"))
-    return Pair("risk", call, "score", task)
+    return Pair("risk", call, "score", task, 0.001)
 
 
 class Bulk:
@@ -166,14 +172,7 @@ class Bulk:
                 pb.NewTask(request_id=f"t{number}", request=self._pair.task, tenant=BULK)
                 for number in range(first, self._given)
             ]
-            requests = [
-                pb.SubmitTasksRequest(tasks=made[at : at + AT_ONCE])
-                for at in range(0, tasks, AT_ONCE)
-            ]
-            async for response in TaskServiceStub(channel).SubmitTasks(iter(requests)):
-                for outcome in response.outcomes:
-                    if outcome.HasField("failure"):
-                        raise RuntimeError(f"a task was not taken: {outcome.failure.message}")
+            await submit_all(TaskServiceStub(channel), made)
 
 
 def busy(mesh: Mesh, model: str) -> tuple[float, int]:
@@ -213,21 +212,17 @@ def measured(mesh: Mesh, pair: Pair, said: argparse.Namespace) -> tuple[float, l
     capacity = sum(outcome.answered for outcome in found.outcomes) / found.wall_s
     lanes = said.workers * said.lanes
     bulk = Bulk(mesh.schedulers[0], pair)
-    bulk.submit(AT_ONCE)
+    bulk.submit(WARM_UP_TASKS)
     rounds = []
     for number in range(said.rounds):
         seed = 10 * number + 1
         bulk.pause(paused=True)
-        bulk.submit(_enough(lanes, said.seconds))
+        bulk.submit(int(lanes * (said.seconds + 2 * WARM_UP_S) / pair.task_s_min))
         alone = looked_at(mesh, pair, LOAD * capacity, said.seconds, seed)
         bulk.pause(paused=False)
         beside = looked_at(mesh, pair, LOAD * capacity, said.seconds, seed)
         rounds.append(Round(alone, beside, lanes * said.seconds))
     return capacity, rounds
-
-
-def _enough(lanes: int, seconds: float) -> int:
-    return min(TASKS_MAX, int(lanes * (seconds + 2 * WARM_UP_S) / TASK_S_MIN))
 
 
 def faults(rounds: list[Round]) -> list[str]:

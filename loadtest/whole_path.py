@@ -34,12 +34,11 @@ from loadtest.call import OPTIONS, serialised
 from loadtest.mesh import Mesh, running_mesh
 from loadtest.repository import write_mean
 from loadtest.summary import quantile
+from loadtest.task_stream import submit_all
 
 MODEL: Final = "mean"
 CALLERS: Final = (8, 16, 32)
 CALLS_S: Final = 3.0
-AT_ONCE: Final = 256
-"""Tasks of one message."""
 STREAMS: Final = 4
 ONE_BY_ONE: Final = 300
 WAIT_S: Final = 60.0
@@ -102,26 +101,11 @@ class Tasks:
         made = [self._next() for _ in range(tasks)]
         began_s = time.monotonic()
         share = -(-tasks // STREAMS)
-        streams = [self._submit(made[at : at + share]) for at in range(0, tasks, share)]
-        await asyncio.gather(*streams)
+        shares = [made[at : at + share] for at in range(0, tasks, share)]
+        await asyncio.gather(*(submit_all(self._stub, some) for some in shares))
         while await self._done() < done + tasks:  # noqa: ASYNC110  (another process does them)
             await asyncio.sleep(LOOK_S)
         return time.monotonic() - began_s
-
-    async def _submit(self, tasks: list[pb.NewTask]) -> None:
-        """Until all are taken: a busy disk may keep the store from answering for a moment."""
-        while tasks:
-            messages = [
-                pb.SubmitTasksRequest(tasks=tasks[at : at + AT_ONCE])
-                for at in range(0, len(tasks), AT_ONCE)
-            ]
-            outcomes: list[pb.SubmitOutcome] = []
-            async for response in self._stub.SubmitTasks(iter(messages)):
-                outcomes += response.outcomes
-            told = zip(tasks, outcomes, strict=True)
-            tasks = [task for task, outcome in told if outcome.HasField("failure")]
-            if tasks:
-                await asyncio.sleep(LOOK_S)
 
     async def _done(self) -> int:
         stats = await self._stub.Stats(pb.StatsRequest())
