@@ -106,6 +106,9 @@ def running_mesh(  # noqa: PLR0913  (each is an option of `hasten up`)
     with tempfile.TemporaryFile("w+") as said:
         # Under explicit control nothing is loaded unless it is named.
         environ = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*"}
+        if python == sys.executable:
+            # The generator's connections last: none is made anew amid a measurement.
+            environ.setdefault("HASTEN_ROUTER_GRPC__CONNECTION_AGE_S", "0")
         if lanes:
             environ["HASTEN_WORKER_LANES"] = str(lanes)
         process = subprocess.Popen(
