@@ -10,7 +10,7 @@ TESTS ?= tests
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup servers demo up test bench plane-check evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check clients-protos clients-test client client-check docs docs-check tidy models clean
+.PHONY: help setup servers demo up test bench plane-check evaluation evaluation-scale evaluation-all compiled check format lint types imports protos protos-check clients clients-protos clients-test client client-check docs docs-check tidy models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ protos-check: setup ## Stubs are current, and no released message was broken
 clients-protos: setup ## Write the stubs that clients/ has committed again (needs Go, and Java's plugin for gRPC)
 	@$(BIN)/buf generate
 	@cp clients/service_config.json clients/go/service_config.json
+
+clients: setup ## Build the clients in clients/ whose toolchains are here
+	@$(PY) -m tests.clients --build
 
 clients-test: setup ## Every client in clients/ against every row of clients/features, as a table (ARGS=go for one)
 	@$(PY) -m tests.clients $(ARGS)

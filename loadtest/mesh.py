@@ -114,6 +114,9 @@ def running_mesh(  # noqa: PLR0913  (each is an option of `hasten up`)
     with tempfile.TemporaryFile("w+") as said:
         # Under explicit control nothing is loaded unless it is named.
         variables = {**os.environ, "HASTEN_WORKER_LOAD_MODELS": "*", **(environ or {})}
+        if python == sys.executable:
+            # The generator's connections last: none is made anew amid a measurement.
+            variables.setdefault("HASTEN_ROUTER_GRPC__CONNECTION_AGE_S", "0")
         if lanes:
             variables["HASTEN_WORKER_LANES"] = str(lanes)
         process = subprocess.Popen(

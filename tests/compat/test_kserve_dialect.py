@@ -66,3 +66,21 @@ def test_raw_and_typed_together_are_refused(address: str) -> None:
         call(address, "ModelInfer", request.SerializeToString())
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "INPUT" in raised.value.details()
+
+
+def test_fields_of_a_newer_protocol_are_ignored(address: str) -> None:
+    """In the request and in its tensor; of the answer, an older stub keeps or ignores what it does
+    not know, as protobuf promises.
+    """
+    newer = b"\xfa\x3f\x03new" + b"\xf8\x3f\x07"  # Field 1023: a string, and a number.
+    request = pb.ModelInferRequest(model_name="echo_int32", id="seven")
+    given = pb.ModelInferRequest.InferInputTensor(name="INPUT", datatype="INT32", shape=[1, 1])
+    request.inputs.append(
+        pb.ModelInferRequest.InferInputTensor.FromString(given.SerializeToString() + newer)
+    )
+    request.raw_input_contents.append(b"\1\0\0\0")
+    sent = request.SerializeToString() + newer
+    assert sent.count(b"new") == 2
+    answer = pb.ModelInferResponse.FromString(call(address, "ModelInfer", sent))
+    assert answer.id == "seven"
+    assert answer.raw_output_contents[0] == b"\1\0\0\0"

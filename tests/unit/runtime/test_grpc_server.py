@@ -13,6 +13,7 @@ import grpc
 import pytest
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE
 
+from hasten_router.settings import RouterSettings
 from hasten_runtime import grpc_client, grpc_server
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits, server_options
@@ -255,3 +256,33 @@ async def test_channels_to_one_address_have_connections_of_their_own(serving: Se
         for one in (channel, other, channel):
             await one.unary_unary("/t.T/Peer")(b"")
     assert peers[0] == peers[2] != peers[1]
+
+
+async def test_a_connection_that_is_old_is_made_anew_and_loses_no_call(serving: Serving) -> None:
+    peers: list[str] = []
+    old, over = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        peers.append(context.peer())
+        return b""
+
+    async def wait(_: bytes, __: object) -> bytes:
+        old.set()
+        await over.wait()
+        return b""
+
+    ask, stay = (grpc.unary_unary_rpc_method_handler(one) for one in (answer, wait))
+    limits = ServerLimits(connection_age_s=0.5)
+    async with serving(limits=limits, Ask=ask, Stay=stay) as channel:
+        staying = channel.unary_unary("/t.T/Stay")(b"")
+        await old.wait()
+        while len(set(peers)) < 3:
+            await channel.unary_unary("/t.T/Ask")(b"")
+        over.set()
+        assert await staying == b""
+
+
+def test_connections_of_clients_grow_old_and_those_of_the_mesh_do_not() -> None:
+    assert RouterSettings().grpc.server_limits().connection_age_s == 20.0
+    assert GrpcSettings().server_limits().connection_age_s is None
+    assert GrpcSettings(connection_age_s=60).server_limits().connection_age_s == 60.0

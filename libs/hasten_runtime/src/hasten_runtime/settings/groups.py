@@ -47,10 +47,12 @@ PendingMax = Annotated[
 ]
 
 ConnectionAge = Annotated[
-    Annotated[float, Field(ge=1, le=86_400)] | None,
+    float,
     Field(
+        ge=0,
+        le=86_400,
         description="The server asks clients to connect anew when their connection is so many "
-        "seconds old, a tenth more or less by chance. None lets connections last.",
+        "seconds old, a tenth more or less by chance. 0 lets connections last.",
     ),
 ]
 
@@ -95,7 +97,7 @@ class GrpcSettings(SettingsGroup):
         le=MIB,
         description="The metadata of one call has at most so many bytes.",
     )
-    connection_age_s: ConnectionAge = None
+    connection_age_s: ConnectionAge = 0.0
     connection_grace_s: float = Field(
         default=3600.0,
         gt=0,
@@ -126,7 +128,7 @@ class GrpcSettings(SettingsGroup):
             pending_max=self.pending_max,
             handshake_s=self.handshake_s,
             metadata_bytes_max=self.metadata_bytes_max,
-            connection_age_s=self.connection_age_s,
+            connection_age_s=self.connection_age_s or None,
             connection_grace_s=self.connection_grace_s,
         )
 
