@@ -158,7 +158,8 @@ class JobOwner:
         limits = AcceptLimits(request_bytes_max=100_000, shards=len(queues))
         refusal = Refusal(Reason.MODEL_NOT_FOUND, "jobs' tasks wait for their models")
         acceptor = Acceptor(limits, OrderPolicy(), lambda *_: refusal)
-        self.metrics = SchedulerMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        self.metrics = SchedulerMetrics(self.registry)
         self.ends = [ShardEnds(door, feed) for door, feed in zip(self.doors, feeds, strict=True)]
         self.submitter = Submitter(acceptor, world.payloads, finder, self.ends, self.metrics)
         stores: list[Any] = [_Mortal(store, self) for store in world.stores]

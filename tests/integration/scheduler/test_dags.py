@@ -82,8 +82,10 @@ def test_a_dag_from_its_submit_to_its_outputs(hasten: Any, tmp_path: Path) -> No
     assert got["outputs"][0]["data"] == [[1.0, 2.0], [3.0, 4.0]]
     assert [len(step["parts"]) for step in got["steps"]] == [1, 2]
     assert name in [each["name"] for each in said(hasten("dag", "list", "--json"))["dags"]]
-    tasks = said(hasten("task", "get", f"dag:{name}/first/0", "--json"))
-    assert tasks["state"] == "done"
+    task = said(hasten("task", "get", f"dag:{name}/first/0", "--json"))
+    assert (task["state"], task["job"]) == ("done", f"dag:/{name}")
+    listed = said(hasten("task", "list", "--job", f"dag:/{name}", "--json"))["tasks"]
+    assert len(listed) == 3
     assert hasten("dag", "submit", str(file), "--name", name, "-i", "rows=@ones").exit_code == 1
 
 

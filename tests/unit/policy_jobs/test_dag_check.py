@@ -180,6 +180,9 @@ def test_what_cannot_be_run_is_refused_with_its_reason(
         (Split(0, 4), 3, [(0, 1), (1, 2), (2, 3)]),
         (Split(0, 3), 0, [(0, 0)]),
         (Split(3, 0), 0, [(0, 0)]),
+        (Split(0, 2, rows_max=2), 5, [(0, 1), (1, 3), (3, 5)]),
+        (Split(0, 2, rows_max=4), 5, [(0, 2), (2, 5)]),
+        (Split(3, 0, rows_max=2), 5, [(0, 2), (2, 4), (4, 5)]),
     ],
 )
 def test_parts_have_all_rows_in_order(

@@ -181,6 +181,14 @@ async def test_a_step_is_split_over_rows_and_joined_in_order(
     assert set(world.runs.values()) == {1}
 
 
+async def test_there_are_as_many_parts_as_the_model_needs(caller: Caller) -> None:
+    rows = array(*([number, 0] for number in range(9)))
+    await caller.submit(dag(double("a", split=pb.DagSplit(parts=1)), rows=rows))
+    status = await caller.wait()
+    assert numbers(status.outputs) == [[2.0 * number, 0] for number in range(9)]
+    assert len(status.steps[0].parts) == 3
+
+
 async def test_parts_that_fail_are_left_out_or_end_the_dag(caller: Caller) -> None:
     rows = array([1, 2], [-1, 0], [6, 5])
     await caller.submit(dag(double("a", split=pb.DagSplit(rows=1)), rows=rows))
@@ -258,6 +266,11 @@ BAD: dict[str, tuple[pb.Dag, Reason]] = {
     "a bad label": (dag(double("a"), labels={"": "x"}), Reason.INVALID_REQUEST),
     "too long": (dag(double("a"), time_left_us=40 * 86_400_000_000), Reason.INVALID_REQUEST),
     "kept too long": (dag(double("a"), keep_us=604_800_000_000), Reason.INVALID_REQUEST),
+    "too little time": (dag(double("a"), time_left_us=400_000), Reason.DEADLINE_INFEASIBLE),
+    "too little time before": (
+        dag(double("a"), double("b", source("a")), time_left_us=900_000),
+        Reason.DEADLINE_INFEASIBLE,
+    ),
     "a comparison that is none": (
         dag(double("a", when=[pb.DagCondition(source=source("", "rows"))])),
         Reason.INVALID_REQUEST,

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 
 import pytest
 
@@ -51,7 +52,7 @@ class Countdown:
         wish = TaskWish(f"{self._done}", math.inf, 1)
         if isinstance(event, Started):
             if event.wanted is Wanted.CANCELLED:
-                return (CancelTasks((wish.key,)), SubmitTasks((wish,)))
+                return (SubmitTasks((wish,)), CancelTasks((wish.key,)))
             return () if event.wanted is Wanted.PAUSED else (SubmitTasks((wish,)),)
         if isinstance(event, TaskEnded):
             return self._ended(event, now_s)
@@ -263,3 +264,38 @@ async def test_who_waits_for_a_job_hears_of_its_end(world: JobWorld) -> None:
     await create(world, name="k")
     assert (await world.desk.wait("dag", "acme", "k", 1.0)).state is JobState.ACTIVE
     await owner.close()
+
+
+async def test_all_jobs_of_a_tenant_are_ended(world: JobWorld) -> None:
+    world.working = False
+    owner = JobOwner(world, kinds)
+    for name in ("j", "k"):
+        await create(world, name=name)
+    other = b"1"
+    await world.desk.create(
+        "dag", "other", "j", digest=other.ljust(16), keep_s=60.0, spec=other, body=b"0"
+    )
+    assert await world.desk.cancel_all("acme") == 2
+    for name in ("j", "k"):
+        await eventually(partial(world.has_ended, job_id_of("dag", "acme", name)))
+    assert not await world.has_ended(job_id_of("dag", "other", "j"))
+    await owner.close()
+
+
+async def test_what_is_late_is_not_submitted(
+    world: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(run: Countdown, event: JobEvent, *, now_s: float) -> Iterable[JobEffect]:
+        if isinstance(event, TaskEnded):
+            return (Write("done" if event.refusal is None else event.refusal.reason.label),)
+        del run
+        return (SubmitTasks((TaskWish("0", now_s - 1.0, 1),)),)
+
+    monkeypatch.setattr(Countdown, "on", late)
+    second = JobOwner(world, kinds)
+    await create(world, b"1", name="late")
+    await eventually(lambda: world.has_ended(job_id_of("dag", "acme", "late")))
+    assert world.runs["acme/dag:late/0"] == 0
+    labels = {"kind": "dag", "outcome": "deadline_passed"}
+    assert second.registry.get_sample_value("hasten_scheduler_jobs_ended_total", labels) == 1
+    await second.close()

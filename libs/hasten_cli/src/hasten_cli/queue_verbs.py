@@ -24,6 +24,7 @@ def list_tasks(  # noqa: PLR0913  (one an option)
     model: str,
     states: Sequence[str],
     labels: Sequence[str],
+    job_id: str,
     most: int,
     as_json: bool,
 ) -> None:
@@ -37,6 +38,7 @@ def list_tasks(  # noqa: PLR0913  (one an option)
                 model=model,
                 states=states,
                 labels=wanted,
+                job_id=job_id,
                 page_size=size,
                 page_token=token,
                 deadline_s=ANSWER_S_MAX,

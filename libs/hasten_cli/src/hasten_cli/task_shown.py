@@ -95,6 +95,7 @@ def task_as_json(task: "Task") -> dict[str, Any]:
         "runs": task.runs,
         "labels": dict(task.labels),
         "key": task.concurrency_key,
+        "job": task.job_id,
     }
     if task.error is not None:
         said["error"] = error_as_json(task.error)

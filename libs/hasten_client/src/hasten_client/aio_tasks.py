@@ -216,6 +216,7 @@ class AsyncTaskClient(AsyncCaller):
         model: str = "",
         states: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
+        job_id: str = "",
         page_size: int = 0,
         page_token: str = "",
         deadline_s: float | None = None,
@@ -227,12 +228,14 @@ class AsyncTaskClient(AsyncCaller):
             model: Only of this model; "" for all.
             states: Only in one of these states; none for all.
             labels: Only with all of these.
+            job_id: Only those that this job made, as "dag:tenant/name"; "" for all.
             page_size: Most tasks; 0 for the scheduler's choice.
             page_token: Of the page before; "" for the first.
             deadline_s: Longest wait.
         """
         return await self._ask(
-            task_operations.page(tenant, model, states, labels, page_size, page_token), deadline_s
+            task_operations.page(tenant, model, states, labels, job_id, page_size, page_token),
+            deadline_s,
         )
 
     async def dead_page(

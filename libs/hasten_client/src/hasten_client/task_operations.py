@@ -53,11 +53,12 @@ def wait(
     )
 
 
-def page(
+def page(  # noqa: PLR0913, PLR0917  (one a filter)
     tenant: str | None,
     model: str,
     states: Sequence[str],
     labels: Mapping[str, str] | None,
+    job_id: str,
     page_size: int,
     page_token: str,
 ) -> Operation[pb.ListTasksRequest, pb.ListTasksResponse, views.TaskPage]:
@@ -67,6 +68,7 @@ def page(
         model=model,
         states=[pb.TaskState.Value(f"TASK_STATE_{state.upper()}") for state in states],
         labels=labels,
+        job_id=job_id,
         page_size=page_size,
         page_token=page_token,
     )

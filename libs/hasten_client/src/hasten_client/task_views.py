@@ -38,6 +38,7 @@ class Task:
         result: Its answer, once it is done; None in lists.
         error: Why there is none, once it failed or is dead; None in lists.
         deaths: Worker processes that died while they ran it.
+        job_id: The job that made it, as "dag:tenant/name"; "" for none.
     """
 
     request_id: str
@@ -57,6 +58,7 @@ class Task:
     result: Result | None = None
     error: HastenError | None = None
     deaths: tuple[str, ...] = ()
+    job_id: str = ""
 
     @property
     def ended(self) -> bool:
@@ -210,6 +212,7 @@ def task(wire: pb.Task) -> Task:
         result=_result(wire.response) if wire.response else None,
         error=error(wire.failure) if wire.HasField("failure") else None,
         deaths=tuple(wire.deaths),
+        job_id=wire.job_id,
     )
 
 

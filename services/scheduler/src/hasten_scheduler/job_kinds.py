@@ -59,11 +59,10 @@ def job_kinds(parts: JobParts) -> dict[str, JobKind]:
 
 def job_services(parts: JobParts, fanout: InferenceFanout, operator: Operator) -> list[OwnService]:
     """The services of all kinds."""
-    desk = parts.desk
     acceptor = DagAcceptor(
-        desk, parts.payloads, parts.accept_limits, fanout.model_metadata, parts.knowledge
+        parts.desk, parts.payloads, parts.accept_limits, fanout.model_metadata, parts.knowledge
     )
-    dags = DagServicer(acceptor, desk, parts.tasks, parts.payloads, operator)
+    dags = DagServicer(acceptor, parts.desk, parts.tasks, parts.payloads, operator)
     return [
         OwnService(DAG_SERVICE, partial(add_DagServiceServicer_to_server, dags)),
         parts.batches.service,

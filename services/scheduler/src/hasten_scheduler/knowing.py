@@ -62,6 +62,12 @@ class Knowledge:
         loads = self._loads(model, version)
         return min((load.alpha_s + load.beta_s for load in loads), default=0.0)
 
+    def rows_max(self, model: str, version: str) -> int:
+        """Most rows of one request at every worker; 0 when it is not known."""
+        # A model that does not batch says 1, whatever one request of it may hold.
+        most = min((load.batch_max for load in self._loads(model, version)), default=0)
+        return most if most > 1 else 0
+
     def _loads(self, model: str, version: str) -> list[ModelLoad]:
         return [
             load

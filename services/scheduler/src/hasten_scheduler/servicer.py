@@ -15,6 +15,7 @@ from hasten_runtime.telemetry import current_traceparent
 from hasten_scheduler import views
 from hasten_scheduler.accepting import Acceptor, checked_priority
 from hasten_scheduler.finding import Finder
+from hasten_scheduler.jobs.desk import JobDesk
 from hasten_scheduler.naming import name_from_wire, refuse_field
 from hasten_scheduler.operating import Operator
 from hasten_scheduler.submitting import Submitter
@@ -32,12 +33,14 @@ class TaskServicer(TaskServiceServicer):
         finder: Finder,
         operator: Operator,
         watchers: Watchers,
+        jobs: JobDesk,
     ) -> None:
         self._acceptor = acceptor
         self._submitter = submitter
         self._finder = finder
         self._operator = operator
         self._watchers = watchers
+        self._jobs = jobs
 
     async def SubmitTask(self, request: pb.SubmitTaskRequest, _: Context) -> pb.SubmitTaskResponse:
         """Accepts one task."""
@@ -146,7 +149,8 @@ class TaskServicer(TaskServiceServicer):
     async def PurgeTenant(
         self, request: pb.PurgeTenantRequest, _: Context
     ) -> pb.PurgeTenantResponse:
-        """Ends and forgets all tasks of a tenant."""
+        """Ends and forgets all tasks of a tenant, and ends its jobs, which would make more."""
+        await self._jobs.cancel_all(request.tenant)
         purged, cancelled = await self._operator.purge(request.tenant)
         return pb.PurgeTenantResponse(purged=purged, cancelled=cancelled)
 

@@ -152,7 +152,7 @@ async def open_scheduler(
         _watch(counts, shell, shards)
         operator = Operator(finder, election, knowledge)
         watchers = Watchers(shards.doors, shards.feeds)
-        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers)
+        servicer = TaskServicer(acceptor, submitter, finder, operator, watchers, desk)
         fanout = _fanout(settings, roster, shell, knowledge, around)
         services = [task_service(servicer), *job_services(parts, fanout, operator)]
         front = _front(settings, around, submitter, services, fanout)

@@ -88,6 +88,9 @@ def list_tasks(  # noqa: PLR0913, PLR0917  (one parameter an option)
         list[str] | None,
         typer.Option("--label", "-l", metavar="NAME=VALUE", help="Only with this label."),
     ] = None,
+    job: Annotated[
+        str, typer.Option("--job", metavar="KIND:TENANT/NAME", help="Only of this job.")
+    ] = "",
     most: Most = 100,
     address: TasksAddress = TASKS_ADDRESS,
     as_json: AsJson = False,
@@ -105,6 +108,7 @@ def list_tasks(  # noqa: PLR0913, PLR0917  (one parameter an option)
             model=model,
             states=[each.value for each in state or ()],
             labels=label or (),
+            job_id=job,
             most=most,
             as_json=as_json,
         )

@@ -1,7 +1,7 @@
 """Takes DAGs in: read, checked against their models' metadata, stored."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -9,7 +9,7 @@ from hasten.inference.v2 import inference_pb2 as infer_pb
 from hasten.scheduler.v1 import dag_service_pb2 as pb
 from hasten.scheduler.v1 import stored_dag_pb2 as stored
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.scheduler.jobs.dag.check import Models, check, check_graph
+from hasten_policy.scheduler.jobs.dag.check import Models, check, check_graph, check_time
 from hasten_policy.scheduler.jobs.dag.machine import fresh
 from hasten_policy.scheduler.jobs.dag.plan import Plan, Signature, TensorSpec
 from hasten_runtime.errors import MeshError
@@ -42,6 +42,10 @@ class Predicting(Protocol):
 
     def predicted_s(self, model: str, version: str) -> float:
         """What a row takes; 0 when it is not known."""
+        ...
+
+    def rows_max(self, model: str, version: str) -> int:
+        """Most rows of one request; 0 when it is not known."""
         ...
 
 
@@ -87,10 +91,12 @@ class DagAcceptor:
         tensors = constants_of(dag)
         plan, models = await self._checked(dag, tensors, context)
         self._complete(dag, models)
+        predicted_s = {step.name: self._predicted_s(step) for step in dag.steps}
+        _refuse(check_time(_plan(dag, tensors, predicted_s), dag.time_left_us / 1e6))
         spec = stored.StoredDag(
             dag=dag,
             contents=await self._contents(tensors),
-            predicted_s={step.name: self._predicted_s(step) for step in dag.steps},
+            predicted_s=predicted_s,
             traceparent=traceparent,
         )
         _take_contents_out(spec.dag)
@@ -132,7 +138,7 @@ class DagAcceptor:
     async def _checked(
         self, dag: pb.Dag, tensors: dict[str, Tensor], context: Context
     ) -> tuple[Plan, Models]:
-        plan = plan_of(dag, {name: tensor.spec() for name, tensor in tensors.items()}, {})
+        plan = _plan(dag, tensors, {})
         _refuse(check_graph(plan))
         names = sorted(models_of(plan))
         found = await asyncio.gather(*(self._signature(*each, context) for each in names))
@@ -156,6 +162,7 @@ class DagAcceptor:
             split = step.split
             if not (split.rows or split.parts):
                 split.parts = max(1, self._predicting.workers(step.model, step.version))
+            split.rows_max = self._predicting.rows_max(step.model, step.version)
             del split.join_inputs[:]
             if split.join == pb.DAG_JOIN_MODEL:
                 split.join_inputs.extend(models[split.join_model, split.join_version].inputs)
@@ -175,6 +182,10 @@ class DagAcceptor:
             ) from None
         except StoreUnavailable as error:
             raise MeshError(store_away(error)) from None
+
+
+def _plan(dag: pb.Dag, tensors: Mapping[str, Tensor], predicted_s: Mapping[str, float]) -> Plan:
+    return plan_of(dag, {name: each.spec() for name, each in tensors.items()}, predicted_s)
 
 
 def _refuse(refusal: Refusal | None) -> None:

@@ -144,7 +144,13 @@ def _split(split: pb.DagSplit) -> Split:
         version=split.join_version,
         inputs=tuple(split.join_inputs),
     )
-    return Split(split.rows, split.parts, join, best_effort=split.best_effort)
+    return Split(
+        rows=split.rows,
+        parts=split.parts,
+        join=join,
+        best_effort=split.best_effort,
+        rows_max=split.rows_max,
+    )
 
 
 def models_of(plan: Plan) -> set[tuple[str, str]]:

@@ -19,7 +19,7 @@ from hasten_runtime.tasks.jobs import (
     job_id_of,
 )
 from hasten_scheduler.intake import RETRY_AFTER_S, store_away
-from hasten_scheduler.naming import check_job_name, job_shard, refuse_field
+from hasten_scheduler.naming import JOB_KINDS, check_job_name, job_shard, refuse_field
 
 CHANGES_MAX: Final = 8
 """Most tries to change a job that others change too."""
@@ -145,6 +145,23 @@ class JobDesk:
                 shard += 1
         return found, f"{shard}:{cursor}" if shard < len(self._stores) else ""
 
+    async def cancel_all(self, tenant: str) -> int:
+        """Has all jobs of a tenant ended; how many. Raises MeshError."""
+        ended = 0
+        for kind in sorted(JOB_KINDS):
+            token = ""
+            while True:
+                jobs, token = await self.page(
+                    kind, token, JOBS_AT_ONCE, lambda job: job.tenant == tenant
+                )
+                for job in jobs:
+                    if job.state is not JobState.ENDED:
+                        ended += 1
+                        await self.change(kind, tenant, job.name, _cancelled)
+                if not token:
+                    break
+        return ended
+
     async def wait(self, kind: str, tenant: str, name: str, left_s: float) -> Job:
         """The job when it has ended, or as it is after left_s. Raises MeshError, as `find`."""
         loop = asyncio.get_running_loop()
@@ -167,6 +184,10 @@ class JobDesk:
         if not (colon and shard.isdigit() and int(shard) < len(self._stores)):
             refuse_field("page_token", "must be one that a list gave")
         return int(shard), cursor
+
+
+def _cancelled(job: Job) -> Changed:
+    return None if job.state is JobState.CANCELLING else (JobState.CANCELLING, job.body)
 
 
 def content_differs(kind: str, name: str) -> MeshError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.events import (
     Ask,
     CancelTasks,
@@ -28,6 +29,7 @@ from hasten_scheduler.jobs.kinds import JobKind, JobRun
 from hasten_scheduler.jobs.tasks import JobTasks
 
 SUBMITS_AT_ONCE: Final = 64
+_LATE: Final = Refusal(Reason.DEADLINE_PASSED, "its time was over before it could be submitted")
 TIMER_S_MAX: Final = 3600.0
 """Longest sleep of a timer: the server's clock may have been set meanwhile."""
 
@@ -152,7 +154,7 @@ class LiveJob:
         return [
             await self.run.ended(key, record)
             for key, record in zip(keys, records, strict=True)
-            # One that was forgotten by now is submitted anew when the job is begun again.
+            # One that was forgotten by now is of a tenant that was purged, and so is the job.
             if record is not None
         ]
 
@@ -205,8 +207,10 @@ class LiveJob:
         try:
             said = await self.run.task(wish)
             said.priority = wish.priority
-            self._following.follow(shard, task_id, self.job.job_id)
             left_s = wish.deadline_s - self._now_s()
+            self._following.follow(shard, task_id, self.job.job_id)
+            if left_s <= 0:
+                return await self._late(shard, task_id, wish.key)
             repeated = await tasks.submit(
                 self.job, said, wish.key, left_s=left_s, traceparent=self.run.traceparent
             )
@@ -216,6 +220,14 @@ class LiveJob:
             return TaskEnded(wish.key, error.refusal)
         if repeated:
             await self._following.look(shard, [task_id])
+        return None
+
+    async def _late(self, shard: int, task_id: str, key: str) -> TaskEnded | None:
+        """It may have been submitted in time, by an owner before."""
+        (record,) = await self._context.tasks.records(self.job, [key])
+        if record is None:
+            return TaskEnded(key, _LATE)
+        await self._following.look(shard, [task_id])
         return None
 
     def _set_timer(self) -> None:

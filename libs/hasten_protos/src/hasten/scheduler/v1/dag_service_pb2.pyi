@@ -324,6 +324,7 @@ class DagSplit(_message.Message):
     JOIN_VERSION_FIELD_NUMBER: _builtins.int
     BEST_EFFORT_FIELD_NUMBER: _builtins.int
     JOIN_INPUTS_FIELD_NUMBER: _builtins.int
+    ROWS_MAX_FIELD_NUMBER: _builtins.int
     rows: _builtins.int
     """Rows of each part. Zero: see parts."""
     parts: _builtins.int
@@ -342,6 +343,10 @@ class DagSplit(_message.Message):
     """Of that model; empty for any."""
     best_effort: _builtins.bool
     """Parts that fail are left out; one has to succeed. Otherwise all have to."""
+    rows_max: _builtins.int
+    """Most rows that the model takes at once, zero for no limit: there are more parts where parts would
+    have more. The scheduler sets it.
+    """
     @_builtins.property
     def join_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For MODEL: those of the step's outputs that it takes. The scheduler sets it."""
@@ -358,10 +363,11 @@ class DagSplit(_message.Message):
         join_version: _builtins.str = ...,
         best_effort: _builtins.bool = ...,
         join_inputs: _abc.Iterable[_builtins.str] | None = ...,
+        rows_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_effort", b"best_effort", "join", b"join", "join_inputs", b"join_inputs", "join_model", b"join_model", "join_version", b"join_version", "parts", b"parts", "rows", b"rows", "top_by", b"top_by", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_effort", b"best_effort", "join", b"join", "join_inputs", b"join_inputs", "join_model", b"join_model", "join_version", b"join_version", "parts", b"parts", "rows", b"rows", "rows_max", b"rows_max", "top_by", b"top_by", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

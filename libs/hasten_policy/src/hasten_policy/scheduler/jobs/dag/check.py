@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.jobs.dag.inheritance import inherited
 from hasten_policy.scheduler.jobs.dag.plan import (
     PARTS_MAX,
     STEPS_MAX,
@@ -45,6 +46,25 @@ def check(plan: Plan, models: Models) -> Refusal | None:
         models: Every model that a step names.
     """
     return next(_Check(plan, models).faults(), None)
+
+
+def check_time(plan: Plan, left_s: float) -> Refusal | None:
+    """The step that cannot be in time even if nothing waits, for itself or for what is behind it.
+
+    Args:
+        plan: One that can be run.
+        left_s: Seconds until the DAG's deadline.
+    """
+    dues = inherited(plan, created_s=0.0, due_s=left_s)
+    for step in plan.steps:
+        due_s = dues.due_s(step.name)
+        if due_s < step.predicted_s:
+            message = (
+                f"step {step.name!r} takes about {step.predicted_s:.3g} s, and would have to end "
+                f"after {max(due_s, 0.0):.3g} s for what waits for it"
+            )
+            return _wrong(Reason.DEADLINE_INFEASIBLE, message, step.name)
+    return None
 
 
 def _wrong(reason: Reason, message: str, step: str = "") -> Refusal:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from hasten_policy.scheduler.jobs.dag.plan import Plan, in_order
+
 NET_S: Final = 0.005
 """From the end of a step to the start of the next."""
 
@@ -82,3 +84,14 @@ class Inheritance:
             if (due_s, priority) != (node.due_s, node.priority):
                 node.due_s, node.priority = due_s, priority
                 row += node.before
+
+
+def inherited(plan: Plan, *, created_s: float, due_s: float) -> Inheritance:
+    """What the steps of a DAG inherit that was accepted at created_s and is due at due_s."""
+    steps = {step.name: step for step in plan.steps}
+    made = Inheritance()
+    for name in in_order(plan)[0]:
+        step = steps[name]
+        own_s = min(due_s, created_s + step.due_in_s)
+        made.insert(name, own_s, step.priority, step.predicted_s, step.before())
+    return made

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.scheduler.jobs.dag.inheritance import Inheritance
-from hasten_policy.scheduler.jobs.dag.plan import PARTS_MAX, How, Plan, Step, in_order
+from hasten_policy.scheduler.jobs.dag.inheritance import inherited
+from hasten_policy.scheduler.jobs.dag.plan import PARTS_MAX, How, Plan, Step
 from hasten_policy.scheduler.jobs.dag.progress import Part, Progress, StepProgress, StepState
 from hasten_policy.scheduler.jobs.events import (
     Ask,
@@ -74,12 +74,7 @@ class DagMachine:
         self._steps = {step.name: step for step in plan.steps}
         self._due_s = due_s
         self._asked: set[str] = set()
-        self._inherited = Inheritance()
-        order, _ = in_order(plan)
-        for name in order:
-            step = self._steps[name]
-            own_s = min(due_s, created_s + step.due_in_s)
-            self._inherited.insert(name, own_s, step.priority, step.predicted_s, step.before())
+        self._inherited = inherited(plan, created_s=created_s, due_s=due_s)
 
     def on(self, event: JobEvent, *, now_s: float) -> Iterable[JobEffect]:
         """What happens now."""

@@ -122,24 +122,32 @@ class Split:
         parts: See `rows`; fewer where there are fewer rows.
         join: Of their outputs.
         best_effort: Parts that fail are left out; one has to succeed.
+        rows_max: Most rows of a part; 0 for no limit.
     """
 
     rows: int
     parts: int
     join: Join = field(default_factory=Join)
     best_effort: bool = False
+    rows_max: int = 0
 
     def count(self, rows: int) -> int:
         """Parts for so many rows."""
-        wanted = math.ceil(rows / self.rows) if self.rows else min(self.parts, rows)
-        return max(1, wanted)
+        if self.rows:
+            return max(1, math.ceil(rows / self._part_rows))
+        least = math.ceil(rows / self.rows_max) if self.rows_max else 1
+        return max(1, least, min(self.parts, rows))
 
     def bounds(self, part: int, rows: int) -> tuple[int, int]:
         """First row of a part, and the one after its last."""
         if self.rows:
-            return part * self.rows, min(rows, (part + 1) * self.rows)
+            return part * self._part_rows, min(rows, (part + 1) * self._part_rows)
         count = self.count(rows)
         return part * rows // count, (part + 1) * rows // count
+
+    @property
+    def _part_rows(self) -> int:
+        return min(self.rows, self.rows_max) if self.rows_max else self.rows
 
 
 @dataclass(frozen=True, slots=True)
