@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.dag.inheritance import NET_S
-from hasten_policy.scheduler.jobs.dag.machine import DagMachine, Facts, Look, fresh
+from hasten_policy.scheduler.jobs.dag.machine import FAILURES_KEPT, DagMachine, Facts, Look, fresh
 from hasten_policy.scheduler.jobs.dag.plan import (
     Comparison,
     Condition,
@@ -206,3 +206,17 @@ def test_a_cancelled_dag_ends_its_tasks() -> None:
     driven = Driven(plan(step("a"), step("b", "a")))
     driven.tell(Started(Wanted.CANCELLED))
     assert driven.said == [CancelTasks(("a/0",)), Write("cancelled")]
+
+
+def test_a_dag_has_so_many_parts_in_all_and_keeps_so_many_failures() -> None:
+    rows = Split(1, 0, best_effort=True)
+    driven = Driven(plan(step("a", split=rows), step("b", "a", split=rows)))
+    driven.look("a", rows=600)
+    for number in range(599):
+        driven.tell(TaskEnded(f"a/{number}", FAILED))
+    driven.done("a/599")
+    parts = driven.machine.progress.steps["a"].parts
+    assert sum(part.refusal is not None for part in parts) == FAILURES_KEPT
+    assert sum(part.state is StepState.FAILED for part in parts) == 599
+    driven.look("b", rows=401)
+    assert driven.ended == "failed"

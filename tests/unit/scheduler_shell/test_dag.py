@@ -322,3 +322,13 @@ async def test_a_task_of_a_dag_cannot_be_submitted_by_a_caller(
         )
     assert refused.value.refusal.reason is Reason.INVALID_REQUEST
     await owner.close()
+
+
+async def test_a_dag_that_is_too_large_without_a_folder_is_refused() -> None:
+    everything_inline = JobWorld(infer, inline_bytes_max=1 << 20)
+    owner = JobOwner(everything_inline, kinds_of(everything_inline))
+    rows = array(*([1.0, 2.0] for _ in range(10_000)))
+    refusal = await Caller(everything_inline, owner).refused(dag(double("a"), rows=rows))
+    assert refusal.reason is Reason.MESSAGE_TOO_LARGE
+    assert "PAYLOADS__FOLDER" in refusal.message
+    await owner.close()

@@ -1,11 +1,15 @@
-"""Tensors are cut into rows and put together again, in numbers and in texts."""
+"""Tensors are cut into rows and put together again, in numbers and in texts; progress is stored."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.jobs.dag.machine import FAILURES_KEPT
 from hasten_policy.scheduler.jobs.dag.plan import (
+    PARTS_MAX,
+    STEPS_MAX,
     Comparison,
     Condition,
     How,
@@ -13,6 +17,9 @@ from hasten_policy.scheduler.jobs.dag.plan import (
     Source,
     Split,
 )
+from hasten_policy.scheduler.jobs.dag.progress import Part, Progress, StepProgress, StepState
+from hasten_runtime.tasks.jobs import JOB_BYTES_MAX
+from hasten_scheduler.dag.stored import progress_from_bytes, progress_to_bytes
 from hasten_scheduler.dag.tensors import Tensor, concatenated, holds, joined, outputs_of
 
 SOURCE = Source("a", "y")
@@ -130,3 +137,23 @@ def test_an_answer_without_contents_is_no_answer() -> None:
     response.outputs.add(name="y", datatype="FP32", shape=[1])
     with pytest.raises(ValueError, match="without the contents"):
         outputs_of(response.SerializeToString())
+
+
+def test_the_largest_progress_fits_into_a_job() -> None:
+    long = Refusal(
+        Reason.MODEL_FAILED, "x" * 2000, metadata=tuple((f"k{n}", "v" * 300) for n in range(12))
+    )
+    steps = {
+        f"{'s' * 29}{number:03}": StepProgress(
+            StepState.FAILED, [], 1.7e9, 1.7e9, long if number == 0 else None
+        )
+        for number in range(STEPS_MAX)
+    }
+    most = next(iter(steps.values()))
+    most.parts = [
+        Part(StepState.FAILED, long if number < FAILURES_KEPT else None)
+        for number in range(PARTS_MAX)
+    ]
+    body = progress_to_bytes(Progress(steps, "failed", 1.7e9, long, next(iter(steps))))
+    assert len(body) <= JOB_BYTES_MAX
+    assert progress_from_bytes(body).steps == steps

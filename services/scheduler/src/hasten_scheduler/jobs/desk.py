@@ -65,7 +65,13 @@ class JobDesk:
         """
         check_job_name(tenant, name, "name")
         if max(len(spec), len(body)) > JOB_BYTES_MAX:
-            refuse_field("job", f"must have at most {JOB_BYTES_MAX} bytes beside its payloads")
+            raise MeshError(
+                Refusal(
+                    Reason.MESSAGE_TOO_LARGE,
+                    f"the {kind} has more than {JOB_BYTES_MAX} bytes beside what lies in the "
+                    "folder of payloads; set HASTEN_SCHEDULER_PAYLOADS__FOLDER, or send less",
+                )
+            )
         new = NewJob(job_id_of(kind, tenant, name), digest, keep_s, spec, body)
         created = await _ask(self._store(kind, tenant, name).create(new, self._limits))
         if created is Created.OTHER_CONTENT:

@@ -27,6 +27,8 @@ from hasten_policy.scheduler.jobs.events import (
 
 JOIN: Final = "join"
 """Part of a step's key that names the task of its joining model."""
+FAILURES_KEPT: Final = 8
+"""Parts whose failures are kept: the body has room for so many, however long they are."""
 _CANCELLED: Final = Refusal(Reason.CANCELLED, "the DAG was cancelled")
 _LATE: Final = Refusal(Reason.DEADLINE_PASSED, "the DAG's deadline came before its end")
 
@@ -120,10 +122,12 @@ class DagMachine:
             self._close(step.name, StepState.SKIPPED, now_s)
             return [*self._advance(now_s), Write()]
         count = step.split.count(facts.rows) if step.split else 1
-        if count > PARTS_MAX:
+        before = sum(len(each.parts) for each in self.progress.steps.values())
+        if before + count > PARTS_MAX:
             refusal = Refusal(
                 Reason.BATCH_TOO_LARGE,
-                f"step {step.name!r} would have {count} parts, more than {PARTS_MAX}",
+                f"with the {count} parts of step {step.name!r} the DAG would have more than "
+                f"{PARTS_MAX}",
             )
             return self._fail(step.name, refusal, now_s)
         return [*self._begin(step, count, now_s), Write()]
@@ -141,7 +145,8 @@ class DagMachine:
         if ended.state.ended:
             return []
         ended.state = StepState.DONE if event.refusal is None else StepState.FAILED
-        ended.refusal = event.refusal
+        if self._failures() < FAILURES_KEPT:
+            ended.refusal = event.refusal
         return self._part_ended(self._steps[name], step, event.refusal, now_s)
 
     def _part_ended(
@@ -152,13 +157,17 @@ class DagMachine:
             return self._fail(step.name, refusal, now_s)
         if not all(part.state.ended for part in progress.parts):
             return [Write()]
-        first = next((part.refusal for part in progress.parts if part.refusal), None)
-        if first and not any(part.state is StepState.DONE for part in progress.parts):
+        if refusal and not any(part.state is StepState.DONE for part in progress.parts):
+            first = next((part.refusal for part in progress.parts if part.refusal), refusal)
             return self._fail(step.name, first, now_s)
         if split and split.join.how is How.MODEL:
             progress.state = StepState.JOINING
             return [SubmitTasks((self.wish(step.name, JOIN),)), Write()]
         return self._done(step.name, now_s)
+
+    def _failures(self) -> int:
+        steps = self.progress.steps.values()
+        return sum(part.refusal is not None for step in steps for part in step.parts)
 
     # --- steps ------------------------------------------------------------------------------
 

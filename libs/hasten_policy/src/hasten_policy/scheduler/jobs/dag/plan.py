@@ -9,7 +9,7 @@ from hasten_policy.priorities import NORMAL
 
 STEPS_MAX: Final = 100
 PARTS_MAX: Final = 1000
-"""Most parts of one step."""
+"""Most parts of one DAG."""
 
 
 @dataclass(frozen=True, slots=True)
