@@ -124,7 +124,9 @@ async def test_one_id_is_one_batch(batches: AsyncBatchClient) -> None:
     assert refused.value.status == "ALREADY_EXISTS"
 
 
-async def test_a_batch_is_paused_resumed_cancelled_and_deleted(batches: AsyncBatchClient) -> None:
+async def test_a_batch_is_paused_resumed_cancelled_and_deleted(
+    batches: AsyncBatchClient, client: AsyncTaskClient
+) -> None:
     new = NewBatch("slow", batch_id=fresh(), inputs=ECHO)
     await batches.create(new)
     with pytest.raises(FailedPrecondition, match="not all there"):
@@ -137,6 +139,12 @@ async def test_a_batch_is_paused_resumed_cancelled_and_deleted(batches: AsyncBat
     assert (await batches.resume(new.batch_id)).state == "running"
     with pytest.raises(FailedPrecondition, match="cancel it first"):
         await batches.delete(new.batch_id)
+
+    async def begun() -> bool:
+        tasks = (await client.page(model="slow", page_size=1000)).tasks
+        return any(new.batch_id in task.request_id for task in tasks)
+
+    await eventually(begun)
     await batches.cancel(new.batch_id)
     ended = await batches.wait(new.batch_id, deadline_s=WAIT_S)
     assert (ended.state, ended.succeeded) == ("cancelled", 0)
