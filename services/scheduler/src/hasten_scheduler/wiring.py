@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from random import Random
 
@@ -142,7 +143,9 @@ async def open_scheduler(
             _job_stores(settings, around),
             JobTasks(submitter, finder),
             (payloads, knowledge),
-            lambda desk: open_schedules(acceptor, desk, machine, shell.reservations_told, counts),
+            partial(
+                open_schedules, acceptor, machine, reserved=shell.reservations_told, counts=counts
+            ),
         )
         jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
@@ -204,7 +207,7 @@ def _job_parts(
     stores: Sequence[JobStore],
     tasks: JobTasks,
     known: tuple[Payloads, Knowledge],
-    schedules: Callable[[JobDesk], Schedules],
+    schedules: Callable[[JobDesk, JobTasks], Schedules],
 ) -> JobParts:
     payloads, knowledge = known
     desk = JobDesk(stores, settings.queue.job_limits())
@@ -215,7 +218,7 @@ def _job_parts(
         tasks=tasks,
         payloads=payloads,
         knowledge=knowledge,
-        schedules=schedules(desk),
+        schedules=schedules(desk, tasks),
     )
 
 
