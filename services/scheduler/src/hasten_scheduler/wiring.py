@@ -138,15 +138,10 @@ async def open_scheduler(
         acceptor = Acceptor(settings.accept_limits(), policy.ordering, knowledge.refuses)
         finder = Finder(shards.doors)
         submitter = Submitter(acceptor, payloads, finder, shards.ends, counts)
-        parts = _job_parts(
-            settings,
-            _job_stores(settings, around),
-            JobTasks(submitter, finder),
-            (payloads, knowledge),
-            partial(
-                open_schedules, acceptor, machine, reserved=shell.reservations_told, counts=counts
-            ),
-        )
+        schedules = partial(open_schedules, acceptor, machine, shell.reservations_told, counts)
+        tasks = JobTasks(submitter, finder)
+        stores = _job_stores(settings, around)
+        parts = _job_parts(settings, stores, tasks, (payloads, knowledge), schedules)
         jobs = _jobs(parts, around, shards, counts)
         owning = Owning(shell, queues, shards.ends, jobs=jobs, payloads=payloads, failed=failed)
         election = _election(settings, around)

@@ -36,21 +36,20 @@ class Schedules:
 def open_schedules(
     acceptor: Acceptor,
     reserving: Reserving,
-    desk: JobDesk,
-    tasks: JobTasks,
-    *,
     reserved: Callable[[tuple[Reservation, ...]], None],
     counts: SchedulerMetrics,
+    desk: JobDesk,
+    tasks: JobTasks,
 ) -> Schedules:
     """Puts them together.
 
     Args:
         acceptor: Reads tasks.
         reserving: Knows the workers.
-        desk: Where schedules lie.
-        tasks: Of jobs.
         reserved: Called with all reservations when they are others.
         counts: Counts.
+        desk: Where schedules lie.
+        tasks: Of jobs.
     """
     known = KnownSchedules(desk, reserving, Told(reserved, counts.runs_due), SystemClock())
     servicer = ScheduleServicer(acceptor, desk, known, tasks)
