@@ -36,9 +36,9 @@ from loadtest.breaking import breakable_mesh
 from loadtest.repository import write_synthetic
 
 INPUT: Final = {"INPUT": np.ones((1, 4), np.float32)}
-PERIODS_MS: Final = (100, 150, 200, 300, 400, 600)
+PERIODS_MS: Final = (200, 300, 400, 600, 800, 1200)
 """Of the schedules, again and again until one is refused."""
-SHORTEST_S: Final = 0.1
+SHORTEST_S: Final = 0.2
 SCHEDULES_MAX: Final = 24
 BULK_KEPT: Final = 400
 """Bulk tasks that wait or run at least."""
@@ -95,7 +95,7 @@ async def measure(periods: int) -> Report:
     """Runs it for so many periods of the shortest."""
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
-        write_synthetic(models, "inspect", alpha_ms=10, beta_ms=0, batch_max=1)
+        write_synthetic(models, "inspect", alpha_ms=20, beta_ms=0, batch_max=1)
         write_synthetic(models, "score", alpha_ms=5, beta_ms=1, batch_max=8)
         write_synthetic(models, "embed", alpha_ms=3, beta_ms=0, batch_max=1)
         mesh = breakable_mesh(models, workers=2, schedulers=1, environ=dict(os.environ))
@@ -198,7 +198,7 @@ async def _feed(tasks: AsyncTaskClient) -> None:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--periods", type=int, default=1000, help="of the shortest, 100 ms")
+    parser.add_argument("--periods", type=int, default=1000, help="of the shortest, 200 ms")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     report = asyncio.run(measure(args.periods))

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from hasten.inference.v2 import inference_pb2 as infer_pb
 from hasten.scheduler.v1 import schedule_service_pb2 as pb
@@ -14,11 +15,18 @@ from hasten_policy.scheduler.jobs.periods.reserving import Misfit, Reservation
 from hasten_policy.scheduler.policy import OrderPolicy
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.errors import MeshError
-from hasten_runtime.tasks.port import TaskRecord
+from hasten_runtime.tasks.port import Limits, TaskRecord
 from hasten_scheduler.accepting import AcceptLimits, Acceptor
+from hasten_scheduler.ended import ShardEnds
+from hasten_scheduler.feed import ShardFeed
+from hasten_scheduler.finding import Finder
+from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.jobs.tasks import JobTasks
+from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.schedules.kind import ScheduleKind
 from hasten_scheduler.schedules.known import KnownSchedules, Told
 from hasten_scheduler.schedules.servicer import ScheduleServicer
+from hasten_scheduler.submitting import Submitter
 from tests.support.jobs import JobWorld, request_bytes
 
 SECOND = 1_000_000
@@ -59,7 +67,15 @@ class Station:
         acceptor = Acceptor(limits, OrderPolicy(), self.refuses)
         told = Told(self.reserved.append, self.due.update)
         self.known = KnownSchedules(self.world.desk, self.workers, told, SystemClock())
-        self.callers = ScheduleServicer(acceptor, self.world.desk, self.known)
+        doors = [
+            ShardDoor(shard, queue, Limits(), pending_max=100)
+            for shard, queue in enumerate(self.world.queues)
+        ]
+        counts = SchedulerMetrics(CollectorRegistry())
+        ends = [ShardEnds(door, ShardFeed(door.queue)) for door in doors]
+        submitter = Submitter(acceptor, self.world.payloads, Finder(doors), ends, counts)
+        tasks = JobTasks(submitter, Finder(doors))
+        self.callers = ScheduleServicer(acceptor, self.world.desk, self.known, tasks)
         self.kinds = lambda _: [ScheduleKind(Observer())]
 
     def answer(self, record: TaskRecord, _: infer_pb.ModelInferRequest) -> bytes | Refusal:

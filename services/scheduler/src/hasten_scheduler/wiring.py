@@ -199,7 +199,7 @@ def _intake(settings: SchedulerSettings, around: Surroundings, core: _Core) -> _
         batches=open_batches(settings, desk, tasks, payloads, callbacks, knowledge.refuses),
         callbacks=callbacks,
         schedules=open_schedules(
-            acceptor, desk, core.machine, core.shell.reservations_told, counts
+            acceptor, core.machine, core.shell.reservations_told, counts, desk, tasks
         ),
     )
     return _Intake(acceptor, finder, submitter, parts)

@@ -9,7 +9,7 @@ that have begun, and turns of other schedules. Both are in the test that the sch
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil, inf
+from math import ceil, inf, log
 from typing import Final
 
 from hasten_policy.fleet.models import ModelView
@@ -20,6 +20,8 @@ from hasten_policy.scheduler.policy import ReservePolicy
 
 LAYOUT_S: Final = 1.0
 """Pace at which it is looked at whether the layout still holds: times of models change."""
+STEPS: Final = 10
+"""For each factor of e: a layout is looked at again when a time has changed by a tenth."""
 _TASK_END: Final = "/"
 """Comes before the time of a turn in its task's id."""
 
@@ -34,7 +36,7 @@ class Reservations:
         layout: Who is where.
     """
 
-    __slots__ = ("_at_s", "_blocks", "_policy", "_there", "_workers", "layout", "told")
+    __slots__ = ("_at_s", "_blocks", "_figures", "_policy", "_there", "_workers", "layout", "told")
 
     def __init__(self, policy: ReservePolicy) -> None:
         self._policy = policy
@@ -44,11 +46,13 @@ class Reservations:
         self._workers: tuple[str, ...] = ()
         self.told: tuple[Reservation, ...] = ()
         self.layout = Layout({})
+        self._figures: list[tuple[object, ...]] = []
 
     def take(self, reservations: Sequence[Reservation]) -> None:
         """These are all, from now on."""
         self.told = tuple(sorted(reservations, key=lambda each: each.name))
         self._at_s = -inf
+        self._figures = []
         if not self.told:
             self.layout = Layout({})
             self._blocks.clear()
@@ -61,6 +65,10 @@ class Reservations:
         self._at_s = now_s
         self._workers = there
         benches = benches_of(self._policy, registry)
+        figures = [_figures(bench, self.told) for bench in benches]
+        if figures == self._figures:
+            return False
+        self._figures = figures
         before = self.layout.workers
         self.layout = lay_out(self.told, benches, share_max_of(self._policy), before)
         self._there = Counter(self.layout.workers.values())
@@ -104,6 +112,16 @@ def _bench(policy: ReservePolicy, registry: Registry[ModelView], worker: WorkerR
 
     block_us = max((_run_us(policy, entry, 1, 0) for entry in worker.entries), default=0)
     return Bench(worker.worker_id, run_us, block_us, _us(policy.reserve_jitter_s))
+
+
+def _figures(bench: Bench, told: Sequence[Reservation]) -> tuple[object, ...]:
+    """What the layout depends on, in steps: small changes of times are no reason for another."""
+    runs = {each.model: _step(bench.run_us(each) or 0) for each in told}
+    return bench.worker_id, _step(bench.block_us), tuple(runs.items())
+
+
+def _step(time_us: int) -> int:
+    return round(log(max(1, time_us)) * STEPS)
 
 
 def _run_us(policy: ReservePolicy, entry: ModelEntry, rows: int, elements: int) -> int:

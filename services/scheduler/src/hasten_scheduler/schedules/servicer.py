@@ -3,6 +3,7 @@
 # ruff: noqa: N802 (the methods have the protocol's names)
 
 import heapq
+import math
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
@@ -11,15 +12,19 @@ from hasten.scheduler.v1 import schedule_service_pb2 as pb
 from hasten.scheduler.v1 import stored_schedule_pb2 as stored_pb
 from hasten.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceServicer
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.jobs.events import TaskWish
+from hasten_policy.scheduler.jobs.periods.civil import SECOND_US, iso
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 from hasten_runtime.tasks.jobs import Job, JobState
+from hasten_runtime.telemetry import current_traceparent
 from hasten_scheduler.accepting import Acceptor
 from hasten_scheduler.jobs.desk import JobDesk
+from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.naming import SCHEDULE, check_tenant, refuse_field
 from hasten_scheduler.schedules.kind import stored_from
 from hasten_scheduler.schedules.known import KnownSchedules, is_there
-from hasten_scheduler.schedules.specs import plan_of, stored_of
+from hasten_scheduler.schedules.specs import plan_of, stored_of, task_of
 from hasten_scheduler.schedules.views import run_id, schedule_to_wire, server_us
 
 PAGE_DEFAULT: Final = 100
@@ -42,9 +47,13 @@ class ScheduleServicer(ScheduleServiceServicer):
         acceptor: Reads tasks.
         desk: Where schedules lie.
         known: What is known of all of them.
+        tasks: Of jobs.
     """
 
-    def __init__(self, acceptor: Acceptor, desk: JobDesk, known: KnownSchedules) -> None:
+    def __init__(
+        self, acceptor: Acceptor, desk: JobDesk, known: KnownSchedules, tasks: JobTasks
+    ) -> None:
+        self._tasks = tasks
         self._acceptor = acceptor
         self._desk = desk
         self._known = known
@@ -186,34 +195,42 @@ class ScheduleServicer(ScheduleServiceServicer):
         return pb.NextRunsResponse(runs=_next_runs(found, most, request.within_us))
 
     async def TriggerNow(self, request: pb.TriggerNowRequest, _: Context) -> pb.TriggerNowResponse:
-        """Runs a schedule once."""
-        made: list[str] = []
+        """Runs a schedule once: the task is stored here, and its owner follows it."""
+        job = await self._find(request.name)
+        kept = stored_from(job)
+        now_us = server_us(job)
+        at_us = request.at_us or now_us
+        if at_us > now_us:
+            refuse_field("at_us", f"must not be later than now, {now_us}, but is {at_us}")
+        while not request.at_us and at_us in kept.open_us:
+            at_us += 1
+        await self._submit(job, kept, at_us)
 
         def ask(there: Job, now: stored_pb.StoredSchedule) -> JobState | None:
-            now_us = server_us(there)
-            at_us = request.at_us or now_us
-            if at_us > now_us:
-                refuse_field("at_us", f"must not be later than now, {now_us}, but is {at_us}")
-            taken = {*now.open_us, *now.asked_us}
-            if not request.at_us:
-                while at_us in taken:
-                    at_us += 1
-            made[:] = [run_id(there, at_us)]
-            if at_us in taken:
+            if at_us in now.open_us or at_us in now.asked_us:
                 return None
             if len(now.asked_us) >= ASKED_MAX:
                 raise MeshError(
                     Refusal(
                         Reason.OVERLOADED,
-                        f"{ASKED_MAX} runs that were triggered are still to be made",
+                        f"{ASKED_MAX} runs that were triggered are not followed yet",
                         retry_after_s=1.0,
                     )
                 )
             now.asked_us.append(at_us)
             return there.state
 
-        await self._change(await self._find(request.name), ask)
-        return pb.TriggerNowResponse(request_id=made[0])
+        await self._change(job, ask)
+        return pb.TriggerNowResponse(request_id=run_id(job, at_us))
+
+    async def _submit(self, job: Job, kept: stored_pb.StoredSchedule, at_us: int) -> None:
+        plan = plan_of(kept.spec)
+        left_s = plan.deadline_us / SECOND_US if plan.deadline_us else math.inf
+        wish = TaskWish(iso(at_us), left_s, kept.priority)
+        said = task_of(kept.spec, job.spec)
+        said.priority = wish.priority
+        traceparent = current_traceparent()
+        await self._tasks.submit(job, said, wish, left_s=left_s, traceparent=traceparent)
 
     # --- inner ------------------------------------------------------------------------------
 

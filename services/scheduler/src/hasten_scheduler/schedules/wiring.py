@@ -11,6 +11,7 @@ from hasten_runtime.grpc_front import OwnService
 from hasten_runtime.protocol_names import SCHEDULE_SERVICE
 from hasten_scheduler.accepting import Acceptor
 from hasten_scheduler.jobs.desk import JobDesk
+from hasten_scheduler.jobs.tasks import JobTasks
 from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.schedules.kind import ScheduleKind
 from hasten_scheduler.schedules.known import KnownSchedules, Reserving, Told
@@ -34,21 +35,23 @@ class Schedules:
 
 def open_schedules(
     acceptor: Acceptor,
-    desk: JobDesk,
     reserving: Reserving,
     reserved: Callable[[tuple[Reservation, ...]], None],
     counts: SchedulerMetrics,
+    desk: JobDesk,
+    tasks: JobTasks,
 ) -> Schedules:
     """Puts them together.
 
     Args:
         acceptor: Reads tasks.
-        desk: Where schedules lie.
         reserving: Knows the workers.
         reserved: Called with all reservations when they are others.
         counts: Counts.
+        desk: Where schedules lie.
+        tasks: Of jobs.
     """
     known = KnownSchedules(desk, reserving, Told(reserved, counts.runs_due), SystemClock())
-    servicer = ScheduleServicer(acceptor, desk, known)
+    servicer = ScheduleServicer(acceptor, desk, known, tasks)
     service = OwnService(SCHEDULE_SERVICE, partial(add_ScheduleServiceServicer_to_server, servicer))
     return Schedules(ScheduleKind(counts), known, service)

@@ -103,12 +103,7 @@ def lay_out(
         before: An earlier layout, which is kept as far as it goes.
     """
     kept = _Filling(benches, share_max)
-    rest: list[Reservation] = []
-    for each in wanted:
-        bench = kept.bench((before or {}).get(each.name, ""))
-        if bench is None or kept.put(each, bench):
-            rest.append(each)
-    left = kept.fill(rest)
+    left = kept.fill(kept.keep(wanted, before or {}))
     if not left or not before:
         return Layout(kept.workers, left)
     fresh = _Filling(benches, share_max)
@@ -125,9 +120,21 @@ class _Filling:
         self._there: dict[str, list[Need]] = {bench.worker_id: [] for bench in benches}
         self.workers: dict[str, str] = {}
 
-    def bench(self, worker_id: str) -> Bench | None:
-        """A worker, if it is there."""
-        return next((each for each in self._benches if each.worker_id == worker_id), None)
+    def keep(self, wanted: Sequence[Reservation], before: Mapping[str, str]) -> list[Reservation]:
+        """Puts those where they were whom it still fits together; the others."""
+        rest = list(wanted)
+        for bench in self._benches:
+            there = [each for each in wanted if before.get(each.name) == bench.worker_id]
+            needs = [need for each in there if (need := bench.need(each)) is not None]
+            if needs and len(needs) == len(there) and self._fits(bench, needs):
+                self._there[bench.worker_id] = needs
+                self.workers.update({each.name: bench.worker_id for each in there})
+                rest = [each for each in rest if each not in there]
+        return rest
+
+    def _fits(self, bench: Bench, needs: Sequence[Need]) -> bool:
+        share = sum((each.share for each in needs), Fraction(0))
+        return share <= self._share_max and late(needs, bench.block_us) is None
 
     def fill(self, wanted: Sequence[Reservation]) -> tuple[Misfit, ...]:
         """Puts each where it fits first; those that fit nowhere."""
