@@ -2,7 +2,8 @@
 
 Refused are calls that leave a microsecond for their answer, so that the whole way is gone: head
 read, decided, counted, told. "answer" is the same for calls that are answered, of the router
-alone and of the worker alone. The variants take turns, so that a noisy machine disturbs all
+alone and of the worker alone. "native" is a router on the native transport, where that was built.
+The variants take turns, so that a noisy machine disturbs all
 alike. The figures are those of the round in which the process took least, as work of others on
 the same cores only ever adds to it.
 
@@ -12,11 +13,14 @@ the same cores only ever adds to it.
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
+from unittest.mock import patch
 
 import grpc
 import numpy as np
@@ -24,6 +28,7 @@ import psutil
 import uvloop
 
 from hasten.inference.v2 import inference_pb2
+from hasten_runtime.plane.choice import native_fault
 from loadtest.call import OPTIONS, open_infer, serialised
 from loadtest.mesh import running_mesh
 from loadtest.repository import write_mean
@@ -121,7 +126,9 @@ def run_all(models: Path, *, rounds: int, seconds: float, callers: int) -> list[
     request.parameters["timeout"].int64_param = 1
     refused = request.SerializeToString()
     yardstick = started("loadtest.bench_refusal", "--serve")
-    with running_mesh(models) as mesh, yardstick as (bare_address, bare_pid):
+    with ExitStack() as running:
+        mesh = running.enter_context(running_mesh(models))
+        bare_address, bare_pid = running.enter_context(yardstick)
         bare = Target("bare, refused", bare_address, bare_pid, refused)
         worker, worker_pid = mesh.workers[0], mesh.worker_pids[0]
         targets = [
@@ -131,6 +138,13 @@ def run_all(models: Path, *, rounds: int, seconds: float, callers: int) -> list[
             Target("router, answer", mesh.router, mesh.router_pid, answered),
             Target("worker, answer", worker, worker_pid, answered),
         ]
+        if not native_fault():
+            with patch.dict(os.environ, HASTEN_ROUTER_TRANSPORT="native"):
+                native = running.enter_context(running_mesh(models))
+            targets += [
+                Target("native, refused", native.router, native.router_pid, refused),
+                Target("native, answer", native.router, native.router_pid, answered),
+            ]
         for target in targets:
             measure(target, callers, 0.3)
         taken: dict[str, list[tuple[float, float, str]]] = {}

@@ -115,3 +115,16 @@ def test_a_server_that_has_become_slow_is_believed_within_a_second() -> None:
 def test_a_parameter_out_of_range_is_named(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):
         FrontPolicy(**{field: value})
+
+
+@given(
+    st.lists(st.floats(0.0, 10.0)), st.floats(0.0, 20.0), st.floats(0.0, 1.0), st.floats(0.0, 3.0)
+)
+def test_the_bar_keeps_out_what_would_be_refused(
+    took_s: list[float], left_s: float, busy_s: float, later_s: float
+) -> None:
+    gate, now_s = taught(*took_s), 100.0 + later_s
+    bar = gate.bar(busy_s=busy_s, now_s=now_s)
+    kept_out = bar is not None and left_s < bar[0]
+    assert kept_out == refused(gate, left_s, busy_s=busy_s, at_s=now_s)
+    assert bar is None or bar[1].reason is Reason.OVERLOADED

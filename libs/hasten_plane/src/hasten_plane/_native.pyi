@@ -130,6 +130,11 @@ class Plane:
         """Readable when there is something to poll for, timers apart."""
     def poll(self) -> list[Asked | Opened | Message | Gone | Drained]:
         """Reads what has come; what has happened since. Never waits."""
+    def set_bar(self, least_left_s: float, status: Status | None) -> int:
+        """From now on only calls of the quick method with so much time left are given out, and the
+        others end with the status; all are given out if there is none. Returns how many were
+        kept out since this was said last.
+        """
     def flush(self) -> None:
         """Writes what was left to be written."""
     def has_more(self) -> bool:

@@ -13,6 +13,8 @@ class Limits:
         streams_max: Calls open at once on one connection.
         calls_max: Calls open at once on all of them; further ones are refused. None for no limit.
         waiting_max: Calls of the quick method that wait to be polled; further ones are refused.
+        newest_first_s: Once a call of the quick method has waited so long to be polled, the newest
+            are given out first, and only every fourth time the oldest.
         held_bytes_max: Bytes of all requests inside. While there are more, a call that brings
             more is refused.
         unread_bytes_max: While the answers that one client has not taken have more bytes, no
@@ -34,6 +36,7 @@ class Limits:
     streams_max: int = 1000
     calls_max: int | None = None
     waiting_max: int = 4096
+    newest_first_s: float = 0.005
     held_bytes_max: int = 1 << 30
     unread_bytes_max: int = 8 << 20
     control_frames_max: int = 1000

@@ -73,6 +73,15 @@ class FrontDoor:
             self._refused(refusal)
         return refusal
 
+    def bar(self, now_s: float) -> tuple[float, Refusal] | None:
+        """What calls must have left now, and what those with less hear; None to let all in."""
+        return self._gate.bar(busy_s=self._strain.busy_s(now_s), now_s=now_s)
+
+    def kept_out(self, refusal: Refusal, calls: int) -> None:
+        """So many calls heard this; counts them."""
+        for _ in range(calls):
+            self._refused(refusal)
+
     def answered(self, came_s: float, now_s: float) -> None:
         """A call that came then was answered now."""
         self._gate.answered(now_s - came_s, now_s=now_s)

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hasten_plane_reactor as reactor;
@@ -17,7 +17,7 @@ const SHARED_BYTES_MIN: usize = 16 << 10;
 
 /// How a call ends: gRPC status, message and trailers, ready to be sent many times.
 #[pyclass(frozen, module = "hasten_plane")]
-pub(crate) struct Status(reactor::Status);
+pub(crate) struct Status(Arc<reactor::Status>);
 
 #[pymethods]
 impl Status {
@@ -25,7 +25,9 @@ impl Status {
     #[pyo3(signature = (code, message="", trailers=Vec::new()))]
     fn new(code: u32, message: &str, trailers: Vec<(String, Value)>) -> PyResult<Self> {
         let pairs = trailers.iter().map(|(name, value)| (name.as_str(), value.bytes()));
-        reactor::Status::new(code, message, pairs).map(Self).map_err(PyValueError::new_err)
+        reactor::Status::new(code, message, pairs)
+            .map(|status| Self(Arc::new(status)))
+            .map_err(PyValueError::new_err)
     }
 }
 
@@ -62,7 +64,7 @@ impl Plane {
 impl Plane {
     #[new]
     fn new(limits: Limits, quick_path: String, overloaded: &Status) -> PyResult<Self> {
-        let plane = reactor::Plane::new(limits.checked()?, quick_path, overloaded.0.clone())?;
+        let plane = reactor::Plane::new(limits.checked()?, quick_path, (*overloaded.0).clone())?;
         Ok(Self { plane: Mutex::new(plane), answered: reactor::Status::ok() })
     }
 
@@ -88,6 +90,15 @@ impl Plane {
             list.append(events::to_python(py, event, now)?)?;
         }
         Ok(list)
+    }
+
+    #[pyo3(signature = (least_left_s, status))]
+    fn set_bar(&self, least_left_s: f64, status: Option<&Status>) -> PyResult<u64> {
+        let least = Duration::try_from_secs_f64(least_left_s)
+            .map_err(|_| PyValueError::new_err("least_left_s must be seconds"))?;
+        let mut plane = self.lock();
+        plane.set_bar(status.map(|status| (least, Arc::clone(&status.0))));
+        Ok(plane.take_below_bar())
     }
 
     fn flush(&self) {

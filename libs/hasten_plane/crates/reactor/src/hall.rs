@@ -23,6 +23,8 @@ use crate::status::Status;
 
 /// Deadlines beyond this are none: so far ahead no clock can count.
 const DEADLINE_MAX: Duration = Duration::from_secs(1 << 30);
+/// While the newest are given out first, every so many-th is the oldest.
+const OLDEST_EVERY: u64 = 4;
 const GENERATION_BITS: u32 = 32;
 const CANCELLED: u32 = 1;
 const DEADLINE_EXCEEDED: u32 = 4;
@@ -35,6 +37,7 @@ const HEADER_BYTES: usize = 32;
 struct Inside {
     call: Call,
     generation: u32,
+    since: Instant,
     /// Of a call of which nobody has been told: what they are to be told.
     headers: HeaderMap,
     peer: String,
@@ -42,17 +45,27 @@ struct Inside {
     bad_deadline: bool,
 }
 
+/// A call of the quick method, with its request, that nobody has asked for yet.
+struct Waiting {
+    asked: Asked,
+    since: Instant,
+}
+
 pub(crate) struct Hall {
     inside: Slab<Inside>,
     generation: u32,
-    pub(crate) events: VecDeque<Event>,
-    waiting: usize,
+    events: VecDeque<Event>,
+    waiting: VecDeque<Waiting>,
+    /// What calls must have left to be given out, and what those hear that have not.
+    bar: Option<(Duration, Arc<Status>)>,
+    below_bar: u64,
+    taken: u64,
     held: usize,
     deadlines: BTreeSet<(Instant, u64)>,
     queue: Queue,
     limits: Limits,
     quick_path: String,
-    overloaded: Status,
+    overloaded: Arc<Status>,
 }
 
 impl Hall {
@@ -66,13 +79,16 @@ impl Hall {
             inside: Slab::new(),
             generation: 0,
             events: VecDeque::new(),
-            waiting: 0,
+            waiting: VecDeque::new(),
+            bar: None,
+            below_bar: 0,
+            taken: 0,
             held: 0,
             deadlines: BTreeSet::new(),
             queue,
             limits,
             quick_path,
-            overloaded,
+            overloaded: Arc::new(overloaded),
         }
     }
 
@@ -146,6 +162,7 @@ impl Hall {
                 deadline,
             }),
             generation: self.generation,
+            since: now,
             path: if quick { String::new() } else { path.to_owned() },
             headers: parts.headers,
             peer: peer.to_owned(),
@@ -171,11 +188,12 @@ impl Hall {
     }
 
     fn tell_asked(&mut self, call_id: u64, request: Result<Bytes, Fault>) {
-        if self.waiting >= self.limits.waiting_max {
-            let overloaded = self.overloaded.clone();
+        if self.waiting.len() >= self.limits.waiting_max {
+            let overloaded = Arc::clone(&self.overloaded);
             return self.finish(call_id, &overloaded);
         }
         let Some(inside) = self.find(call_id) else { return };
+        let since = inside.since;
         inside.call.wanted = false;
         inside.call.deaf = true;
         let asked = Asked {
@@ -186,8 +204,7 @@ impl Hall {
             deadline: inside.call.deadline,
             bad_deadline: inside.bad_deadline,
         };
-        self.waiting += 1;
-        self.events.push_back(Event::Asked(asked));
+        self.waiting.push_back(Waiting { asked, since });
     }
 
     // --- driving -----------------------------------------------------------------------
@@ -244,7 +261,7 @@ impl Hall {
         let before = std::mem::replace(&mut inside.call.held, bytes);
         self.held = self.held + bytes - before;
         if more && self.held > self.limits.held_bytes_max {
-            let overloaded = self.overloaded.clone();
+            let overloaded = Arc::clone(&self.overloaded);
             self.finish(call_id, &overloaded);
         }
     }
@@ -300,19 +317,86 @@ impl Hall {
         }
     }
 
+    /// There is something to take.
+    pub(crate) fn has_events(&self) -> bool {
+        !(self.events.is_empty() && self.waiting.is_empty())
+    }
+
+    /// From now on only calls with so much time left are given out; the others hear the status.
+    pub(crate) fn set_bar(&mut self, bar: Option<(Duration, Arc<Status>)>) {
+        self.bar = bar;
+    }
+
+    /// Calls that the bar has kept out since this was asked last.
+    pub(crate) fn take_below_bar(&mut self) -> u64 {
+        std::mem::take(&mut self.below_bar)
+    }
+
     /// Up to so many events, for whoever polls. Calls that have ended since are left out.
-    pub(crate) fn take(&mut self, into: &mut Vec<Event>) {
+    pub(crate) fn take(&mut self, into: &mut Vec<Event>, now: Instant) {
         while into.len() < self.limits.batch_max {
-            let Some(event) = self.events.pop_front() else { return };
-            if let Event::Asked(_) = event {
-                self.waiting -= 1;
-            }
+            let Some(event) = self.events.pop_front() else { break };
             match (&event, self.find(event.call_id())) {
-                (Event::Asked(_) | Event::Opened(_), Some(inside)) => inside.call.known = true,
+                (Event::Opened(_), Some(inside)) => inside.call.known = true,
                 (Event::Gone(_), _) | (_, Some(_)) => {}
                 (_, None) => continue,
             }
             into.push(event);
+        }
+        self.sweep(now);
+        while into.len() < self.limits.batch_max {
+            let Some(waiting) = self.next_waiting(now) else { break };
+            let call_id = waiting.asked.call_id;
+            if !self.passes(&waiting.asked, now) {
+                self.keep_out(call_id);
+            } else if let Some(inside) = self.find(call_id) {
+                inside.call.known = true;
+                into.push(Event::Asked(waiting.asked));
+            }
+        }
+    }
+
+    /// The oldest; when that has waited for long, the newest but every fourth time: whatever is
+    /// given out then has most of its time left, and nobody is forgotten.
+    fn next_waiting(&mut self, now: Instant) -> Option<Waiting> {
+        let oldest = self.waiting.front()?;
+        self.taken += 1;
+        let waited = now.saturating_duration_since(oldest.since);
+        if waited < self.limits.newest_first || self.taken % OLDEST_EVERY == 0 {
+            self.waiting.pop_front()
+        } else {
+            self.waiting.pop_back()
+        }
+    }
+
+    fn passes(&self, asked: &Asked, now: Instant) -> bool {
+        match (&self.bar, asked.deadline) {
+            (Some((least, _)), Some(deadline)) => deadline >= now + *least,
+            _ => true,
+        }
+    }
+
+    /// Lets those go that are gone or kept out, as far as they are the oldest.
+    fn sweep(&mut self, now: Instant) {
+        while let Some(oldest) = self.waiting.front() {
+            let call_id = oldest.asked.call_id;
+            let passes = self.passes(&oldest.asked, now);
+            if passes && self.find(call_id).is_some() {
+                return;
+            }
+            self.waiting.pop_front();
+            if !passes {
+                self.keep_out(call_id);
+            }
+        }
+    }
+
+    fn keep_out(&mut self, call_id: u64) {
+        let Some((_, status)) = &self.bar else { return };
+        let status = Arc::clone(status);
+        if self.find(call_id).is_some() {
+            self.finish(call_id, &status);
+            self.below_bar += 1;
         }
     }
 

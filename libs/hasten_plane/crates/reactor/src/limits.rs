@@ -13,6 +13,9 @@ pub struct Limits {
     pub calls_max: usize,
     /// Calls of the quick method that wait to be polled; further ones are refused.
     pub waiting_max: usize,
+    /// Once a call of the quick method has waited so long, the newest are given first, and only
+    /// every fourth time the oldest.
+    pub newest_first: Duration,
     /// Bytes of all requests inside; while there are more, whoever sends more is refused.
     pub held_bytes_max: usize,
     /// While the answers that a connection's client has not taken have more bytes, no further
@@ -44,6 +47,7 @@ impl Default for Limits {
             streams_max: 1000,
             calls_max: usize::MAX,
             waiting_max: 4096,
+            newest_first: Duration::from_millis(5),
             held_bytes_max: 1 << 30,
             unread_bytes_max: 8 << 20,
             control_frames_max: 1000,

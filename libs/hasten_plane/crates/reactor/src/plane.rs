@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -124,7 +125,7 @@ impl Plane {
 
     /// There is more to poll for at once.
     pub fn has_more(&self) -> bool {
-        !(self.hall.events.is_empty() && self.starved.is_empty() && self.queue.is_empty())
+        self.hall.has_events() || !(self.starved.is_empty() && self.queue.is_empty())
     }
 
     /// How long until there is something to poll for though nothing comes; None for never.
@@ -175,7 +176,7 @@ impl Plane {
         self.look(now);
         self.hall.expire(now);
         self.run(now);
-        self.hall.take(into);
+        self.hall.take(into, now);
         Ok(())
     }
 
@@ -304,6 +305,17 @@ impl Plane {
         self.looks.clear();
         self.starved.clear();
         self.run(Instant::now());
+    }
+
+    /// From now on only calls of the quick method with so much time left are given out; the others
+    /// hear the status. None: all are.
+    pub fn set_bar(&mut self, bar: Option<(Duration, Arc<Status>)>) {
+        self.hall.set_bar(bar);
+    }
+
+    /// Calls that the bar has kept out since this was asked last.
+    pub fn take_below_bar(&mut self) -> u64 {
+        self.hall.take_below_bar()
     }
 
     // --- calls -------------------------------------------------------------------------

@@ -84,6 +84,19 @@ class FrontGate:
                 self._need_s = min(usual_s, SPREAD_MAX * took[0])
         return self._need_s
 
+    def bar(self, *, busy_s: float, now_s: float) -> tuple[float, Refusal] | None:
+        """What calls must have left, for a transport that looks at each of them itself, and what
+        those with less hear; None to let all pass. See `refuses`.
+        """
+        if busy_s < self._policy.patience_s or not (need_s := self.need_s(now_s)):
+            return None
+        need_ms = str(ceil(need_s * 1e3))
+        return need_s, Refusal(
+            Reason.OVERLOADED,
+            f"too much to do: less is left than the {need_ms} ms that most answers of late took",
+            metadata=(("usual_ms", need_ms),),
+        )
+
     def refuses(self, left_s: float | None, *, busy_s: float, now_s: float) -> Refusal | None:
         """Why the call is not even read; None to let it pass.
 

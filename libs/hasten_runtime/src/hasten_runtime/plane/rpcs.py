@@ -143,7 +143,8 @@ async def _answer(handler: Handler, context: PlaneContext) -> None:
         response = await behaviour(request, context)
     else:  # On a thread, as grpc.aio has it; of its context such a handler may ask nothing.
         response = await asyncio.to_thread(behaviour, request, context)
-    if not handler.response_streaming:
+    # Whoever waited may have gone while the handler came to its end.
+    if not (handler.response_streaming or context.done()):
         await context.write(response)
 
 

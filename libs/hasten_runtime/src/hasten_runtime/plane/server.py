@@ -33,6 +33,10 @@ class Quick(Protocol):
         """From now on it answers by this server."""
         ...
 
+    def sift(self) -> None:
+        """A turn begins: the time to say which calls are not even to be looked at."""
+        ...
+
     def asked(self, call: Asked) -> None:
         """A call has come."""
         ...
@@ -72,6 +76,7 @@ class PlaneServer:
         self._idle: asyncio.Event | None = None
         """Set when it leaves and no call is open."""
         self._gone_elsewhere: Callable[[int], None] = lambda _: None
+        self._sift: Callable[[], None] = lambda: None
         self._on: dict[type, Callable[[Any], None]] = {
             Opened: self._opened,
             Message: self._rpcs.came,
@@ -81,6 +86,7 @@ class PlaneServer:
         if quick is not None:
             self._on[Asked] = quick.asked
             self._gone_elsewhere = quick.gone
+            self._sift = quick.sift
             quick.serve(self)
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
@@ -155,6 +161,7 @@ class PlaneServer:
         self._flush()
 
     def _turn_events(self) -> None:
+        self._sift()
         for event in self.plane.poll():
             try:
                 self._on[type(event)](event)

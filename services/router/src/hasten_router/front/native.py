@@ -68,19 +68,27 @@ class QuickInfer:
         self._wants_span = wants_span
         self._open: dict[int, QuickCall] = {}
         self._server: PlaneServer | None = None
+        self._told: Refusal | None = None
+        """What those hear whom the door does not let in."""
 
     def serve(self, server: PlaneServer) -> None:
         """From now on it answers by this server."""
         self._server = server
 
+    def sift(self) -> None:
+        """Has the plane refuse what the door would not let in, and counts what it refused."""
+        plane = self._served().plane
+        bar = self._door.bar(self._now_s())
+        need_s, status = (0.0, None) if bar is None else (bar[0], status_of(bar[1]))
+        refused = plane.set_bar(need_s, status)
+        if refused and self._told is not None:
+            self._door.kept_out(self._told, refused)
+        self._told = None if bar is None else bar[1]
+
     def asked(self, call: Asked) -> None:
-        """A call has come: refuses it unread, or has it decided on."""
+        """A call has come: has it decided on."""
         server = self._served()
         now_s = self._now_s()
-        refusal = self._door.refusal(call.left_s, now_s)
-        if refusal is not None:
-            server.plane.finish(call.call_id, status_of(refusal, call.left_s))
-            return
         traceparent = call.header(TRACEPARENT)
         if self._wants_span(traceparent) and not call.fault:
             details = SampledCall(MODEL_INFER, call.metadata())
