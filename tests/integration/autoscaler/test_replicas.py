@@ -143,10 +143,10 @@ async def grown(mesh: Mesh, service: Service, workers: int) -> None:
     async def there() -> bool:
         await mesh.ask(calls=30)
         await mesh.serve()
-        return len(mesh.pool.there) >= workers
+        plan = await plan_of(service)
+        return plan is not None and plan.ready >= workers
 
     await eventually(there)
-    await until(service, lambda plan: plan.ready >= workers)
 
 
 async def test_one_acts_both_answer_and_the_number_does_not_jump_when_the_leader_dies(

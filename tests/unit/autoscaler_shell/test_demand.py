@@ -12,7 +12,7 @@ from hasten.common.v1.demand_pb2 import (
     RefusedCalls,
 )
 from hasten_autoscaler.demand import FIRST_S_MAX, DemandReader, read_backlog
-from hasten_policy.autoscaler.events import DemandTold
+from hasten_policy.autoscaler.events import DemandTold, TellerLeft
 from hasten_policy.reasons import Reason
 from hasten_runtime.clock import ManualClock
 from hasten_runtime.demand import DemandTally, Ended
@@ -22,12 +22,18 @@ class Told:
     """Routers that tell, and what is read of it."""
 
     def __init__(self) -> None:
+        self.now_s = 0.0
         self.reader = DemandReader()
         self.values: dict[str, bytes] = {}
 
     def read(self, **states: DemandState) -> list[DemandTold]:
         self.values |= {name: state.SerializeToString() for name, state in states.items()}
-        return self.reader.read(self.values)
+        self.now_s += 1.0
+        return [
+            event
+            for event in self.reader.read(self.values, self.now_s)
+            if isinstance(event, DemandTold)
+        ]
 
 
 def state(age_s: float, calls: int, *, incarnation: str = "i", **counts: int) -> DemandState:
@@ -72,7 +78,8 @@ def test_who_asked_for_no_worker_is_no_demand() -> None:
     for reason in (Reason.OVERLOADED, Reason.NO_WORKER, Reason.TENANT_QUOTA, Reason.CANCELLED):
         tally.ended(Ended("m", 1, rows=3, refused=reason))
     tally.ended(Ended("m", 1, rows=3, admitted=True, late=True))
-    (event,) = DemandReader().read({"r": tally.state()})
+    (event,) = DemandReader().read({"r": tally.state()}, 0.0)
+    assert isinstance(event, DemandTold)
     (model,) = event.models
     assert (model.calls, model.rows, model.refused, model.late) == (3, 9, 2, 1)
 
@@ -109,3 +116,11 @@ def test_tasks_without_a_deadline_have_all_time() -> None:
     work = [QueuedWork(model="m", tasks=1, rows=1), QueuedWork(model="n", left_s=2.5)]
     (event,) = read_backlog({"s": BacklogState(work=work).SerializeToString()})
     assert [(each.model, each.left_s) for each in event.work] == [("m", inf), ("n", 2.5)]
+
+
+def test_who_takes_back_what_he_told_has_left_and_who_is_silent_has_not() -> None:
+    reader = DemandReader()
+    both = {name: state(1.0, 1).SerializeToString() for name in ("leaves", "dies")}
+    reader.read(both, 0.0)
+    assert reader.read({"dies": both["dies"]}, 2.0) == [TellerLeft("leaves")]
+    assert reader.read({}, 10.0) == []

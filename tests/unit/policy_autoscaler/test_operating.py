@@ -8,10 +8,13 @@ from hasten_policy.autoscaler.events import (
     BacklogTold,
     BoundsSet,
     CheckpointRestored,
+    DemandTold,
     DrainWorker,
+    ModelDemand,
     ModeSet,
     ProfileTold,
     StartWorkers,
+    TellerLeft,
     Woke,
     WorkerLeft,
     WorkerReady,
@@ -143,6 +146,20 @@ def test_a_scheduler_that_is_silent_is_forgotten_with_its_tasks() -> None:
     assert pool.machine.view(pool.now_s).sight.queued > 0.0
     pool.now_s += 31.0
     assert pool.machine.view(pool.now_s).sight.queued == 0.0
+
+
+def test_a_router_that_left_in_order_keeps_nobody_from_leaving() -> None:
+    pool = Driven("reactive,down_s=0,no_scale_in_s=0", ready=6)
+    other = DemandTold("other", 1.0, (ModelDemand("m", 1, 10, 10),), waiting=7)
+    pool.tell(other)
+    pool.seconds(120, calls=10)
+    kept = pool.desired
+    assert (kept > 2, pool.holds()[-1]) == (True, "router_silent")
+    pool.tell(TellerLeft("other"))
+    pool.tell(TellerLeft("nobody"))
+    pool.seconds(60, calls=10)
+    assert pool.desired < kept
+    assert pool.machine.view(pool.now_s).sight.waiting == 0
 
 
 @pytest.mark.parametrize("wrong", [-1.0, nan, inf])

@@ -7,11 +7,12 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from hasten.common.v1.demand_pb2 import BacklogState, DemandState, ModelDemand
-from hasten_policy.autoscaler.events import BacklogTold, DemandTold
+from hasten_policy.autoscaler.events import BacklogTold, DemandTold, TellerLeft
 from hasten_policy.autoscaler.events import ModelDemand as Demanded
 from hasten_policy.scaling.backlog import QueuedWork
 from hasten_policy.scaling.demand import WANTED_CAPACITY
 from hasten_runtime import logs
+from hasten_runtime.telling import KEPT_S, TELL_S
 
 WANTED: Final = frozenset(reason.name for reason in WANTED_CAPACITY)
 FIRST_S_MAX: Final = 10.0
@@ -41,6 +42,7 @@ class _Process:
 
     incarnation: str
     age_s: float
+    heard_s: float = 0.0
     counts: dict[tuple[str, int], _Counts] = field(default_factory=dict[tuple[str, int], _Counts])
 
 
@@ -55,27 +57,33 @@ class DemandReader:
         self.slack_s: dict[str, float] = {}
         self._of: dict[str, _Process] = {}
 
-    def read(self, told: dict[str, bytes]) -> list[DemandTold]:
-        """What came since this was asked before; nothing of who has not told since."""
+    def read(self, told: dict[str, bytes], now_s: float) -> list[DemandTold | TellerLeft]:
+        """What came since this was asked before, and who left; nothing of who has not told since.
+
+        What somebody told stays for `KEPT_S` when he dies. Where it is gone sooner, he took it
+        back: he left in order.
+        """
+        found: list[DemandTold | TellerLeft] = []
         for gone in self._of.keys() - told.keys():
-            del self._of[gone]
-        found: list[DemandTold] = []
+            process = self._of.pop(gone)
+            if now_s - process.heard_s < KEPT_S - TELL_S:
+                found.append(TellerLeft(gone))
         for teller_id, value in told.items():
             try:
                 state = DemandState.FromString(value)
             except DecodeError as error:
                 _log.warning("demand.unreadable", teller=teller_id, reason=str(error))
                 continue
-            event = self._one(teller_id, state)
+            event = self._one(teller_id, state, now_s)
             if event is not None:
                 found.append(event)
         return found
 
-    def _one(self, teller_id: str, state: DemandState) -> DemandTold | None:
+    def _one(self, teller_id: str, state: DemandState, now_s: float) -> DemandTold | None:
         before = self._of.get(teller_id)
         if before is None or before.incarnation != state.incarnation:
             fresh = before is not None or state.age_s <= FIRST_S_MAX
-            before = _Process(state.incarnation, 0.0 if fresh else state.age_s)
+            before = _Process(state.incarnation, 0.0 if fresh else state.age_s, now_s)
             self._of[teller_id] = before
             if not fresh:
                 before.counts = {(row.model, row.priority): _counts(row) for row in state.models}
@@ -84,7 +92,7 @@ class DemandReader:
         if span_s <= 0.0:
             return None
         models = [self._news(before, row) for row in state.models]
-        before.age_s = state.age_s
+        before.age_s, before.heard_s = state.age_s, now_s
         return DemandTold(teller_id, span_s, tuple(models), state.waiting)
 
     def _news(self, before: _Process, row: ModelDemand) -> Demanded:

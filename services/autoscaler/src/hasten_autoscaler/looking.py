@@ -93,7 +93,7 @@ class Looker:
         """What was asked for since this was asked before, and what waits. Raises
         StoreUnavailable.
         """
-        demand = self._reader.read(await self._store.told(Topic.DEMAND))
+        demand = self._reader.read(await self._store.told(Topic.DEMAND), self._clock.now_s())
         backlog = read_backlog(await self._store.told(Topic.BACKLOG))
         return [*demand, *backlog]
 

@@ -64,6 +64,17 @@ class BacklogTold:
 
 
 @dataclass(frozen=True, slots=True)
+class TellerLeft:
+    """A router or scheduler left in order: nobody waits for what it would tell.
+
+    Attributes:
+        teller_id: Which.
+    """
+
+    teller_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadTold:
     """A worker tells how it is.
 
@@ -201,6 +212,7 @@ class Woke:
 AutoscalerEvent = (
     DemandTold
     | BacklogTold
+    | TellerLeft
     | LoadTold
     | ProfileTold
     | WorkerStarting

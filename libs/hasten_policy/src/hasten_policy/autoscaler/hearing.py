@@ -73,6 +73,12 @@ class Hearing:
         self.demand.add(now_s, Counts(calls, load_s, unprofiled, refused, late))
         return None
 
+    def left(self, teller_id: str) -> None:
+        """One that told left in order."""
+        self.heard_s.pop(teller_id, None)
+        self.waiting.pop(teller_id, None)
+        self.queued.pop(teller_id, None)
+
     def backlog_told(self, event: BacklogTold, now_s: float) -> Ignored | None:
         """A scheduler told; what cannot be is left out, and said."""
         if not all(_is_work(each) for each in event.work):

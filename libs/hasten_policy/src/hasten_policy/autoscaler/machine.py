@@ -20,6 +20,7 @@ from hasten_policy.autoscaler.events import (
     ProfileTold,
     StartRefused,
     StartWorkers,
+    TellerLeft,
     WakeAt,
     Woke,
     WorkerLeft,
@@ -74,6 +75,8 @@ class AutoscalerMachine:
                 self._demand(event, now_s)
             case BacklogTold():
                 self._backlog(event, now_s)
+            case TellerLeft():
+                self._hearing.left(event.teller_id)
             case LoadTold():
                 self._load(event, now_s)
             case ProfileTold():
