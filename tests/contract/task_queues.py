@@ -20,8 +20,8 @@ from hasten_runtime.tasks.port import (
     State,
     TaskQueue,
     TaskRecord,
-    Wake,
 )
+from hasten_runtime.tasks.wake import Wake
 from tests.support.servers import RedisServer
 
 LANE = Lane("acme", "vision", 2)

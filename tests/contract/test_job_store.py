@@ -16,7 +16,8 @@ from hasten_runtime.tasks.jobs import (
     NewJob,
     job_id_of,
 )
-from hasten_runtime.tasks.port import Fenced, Wake
+from hasten_runtime.tasks.port import Fenced
+from hasten_runtime.tasks.wake import Wake
 from tests.contract.task_queues import QueueHarness, RedisQueueHarness
 from tests.support.servers import RedisServer
 

@@ -15,7 +15,8 @@ from hasten_runtime.redis_store.client import open_redis
 from hasten_runtime.redis_store.queue import changes
 from hasten_runtime.redis_store.queue.scripts import ShardScripts
 from hasten_runtime.redis_store.queue.task_queue import PAUSES_MAX, RedisTaskQueue
-from hasten_runtime.tasks.port import Claiming, Limits, Outcome, Place, State, TaskQueue, Wake
+from hasten_runtime.tasks.port import Claiming, Limits, Outcome, Place, State, TaskQueue
+from hasten_runtime.tasks.wake import Wake
 from tests.contract.task_queues import (
     LANE,
     LONG_S,

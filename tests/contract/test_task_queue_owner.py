@@ -16,8 +16,8 @@ from hasten_runtime.tasks.port import (
     Place,
     State,
     TaskQueue,
-    Wake,
 )
+from hasten_runtime.tasks.wake import Wake
 from tests.contract.task_queues import (
     LANE,
     LONG_S,

@@ -21,7 +21,8 @@ from hasten_runtime.election.port import Term
 from hasten_runtime.fakes import MemoryJobStore, MemoryPayloads, MemoryTaskQueue
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.tasks.jobs import Job, JobLimits, JobState
-from hasten_runtime.tasks.port import Claiming, Limits, Settlement, State, TaskRecord, Wake
+from hasten_runtime.tasks.port import Claiming, Limits, Settlement, State, TaskRecord
+from hasten_runtime.tasks.wake import Wake
 from hasten_scheduler import stored
 from hasten_scheduler.accepting import AcceptLimits, Acceptor
 from hasten_scheduler.ended import ShardEnds

@@ -10,6 +10,7 @@ from hasten.autoscaler.v1.stored_state_pb2 import StoredState
 from hasten_autoscaler import views
 from hasten_autoscaler.acting import Actor
 from hasten_autoscaler.book import Book
+from hasten_autoscaler.fitting import fitting
 from hasten_autoscaler.foreseeing import Foreseer
 from hasten_autoscaler.looking import Looker
 from hasten_autoscaler.metrics import AutoscalerMetrics
@@ -41,7 +42,7 @@ from hasten_runtime import logs
 from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
 from hasten_runtime.election.port import Term
-from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX, LoadStore, StoreUnavailable
+from hasten_runtime.load_store import LoadStore, StoreUnavailable
 from hasten_runtime.pools.port import Pool, PoolUnavailable
 
 KEEP_S: Final = 86_400.0
@@ -92,20 +93,6 @@ class Realm:
     def checkpoint_name(self) -> str:
         """Of the pool's checkpoint."""
         return f"autoscaler:{self.pool_name}"
-
-
-def fitting(state: StoredState) -> bytes:
-    """The checkpoint, serialised; of one that is too large the oldest decisions are left out, and
-    then the oldest demand: the number, the bounds and what was learnt are what counts.
-    """
-    while True:
-        value = state.SerializeToString()
-        if len(value) <= CHECKPOINT_BYTES_MAX or not (state.decisions or state.demand):
-            return value
-        if state.decisions:
-            del state.decisions[: max(1, len(state.decisions) // 2)]
-        else:
-            del state.demand[: max(1, len(state.demand) // 2)]
 
 
 class Reign:

@@ -20,8 +20,8 @@ from hasten_runtime.tasks.port import (
     State,
     TaskQueue,
     TaskRecord,
-    Wake,
 )
+from hasten_runtime.tasks.wake import Wake
 from hasten_scheduler import stored
 from hasten_scheduler.attempts import Attempt
 from hasten_scheduler.carrying import Carrier

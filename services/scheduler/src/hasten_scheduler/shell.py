@@ -49,7 +49,8 @@ from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
 from hasten_runtime.deferred import DeferredCounts
 from hasten_runtime.fleet.port import Reply, WorkerLink
-from hasten_runtime.tasks.port import Settlement, State, Wake
+from hasten_runtime.tasks.port import Settlement, State
+from hasten_runtime.tasks.wake import Wake
 from hasten_scheduler import stored
 from hasten_scheduler.attempts import Attempt
 from hasten_scheduler.ended import End, ShardEnds

@@ -186,13 +186,8 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     """
     import asyncio
 
+    from hasten_cli.local import plan
     from hasten_cli.local.models import models_folder
-    from hasten_cli.local.plan import (
-        UpOptions,
-        autoscaler_port_of,
-        http_port_of,
-        tasks_port_of,
-    )
     from hasten_cli.local.record import record_folder
     from hasten_cli.local.up import up as run
     from hasten_cli.local.voice import voice
@@ -201,14 +196,14 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
     # forks would only write a line to the terminal at each start.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     with reported(as_json=as_json):
-        options = UpOptions(
+        options = plan.UpOptions(
             models=models_folder(models, here=Path.cwd()),
             workers=_within(workers, autoscale),
             schedulers=schedulers,
-            tasks_port=tasks_port_of(port) if tasks_port is None else tasks_port,
+            tasks_port=plan.tasks_port_of(port) if tasks_port is None else tasks_port,
             host=host,
             port=port,
-            http_port=http_port_of(port) if http_port is None else http_port,
+            http_port=plan.http_port_of(port) if http_port is None else http_port,
             metrics_port=metrics_port,
             processes=processes,
             control=control.value,
@@ -217,7 +212,7 @@ def up(  # noqa: PLR0913, PLR0917  (one parameter an option)
             autoscale=autoscale,
             autoscaler_rule=autoscaler_rule,
             autoscaler_port=(
-                autoscaler_port_of(port) if autoscaler_port is None else autoscaler_port
+                plan.autoscaler_port_of(port) if autoscaler_port is None else autoscaler_port
             ),
         )
         raise SystemExit(asyncio.run(run(options, voice(as_json=as_json))))

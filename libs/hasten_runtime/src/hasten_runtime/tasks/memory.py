@@ -28,8 +28,8 @@ from hasten_runtime.tasks.port import (
     Settlement,
     State,
     TaskRecord,
-    Wake,
 )
+from hasten_runtime.tasks.wake import Wake
 
 _MOVABLE = (State.WAITING, State.LATER)
 

@@ -36,8 +36,8 @@ from hasten_runtime.tasks.port import (
     Settlement,
     State,
     TaskRecord,
-    Wake,
 )
+from hasten_runtime.tasks.wake import Wake
 
 _log = logs.logger(__name__)
 

@@ -9,7 +9,7 @@ from hasten_runtime import logs
 from hasten_runtime.load_store import StoreUnavailable
 from hasten_runtime.redis_store.client import CALL_TIMEOUT_S, bounded
 from hasten_runtime.redis_store.queue.lanes import lane_from_bytes
-from hasten_runtime.tasks.port import Wake
+from hasten_runtime.tasks.wake import Wake
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
