@@ -5,7 +5,7 @@ import pytest
 from hasten.autoscaler.v1 import autoscaler_service_pb2 as pb
 from hasten.autoscaler.v1.stored_state_pb2 import StoredState
 from hasten_autoscaler.book import STORED
-from hasten_autoscaler.reign import fitting
+from hasten_autoscaler.fitting import fitting
 from hasten_plan.forecasting.foresight import KEPT
 from hasten_policy.scaling.growth import KEPT as SAMPLES
 from hasten_runtime.load_store import CHECKPOINT_BYTES_MAX
