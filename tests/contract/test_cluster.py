@@ -8,7 +8,7 @@ from hasten_policy.load import LoadSample, WorkerReport
 from hasten_runtime.discovery.port import Instance
 from hasten_runtime.discovery.redis_leases import RedisRegistry
 from hasten_runtime.election.port import Term
-from hasten_runtime.load_store import StoreUnavailable
+from hasten_runtime.load_store import StoreUnavailable, Topic
 from hasten_runtime.redis_store.advice import check_redis
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.election import RedisElection
@@ -16,6 +16,7 @@ from hasten_runtime.redis_store.load import RedisLoadStore
 from hasten_runtime.redis_store.peers import RedisPeers
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
 from hasten_runtime.tasks.port import Claiming, Outcome, State
+from hasten_runtime.wire import report_to_wire
 from tests.contract.task_queues import LANE, UNLIMITED, new_task, settled
 from tests.contract.test_sentinel import carried_out
 from tests.support.cluster import Cluster, redis_cluster
@@ -68,7 +69,11 @@ async def test_each_shard_lies_where_its_owner_is_elected(shared: Cluster) -> No
 async def test_load_checkpoints_leases_and_peers_lie_wherever_they_belong(shared: Cluster) -> None:
     store = RedisLoadStore(shared.url)
     load = LoadSample(1, 0, 0.0, 0.0, 0, 1, 0.0)
-    await store.publish("w", WorkerReport("a", False, 1, load, ()), ttl_s=60.0)
+    state = report_to_wire("w", "", WorkerReport("a", False, 1, load, ()))
+    await store.publish(state, ttl_s=60.0)
+    for topic in Topic:
+        await store.tell(topic, "w", topic.value.encode(), ttl_s=60.0)
+        assert await store.told(topic) == {"w": topic.value.encode()}
     assert set(await store.reports()) == {"w"}
     for name in ("one", "two", "three", "four"):
         await store.save_checkpoint(name, name.encode(), ttl_s=60.0)
