@@ -178,7 +178,8 @@ async def test_ten_thousand_calls_leave_nothing() -> None:
             await peer.ended(start + 998)
             driver.events.clear()
         plane = driver.plane
-        assert (plane.calls, plane.held_bytes, plane.connections) == (0, 0, 1)
+        # On a busy machine the newest calls are answered first.
+        await eventually(lambda: (plane.calls, plane.held_bytes, plane.connections) == (0, 0, 1))
 
 
 async def test_a_plane_may_be_let_go_on_another_thread() -> None:

@@ -17,7 +17,6 @@ from hasten_cli.local.plan import (
     Place,
     ServiceSpec,
     UpOptions,
-    WorkerRange,
     autoscaler_port_of,
     host_port,
     http_port_of,
@@ -31,6 +30,7 @@ from hasten_cli.local.record import Trouble, record_folder, troubles
 from hasten_cli.local.run_folder import RunFolder
 from hasten_cli.local.supervisor import Service
 from hasten_cli.local.table import rows
+from hasten_cli.local.worker_range import WorkerRange
 from hasten_client import ModelState, Worker, WorkerModel
 from tests.support.processes import is_running
 from tests.support.waiting import eventually, eventually_sync

@@ -27,6 +27,7 @@ def test_faults_of_the_caller_are_not_faults_of_the_server() -> None:
             "NOT_FOUND",
             "ALREADY_EXISTS",
             "FAILED_PRECONDITION",
+            "PERMISSION_DENIED",
             "RESOURCE_EXHAUSTED",
             "CANCELLED",
         }

@@ -12,6 +12,7 @@ from hasten.scheduler.v1 import callback_service_pb2 as pb
 from hasten.scheduler.v1 import scheduler_service_pb2 as task_pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.callbacks import Answer, CallbackPolicy
+from hasten_policy.scheduler.orders import TaskFacts
 from hasten_runtime.tasks.port import Limits
 from hasten_scheduler.callbacks.desk import CallbackDesk
 from hasten_scheduler.callbacks.events import event_id_of
@@ -78,7 +79,7 @@ class CallbackWorld:
             request=request_bytes(), request_id=NAME.request_id, tenant=NAME.tenant
         )
         # As a job's, for which the world knows the model.
-        await owner.submitter.submit_of_job(said, "dag:acme/d", "", left_s=1e9)
+        await owner.submitter.submit_of_job(said, "dag:acme/d", "", TaskFacts(1e9, 1))
 
     async def state(self) -> "pb.CallbackState.ValueType":
         (callback,), _ = await self.desk.page("acme", (), 10, "")

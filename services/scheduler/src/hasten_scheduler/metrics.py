@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hasten_policy.reasons import Refusal
+from hasten_policy.scheduler.jobs.periods.turns import OUTCOMES
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.metrics import (
     SECONDS_BUCKETS,
@@ -65,6 +66,8 @@ class SchedulerMetrics:
             ["outcome"],
             registry=registry,
         )
+        for outcome in OUTCOMES:
+            self._turns.labels(outcome)
         due = Gauge(
             names.METRIC_SCHEDULER_RUNS_DUE,
             "Runs of all schedules that are due in the next minute; every scheduler tells all.",

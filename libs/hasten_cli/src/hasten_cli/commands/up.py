@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from hasten_cli.failures import reported
-from hasten_cli.local.plan import WorkerRange
+from hasten_cli.local.worker_range import WorkerRange
 from hasten_cli.options import AsJson, message_bytes_max
 
 WORKERS_MAX: Final = 64
@@ -113,7 +113,7 @@ def _bounds(text: str) -> WorkerRange:
 
 
 def _rule(text: str) -> str:
-    """Parses the name of a scaling rule. Raises typer.BadParameter."""
+    """Checks the name of a scaling rule. Raises typer.BadParameter."""
     from hasten_policy.scaling.rules.table import SCALING_RULES
 
     try:
@@ -143,7 +143,7 @@ Autoscale = Annotated[
 AutoscalerRule = Annotated[
     str,
     typer.Option(
-        parser=_rule,
+        callback=_rule,
         metavar="NAME",
         help="The autoscaler decides by the scaling rule of this name.",
     ),

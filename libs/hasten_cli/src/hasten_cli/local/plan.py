@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from hasten_cli.local.worker_range import WorkerRange
 from hasten_policy.machines import MACHINES
 
 REDIS: Final = "redis"
@@ -38,14 +39,6 @@ SERVICE_STOP_S: Final = 15.0
 """Longest wait for a router or worker to leave, its drain included, before it is killed."""
 REDIS_STOP_S: Final = 5.0
 """Longest wait for Redis to close its files, before it is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerRange:
-    """How many workers an autoscaler may have: least and most."""
-
-    least: int
-    most: int
 
 
 @dataclass(frozen=True, slots=True)

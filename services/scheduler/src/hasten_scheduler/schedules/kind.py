@@ -12,7 +12,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.scheduler.jobs.events import JobEffect, JobEvent, TaskEnded, TaskWish
 from hasten_policy.scheduler.jobs.periods.civil import SECOND_US
 from hasten_policy.scheduler.jobs.periods.machine import ScheduleMachine
-from hasten_policy.scheduler.jobs.periods.turns import Counts, Progress
+from hasten_policy.scheduler.jobs.periods.turns import OUTCOMES, Counts, Progress
 from hasten_runtime.errors import MeshError
 from hasten_runtime.tasks.jobs import Job
 from hasten_runtime.tasks.port import State, TaskRecord
@@ -109,9 +109,6 @@ class ScheduleRun:
     async def answer(self, what: object) -> object:
         """A schedule asks nothing."""
         raise NotImplementedError(what)
-
-
-OUTCOMES = ("started", "done", "failed", "cancelled", "missed", "overlapped")
 
 
 def stored_from(job: Job) -> stored_pb.StoredSchedule:

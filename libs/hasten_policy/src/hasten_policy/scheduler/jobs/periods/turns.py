@@ -110,6 +110,10 @@ class Counts:
     overlapped: int = 0
 
 
+OUTCOMES: Final = ("started", "done", "failed", "cancelled", "missed", "overlapped")
+"""Names of the counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a schedule is.
