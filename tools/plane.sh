@@ -14,9 +14,13 @@ project=$PWD/libs/hasten_plane
 CARGO_TARGET_DIR=$PWD/.tools/plane/target
 export PATH CARGO_TARGET_DIR
 
+# rustup puts a cargo on PATH that runs nothing until a toolchain is chosen.
+works() { cargo --version >/dev/null 2>&1; }
+NO_CARGO="no cargo that works here (see cargo --version; https://rustup.rs)"
+
 if [ "${1:-}" = check ] || [ "${1:-}" = test ]; then
-    if ! command -v cargo >/dev/null 2>&1; then
-        say "no cargo (https://rustup.rs), so the Rust of libs/hasten_plane is not looked at"
+    if ! works; then
+        say "$NO_CARGO, so the Rust of libs/hasten_plane is not looked at"
         exit 0
     fi
     cd "$project"
@@ -28,7 +32,7 @@ if [ "${1:-}" = check ] || [ "${1:-}" = test ]; then
 fi
 
 stamp=.venv/.hasten-plane
-wanted="$(find libs/hasten_plane -type f ! -path '*/__pycache__/*' ! -path '*/tests/*' -exec cksum {} + | sort | cksum) $(command -v cargo || true)"
+wanted="$(find libs/hasten_plane -type f ! -path '*/__pycache__/*' ! -path '*/tests/*' -exec cksum {} + | sort | cksum) $(works && command -v cargo || true)"
 # What is not locked goes away when the environment is made anew.
 built() { ls .venv/lib/python3*/site-packages/hasten_plane/_native*.so >/dev/null 2>&1; }
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted $(built && echo built)" ]; then exit 0; fi
@@ -38,7 +42,7 @@ without() {
     printf '%s' "$wanted " > "$stamp"
     exit 0
 }
-command -v cargo >/dev/null 2>&1 || without "no cargo (https://rustup.rs), so no native transport"
+works || without "$NO_CARGO, so no native transport"
 
 say "building the native transport with cargo (the first time a minute of CPU; kept in .tools/plane)"
 began=$(date +%s)
@@ -47,7 +51,6 @@ mkdir -p .tools/plane
 build() { timeout 900 tools/uv.sh build --quiet --wheel --out-dir "$PWD/.tools/plane/wheels" "$@" "$project"; }
 # As in setup.sh: behind a proxy only the system's certificates know the index.
 if ! build >.tools/plane/log 2>&1 && ! build --system-certs >>.tools/plane/log 2>&1; then
-    tail -n 5 .tools/plane/log >&2
     without "the native transport was not built (.tools/plane/log says why)"
 fi
 tools/uv.sh pip install --quiet --python .venv/bin/python --no-deps --reinstall .tools/plane/wheels/*.whl

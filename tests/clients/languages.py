@@ -145,9 +145,19 @@ PYTHON: Final = Language(
 LANGUAGES: Final = (GO, NODE, JAVA, RUST, CPP, PYTHON)
 
 
+def usable(tool: str) -> bool:
+    """The tool is on PATH, and does something: rustup puts a cargo there that runs nothing until a
+    toolchain is chosen.
+    """
+    path = shutil.which(tool)
+    if path is None or tool != "cargo":
+        return path is not None
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
+
+
 def missing(language: Language) -> str:
     """What this machine lacks for it, in a sentence; "" for nothing."""
-    lacks = [package for tool, package in language.tools.items() if shutil.which(tool) is None]
+    lacks = [package for tool, package in language.tools.items() if not usable(tool)]
     if not lacks:
         lacks += [
             package

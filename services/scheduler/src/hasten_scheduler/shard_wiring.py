@@ -1,7 +1,9 @@
 """The store's shards as this process uses them, and how it comes to own some."""
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hasten_runtime.election.port import Election
 from hasten_runtime.redis_store.durability import Durability
@@ -21,6 +23,8 @@ from hasten_scheduler.intake import ShardDoor
 from hasten_scheduler.owning import Owning
 from hasten_scheduler.settings import SchedulerSettings
 from hasten_scheduler.stored import Payloads
+
+StoreT = TypeVar("StoreT", RedisTaskQueue, RedisJobStore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +51,19 @@ class Shards:
 
 def open_queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue]:
     """The tasks of each shard, by number; closed with the surroundings."""
-    queues: list[TaskQueue] = []
-    for shard in range(settings.queue.shards):
-        queue = RedisTaskQueue(
-            settings.redis_url,
-            namespace=settings.discovery.namespace,
-            shard=shard,
-            durability=Durability(settings.queue.durability),
-            replicas=settings.queue.replicas,
-            clock=around.clock,
-        )
-        around.stack.push_async_callback(queue.close)
-        queues.append(queue)
-    return queues
+    return [*_of_each_shard(RedisTaskQueue, settings, around)]
 
 
 def open_job_stores(settings: SchedulerSettings, around: Surroundings) -> list[JobStore]:
     """The jobs of each shard, likewise."""
-    stores: list[JobStore] = []
+    return [*_of_each_shard(RedisJobStore, settings, around)]
+
+
+def _of_each_shard(
+    kind: type[StoreT], settings: SchedulerSettings, around: Surroundings
+) -> Iterator[StoreT]:
     for shard in range(settings.queue.shards):
-        store = RedisJobStore(
+        store = kind(
             settings.redis_url,
             namespace=settings.discovery.namespace,
             shard=shard,
@@ -75,8 +72,7 @@ def open_job_stores(settings: SchedulerSettings, around: Surroundings) -> list[J
             clock=around.clock,
         )
         around.stack.push_async_callback(store.close)
-        stores.append(store)
-    return stores
+        yield store
 
 
 def open_shards(
