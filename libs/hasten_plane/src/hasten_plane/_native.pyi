@@ -50,7 +50,7 @@ class Asked:
     def call_id(self) -> int: ...
     @property
     def left_s(self) -> float | None:
-        """Seconds until its deadline when it was polled; None without one, NaN where it is none."""
+        """Seconds until its deadline, from now; None without one, NaN where it is none."""
     @property
     def peer(self) -> str: ...
     @property
@@ -81,7 +81,7 @@ class Opened:
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]: ...
     @property
     def left_s(self) -> float | None:
-        """As of Asked."""
+        """Seconds until its deadline when it was polled; None without one, NaN where it is none."""
     @property
     def peer(self) -> str: ...
 
@@ -134,6 +134,38 @@ class Plane:
         """From now on only calls of the quick method with so much time left are given out, and the
         others end with the status; all are given out if there is none. Returns how many were
         kept out since this was said last.
+        """
+    def add_bar(
+        self,
+        model: str,
+        version: str,
+        *,
+        priority: int,
+        rows: int,
+        elements: int,
+        left_s: float,
+        life_s: float,
+        again_left_s: float,
+        again: Status,
+        never: Status,
+    ) -> None:
+        """For `life_s` seconds, plain calls of the quick method for this model, version and class,
+        with no sequence and at least so many rows and elements, end with a status instead of being
+        given out if they have less than `left_s` seconds left, both counted from now: with `again`
+        if they have `again_left_s` left, else with `never`. Calls of a sampled trace are given out.
+
+        Raises:
+            ValueError: A time is negative or no number.
+        """
+    def lift_bars(self, model: str, version: str) -> None:
+        """What add_bar said of this model and version holds no more."""
+    def keeps_out(self, asked: Asked) -> bool:
+        """Ends a call that was given out before a bar was set, if that keeps it out; whether it
+        has.
+        """
+    def take_kept(self) -> list[tuple[str, str, int, int]]:
+        """Model, version, class and number of the calls that bars have kept out since this was
+        asked last.
         """
     def flush(self) -> None:
         """Writes what was left to be written."""

@@ -45,5 +45,5 @@ class Limits:
     ping_timeout_s: float = 5.0
     connection_age_s: float | None = None
     connection_grace_s: float = 30.0
-    batch_max: int = 64
+    batch_max: int = 8
     read_bytes_max: int = 1 << 20

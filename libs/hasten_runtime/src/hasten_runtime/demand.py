@@ -75,6 +75,13 @@ class DemandTally:
         self._of: dict[tuple[str, int], _Row] = {}
         self._row_s: dict[str, float] = {}
 
+    def refused(self, model: str, priority: int, reason: Reason, calls: int) -> None:
+        """Counts calls that were refused without being looked at one by one: a row each."""
+        row = self._row(model, priority)
+        row.calls += calls
+        row.rows += calls
+        row.refused[reason] = row.refused.get(reason, 0) + calls
+
     def ended(self, call: Ended) -> None:
         """Counts one call. On the hot path, but told when its caller has been answered."""
         row = self._row(call.model, call.priority)

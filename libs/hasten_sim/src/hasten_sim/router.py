@@ -16,6 +16,8 @@ from hasten_policy.reasons import Reason
 from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
+    BarLifted,
+    BarSet,
     CallAbandoned,
     CallArrived,
     Deliver,
@@ -248,8 +250,8 @@ class SimRouter:
                 self._loop.at(max(effect.at_s, now_s), self._wake)
             elif isinstance(effect, Revoke):
                 self._outgoing.revoke(effect.worker_id, effect.call_id)
-            elif isinstance(effect, StandingChanged | InputBanned):
-                pass  # For operators alone, and there are none here.
+            elif isinstance(effect, StandingChanged | InputBanned | BarSet | BarLifted):
+                pass  # For operators and fronts, and there are none here.
             else:
                 assert_never(effect)
 

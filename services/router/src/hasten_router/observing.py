@@ -10,6 +10,7 @@ from hasten_policy.priorities import NORMAL
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import InputBanned
 from hasten_router.calls import Call
+from hasten_router.front.port import Barred
 from hasten_router.metrics import RouterMetrics
 from hasten_runtime import logs
 from hasten_runtime import telemetry_names as names
@@ -133,6 +134,13 @@ class Meter:
         """A request was refused; its model may not even exist."""
         known = self._metrics.counts(model) or self._knows(model)
         self._metrics.model(model if known else OTHER).refused(refusal)
+
+    def calls_barred(self, barred: Barred) -> None:
+        """The front refused calls by itself."""
+        self._metrics.model(barred.model).refused(barred.refusal, barred.calls)
+        if self._demand is not None:
+            reason = barred.refusal.reason
+            self._demand.refused(barred.model, barred.priority, reason, barred.calls)
 
     def unread_refused(self, refusal: Refusal) -> None:
         """A request was refused before it was read: its model is not known."""

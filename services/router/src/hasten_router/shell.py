@@ -20,8 +20,11 @@ from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
+    BarLifted,
+    BarSet,
     CallAbandoned,
     CallArrived,
+    CallsBarred,
     CheckpointRestored,
     Deliver,
     InputBanned,
@@ -34,6 +37,7 @@ from hasten_policy.router.events import (
 from hasten_policy.timers import WakeAt, Woke
 from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
+from hasten_router.front.port import BarKeeper, Barred
 from hasten_runtime.alarm import Alarm
 from hasten_runtime.clock import Clock
 from hasten_runtime.deferred import DeferredCounts
@@ -61,6 +65,10 @@ class Observer(Protocol):
 
     def request_refused(self, model: str, refusal: Refusal) -> None:
         """A request was refused before it became a call."""
+        ...
+
+    def calls_barred(self, barred: Barred) -> None:
+        """The front refused calls as the machine had said."""
         ...
 
     def standing_changed(self, worker_id: str, standing: str, cause: str) -> None:
@@ -114,6 +122,7 @@ class Shell:
         self._counts = DeferredCounts()
         self._count_ended_later = self._counts.kind(self._count_ended)
         self._reply: Reply | None = None
+        self._bars: BarKeeper | None = None
         self._alarm = Alarm(clock, self._woke)
         self._draining = False
         self._idle = asyncio.Event()
@@ -165,6 +174,15 @@ class Shell:
     def refused_early(self, model: str, refusal: Refusal) -> None:
         """A request was refused before there was a call; it names this model, or none."""
         self._observer.request_refused(model, refusal)
+
+    def tell_bars(self, keeper: BarKeeper) -> None:
+        """From now on this front hears what it may refuse by itself."""
+        self._bars = keeper
+
+    def barred(self, barred: Barred) -> None:
+        """It did so."""
+        self._tell(CallsBarred(barred.model, barred.version, barred.calls))
+        self._observer.calls_barred(barred)
 
     def open_calls(self) -> Iterator[tuple[str, int, int]]:
         """Model, class and rows of the calls that have not ended; all others have been counted."""
@@ -282,6 +300,12 @@ class Shell:
             self._end(effect.call_id, effect.refusal)
         elif isinstance(effect, Revoke):
             self._revoke(effect)
+        elif isinstance(effect, BarSet):
+            if self._bars is not None:
+                self._bars.set_bar(effect)
+        elif isinstance(effect, BarLifted):
+            if self._bars is not None:
+                self._bars.lift_bar(effect)
         elif isinstance(effect, StandingChanged):
             self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
         elif isinstance(effect, InputBanned):

@@ -13,29 +13,43 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 /// A call of the quick method, with its request.
 #[pyclass(frozen, module = "hasten_plane")]
 pub(crate) struct Asked {
-    #[pyo3(get)]
-    call_id: u64,
-    /// Seconds until its deadline; None without one, NaN where it is none.
-    #[pyo3(get)]
-    left_s: Option<f64>,
-    request: Result<Bytes, Fault>,
-    headers: HeaderMap,
-    #[pyo3(get)]
-    peer: String,
+    call: reactor::Asked,
+}
+
+impl Asked {
+    pub(crate) fn call(&self) -> &reactor::Asked {
+        &self.call
+    }
 }
 
 #[pymethods]
 impl Asked {
+    #[getter]
+    fn call_id(&self) -> u64 {
+        self.call.call_id
+    }
+
+    #[getter]
+    fn peer(&self) -> &str {
+        &self.call.peer
+    }
+
+    /// Seconds until its deadline, from now; None without one, NaN where it is none.
+    #[getter]
+    fn left_s(&self) -> Option<f64> {
+        left_s(self.call.deadline, self.call.bad_deadline, Instant::now())
+    }
+
     /// Why there is no request: "" when there is one.
     #[getter]
     fn fault(&self) -> &'static str {
-        self.request.as_ref().err().map_or("", |fault| name_of(*fault))
+        self.call.request.as_ref().err().map_or("", |fault| name_of(*fault))
     }
 
     /// Bytes of the request, also of one that is too large to be read; 0 when not known.
     #[getter]
     fn size_bytes(&self) -> usize {
-        match &self.request {
+        match &self.call.request {
             Ok(request) => request.len(),
             Err(fault) => size_of(*fault),
         }
@@ -43,24 +57,24 @@ impl Asked {
 
     /// The request; empty when there is none.
     fn payload<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.request.as_deref().unwrap_or_default())
+        PyBytes::new(py, self.call.request.as_deref().unwrap_or_default())
     }
 
     /// What a plain request says in front of its tensors: model, version, id, rows, elements,
     /// priority class, timeout in microseconds or None, tenant, sequence, wish for the timing.
     /// None when it is not plain, and has to be looked at by whoever can refuse it.
     fn head<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        self.request.as_ref().map_or(Ok(None), |request| read_head(py, request))
+        self.call.request.as_ref().map_or(Ok(None), |request| read_head(py, request))
     }
 
     /// The first value of a header that is text; "" when there is none.
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.call.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The caller's metadata.
     fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        metadata_of(py, &self.headers)
+        metadata_of(py, &self.call.headers)
     }
 }
 
@@ -124,14 +138,7 @@ pub(crate) fn to_python<'py>(
     now: Instant,
 ) -> PyResult<Bound<'py, PyAny>> {
     match event {
-        reactor::Event::Asked(asked) => Asked {
-            call_id: asked.call_id,
-            left_s: left_s(asked.deadline, asked.bad_deadline, now),
-            request: asked.request,
-            headers: asked.headers,
-            peer: asked.peer,
-        }
-        .into_bound_py_any(py),
+        reactor::Event::Asked(call) => Asked { call }.into_bound_py_any(py),
         reactor::Event::Opened(opened) => Opened {
             call_id: opened.call_id,
             path: opened.path,

@@ -7,7 +7,7 @@ mod plane;
 use pyo3::prelude::*;
 
 /// Grows whenever the Python side has to change with this.
-const ABI: u32 = 1;
+const ABI: u32 = 2;
 
 #[pymodule]
 mod _native {

@@ -101,6 +101,49 @@ impl Plane {
         Ok(plane.take_below_bar())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    #[pyo3(signature = (model, version, *, priority, rows, elements, left_s, life_s, again_left_s, again, never))]
+    fn add_bar(
+        &self,
+        model: String,
+        version: String,
+        priority: u64,
+        rows: u64,
+        elements: u64,
+        left_s: f64,
+        life_s: f64,
+        again_left_s: f64,
+        again: &Status,
+        never: &Status,
+    ) -> PyResult<()> {
+        let now = Instant::now();
+        let bar = reactor::Bar {
+            version,
+            priority,
+            rows,
+            elements,
+            before: after(now, left_s)?,
+            until: after(now, life_s)?,
+            again_from: after(now, again_left_s)?,
+            again: Arc::clone(&again.0),
+            never: Arc::clone(&never.0),
+        };
+        self.lock().add_bar(model, bar);
+        Ok(())
+    }
+
+    fn lift_bars(&self, model: &str, version: &str) {
+        self.lock().lift_bars(model, version);
+    }
+
+    fn keeps_out(&self, asked: &events::Asked) -> bool {
+        self.lock().keeps_out(asked.call())
+    }
+
+    fn take_kept(&self) -> Vec<reactor::Kept> {
+        self.lock().take_kept()
+    }
+
     fn flush(&self) {
         self.lock().flush();
     }
@@ -162,6 +205,11 @@ fn bytes_of(message: &Bound<'_, PyBytes>) -> Bytes {
     } else {
         Bytes::from_owner(PyBackedBytes::from(message.clone()))
     }
+}
+
+fn after(now: Instant, seconds: f64) -> PyResult<Instant> {
+    let later = Duration::try_from_secs_f64(seconds).ok().and_then(|left| now.checked_add(left));
+    later.ok_or_else(|| PyValueError::new_err("a bar's times must be seconds from now"))
 }
 
 fn text_of(error: &std::io::Error) -> String {

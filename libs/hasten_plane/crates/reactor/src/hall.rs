@@ -13,6 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use slab::Slab;
 
+use crate::bars::{Bar, Bars, Kept};
 use crate::call::{self, Beginning, Call, Read, Written};
 use crate::connection::Accepted;
 use crate::event::{Asked, Event, Fault, Opened};
@@ -25,6 +26,8 @@ use crate::status::Status;
 const DEADLINE_MAX: Duration = Duration::from_secs(1 << 30);
 /// While the newest are given out first, every so many-th is the oldest.
 const OLDEST_EVERY: u64 = 4;
+/// Waiting calls that one turn looks at, of which most may be refused.
+const LOOKED_AT_MAX: usize = 128;
 const GENERATION_BITS: u32 = 32;
 const CANCELLED: u32 = 1;
 const DEADLINE_EXCEEDED: u32 = 4;
@@ -59,6 +62,7 @@ pub(crate) struct Hall {
     /// What calls must have left to be given out, and what those hear that have not.
     bar: Option<(Duration, Arc<Status>)>,
     below_bar: u64,
+    bars: Bars,
     taken: u64,
     held: usize,
     deadlines: BTreeSet<(Instant, u64)>,
@@ -82,6 +86,7 @@ impl Hall {
             waiting: VecDeque::new(),
             bar: None,
             below_bar: 0,
+            bars: Bars::default(),
             taken: 0,
             held: 0,
             deadlines: BTreeSet::new(),
@@ -327,6 +332,30 @@ impl Hall {
         self.bar = bar;
     }
 
+    /// For a moment calls like this are not given out.
+    pub(crate) fn add_bar(&mut self, model: String, bar: Bar) {
+        self.bars.set(model, bar, Instant::now());
+    }
+
+    /// They are again.
+    pub(crate) fn lift_bars(&mut self, model: &str, version: &str) {
+        self.bars.lift(model, version);
+    }
+
+    /// Ends a call that was given out before a bar was set, if the bar keeps it out.
+    pub(crate) fn keeps_out(&mut self, asked: &Asked) -> bool {
+        let status = self.bars.refusal(asked, Instant::now());
+        if let Some(status) = &status {
+            self.finish(asked.call_id, status);
+        }
+        status.is_some()
+    }
+
+    /// What those bars have kept out since this was asked last.
+    pub(crate) fn take_kept(&mut self) -> Vec<Kept> {
+        self.bars.take()
+    }
+
     /// Calls that the bar has kept out since this was asked last.
     pub(crate) fn take_below_bar(&mut self) -> u64 {
         std::mem::take(&mut self.below_bar)
@@ -344,11 +373,16 @@ impl Hall {
             into.push(event);
         }
         self.sweep(now);
-        while into.len() < self.limits.batch_max {
+        for _ in 0..LOOKED_AT_MAX {
+            if into.len() >= self.limits.batch_max {
+                break;
+            }
             let Some(waiting) = self.next_waiting(now) else { break };
             let call_id = waiting.asked.call_id;
             if !self.passes(&waiting.asked, now) {
                 self.keep_out(call_id);
+            } else if let Some(status) = self.bars.refusal(&waiting.asked, now) {
+                self.finish(call_id, &status);
             } else if let Some(inside) = self.find(call_id) {
                 inside.call.known = true;
                 into.push(Event::Asked(waiting.asked));

@@ -4,6 +4,7 @@
 //! done is a method of [`Plane`].
 #![forbid(unsafe_code)]
 
+mod bars;
 mod call;
 mod connection;
 mod event;
@@ -14,6 +15,7 @@ mod ready;
 mod socket;
 mod status;
 
+pub use bars::{Bar, Kept};
 pub use event::{Asked, Event, Fault, Opened};
 pub use limits::Limits;
 pub use plane::Plane;

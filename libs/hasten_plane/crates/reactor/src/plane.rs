@@ -14,8 +14,9 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::bars::{Bar, Kept};
 use crate::connection::{Accepted, Connection, builder, first_look};
-use crate::event::Event;
+use crate::event::{Asked, Event};
 use crate::hall::Hall;
 use crate::limits::Limits;
 use crate::ready::{Alarm, Queue, Task};
@@ -316,6 +317,26 @@ impl Plane {
     /// Calls that the bar has kept out since this was asked last.
     pub fn take_below_bar(&mut self) -> u64 {
         self.hall.take_below_bar()
+    }
+
+    /// For a moment calls of the quick method like this are not given out.
+    pub fn add_bar(&mut self, model: String, bar: Bar) {
+        self.hall.add_bar(model, bar);
+    }
+
+    /// Bars of this model and version hold no more.
+    pub fn lift_bars(&mut self, model: &str, version: &str) {
+        self.hall.lift_bars(model, version);
+    }
+
+    /// Ends a call that was given out before a bar was set, if the bar keeps it out.
+    pub fn keeps_out(&mut self, asked: &Asked) -> bool {
+        self.hall.keeps_out(asked)
+    }
+
+    /// Calls that those bars have kept out since this was asked last.
+    pub fn take_kept(&mut self) -> Vec<Kept> {
+        self.hall.take_kept()
     }
 
     // --- calls -------------------------------------------------------------------------

@@ -68,6 +68,21 @@ class Surroundings:
     rng: Chance
 
 
+@dataclass(slots=True)
+class Crowded:
+    """What a refusal says of calls alike that come at the same moment.
+
+    Attributes:
+        left_s: With less than so many seconds left they are refused too.
+        retry_s: There may be room for them after so many seconds, ...
+        retry_left_s: ... if they have so many left.
+    """
+
+    left_s: float
+    retry_s: float
+    retry_left_s: float
+
+
 class Gate:
     """Admits or refuses, told what becomes of those it admitted. This one admits all."""
 
@@ -107,6 +122,10 @@ class Gate:
         """
         del waited_s, now_s
         return False
+
+    def crowded(self) -> "Crowded | None":
+        """What the last refusal of `judge` says of calls alike; None when it says nothing."""
+        return None
 
     def answered(self, took_s: float) -> None:
         """A call was answered `took_s` after it arrived."""

@@ -3,7 +3,7 @@
 from math import inf
 from typing import Final
 
-from hasten_policy.admission.gate import Asking, Gate, Surroundings
+from hasten_policy.admission.gate import Asking, Crowded, Gate, Surroundings
 from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.reasons import Reason, Refusal
 
@@ -18,12 +18,13 @@ class Plan(Gate):
         around: What it may look at.
     """
 
-    __slots__ = ("_balancer", "_rng", "_way")
+    __slots__ = ("_balancer", "_crowded", "_rng", "_way")
 
     def __init__(self, around: Surroundings) -> None:
         self._way = around.way
         self._balancer = around.balancer
         self._rng = around.rng
+        self._crowded: Crowded | None = None
 
     def judge(
         self, call: Asking, entry: ModelEntry | None, left_s: float, held: int, now_s: float
@@ -48,10 +49,15 @@ class Plan(Gate):
         )
         return self._refused(call, entry, need_s, left_s, now_s) if late else entry
 
+    def crowded(self) -> Crowded | None:
+        """As `Gate.crowded`."""
+        return self._crowded
+
     def _refused(
         self, call: Asking, entry: ModelEntry | None, need_s: float, left_s: float, now_s: float
     ) -> ModelEntry | Refusal:
         """The refusal of a call that should be late, or an idle worker that may try it."""
+        self._crowded = None
         idle = _idle(call, entry)
         if idle is None:
             return self._overloaded(call, need_s, left_s, now_s)
@@ -67,7 +73,10 @@ class Plan(Gate):
         theta = call.view.theta.of(call.priority)
         net_s = self._way.seconds(now_s)
         wait_s = max(0.0, need_s + net_s - theta * left_s) * self._rng.uniform(1.0, 1.5)
-        fits = wait_s + call.view.best_s + net_s <= left_s
+        retry_left_s = wait_s + call.view.best_s + net_s
+        fits = retry_left_s <= left_s
+        if not (call.affinity or call.alone):
+            self._crowded = Crowded((need_s + net_s) / theta, wait_s, retry_left_s)
         return Refusal(
             Reason.OVERLOADED,
             f"would be done in {(need_s + net_s) * 1e3:.1f} ms, {left_s * 1e3:.1f} ms are left",
@@ -113,7 +122,8 @@ def _finish_from_hold_s(call: Asking, now_s: float) -> float:
         crowded = calls and worker.others_per_s > 0.0
         crowd += max(calls, worker.queue) / calls if crowded else 1.0
     count = len(entries)
-    ahead_s = crowd / count * view.held.ahead_s(call.order_s) / lanes
+    slowness = max(crowd / count / lanes, view.pace.of_work)
+    ahead_s = slowness * view.held.ahead_s(call.order_s)
     return ahead_s + (busy_s + own_s) / count
 
 

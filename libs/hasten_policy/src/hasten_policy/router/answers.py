@@ -70,9 +70,9 @@ def _learn(
     if call.probe and now_s <= call.deadline_s:
         # What was learned in worse times is worth little.
         call.view.theta.disproved()
-        state.way.disproved()
+        state.way.disproved(now_s)
     if call.attempts == 1:
-        state.way.took(trip_s - event.server_s, call.sent_s)
+        state.way.took(trip_s - event.server_s, call.sent_s, now_s)
     if call.attempts == 1 and call.met_idle:
         entry.evidence.add(entry.rows_there(call.rows), call.elements, trip_s, now_s)
     call.view.latency.add(trip_s)

@@ -6,7 +6,7 @@ from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.dispatch import begin, choose, wait
-from hasten_policy.router.events import CallArrived, Refuse
+from hasten_policy.router.events import CallArrived, CallsBarred, Refuse
 from hasten_policy.router.hold import INFINITY
 from hasten_policy.router.state import TIMER_CALL, RouterState
 from hasten_policy.router.suspects import deaths
@@ -46,8 +46,17 @@ def arrive(state: RouterState, event: CallArrived, now_s: float) -> None:
     if isinstance(verdict, Refusal):
         state.refused_at_s = now_s
         state.out.append(Refuse(call.call_id, verdict))
+        state.bars.refused(event, view, state.gate.crowded(), now_s)
         return
     _take_in(state, call, verdict, now_s)
+
+
+def barred(state: RouterState, event: CallsBarred, now_s: float) -> None:
+    """The front refused calls as it was allowed to."""
+    state.refused_at_s = now_s
+    view = state.fleet.registry.find(event.model, event.version)
+    if view is not None:
+        view.arrivals += event.calls
 
 
 def _take_in(state: RouterState, call: CallRecord, entry: ModelEntry | None, now_s: float) -> None:

@@ -82,7 +82,9 @@ def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
             _drop(state, best, now_s)
             continue
         hold.remove(best)
-        begin(state, best, best.view.by_worker[worker.worker_id], now_s)
+        view = best.view
+        view.pace.sent(best.cost_s, now_s, more=bool(view.held))
+        begin(state, best, view.by_worker[worker.worker_id], now_s)
 
 
 def _earliest(

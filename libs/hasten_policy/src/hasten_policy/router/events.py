@@ -106,8 +106,24 @@ class CheckpointRestored:
     value: str
 
 
+@dataclass(slots=True)
+class CallsBarred:
+    """Calls that the front refused by a BarSet; no CallArrived is told of them.
+
+    Attributes:
+        model: Model name.
+        version: "" for the server's choice.
+        calls: How many.
+    """
+
+    model: str
+    version: str
+    calls: int
+
+
 RouterEvent = (
     CallArrived
+    | CallsBarred
     | AttemptAnswered
     | AttemptRefused
     | CallAbandoned
@@ -167,6 +183,45 @@ class Refuse:
 
 
 @dataclass(slots=True)
+class BarSet:
+    """For a moment, calls like this one that have no more time left would be refused as this one
+    was: the front may refuse them itself, and tells with CallsBarred how many.
+
+    A call is like this one if it has the same model, version and class, no affinity, and at least
+    as many rows and elements.
+
+    Attributes:
+        model: Model name.
+        version: As it was asked for; "" for the server's choice.
+        priority: Its class.
+        rows: Its rows.
+        elements: Its elements.
+        left_s: A call that has less than so many seconds left, counted from now, is refused.
+        life_s: The bar falls after so many seconds, if no BarLifted comes before.
+        retry_s: Such a call may be tried again after so many seconds, ...
+        retry_left_s: ... if it has so many left, counted from now.
+    """
+
+    model: str
+    version: str
+    priority: int
+    rows: int
+    elements: int
+    left_s: float
+    life_s: float
+    retry_s: float
+    retry_left_s: float
+
+
+@dataclass(slots=True)
+class BarLifted:
+    """A worker has nothing to do: no bar of this model and version holds any more."""
+
+    model: str
+    version: str
+
+
+@dataclass(slots=True)
 class InputBanned:
     """An input is run no more, as workers died of it; for logs.
 
@@ -183,4 +238,6 @@ class InputBanned:
     processes: tuple[str, ...]
 
 
-RouterEffect = Send | Revoke | Deliver | Refuse | WakeAt | StandingChanged | InputBanned
+RouterEffect = (
+    Send | Revoke | Deliver | Refuse | BarSet | BarLifted | WakeAt | StandingChanged | InputBanned
+)

@@ -28,7 +28,7 @@ from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.load import HostLag
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.answers import answered, refused
-from hasten_policy.router.arrival import arrive
+from hasten_policy.router.arrival import arrive, barred
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.dispatch import choose_other, shed, use_freed_credits
 from hasten_policy.router.events import (
@@ -36,6 +36,7 @@ from hasten_policy.router.events import (
     AttemptRefused,
     CallAbandoned,
     CallArrived,
+    CallsBarred,
     CheckpointRestored,
     RouterEffect,
     RouterEvent,
@@ -97,8 +98,8 @@ class RouterMachine:
         if next_s is not None and next_s <= now_s:
             self._due(now_s)
             next_s = state.timers.next_s()
-        if state.hold.freed:
-            use_freed_credits(state, now_s)
+        if state.hold.freed or state.bars:
+            self._make_use(now_s)
             next_s = state.timers.next_s()
         if next_s is not None and (self._wake_s is None or next_s < self._wake_s):
             self._wake_s = next_s
@@ -144,10 +145,14 @@ class RouterMachine:
 
     # --- inner ------------------------------------------------------------------------
 
-    def _on_others(self, event: FleetEvent | HostLag | CheckpointRestored, now_s: float) -> None:
-        """Of workers, of the host and of the time before the restart."""
+    def _on_others(
+        self, event: FleetEvent | HostLag | CallsBarred | CheckpointRestored, now_s: float
+    ) -> None:
+        """Of workers, of the host, of the front and of the time before the restart."""
         state = self._state
         match event:
+            case CallsBarred():
+                barred(state, event, now_s)
             case LoadTold():
                 worker_told(state, event, now_s)
             case WorkerReported():
@@ -193,6 +198,12 @@ class RouterMachine:
             if entry is not None:
                 call_s = entry.call_s(call.rows, call.elements)
                 unanswered(self._state.fleet, entry, call_s, call.sent_s, now_s)
+
+    def _make_use(self, now_s: float) -> None:
+        """Of workers that can do more than a moment ago."""
+        if self._state.hold.freed:
+            use_freed_credits(self._state, now_s)
+        self._state.bars.lift(now_s)
 
     def _due(self, now_s: float) -> None:
         state = self._state

@@ -14,6 +14,7 @@ from hasten_policy.fleet.workers import WorkerRecord
 from hasten_policy.ordering.orders import ORDERS
 from hasten_policy.reasons import Refusal
 from hasten_policy.router.attempts import Attempts
+from hasten_policy.router.bars import Bars
 from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.events import Refuse, RouterEffect
 from hasten_policy.router.hold import INFINITY, HoldDesk
@@ -36,6 +37,7 @@ class RouterState:
     Attributes:
         out: Collects the effects of the event being handled; always the same list.
         timers: Of calls and of the fleet.
+        bars: What the front may refuse by itself.
         calls: Open calls by number.
         fleet: The workers.
         gate: What may come in.
@@ -52,6 +54,7 @@ class RouterState:
 
     __slots__ = (
         "attempts",
+        "bars",
         "calls",
         "fleet",
         "gate",
@@ -89,6 +92,7 @@ class RouterState:
         self.gate = GATES.get(policy.plan.admission)(around)
         self.hold = HoldDesk(policy.hold)
         self.attempts = Attempts(self.way, self.hold, self.out)
+        self.bars = Bars(self.out)
         retry = policy.retry
         self.retries = RetryBudget(retry.retry_share, retry.retry_per_s, retry.retry_life_s)
         self.hedges = RetryBudget(retry.hedge_share, 0.0, retry.retry_life_s)

@@ -108,15 +108,15 @@ class ModelRequests:
         if late_s is not None:
             self._lateness.observe(max(late_s, 0.0))
 
-    def refused(self, refusal: Refusal) -> None:
-        """A request ended without an answer."""
-        self._refusals[refusal.reason].inc()
+    def refused(self, refusal: Refusal, calls: int = 1) -> None:
+        """Requests ended without an answer."""
+        self._refusals[refusal.reason].inc(calls)
         if refusal.reason is Reason.CANCELLED:
-            self._cancelled.inc()
+            self._cancelled.inc(calls)
         elif refusal.started:
-            self._failed.inc()
+            self._failed.inc(calls)
         else:
-            self._refused.inc()
+            self._refused.inc(calls)
 
 
 def watched(name: str, text: str, read: Callable[[], float], registry: CollectorRegistry) -> None:

@@ -8,7 +8,7 @@ from hasten_runtime import logs
 Transport = Literal["auto", "native", "python"]
 """What may be asked for: `auto` takes the native one where it is there."""
 
-ABI: Final = 1
+ABI: Final = 2
 """Of the native part that this code speaks to."""
 
 _log = logs.logger(__name__)

@@ -1,15 +1,19 @@
 """ModelInfer on the native transport: no task, no future, no message object for each call."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from math import ceil, inf
 from typing import TYPE_CHECKING, cast
 
 from hasten_plane import Asked, Status
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import BarLifted, BarSet
 from hasten_router.calls import Call
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader, subject_of
+from hasten_router.front.port import Barred
 from hasten_router.front.timing import breakdown
 from hasten_runtime import logs
-from hasten_runtime.errors import MeshError
+from hasten_runtime.errors import REMEMBERED_MAX, MeshError
 from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.plane.faults import refusal_of
@@ -23,7 +27,21 @@ if TYPE_CHECKING:
 
 FAULT = Refusal(Reason.INTERNAL, f"{MODEL_INFER} failed unexpectedly; the log says how")
 
+CROWDED = Refusal(Reason.OVERLOADED, "too much to do")
+"""Counts those that a bar keeps out, whatever each hears."""
+
 _log = logs.logger(__name__)
+
+
+@lru_cache(REMEMBERED_MAX)
+def crowded(need_ms: int, retry_s: float | None) -> Refusal:
+    """What those hear whom a bar keeps out, in whole milliseconds, so that many are the same."""
+    return Refusal(
+        Reason.OVERLOADED,
+        f"too much to do: less is left than the {need_ms} ms that a call like this needs now",
+        retry_s,
+        metadata=(("needed_ms", str(need_ms)),),
+    )
 
 
 class QuickCall(Call):
@@ -68,12 +86,15 @@ class QuickInfer:
         self._wants_span = wants_span
         self._open: dict[int, QuickCall] = {}
         self._server: PlaneServer | None = None
+        self._barred = False
+        """In this turn a bar was set."""
         self._told: Refusal | None = None
         """What those hear whom the door does not let in."""
 
     def serve(self, server: PlaneServer) -> None:
         """From now on it answers by this server."""
         self._server = server
+        self._calls.tell_bars(self)
 
     def sift(self) -> None:
         """Has the plane refuse what the door would not let in, and counts what it refused."""
@@ -84,10 +105,40 @@ class QuickInfer:
         if refused and self._told is not None:
             self._door.kept_out(self._told, refused)
         self._told = None if bar is None else bar[1]
+        self._barred = False
+        for model, version, priority, calls in plane.take_kept():
+            self._calls.barred(Barred(model, version, priority, CROWDED, calls))
+
+    def set_bar(self, bar: BarSet) -> None:
+        """As `BarKeeper.set_bar`."""
+        self._barred = True
+        need_ms = ceil(bar.left_s * 1e3)
+        never = crowded(need_ms, None)
+        again_ms = ceil(bar.retry_s * 1e3)
+        again = status_of(crowded(need_ms, again_ms / 1e3), inf)
+        self._served().plane.add_bar(
+            bar.model,
+            bar.version,
+            priority=bar.priority,
+            rows=bar.rows,
+            elements=bar.elements,
+            left_s=bar.left_s,
+            life_s=bar.life_s,
+            again_left_s=max(bar.retry_left_s, (again_ms + 1) / 1e3),
+            again=again,
+            never=status_of(never),
+        )
+
+    def lift_bar(self, lifted: BarLifted) -> None:
+        """As `BarKeeper.lift_bar`."""
+        self._served().plane.lift_bars(lifted.model, lifted.version)
 
     def asked(self, call: Asked) -> None:
         """A call has come: has it decided on."""
         server = self._served()
+        # Others of this turn have just been refused: this one may be like them.
+        if self._barred and server.plane.keeps_out(call):
+            return
         now_s = self._now_s()
         traceparent = call.header(TRACEPARENT)
         if self._wants_span(traceparent) and not call.fault:
@@ -138,12 +189,13 @@ class QuickInfer:
             raise MeshError(refusal_of(call.fault, "a request", call.size_bytes, limit))
         trace = traceparent if self._reader.hears_traces and is_sampled(traceparent) else ""
         facts = call.head()
+        left_s = call.left_s
         if facts is None or len(payload) > self._reader.limits.request_bytes_max:
             head, wishes = self._reader.read(payload)
             begun = QuickCall(head.model_name, head.model_version, payload, arrived_s=now_s)
             begun.rows, begun.elements = head.rows, head.elements
             begun.wants_timing = wishes.want_timing
-            self._reader.fill_in(begun, wishes, call.left_s, trace)
+            self._reader.fill_in(begun, wishes, left_s, trace)
         else:
             model, version, _, rows, elements, *_ = facts
             begun = QuickCall(model, version, payload, arrived_s=now_s)
@@ -151,10 +203,10 @@ class QuickInfer:
             priority, timeout_us, begun.tenant, begun.affinity, timing = facts[5:]
             begun.priority, begun.wants_timing = priority, timing
             timeout_s = None if timeout_us is None else timeout_us / 1e6
-            begun.time_left_s = time_left_s(timeout_s, call.left_s)
+            begun.time_left_s = time_left_s(timeout_s, left_s)
             begun.caller_traceparent = trace
         begun.plane_id = call.call_id
-        begun.left_s = call.left_s
+        begun.left_s = left_s
         begun.wants_timing = begun.wants_timing or call.header(TIMING_WISH) == "1"
         begun.quick = self
         return begun
