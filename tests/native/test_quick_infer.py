@@ -10,9 +10,11 @@ import pytest
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.router.events import BarLifted, BarSet
 from hasten_router.calls import Call
 from hasten_router.front.infer import FrontLimits, RequestReader
 from hasten_router.front.native import QuickInfer
+from hasten_router.front.port import BarKeeper, Barred
 from hasten_runtime import errors
 from hasten_runtime.clock import SystemClock
 from hasten_runtime.front_door import open_front_door
@@ -30,6 +32,9 @@ class Router:
         self.begun: list[Call] = []
         self.abandoned: list[Call] = []
         self.refused: list[tuple[str, Refusal]] = []
+        self.bars: BarKeeper | None = None
+        self.barred_calls: list[Barred] = []
+        self.refuses: BarSet | None = None
         self.fails = False
         self.outcome: bytes | Refusal | None = b"answer"
 
@@ -37,11 +42,20 @@ class Router:
         if self.fails:
             raise RuntimeError("a fault")
         self.begun.append(call)
-        if self.outcome is not None:
+        if self.refuses is not None and self.bars is not None:
+            self.bars.set_bar(self.refuses)
+            call.end(Refusal(Reason.OVERLOADED, "too much"))
+        elif self.outcome is not None:
             call.end(self.outcome)
 
     def refused_early(self, model: str, refusal: Refusal) -> None:
         self.refused.append((model, refusal))
+
+    def tell_bars(self, keeper: BarKeeper) -> None:
+        self.bars = keeper
+
+    def barred(self, barred: Barred) -> None:
+        self.barred_calls.append(barred)
 
     def abandon(self, call: Call) -> None:
         self.abandoned.append(call)
@@ -127,3 +141,32 @@ async def test_what_is_no_call_is_refused_and_counted_under_its_model(
     assert told.reason is reason
     assert [(name, refusal.reason) for name, refusal in router.refused] == [(model, reason)]
     assert router.begun == []
+
+
+async def test_calls_alike_are_refused_without_the_router_until_a_worker_is_idle() -> None:
+    router = Router()
+    router.refuses = BarSet("m", "", 1, 1, 0, 600.0, 60.0, 0.007, 1.0)
+    async with served(router) as infer:
+        ended = [await refusal_of(infer(REQUEST, timeout=PATIENCE_S)) for _ in range(3)]
+        assert {each.reason for each in ended} == {Reason.OVERLOADED}
+        assert len(router.begun) == 1
+        assert ended[-1].retry_after_s == pytest.approx(0.007)
+        assert ("needed_ms", "600000") in ended[-1].metadata
+        assert router.bars is not None
+        router.bars.lift_bar(BarLifted("m", ""))
+        router.refuses = None
+        assert await infer(REQUEST, timeout=PATIENCE_S) == b"answer"
+        await eventually(lambda: sum(each.calls for each in router.barred_calls) == 2, PATIENCE_S)
+        assert {(each.model, each.priority) for each in router.barred_calls} == {("m", 1)}
+
+
+async def test_answers_are_compressed_for_those_who_wish_it_where_it_pays() -> None:
+    router = Router()
+    router.outcome = b"a" * 4096
+    wish = (("hasten-compress", "gzip"),)
+    async with served(router) as infer:
+        for metadata in (wish, ()):
+            call = infer(REQUEST, timeout=PATIENCE_S, metadata=metadata)
+            assert await call == router.outcome
+        router.outcome = b"a"
+        assert await infer(REQUEST, timeout=PATIENCE_S, metadata=wish) == b"a"

@@ -173,12 +173,16 @@ class Plane:
         """There is more to poll for at once."""
     def next_timer_s(self) -> float | None:
         """Seconds until there is something to poll for though nothing comes; None for never."""
-    def answer(self, call_id: int, message: bytes, status: Status | None = None) -> None:
-        """Ends a call with its one answer, and OK if nothing else is said."""
+    def answer(
+        self, call_id: int, message: bytes, status: Status | None = None, *, packed: bool = False
+    ) -> None:
+        """Ends a call with its one answer, in gzip if it is packed, and OK by default."""
     def finish(self, call_id: int, status: Status) -> None:
         """Ends a call."""
-    def write(self, call_id: int, message: bytes) -> int:
-        """A message of an answer; bytes that still wait for the client. Drained follows if any."""
+    def write(self, call_id: int, message: bytes, *, packed: bool = False) -> int:
+        """A message of an answer, in gzip if it is packed, as then all have to be. Bytes that still
+        wait for the client; Drained follows if any.
+        """
     def read(self, call_id: int) -> None:
         """Asks for the next message of a call that came as Opened."""
     def leave(self) -> None:

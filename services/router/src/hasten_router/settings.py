@@ -191,7 +191,7 @@ class RouterSettings(ServiceSettings):
         "and starts another in its place.",
     )
     transport: Annotated[Transport, AfterValidator(available)] = Field(
-        default="python",
+        default="auto",
         description="The router serves clients natively, which costs a fraction of the CPU "
         "(native), through grpc.aio (python), or natively where the native transport was built "
         "(auto).",

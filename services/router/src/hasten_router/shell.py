@@ -300,18 +300,22 @@ class Shell:
             self._end(effect.call_id, effect.refusal)
         elif isinstance(effect, Revoke):
             self._revoke(effect)
-        elif isinstance(effect, BarSet):
-            if self._bars is not None:
-                self._bars.set_bar(effect)
-        elif isinstance(effect, BarLifted):
-            if self._bars is not None:
-                self._bars.lift_bar(effect)
+        elif isinstance(effect, BarSet | BarLifted):
+            self._bar(effect)
         elif isinstance(effect, StandingChanged):
             self._observer.standing_changed(effect.worker_id, effect.standing, effect.cause)
         elif isinstance(effect, InputBanned):
             self._observer.input_banned(effect)
         else:
             assert_never(effect)
+
+    def _bar(self, effect: BarSet | BarLifted) -> None:
+        if self._bars is None:
+            return
+        if isinstance(effect, BarSet):
+            self._bars.set_bar(effect)
+        else:
+            self._bars.lift_bar(effect)
 
     def _send(self, effect: Send) -> None:
         call = self._calls[effect.call_id]

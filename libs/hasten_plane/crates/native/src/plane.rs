@@ -156,18 +156,25 @@ impl Plane {
         self.lock().next_timer(Instant::now()).map(|left| left.as_secs_f64())
     }
 
-    #[pyo3(signature = (call_id, message, status=None))]
-    fn answer(&self, call_id: u64, message: &Bound<'_, PyBytes>, status: Option<&Status>) {
+    #[pyo3(signature = (call_id, message, status=None, *, packed=false))]
+    fn answer(
+        &self,
+        call_id: u64,
+        message: &Bound<'_, PyBytes>,
+        status: Option<&Status>,
+        packed: bool,
+    ) {
         let status = status.map_or(&self.answered, |status| &status.0);
-        self.lock().answer(call_id, bytes_of(message), status);
+        self.lock().answer(call_id, bytes_of(message), packed, status);
     }
 
     fn finish(&self, call_id: u64, status: &Status) {
         self.lock().finish(call_id, &status.0);
     }
 
-    fn write(&self, call_id: u64, message: &Bound<'_, PyBytes>) -> usize {
-        self.lock().write(call_id, bytes_of(message))
+    #[pyo3(signature = (call_id, message, *, packed=false))]
+    fn write(&self, call_id: u64, message: &Bound<'_, PyBytes>, packed: bool) -> usize {
+        self.lock().write(call_id, bytes_of(message), packed)
     }
 
     fn read(&self, call_id: u64) {

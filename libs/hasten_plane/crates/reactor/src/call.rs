@@ -74,6 +74,8 @@ pub(crate) struct Call {
     respond: SendResponse<Bytes>,
     send: Option<SendStream<Bytes>>,
     out: VecDeque<Bytes>,
+    /// Messages of the answer are in gzip.
+    packs: bool,
     ending: Option<HeaderMap>,
 }
 
@@ -110,6 +112,7 @@ impl Call {
             respond: beginning.respond,
             send: None,
             out: VecDeque::new(),
+            packs: false,
             ending: None,
         }
     }
@@ -170,9 +173,10 @@ impl Call {
         }
     }
 
-    /// Notes a message of the answer.
-    pub(crate) fn put(&mut self, message: Bytes) {
-        let prefix = framing::prefix(message.len());
+    /// Notes a message of the answer, one in gzip if it is packed. Either all are or none is.
+    pub(crate) fn put(&mut self, message: Bytes, packed: bool) {
+        let prefix = framing::prefix(message.len(), packed);
+        self.packs |= packed;
         let before = self.waiting_bytes();
         if message.len() <= JOINED_BYTES_MAX {
             let mut joined = BytesMut::with_capacity(prefix.len() + message.len());
@@ -211,7 +215,11 @@ impl Call {
             if self.out.is_empty() {
                 return self.end_at_once();
             }
-            match self.respond.send_response(headers(HeaderMap::new()), false) {
+            let mut first = HeaderMap::new();
+            if self.packs {
+                first.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+            }
+            match self.respond.send_response(headers(first), false) {
                 Ok(send) => self.send = Some(send),
                 Err(_) => return Written::Gone,
             }

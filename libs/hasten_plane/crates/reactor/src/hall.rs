@@ -437,12 +437,12 @@ impl Hall {
     // --- what is to be done ------------------------------------------------------------
 
     /// Notes a message of the answer; how many bytes wait for the client.
-    pub(crate) fn put(&mut self, call_id: u64, message: Bytes) -> usize {
+    pub(crate) fn put(&mut self, call_id: u64, message: Bytes, packed: bool) -> usize {
         let Some(inside) = self.find(call_id) else { return 0 };
         if inside.call.is_ending() {
             return 0;
         }
-        inside.call.put(message);
+        inside.call.put(message, packed);
         self.write(call_id);
         let Some(inside) = self.find(call_id) else { return 0 };
         let waiting = inside.call.waiting_bytes();
@@ -451,10 +451,16 @@ impl Hall {
     }
 
     /// A message and the end, for a call of one answer.
-    pub(crate) fn answer(&mut self, call_id: u64, message: Bytes, status: &Status) {
+    pub(crate) fn answer(
+        &mut self,
+        call_id: u64,
+        message: Bytes,
+        packed: bool,
+        status: &Status,
+    ) {
         let Some(inside) = self.find(call_id) else { return };
         if !inside.call.is_ending() {
-            inside.call.put(message);
+            inside.call.put(message, packed);
             self.finish(call_id, status);
         }
     }

@@ -342,8 +342,8 @@ impl Plane {
     // --- calls -------------------------------------------------------------------------
 
     /// Answers a call of one answer.
-    pub fn answer(&mut self, call_id: u64, message: Bytes, status: &Status) {
-        self.hall.answer(call_id, message, status);
+    pub fn answer(&mut self, call_id: u64, message: Bytes, packed: bool, status: &Status) {
+        self.hall.answer(call_id, message, packed, status);
     }
 
     /// Ends a call with a status.
@@ -353,8 +353,8 @@ impl Plane {
 
     /// A message of a streaming answer; bytes that wait for the client. If any do,
     /// [`Event::Drained`] tells when none does.
-    pub fn write(&mut self, call_id: u64, message: Bytes) -> usize {
-        self.hall.put(call_id, message)
+    pub fn write(&mut self, call_id: u64, message: Bytes, packed: bool) -> usize {
+        self.hall.put(call_id, message, packed)
     }
 
     /// Asks for the next message, which comes as [`Event::Message`].

@@ -112,7 +112,7 @@ impl Deframer {
 }
 
 /// What stands in front of a message that is not compressed. `size` fits in 32 bits.
-pub fn prefix(size: usize) -> [u8; PREFIX_BYTES] {
+pub fn prefix(size: usize, packed: bool) -> [u8; PREFIX_BYTES] {
     let [a, b, c, d] = u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes();
-    [0, a, b, c, d]
+    [u8::from(packed), a, b, c, d]
 }

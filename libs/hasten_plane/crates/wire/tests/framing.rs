@@ -22,7 +22,7 @@ fn stream_of(sizes: &[usize]) -> (Vec<u8>, Vec<Message>) {
     let mut messages = Vec::new();
     for (index, &size) in sizes.iter().enumerate() {
         let data: Vec<u8> = (0..size).map(|at| (at * 7 + index) as u8).collect();
-        let mut head = prefix(size);
+        let mut head = prefix(size, false);
         head[0] = (index % 2) as u8;
         stream.extend_from_slice(&head);
         stream.extend_from_slice(&data);
@@ -91,7 +91,7 @@ fn a_stream_that_ends_within_a_message_is_not_at_a_boundary() {
 #[test]
 fn a_message_over_the_limit_is_refused_by_its_prefix() {
     let mut deframer = Deframer::new(99);
-    assert_eq!(read(&mut deframer, &[&prefix(100)]), Err(Fault::TooLarge(100)));
+    assert_eq!(read(&mut deframer, &[&prefix(100, false)]), Err(Fault::TooLarge(100)));
 }
 
 #[test]

@@ -14,7 +14,9 @@ MEMORY_S: Final = 0.2
 FORGOTTEN_S: Final = 1.0
 """After so long without a waiting call, the evidence is worth nothing."""
 CALLS_MIN: Final = 16.0
-"""Sent calls, of late, that make a pace."""
+"""Sent calls, of late, that make a pace. Where fewer are sent, runs are long, and what workers say
+of them is right.
+"""
 
 
 class Pace:

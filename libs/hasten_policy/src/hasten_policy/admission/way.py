@@ -72,7 +72,7 @@ class NetTime:
         value = self._sorted[min(ceil(count * self._quantile), count) - 1]
         if count < CALLS_MIN:
             # Of so few the quantile is the largest, and the first is often a slow one.
-            middle = self._sorted[(count - 1) // 2]
+            middle = 0.5 * (self._sorted[(count - 1) // 2] + self._sorted[count // 2])
             value = min(value, max(self._start_s, middle))
         self.value = value
 

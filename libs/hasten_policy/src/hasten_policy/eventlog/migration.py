@@ -1,14 +1,18 @@
 """Logs of format 1 that an earlier Hasten wrote, read as today's. Nothing else knows of them.
 
 Until December 2026 the worker's load and report were answers to questions and no effects: what came
-of LoadAsked and ReportAsked was the bare LoadSample or WorkerReport.
+of LoadAsked and ReportAsked was the bare LoadSample or WorkerReport. An effect of a type that a log
+does not know, as bars before December 2026, is left out where the two are compared.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hasten_policy.eventlog.kinds import field_names
 from hasten_policy.worker.events import LoadAsked, ReportAsked, SendLoad, SendReport
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class Migration:
         if isinstance(event, ReportAsked):
             return f'[{{"SendReport":[{event.link_id},{text[1:-1]}]}}]'
         return text
+
+    def known(self, effects: list[T]) -> list[T]:
+        """Those of today's effects whose types the log knows."""
+        if all(type(effect).__name__ in self.fields for effect in effects):
+            return effects
+        return [effect for effect in effects if type(effect).__name__ in self.fields]
 
 
 def migration(fields: Mapping[str, tuple[str, ...]]) -> Migration:

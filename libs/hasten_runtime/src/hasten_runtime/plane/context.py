@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 
 from hasten_plane import Message, Plane, Status
+from hasten_runtime import compressing
 from hasten_runtime.errors import MeshError
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.plane.faults import refusal_of
@@ -67,6 +68,7 @@ class PlaneContext(grpc.aio.ServicerContext[Any, Any]):
         self._details = ""
         self._trailers: Pairs = ()
         self._done = False
+        self._packs = False
         self._parse: Callable[[bytes], Any] | None = None
         self._serialise: Callable[[Any], bytes] | None = None
 
@@ -129,7 +131,9 @@ class PlaneContext(grpc.aio.ServicerContext[Any, Any]):
         if self._done:
             raise grpc.aio.UsageError(ENDED)
         data = message if self._serialise is None else self._serialise(message)
-        waiting = self._home.plane.write(self._call_id, data)
+        if self._packs:
+            data = compressing.packed(data)
+        waiting = self._home.plane.write(self._call_id, data, packed=self._packs)
         self._home.flush_soon()
         if waiting:
             self._writing = asyncio.get_running_loop().create_future()
@@ -158,8 +162,9 @@ class PlaneContext(grpc.aio.ServicerContext[Any, Any]):
         raise AssertionError("abort returned")
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:  # noqa: ANN401  (as gRPC has it)
-        """Nothing of ours sends any."""
-        raise NotImplementedError("no initial metadata on this transport")
+        """Nothing of ours sends any; without any, it says that compression is chosen."""
+        if initial_metadata:
+            raise NotImplementedError("no initial metadata on this transport")
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:  # noqa: ANN401  (pairs, or gRPC's Metadata)
         """To be sent with the status."""
@@ -210,10 +215,12 @@ class PlaneContext(grpc.aio.ServicerContext[Any, Any]):
         return {}
 
     def set_compression(self, compression: grpc.Compression) -> None:
-        """Answers are not compressed here."""
+        """Of all messages of the answer: gzip or none."""
+        self._packs = compression is grpc.Compression.Gzip
 
     def disable_next_message_compression(self) -> None:
-        """Answers are not compressed here."""
+        """Nothing of ours compresses some messages of an answer and others not."""
+        raise NotImplementedError("all messages of an answer are compressed, or none")
 
     def cancelled(self) -> bool:
         """Its handler is cancelled instead."""

@@ -12,13 +12,19 @@ from hasten_router.calls import Call
 from hasten_router.front.infer import MESSAGE_VARIABLE, RequestReader, subject_of
 from hasten_router.front.port import Barred
 from hasten_router.front.timing import breakdown
-from hasten_runtime import logs
+from hasten_runtime import compressing, logs
 from hasten_runtime.errors import REMEMBERED_MAX, MeshError
 from hasten_runtime.front_door import FrontDoor
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.plane.faults import refusal_of
 from hasten_runtime.plane.server import PlaneServer, status_of
-from hasten_runtime.protocol_names import MODEL_INFER, TIMING_TRAILER, TIMING_WISH, TRACEPARENT
+from hasten_runtime.protocol_names import (
+    COMPRESSION_WISH,
+    MODEL_INFER,
+    TIMING_TRAILER,
+    TIMING_WISH,
+    TRACEPARENT,
+)
 from hasten_runtime.request_head import time_left_s
 from hasten_runtime.telemetry import SampledCall, is_sampled
 
@@ -47,12 +53,13 @@ def crowded(need_ms: int, retry_s: float | None) -> Refusal:
 class QuickCall(Call):
     """A call that answers its client itself when it ends."""
 
-    __slots__ = ("left_s", "plane_id", "quick", "wants_timing")
+    __slots__ = ("left_s", "plane_id", "quick", "takes_gzip", "wants_timing")
 
     def __init__(self, model: str, version: str, payload: bytes, *, arrived_s: float) -> None:
         super().__init__(model, version, payload, arrived_s=arrived_s)
         self.plane_id = 0
         self.left_s: float | None = None
+        self.takes_gzip = False
         self.wants_timing = False
         self.quick: QuickInfer | None = None
 
@@ -177,7 +184,10 @@ class QuickInfer:
             if call.wants_timing:
                 trailer = (TIMING_TRAILER, breakdown(call).SerializeToString())
                 status = Status(0, "", (trailer,))
-            server.plane.answer(call.plane_id, outcome, status)
+            packed = call.takes_gzip and compressing.pays(outcome)
+            if packed:
+                outcome = compressing.packed(outcome)
+            server.plane.answer(call.plane_id, outcome, status, packed=packed)
             self._door.answered(call.arrived_s, self._now_s())
         server.flush_soon()
 
@@ -208,6 +218,7 @@ class QuickInfer:
         begun.plane_id = call.call_id
         begun.left_s = left_s
         begun.wants_timing = begun.wants_timing or call.header(TIMING_WISH) == "1"
+        begun.takes_gzip = call.header(COMPRESSION_WISH) == "gzip"
         begun.quick = self
         return begun
 
