@@ -32,6 +32,8 @@ Client::Client(const std::vector<std::string>& addresses, grpc::ChannelArguments
   for (const auto& address : addresses) {
     target += (&address == &addresses.front() ? "" : ",") + address;
   }
+  // gRPC would take the whole list for the server's name, which is none for stricter servers.
+  if (addresses.size() > 1) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, addresses.front());
   arguments.SetServiceConfigJSON(kServiceConfig);
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);

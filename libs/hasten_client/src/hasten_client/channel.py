@@ -35,6 +35,9 @@ def options(address: str, extra: Options = ()) -> list[tuple[str, str | int]]:
         # A name with several addresses means several routers: use them all.
         "grpc.service_config": json.dumps({"loadBalancingConfig": [{"round_robin": {}}]}),
     }
+    if "," in address:
+        # gRPC would take the whole list for the server's name, which is none for stricter servers.
+        chosen["grpc.default_authority"] = _first_of(address)
     if _is_loopback(address):
         chosen["grpc.enable_http_proxy"] = 0
     # gRPC takes the first of two values for one option: there must not be two.
@@ -51,6 +54,14 @@ def check_address(address: str) -> str:
             f"address: needs host:port, for example localhost:8001; got {address!r}"
         )
     return address
+
+
+def _first_of(addresses: str) -> str:
+    """The first of a list like "ipv4:10.0.0.1:8001,10.0.0.2:8001"."""
+    first = addresses.partition(",")[0]
+    for scheme in ("ipv4:", "ipv6:"):
+        first = first.removeprefix(scheme)
+    return first.lstrip("/")
 
 
 def _is_loopback(address: str) -> bool:
