@@ -21,6 +21,8 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
+    BarLifted,
+    BarSet,
     CallAbandoned,
     CallArrived,
     Deliver,
@@ -92,6 +94,7 @@ class Router(RuleBasedStateMachine):
         self.incarnation: dict[str, str] = {}
         self.deaths: dict[int, int] = {}
         self.died_of: dict[tuple[str, Content], set[str]] = {}
+        self.bars: dict[tuple[str, str], float] = {}
         self.seq = 0
         self.next_id = 1
 
@@ -304,6 +307,10 @@ class Router(RuleBasedStateMachine):
             assert len(set(effect.processes)) == 2, "one process cannot die twice"
         elif isinstance(effect, StandingChanged):
             self.standing[effect.worker_id] = effect.standing
+        elif isinstance(effect, BarSet):
+            self.bars[effect.model, effect.version] = self.now_s + effect.life_s
+        elif isinstance(effect, BarLifted):
+            del self.bars[effect.model, effect.version]
         elif isinstance(effect, WakeAt):
             self.wake_s = effect.at_s
 
@@ -344,6 +351,13 @@ class Router(RuleBasedStateMachine):
         assert with_workers == sum(
             (call.first is not None) + (call.second is not None) for call in state.calls.values()
         )
+
+    @invariant()
+    def no_bar_stands_before_an_idle_worker(self) -> None:
+        find = self.machine._state.fleet.registry.find
+        for (name, version), until_s in self.bars.items():
+            view = find(name, version)
+            assert until_s <= self.now_s or view is None or view.idle() is None
 
     @invariant()
     def trials_are_what_is_on_trial(self) -> None:
