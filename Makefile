@@ -27,6 +27,8 @@ demo: setup ## Run the mesh on real models: answers, timing, and what overload d
 up: setup ## Run the mesh here until Ctrl-C (MODELS=dir WORKERS=n ARGS='--port 9001')
 	@$(BIN)/hasten up --models $(MODELS) --workers $(WORKERS) $(ARGS)
 
+# Many containers set PYTHONDONTWRITEBYTECODE: every process of the tests would compile them again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: servers ## Every test, against real Redis and real Consul (TESTS=path for some)
 	@$(PY) -m pytest -q -n 3 $(TESTS)
 

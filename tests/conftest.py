@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hasten_runtime import imports
 from hasten_runtime.clock import SystemClock
 from tests.support.scheduling import Schedule, place
 from tests.support.servers import ConsulAgent, RedisServer
@@ -39,6 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
     """How tests are spread over processes."""
     return Schedule(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays until the end: no garbage is looked for among it."""
+    with imports.kept():
+        return (yield)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import hasten_client as hc
+from tests.support.pacing import PAUSE_S
 from tests.support.services import (
     NOBODY_FREEZES,
     Service,
@@ -225,7 +226,7 @@ def test_a_run_without_end_is_terminated_and_others_go_on(served: Served) -> Non
     answers: list[float] = []
 
     def honest() -> None:
-        while not over.is_set():
+        while not over.wait(PAUSE_S):
             answers.append(served.answer("honest"))
 
     def answered(enough: int) -> bool:

@@ -18,6 +18,7 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from loadtest.mesh import Mesh
 from tests.faults import hostile_clients
+from tests.support.pacing import pause
 from tests.support.services import patient_mesh
 from tests.support.waiting import eventually
 
@@ -53,7 +54,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 
 @asynccontextmanager
 async def honest_load(client: hc.AsyncClient) -> AsyncIterator[list[str]]:
-    """Callers that call without a pause inside the block; what went wrong is in the list."""
+    """Callers that call steadily inside the block; what went wrong is in the list."""
     failed: list[str] = []
     answered = 0
     over = asyncio.Event()
@@ -66,6 +67,7 @@ async def honest_load(client: hc.AsyncClient) -> AsyncIterator[list[str]]:
                 answered += 1
             except hc.HastenError as error:
                 failed.append(repr(error))
+            await pause(over)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(CALLERS):

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,14 @@ NAMING = {
 }
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for folder in ("libs", "services"):
-        for path in sorted((ROOT / folder).glob("*/src/**/*.py")):
-            if "hasten_protos" not in path.parts and path.stem != MODULE:
-                yield path, ast.parse(path.read_text())
+@cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple(
+        (path, ast.parse(path.read_text()))
+        for folder in ("libs", "services")
+        for path in sorted((ROOT / folder).glob("*/src/**/*.py"))
+        if "hasten_protos" not in path.parts and path.stem != MODULE
+    )
 
 
 def aliases(tree: ast.Module) -> set[str]:
@@ -45,6 +48,7 @@ def aliases(tree: ast.Module) -> set[str]:
     }
 
 
+@cache
 def used_names() -> dict[str, list[Path]]:
     used: dict[str, list[Path]] = {}
     for path, tree in sources():

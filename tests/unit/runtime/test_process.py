@@ -90,6 +90,22 @@ async def test_an_exception_is_logged_and_the_code_is_1() -> None:
     assert "no such model folder" in line["exception"]
 
 
+CANNOT_LISTEN = """
+    async def live(stop):
+        raise ExceptionGroup("ports", [OSError("the port is in use")])
+
+    return await process.listening(live, "test.cannot_listen")(stop)
+"""
+
+
+async def test_an_address_that_it_cannot_listen_at_is_logged_and_the_code_is_1() -> None:
+    code, out, log = await ended(await started(CANNOT_LISTEN))
+    assert (code, out) == (1, "")
+    assert [(line["event"], line["reason"]) for line in log] == [
+        ("test.cannot_listen", "the port is in use")
+    ]
+
+
 async def test_a_forgotten_task_that_fails_is_logged() -> None:
     body = """
     async def fail():

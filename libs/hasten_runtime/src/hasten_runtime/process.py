@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -33,6 +34,9 @@ OPEN_FILES_MAX: Final = 1_048_576
 """More open files than this a process does not ask for: some libraries walk through all numbers."""
 HEAPS_MAX: Final = 2
 """Heaps that threads share; each may keep SPARE_BYTES_MAX and what lies between live blocks."""
+
+EXIT_CANNOT_LISTEN: Final = 1
+GC_THRESHOLDS: Final = (50_000, 20, 20)
 
 Main = Callable[[asyncio.Event], Awaitable[int | None]]
 
@@ -66,6 +70,30 @@ def run(main: Main) -> int:
     except Exception:  # noqa: BLE001  (the last place that can tell the operator)
         _log.critical("process.crashed", exc_info=True)
         return 1
+
+
+def listening(main: Main, event: str) -> Main:
+    """As `main`, but an address that it cannot listen at is logged as this event, and the code is
+    EXIT_CANNOT_LISTEN.
+    """
+
+    async def listened(stop: asyncio.Event) -> int | None:
+        code: int | None = EXIT_CANNOT_LISTEN
+        try:
+            code = await main(stop)
+        except* OSError as errors:
+            for error in errors.exceptions:
+                _log.critical(event, reason=str(error))
+        return code
+
+    return listened
+
+
+def look_for_garbage_seldom() -> None:
+    """For a service of many requests, which leave almost nothing to collect: looking for it often
+    costs more than it frees.
+    """
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def keep_freed_memory() -> None:

@@ -3,17 +3,12 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from hasten_autoscaler.life import live
 from hasten_autoscaler.settings import AutoscalerSettings
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_runtime.standard_streams import standard_streams
-
-_log = logs.logger(__name__)
-
-EXIT_CANNOT_LISTEN: Final = 1
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -32,12 +27,6 @@ def _run(argv: Sequence[str] | None) -> int:
     )
 
     async def run(stop: asyncio.Event) -> int:
-        code = EXIT_CANNOT_LISTEN
-        try:
-            code = await live(settings, stop)
-        except* OSError as errors:
-            for error in errors.exceptions:
-                _log.critical("autoscaler.cannot_listen", reason=str(error))
-        return code
+        return await live(settings, stop)
 
-    return process.run(run)
+    return process.run(process.listening(run, "autoscaler.cannot_listen"))

@@ -1,10 +1,8 @@
 """What the router's process does from its arguments to its exit code."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from hasten_router.life import live
 from hasten_router.processes import Supervisor
@@ -12,12 +10,6 @@ from hasten_router.settings import RouterSettings
 from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_runtime.standard_streams import standard_streams
-
-_log = logs.logger(__name__)
-
-EXIT_CANNOT_LISTEN: Final = 1
-GC_THRESHOLDS: Final = (50_000, 20, 20)
-"""Requests leave almost nothing to collect; looking for it often costs more than it frees."""
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -36,18 +28,11 @@ def _run(argv: Sequence[str] | None) -> int:
         router_id=settings.id,
     )
 
-    gc.set_threshold(*GC_THRESHOLDS)
+    process.look_for_garbage_seldom()
 
     async def run(stop: asyncio.Event) -> int:
-        code = EXIT_CANNOT_LISTEN
-        try:
-            if settings.processes > 1:
-                code = await Supervisor(settings, arguments).run(stop)
-            else:
-                code = await live(settings, stop)
-        except* OSError as errors:
-            for error in errors.exceptions:
-                _log.critical("router.cannot_listen", reason=str(error))
-        return code
+        if settings.processes > 1:
+            return await Supervisor(settings, arguments).run(stop)
+        return await live(settings, stop)
 
-    return process.run(run)
+    return process.run(process.listening(run, "router.cannot_listen"))
