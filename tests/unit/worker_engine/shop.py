@@ -42,6 +42,12 @@ class Listener:
         if not self.hold:
             self.store.release(model_key)
 
+    def paused(self, model: Model, away_s: float) -> None:
+        self.told.append(f"{'=' if away_s else '~'}{model.spec.key}")
+
+    def resumed(self, model_key: str) -> None:
+        self.told.append(f"+{model_key}")
+
     def take(self) -> list[str]:
         """What was told since the last time."""
         told, self.told = self.told, []

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,10 +33,14 @@ from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.files.layout import CONFIG_NAME, file_name_of
 from hasten_worker.engine.files.model_file import model_path
 from hasten_worker.engine.files.snapshot import copy_version, private_folder, read_file
+from hasten_worker.engine.isolation.host import Host, Use
+from hasten_worker.engine.isolation.order import Order
+from hasten_worker.engine.isolation.runner import IsolatedRunner
 from hasten_worker.engine.loading.labels import read_labels
 from hasten_worker.engine.loading.profiling import Profile, ProfileLimits, Profiler, cells_of
 from hasten_worker.engine.loading.synthetic import SyntheticModel, complete_synthetic
-from hasten_worker.engine.onnx.model import OnnxModel, OnnxRun
+from hasten_worker.engine.onnx.model import OnnxModel
+from hasten_worker.engine.onnx.port import ModelRunner
 from hasten_worker.engine.onnx.runner import OnnxRunner
 from hasten_worker.engine.onnx.session import SessionPlan, open_session, session_options
 from hasten_worker.engine.onnx.tensor_plan import tensor_specs
@@ -108,6 +112,7 @@ class Loader:
         self._stop = threading.Event()
         self._kept = Kept(settings.examinations_dir)
         self._trial = Trial(settings.trial, self._kept)
+        self._host = Host()
         self._opening: ort.SessionOptions | None = None
         self._lock = threading.Lock()
 
@@ -115,6 +120,8 @@ class Loader:
         """Starts the trial process ahead of the first load, if it can be started."""
         with contextlib.suppress(OSError, ModelRefused):
             self._trial_now().start()
+            if self._isolated:
+                self._host.start()
 
     def rest(self) -> None:
         """Ends the trial process; the next load starts a new one."""
@@ -129,6 +136,14 @@ class Loader:
             if self._opening is not None:
                 self._opening.set_load_cancellation_flag(True)
         self._trial_now().close()
+
+    def close(self) -> None:
+        """Ends the processes that run models; none of them is in use."""
+        self._host.close()
+
+    def use(self) -> Use:
+        """What the processes that run models use."""
+        return self._host.use()
 
     def blueprint(
         self, name: str, folder: Path, config_json: str | None, root: Path | None = None
@@ -183,7 +198,8 @@ class Loader:
             raise ModelRefused(f"{error}; {CONFIG_NAME}: {unknown}") from error
 
     def _onnx(self, blueprint: Blueprint, version: str) -> Loaded:
-        with private_folder(self._settings.snapshot_dir) as folder:
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(private_folder(self._settings.snapshot_dir))
             self._copy(blueprint, version, folder)
             plans, instances, notes = self._planner.plan(
                 blueprint.written.config, blueprint.parameters
@@ -195,23 +211,61 @@ class Loader:
                 blueprint.written, facts, batch_max_default=self._settings.batch_max_default
             )
             path = model_path(folder / version, blueprint.file_name)
-            runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
+            runners: list[ModelRunner] = []
+            for plan in plans:
+                runner = self._runner(blueprint.name, path, plan, config, folder)
+                stack.callback(runner.close)
+                runners.append(runner)
             began_s = self._clock.now_s()
             profile = self._warm(blueprint, config, facts, folder, runners, plans)
             self.warm_up_s += self._clock.now_s() - began_s
-        labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
-        inputs, outputs = tensor_specs(config, labels)
-        sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
-        model = OnnxModel(
-            spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
-            config=config,
-            inputs=inputs,
-            outputs=outputs,
-            batches=config.max_batch_size > 0,
-            memory_bytes=facts.memory_bytes * len(plans),
-            runners=runners,
+            labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
+            inputs, outputs = tensor_specs(config, labels)
+            sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
+            model = OnnxModel(
+                spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
+                config=config,
+                inputs=inputs,
+                outputs=outputs,
+                batches=config.max_batch_size > 0,
+                memory_bytes=facts.memory_bytes * len(plans),
+                runners=tuple(runners),
+            )
+            if self._isolated:
+                # Its process is started again from these files, whatever becomes of the others.
+                model.free = partial(self._free, stack.pop_all(), folder)
+            return Loaded(model, facts.notes)
+
+    @property
+    def _isolated(self) -> bool:
+        return self._settings.isolation == "process"
+
+    def _runner(
+        self, name: str, path: Path, plan: SessionPlan, config: ModelConfig, folder: Path
+    ) -> ModelRunner:
+        if not self._isolated:
+            session = self._open(path, plan)
+            self._note_providers(name, plan, session.get_providers())
+            return OnnxRunner(session, plan, config)
+        runner = IsolatedRunner(
+            self._host,
+            Order(path, plan, config, self._settings.process_memory_bytes_max),
+            folder,
+            self._clock,
+            name=name,
+            growth_bytes_max=self._settings.process_growth_bytes_max,
+            stop=self._stop,
         )
-        return Loaded(model, facts.notes)
+        self._note_providers(name, plan, runner.providers)
+        return runner
+
+    def _note_providers(self, name: str, plan: SessionPlan, found: Sequence[str]) -> None:
+        for provider in sorted({provider for provider, _ in plan.providers} - set(found)):
+            _log.warning("model.provider_missing", provider=provider, model=name)
+
+    def _free(self, kept: contextlib.ExitStack, folder: Path) -> None:
+        kept.close()
+        self._host.drop(folder)
 
     def _written(self, folder: Path, config_json: str | None, root: Path | None) -> WrittenConfig:
         if config_json is not None:
@@ -262,14 +316,10 @@ class Loader:
         try:
             if self._stop.is_set():
                 raise ModelRefused(GIVEN_UP, passing=True)
-            session = open_session(path, plan, options)
+            return open_session(path, plan, options)
         finally:
             with self._lock:
                 self._opening = None
-        missing = {name for name, _ in plan.providers} - set(session.get_providers())
-        for provider in sorted(missing):
-            _log.warning("model.provider_missing", provider=provider, model=str(path.parent.name))
-        return session
 
     def _warm(
         self,
@@ -277,7 +327,7 @@ class Loader:
         config: ModelConfig,
         facts: ModelFacts,
         folder: Path,
-        runners: tuple[OnnxRunner, ...],
+        runners: Sequence[ModelRunner],
         plans: tuple[SessionPlan, ...],
     ) -> Profile:
         if not facts.sizes:
@@ -293,8 +343,7 @@ class Loader:
         profile: Profile = ()
         with Watchdog(self._stop) as watchdog:
             for runner in runners:
-                new_run = partial(OnnxRun, runner)
-                profiler = Profiler(blueprint.name, new_run, limits, watchdog, self._clock)
+                profiler = Profiler(blueprint.name, runner.new_run, limits, watchdog, self._clock)
                 for sample in given:
                     for _ in range(sample.count):
                         profiler.run([sample.inputs], sample.rows)
