@@ -107,6 +107,11 @@ class Host:
                 raise
         return child
 
+    @property
+    def shut(self) -> bool:
+        """It was closed, or is being."""
+        return self._shut
+
     def kill(self, number: int) -> None:
         """Ends a process; harmless when it has ended."""
         self._say({"kill": number})

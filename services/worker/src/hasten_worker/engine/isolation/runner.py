@@ -170,7 +170,7 @@ class IsolatedRunner:
                 return
             self._process = None
             serves = self._tell is not None
-        if serves:
+        if serves and not self._host.shut:
             self._begin_again(f"its process ended ({how})")
 
     def _begin_again(self, why: str) -> None:
@@ -190,7 +190,7 @@ class IsolatedRunner:
         try:
             process, _ = self._started(self._closed)
         except (ModelRefused, OSError) as error:
-            if not self._closed.is_set():
+            if not (self._closed.is_set() or self._host.shut):
                 self._begin_again(f"it could not be started again: {error}")
             return
         self._rehearse(process)

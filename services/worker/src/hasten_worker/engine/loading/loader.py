@@ -4,7 +4,6 @@ import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import onnxruntime as ort
@@ -33,15 +32,13 @@ from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.files.layout import CONFIG_NAME, file_name_of
 from hasten_worker.engine.files.model_file import model_path
 from hasten_worker.engine.files.snapshot import copy_version, private_folder, read_file
-from hasten_worker.engine.isolation.host import Host, Use
-from hasten_worker.engine.isolation.order import Order
-from hasten_worker.engine.isolation.runner import IsolatedRunner
+from hasten_worker.engine.isolation.host import Use
 from hasten_worker.engine.loading.labels import read_labels
 from hasten_worker.engine.loading.profiling import Profile, ProfileLimits, Profiler, cells_of
+from hasten_worker.engine.loading.runners import Runners
 from hasten_worker.engine.loading.synthetic import SyntheticModel, complete_synthetic
 from hasten_worker.engine.onnx.model import OnnxModel
 from hasten_worker.engine.onnx.port import ModelRunner
-from hasten_worker.engine.onnx.runner import OnnxRunner
 from hasten_worker.engine.onnx.session import SessionPlan, open_session, session_options
 from hasten_worker.engine.onnx.tensor_plan import tensor_specs
 from hasten_worker.engine.onnx.watchdog import Watchdog
@@ -112,7 +109,7 @@ class Loader:
         self._stop = threading.Event()
         self._kept = Kept(settings.examinations_dir)
         self._trial = Trial(settings.trial, self._kept)
-        self._host = Host()
+        self._runners = Runners(settings, clock, self._stop, self._open)
         self._opening: ort.SessionOptions | None = None
         self._lock = threading.Lock()
 
@@ -120,8 +117,6 @@ class Loader:
         """Starts the trial process ahead of the first load, if it can be started."""
         with contextlib.suppress(OSError, ModelRefused):
             self._trial_now().start()
-            if self._isolated:
-                self._host.start()
 
     def rest(self) -> None:
         """Ends the trial process; the next load starts a new one."""
@@ -139,11 +134,11 @@ class Loader:
 
     def close(self) -> None:
         """Ends the processes that run models; none of them is in use."""
-        self._host.close()
+        self._runners.close()
 
     def use(self) -> Use:
         """What the processes that run models use."""
-        return self._host.use()
+        return self._runners.use()
 
     def blueprint(
         self, name: str, folder: Path, config_json: str | None, root: Path | None = None
@@ -198,6 +193,7 @@ class Loader:
             raise ModelRefused(f"{error}; {CONFIG_NAME}: {unknown}") from error
 
     def _onnx(self, blueprint: Blueprint, version: str) -> Loaded:
+        self._runners.start()
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(private_folder(self._settings.snapshot_dir))
             self._copy(blueprint, version, folder)
@@ -213,7 +209,7 @@ class Loader:
             path = model_path(folder / version, blueprint.file_name)
             runners: list[ModelRunner] = []
             for plan in plans:
-                runner = self._runner(blueprint.name, path, plan, config, folder)
+                runner = self._runners.make(blueprint.name, path, plan, config, folder)
                 stack.callback(runner.close)
                 runners.append(runner)
             began_s = self._clock.now_s()
@@ -231,41 +227,10 @@ class Loader:
                 memory_bytes=facts.memory_bytes * len(plans),
                 runners=tuple(runners),
             )
-            if self._isolated:
+            if self._runners.isolated:
                 # Its process is started again from these files, whatever becomes of the others.
-                model.free = partial(self._free, stack.pop_all(), folder)
+                self._runners.keep(model, stack.pop_all(), folder)
             return Loaded(model, facts.notes)
-
-    @property
-    def _isolated(self) -> bool:
-        return self._settings.isolation == "process"
-
-    def _runner(
-        self, name: str, path: Path, plan: SessionPlan, config: ModelConfig, folder: Path
-    ) -> ModelRunner:
-        if not self._isolated:
-            session = self._open(path, plan)
-            self._note_providers(name, plan, session.get_providers())
-            return OnnxRunner(session, plan, config)
-        runner = IsolatedRunner(
-            self._host,
-            Order(path, plan, config, self._settings.process_memory_bytes_max),
-            folder,
-            self._clock,
-            name=name,
-            growth_bytes_max=self._settings.process_growth_bytes_max,
-            stop=self._stop,
-        )
-        self._note_providers(name, plan, runner.providers)
-        return runner
-
-    def _note_providers(self, name: str, plan: SessionPlan, found: Sequence[str]) -> None:
-        for provider in sorted({provider for provider, _ in plan.providers} - set(found)):
-            _log.warning("model.provider_missing", provider=provider, model=name)
-
-    def _free(self, kept: contextlib.ExitStack, folder: Path) -> None:
-        kept.close()
-        self._host.drop(folder)
 
     def _written(self, folder: Path, config_json: str | None, root: Path | None) -> WrittenConfig:
         if config_json is not None:

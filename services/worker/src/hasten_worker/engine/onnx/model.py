@@ -1,5 +1,6 @@
 """A model version that onnxruntime runs."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ def _nothing() -> None:
     """There is nothing to free."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class OnnxModel:
     """See `hasten_worker.model.Model`.
 
@@ -49,10 +50,15 @@ class OnnxModel:
 
     def serve(self, tell: Tell) -> None:
         """It is in service from now on; `tell` hears what becomes of its processes."""
+        # A model that was replaced ends with the last call that holds it: its runners hold none.
+        held = weakref.ref(self)
 
         def of_all(fate: Fate) -> None:
-            # One device of several that is away is no reason to send nothing.
-            tell(Fate(fate.kind, fate.reason, self.away_s if fate.kind == "lost" else 0.0))
+            model = held()
+            if model is not None:
+                # One device of several that is away is no reason to send nothing.
+                away_s = model.away_s if fate.kind == "lost" else 0.0
+                tell(Fate(fate.kind, fate.reason, away_s))
 
         for runner in self.runners:
             runner.serve(of_all)

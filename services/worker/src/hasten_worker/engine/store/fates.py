@@ -1,6 +1,7 @@
 """What becomes of the processes of models that serve: back soon, or out of rotation for a while."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -36,11 +37,13 @@ class Fates:
     def follow(self, model: Model) -> None:
         """The model serves from now on."""
         loop = asyncio.get_running_loop()
+        # A model that was replaced ends with the last call that holds it.
+        held = weakref.ref(model)
 
         def tell(fate: Fate) -> None:
             # A loop that has closed serves nothing any more.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._happened, model, fate)
+                loop.call_soon_threadsafe(self._happened, held, fate)
 
         model.serve(tell)
 
@@ -50,7 +53,10 @@ class Fates:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _happened(self, model: Model, fate: Fate) -> None:
+    def _happened(self, held: "weakref.ref[Model]", fate: Fate) -> None:
+        model = held()
+        if model is None:
+            return
         spec = model.spec
         entry = self._shelf.entries.get(spec.name)
         serving = entry.serving.get(spec.version) if entry is not None else None
