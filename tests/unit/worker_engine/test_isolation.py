@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten_policy.worker.deaths import DEATHS_MAX
@@ -242,6 +242,7 @@ def replies() -> st.SearchStrategy[bytes]:
     )
 
 
+@settings(max_examples=60)
 @given(reply=replies(), text=st.booleans())
 def test_whatever_a_process_replies_is_an_answer_or_an_error_of_its_model(
     reply: bytes, text: bool, lanes: dict[bool, Lane]

@@ -93,7 +93,10 @@ class Host:
         Raises:
             ModelRefused: It cannot be done.
         """
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise _not_started(error) from None
         with its, self._lock:
             number = next(self._numbers)
             said = {"fork": number, "order": str(order), "folder": str(folder)}
@@ -101,9 +104,11 @@ class Host:
             self._children[number] = child
             try:
                 socket.send_fds(self._running(), [to_bytes(said)], [its.fileno()])
-            except (OSError, ModelRefused):
+            except (OSError, ModelRefused) as error:
                 del self._children[number]
                 ours.close()
+                if isinstance(error, OSError):
+                    raise _not_started(error) from None
                 raise
         return child
 
@@ -221,6 +226,8 @@ def _spawn(its: socket.socket) -> subprocess.Popen[bytes]:
             env=environment,
         )
     except OSError as error:
-        raise ModelRefused(
-            f"no process for models could be started: {error.strerror}", passing=True
-        ) from None
+        raise _not_started(error) from None
+
+
+def _not_started(error: OSError) -> ModelRefused:
+    return ModelRefused(f"no process for models could be started: {error.strerror}", passing=True)

@@ -4,6 +4,7 @@ import json
 import socket
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from math import prod
 from typing import Final
 
@@ -42,10 +43,17 @@ class Lane:
 
     def __init__(self, packing: Packing) -> None:
         self._packing = packing
-        self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ExitStack() as stack:
+            # Where descriptors run out, none of these is kept.
+            ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            stack.callback(ours.close)
+            stack.callback(its.close)
+            self._given = Arena.new("hasten-inputs")
+            stack.callback(self._given.close)
+            self._made = Arena.new("hasten-outputs")
+            stack.pop_all()
+        self._socket = ours
         self._its: socket.socket | None = its
-        self._given = Arena.new("hasten-inputs")
-        self._made = Arena.new("hasten-outputs")
         self._prepared: OrderedDict[tuple[Given, int, tuple[bool, ...]], _Prepared] = OrderedDict()
         self._reply = b""
         self._outputs: list[Array] = []

@@ -15,7 +15,7 @@ from hasten_worker.engine.isolation.lane import Lane, LaneLost
 from hasten_worker.engine.isolation.wire import MESSAGE_BYTES_MAX, NUMBER
 from hasten_worker.engine.onnx.packing import Member, Packing
 from hasten_worker.engine.refusal import GIVEN_UP, ModelRefused
-from hasten_worker.model import Array, NotBegunError, ProcessLostError
+from hasten_worker.model import Array, ModelError, NotBegunError, ProcessLostError
 
 HOW_S_MAX: Final = 5.0
 """For the word how a process ended to come after its end."""
@@ -160,7 +160,7 @@ class ModelProcess:
         try:
             lane = self._lane()
             results = lane.run(number, members, padded_rows, bindable)
-        except (LaneLost, OSError):
+        except LaneLost:
             raise self._lost(number) from None
         finally:
             with self._lock:
@@ -187,8 +187,15 @@ class ModelProcess:
         with self._lock:
             if self._lanes:
                 return self._lanes.pop()
-        lane = Lane(self._packing)
-        lane.hand_over(self._control, OPEN_LANE)
+        try:
+            lane = Lane(self._packing)
+        except OSError as error:
+            raise ModelError(f"no lane to its process could be opened: {error.strerror}") from None
+        try:
+            lane.hand_over(self._control, OPEN_LANE)
+        except OSError:
+            lane.close()
+            raise LaneLost from None
         return lane
 
     def _lost(self, number: int) -> ProcessLostError:
