@@ -79,7 +79,8 @@ class Mesh:
 def running(folder: Path, workers: int, **environ: str) -> Iterator[Mesh]:
     options = ["--json", "--port", "0", "--metrics-port", "0", "--workers", str(workers)]
     options += ["--models", str(folder / "models")]
-    environ = {**PATIENT_UNFROZEN, **environ}
+    # What ends a model's process ends the worker's where it is the same.
+    environ = {**PATIENT_UNFROZEN, "HASTEN_WORKER_ISOLATION": "thread", **environ}
     with MeshProcess(folder, *options, environ=environ, real=True) as one:
         yield Mesh(one, one.ready())
 

@@ -155,7 +155,9 @@ async def test_a_run_that_cannot_be_stopped_ends_the_process_with_its_own_code(
 ) -> None:
     write_stubborn(few_models)
     logs = tmp_path / "logs"
-    service = start(few_models, {"kind": "memory"}, stop_grace_s="0.2", record=str(logs))
+    service = start(
+        few_models, {"kind": "memory"}, stop_grace_s="0.2", record=str(logs), isolation="thread"
+    )
     async with grpc.aio.insecure_channel(service.address) as channel:
         request = pb.ModelInferRequest(model_name="stubborn")
         for name, value in stubborn_inputs().items():

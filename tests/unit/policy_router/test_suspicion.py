@@ -2,7 +2,7 @@
 
 from hasten_policy.content import Asked, Content
 from hasten_policy.fleet.events import WorkerLost
-from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
+from hasten_policy.reasons import ENDED, Reason, Refusal
 from hasten_policy.router.events import AttemptRefused, InputBanned, Send
 from hasten_policy.router.suspicion import Input, Suspicions
 from tests.unit.policy_router.harness import Router, delivers, model, refusals, router, sends
@@ -119,12 +119,28 @@ def test_an_input_whose_runs_do_not_stop_is_as_bad_as_one_that_ends_its_workers(
     made = router("a", "b", "c")
     for call_id in (1, 2):
         ((_, worker_id),) = sends(made.call(call_id, content=X))
-        refusal = Refusal(Reason.RUN_OVERSTAYED, "no", metadata=(ENDS_WORKER,), started=True)
+        refusal = Refusal(Reason.RUN_OVERSTAYED, "no", metadata=((ENDED, "run-1"),), started=True)
         event = AttemptRefused(call_id, worker_id, made.load(worker_id), refusal, X)
         assert delivers(made.tell(event)) == [call_id]
         dies(made, worker_id)
     assert refusals(made.call(3, content=X)) == {3: Reason.POISONOUS}
     assert sends(made.call(4, content=Y))
+
+
+def test_an_input_that_ends_processes_of_its_model_is_refused_after_the_second() -> None:
+    made = router("a", "b", "c")
+    for call_id, ended in ((1, "7"), (2, "9")):
+        ((_, worker_id),) = sends(made.call(call_id, content=X))
+        refusal = Refusal(Reason.MODEL_FAILED, "no", metadata=((ENDED, ended),), started=True)
+        event = AttemptRefused(call_id, worker_id, made.load(worker_id), refusal, X)
+        assert delivers(made.tell(event)) == [call_id]
+    assert refusals(made.call(3, content=X)) == {3: Reason.POISONOUS}
+    assert sends(made.call(4, content=Y))
+    # Both at once, as when it shared a batch before it ran alone.
+    ((_, worker_id),) = sends(made.call(5, content=Y))
+    refusal = Refusal(Reason.MODEL_FAILED, "no", metadata=((ENDED, "11,12"),), started=True)
+    made.tell(AttemptRefused(5, worker_id, made.load(worker_id), refusal, Y))
+    assert refusals(made.call(6, content=Y)) == {6: Reason.POISONOUS}
 
 
 def test_equal_calls_wait_for_the_one_on_trial_and_others_run_meanwhile() -> None:

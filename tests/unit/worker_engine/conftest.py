@@ -7,9 +7,13 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
+from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_worker.engine.isolation.host import Host
+from hasten_worker.engine.onnx.port import ModelRunner
 from hasten_worker.engine.onnx.session import CUDA
 from hasten_worker.engine.settings import TrialLimits
 from hasten_worker.engine.trial.client import Trial
+from tests.unit.worker_engine.running import Make, isolated_runner, make_runner
 from tests.unit.worker_engine.zoo import Repository
 
 
@@ -42,3 +46,30 @@ def trial() -> Iterator[Trial]:
 def never() -> threading.Event:
     """A stop that nobody asks for."""
     return threading.Event()
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Host]:
+    """One nursery for all tests: what ends a model's process leaves it alive."""
+    made = Host()
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["thread", "process"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """Makes runners, which keep one contract wherever the model runs."""
+    made: list[ModelRunner] = []
+
+    def maker(content: bytes, config: str | None = None) -> tuple[ModelRunner, ModelConfig]:
+        if request.param == "thread":
+            return make_runner(tmp_path, content, config)
+        host = request.getfixturevalue("host")
+        runner, completed = isolated_runner(host, tmp_path, content, config)
+        made.append(runner)
+        return runner, completed
+
+    yield maker
+    for runner in made:
+        runner.close()

@@ -3,17 +3,48 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Protocol
 
 from hasten.inference.v2.model_config_pb2 import ModelConfig
+from hasten_runtime.clock import SystemClock
 from hasten_worker.engine.config.complete import complete_config
 from hasten_worker.engine.config.text import NOTHING_WRITTEN, config_from_text
-from hasten_worker.engine.onnx.model import OnnxRun
+from hasten_worker.engine.isolation.host import Host
+from hasten_worker.engine.isolation.order import Order
+from hasten_worker.engine.isolation.runner import IsolatedRunner
+from hasten_worker.engine.onnx.port import ModelRunner
 from hasten_worker.engine.onnx.runner import OnnxRunner
 from hasten_worker.engine.onnx.session import CPU, SessionPlan, open_session
 from hasten_worker.engine.trial.examine import session_facts
 from hasten_worker.model import Array
 
 PLAN = SessionPlan(providers=((CPU, {}),))
+
+
+class Make(Protocol):
+    """Makes a runner of a model, in one process or another."""
+
+    def __call__(
+        self, content: bytes, config: str | None = None
+    ) -> tuple[ModelRunner, ModelConfig]: ...
+
+
+def isolated_runner(
+    host: Host, folder: Path, content: bytes, config: str | None = None
+) -> tuple[IsolatedRunner, ModelConfig]:
+    """A runner of the model in a process of its own."""
+    _, completed = make_runner(folder, content, config)
+    runner = IsolatedRunner(
+        host,
+        Order(folder / "model.onnx", PLAN, completed),
+        folder,
+        SystemClock(),
+        name="m",
+        growth_bytes_max=2**29,
+        stop=Event(),
+    )
+    return runner, completed
 
 
 def make_runner(
@@ -31,11 +62,11 @@ def make_runner(
 
 
 def run(
-    runner: OnnxRunner, *members: Mapping[str, Array], padded_rows: int | None = None
+    runner: ModelRunner, *members: Mapping[str, Array], padded_rows: int | None = None
 ) -> list[dict[str, Array]]:
     """Runs the members as one batch, as a lane does."""
     rows = sum(rows_of(member) for member in members)
-    return OnnxRun(runner).execute(members, padded_rows or rows)
+    return runner.new_run().execute(members, padded_rows or rows)
 
 
 def rows_of(member: Mapping[str, Array]) -> int:
@@ -43,7 +74,7 @@ def rows_of(member: Mapping[str, Array]) -> int:
     return len(first) if first.ndim else 1
 
 
-def settled(runner: OnnxRunner, *runs: Sequence[dict[str, Array]]) -> OnnxRunner:
+def settled(runner: ModelRunner, *runs: Sequence[dict[str, Array]]) -> ModelRunner:
     """The runner after its warm-up, with bound outputs."""
     runner.settle([result for results in runs for result in results])
     return runner

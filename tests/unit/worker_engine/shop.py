@@ -42,6 +42,12 @@ class Listener:
         if not self.hold:
             self.store.release(model_key)
 
+    def paused(self, model: Model, away_s: float) -> None:
+        self.told.append(f"{'=' if away_s else '~'}{model.spec.key}")
+
+    def resumed(self, model_key: str) -> None:
+        self.told.append(f"+{model_key}")
+
     def take(self) -> list[str]:
         """What was told since the last time."""
         told, self.told = self.told, []
@@ -53,6 +59,7 @@ def settings_of(repository: Repository, **changes: Any) -> StoreSettings:
         "models_dir": repository.path,
         "poll_interval_s": 0.02,
         "profile_budget_s": 0.05,
+        "isolation": "thread",
         "snapshot_dir": repository.path.parent,
         "trial": TrialLimits(timeout_s=60.0, run_s_max=RUN_S_MAX, search_s=30.0, rows_s=30.0),
         "run_s_max": RUN_S_MAX,

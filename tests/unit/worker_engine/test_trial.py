@@ -243,7 +243,7 @@ CRASHING = """
 import os, signal, sys, time
 from hasten_worker.engine.trial import child as trial
 from hasten_worker.engine.facts import ModelFacts
-def examine(task, stage, found):
+def examine(task, stage, found, extreme):
     stage("misbehaving")
     what = task.version
     if what.startswith("late"):

@@ -9,7 +9,7 @@ import numpy as np
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_policy.load import ModelSpec
-from hasten_worker.model import Array, ModelError, TensorSpec
+from hasten_worker.model import Array, ModelError, Tell, TensorSpec
 from hasten_worker.tensors.datatypes import BYTES, DATATYPES
 from hasten_worker.tensors.strings import raw_from_elements
 
@@ -57,6 +57,9 @@ class EchoRun:
             for member in members
         ]
 
+    def kill(self) -> bool:
+        return False
+
     def terminate(self) -> None:
         self._terminated.set()
 
@@ -81,6 +84,13 @@ class EchoModel:
         self.entered = threading.Event()
         self.batches_run: list[list[dict[str, Array]]] = []
         self.padded: list[int] = []
+
+    @property
+    def away_s(self) -> float:
+        return 0.0
+
+    def serve(self, tell: Tell) -> None:
+        """There is nothing to tell."""
 
     def new_run(self) -> EchoRun:
         return EchoRun(self)

@@ -14,6 +14,7 @@ from hasten.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet.worker.sender import EndLimits
+from hasten_worker.engine.isolation.host import Use
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.store.model_store import Gap, IndexEntry
 from hasten_worker.model import Model
@@ -65,6 +66,9 @@ class EchoStore:
             *(IndexEntry(m.spec.name, m.spec.version, "READY", "") for m in self._models.values()),
             IndexEntry("broken", "1", "UNAVAILABLE", "a reason"),
         ]
+
+    def use(self) -> Use:
+        return Use()
 
     @property
     def warm_up_s(self) -> float:

@@ -155,8 +155,10 @@ assert len(Reason.__members__) == len(list(Reason)), "two reasons share their fa
 DOMAIN: Final = "hasten.dev"
 """`ErrorInfo.domain` of every refusal."""
 
-ENDS_WORKER: Final = ("ends_worker", "true")
-"""Fact of a refusal: the run of this call alone does not stop, and its worker will end for it."""
+ENDED: Final = "ended_processes"
+"""Fact of a refusal: the run of this call alone ended these processes of the worker, or it does not
+stop and its process will be ended for it. Names with commas between; each names one of this worker.
+"""
 
 # A stock client takes 8 KiB of metadata. The message travels twice, once with up to three bytes for
 # one, and all of it in base 64.
@@ -201,6 +203,14 @@ class Refusal:
             metadata = _bounded(self.metadata)
             if metadata != self.metadata:
                 object.__setattr__(self, "metadata", metadata)
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Processes that the run of this call alone ended, or will end: see `ENDED`."""
+        for key, value in self.metadata:
+            if key == ENDED:
+                return tuple(name for name in value.split(",") if name)
+        return ()
 
 
 def _bounded(facts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

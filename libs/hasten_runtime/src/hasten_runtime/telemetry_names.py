@@ -80,6 +80,10 @@ METRIC_WORKER_PREDICTION_RATIO: Final = "hasten_worker_batch_prediction_ratio"
 METRIC_WORKER_WASTED: Final = "hasten_worker_wasted_seconds_total"
 METRIC_WORKER_LATE_STARTS: Final = "hasten_worker_late_starts_total"
 METRIC_WORKER_MODELS: Final = "hasten_worker_models_ready"
+METRIC_WORKER_PROCESSES: Final = "hasten_worker_model_processes"
+METRIC_WORKER_PROCESSES_MEMORY: Final = "hasten_worker_model_processes_memory_bytes"
+METRIC_WORKER_PROCESSES_CPU: Final = "hasten_worker_model_processes_cpu_seconds"
+METRIC_WORKER_PROCESSES_ENDED: Final = "hasten_worker_model_processes_ended_total"
 
 # --- metrics, scheduler ---
 

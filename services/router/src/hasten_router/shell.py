@@ -16,7 +16,7 @@ from hasten_policy.fleet.events import (
 )
 from hasten_policy.load import HostLag, LoadSample, WorkerReport
 from hasten_policy.machines import Machine
-from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
+from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router.events import (
     AttemptAnswered,
     AttemptRefused,
@@ -248,9 +248,9 @@ class Shell:
         self._reply = None
 
     def _content_that_ends(self, reply: Reply) -> Content | None:
-        """Of the request for whose run the worker will end; None otherwise."""
+        """Of the request whose run ended processes of the worker; None otherwise."""
         call = self._calls.get(reply.call_id)
-        if call is None or reply.refusal is None or ENDS_WORKER not in reply.refusal.metadata:
+        if call is None or reply.refusal is None or not reply.refusal.ended:
             return None
         return content_of(call.payload)
 

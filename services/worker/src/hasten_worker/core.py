@@ -14,6 +14,7 @@ from hasten_worker.settings import WorkerSettings
 from hasten_worker.shared_memory import SystemRegions
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.shell import Shell, ShellSettings
+from hasten_worker.shell.stopping import Graces
 from hasten_worker.store_port import MakeStore, Store
 from hasten_worker.tensors import NoRegions
 from hasten_worker.vitals import Vitals
@@ -64,7 +65,7 @@ def open_core(settings: WorkerSettings, make_store: MakeStore, around: Surroundi
         ShellSettings(
             worker_id=settings.worker_id(),
             incarnation=uuid.uuid4().hex,
-            stop_grace_s=settings.stop_grace_s,
+            graces=Graces(settings.model_process.stop_grace_s, settings.stop_grace_s),
         ),
         recorded(machine, recorder),
         Lanes(settings.lane_count(), clock=clock, regions=readable),
@@ -80,9 +81,10 @@ def open_core(settings: WorkerSettings, make_store: MakeStore, around: Surroundi
         waiting=lambda: machine.waiting,
         running=lambda: machine.running,
         models_ready=lambda: len(shell.models),
+        use=store.use,
     )
     around.measure_host(shell.host_lagged)
-    vitals = Vitals(clock, settings.store().snapshot_dir)
+    vitals = Vitals(clock, settings.store().snapshot_dir, store.use)
     stack.callback(vitals.close)
     front = open_front_door(settings.front_policy(), clock, meter.unread_refused)
     return Core(

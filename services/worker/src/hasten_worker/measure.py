@@ -38,6 +38,12 @@ class _Teller:
     def closed(self, model_key: str) -> None:
         """At the end; nobody runs it."""
 
+    def paused(self, model: Model, away_s: float) -> None:
+        """Nobody runs it."""
+
+    def resumed(self, model_key: str) -> None:
+        """Nobody waits for it."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, and returns the exit code: 1 when the repository cannot be read."""

@@ -14,6 +14,7 @@ from hasten_runtime.metrics import (
     RequestMetrics,
     watched,
 )
+from hasten_worker.engine.isolation.host import Use
 
 ROWS_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 RATIO_BUCKETS: Final = (0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0)
@@ -27,6 +28,11 @@ class WorkerModelMetrics(ModelRequests):
         self._rows = batches.rows.labels(model)
         self._batch_seconds = batches.seconds.labels(model)
         self._ratio = batches.ratio
+        self._ended = batches.ended.labels(model)
+
+    def process_ended(self) -> None:
+        """A process that ran the model ended, and nobody had asked it to."""
+        self._ended.inc()
 
     def batch(self, *, rows: int, took_s: float, expected_s: float) -> None:
         """A batch ended that was expected to take expected_s."""
@@ -56,6 +62,12 @@ class _Batches:
             names.METRIC_WORKER_PREDICTION_RATIO,
             "Measured over predicted time of a batch; above 1 it took longer than expected.",
             buckets=RATIO_BUCKETS,
+            registry=registry,
+        )
+        self.ended = Counter(
+            names.METRIC_WORKER_PROCESSES_ENDED,
+            "Processes of a model that ended although nobody had asked them to.",
+            ["model"],
             registry=registry,
         )
 
@@ -119,6 +131,7 @@ class WorkerMetrics:
         waiting: Callable[[], float],
         running: Callable[[], float],
         models_ready: Callable[[], float],
+        use: Callable[[], Use] = Use,
     ) -> None:
         """Says where the gauges are read from, once."""
         watched(names.METRIC_WORKER_WAITING, "Calls waiting.", waiting, self._registry)
@@ -127,5 +140,23 @@ class WorkerMetrics:
             names.METRIC_WORKER_MODELS,
             "Model versions loaded and serving.",
             models_ready,
+            self._registry,
+        )
+        watched(
+            names.METRIC_WORKER_PROCESSES,
+            "Processes that run models.",
+            lambda: use().processes,
+            self._registry,
+        )
+        watched(
+            names.METRIC_WORKER_PROCESSES_MEMORY,
+            "Private memory of the processes that run models.",
+            lambda: use().memory_bytes,
+            self._registry,
+        )
+        watched(
+            names.METRIC_WORKER_PROCESSES_CPU,
+            "Processor time of the processes that run models, of those that have ended too.",
+            lambda: use().cpu_s,
             self._registry,
         )

@@ -1,8 +1,8 @@
 """What the worker's shell needs of a loaded model, whatever runs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -59,12 +59,18 @@ class Run(Protocol):
         """Stops `execute` from another thread, soon; harmless before, after and twice."""
         ...
 
+    def kill(self) -> bool:
+        """Stops a run that does not heed `terminate`, by ending the process that it is in; False
+        where that is this process.
+        """
+        ...
+
 
 class ModelError(Exception):
     """The model failed on this batch.
 
     Attributes:
-        terminated: It was stopped by `Run.terminate`.
+        terminated: It was stopped by `Run.terminate` or `Run.kill`.
         reason: What the call is told when it is alone in the batch.
     """
 
@@ -74,6 +80,44 @@ class ModelError(Exception):
         super().__init__(message)
         self.terminated = terminated
         self.reason = reason
+
+
+class ProcessLostError(ModelError):
+    """The process that ran the batch ended.
+
+    Attributes:
+        process: Its name, which no other process of this worker has had.
+        suspects: Runs of which one, nobody knows which, may have ended it: 1 when it was this one
+            for certain, 0 when it was another one for certain.
+    """
+
+    def __init__(self, message: str, process: str, *, suspects: int, terminated: bool) -> None:
+        super().__init__(message, terminated=terminated)
+        self.process = process
+        self.suspects = suspects
+
+
+class NotBegunError(Exception):
+    """The batch was not begun: the process that should run it is being started anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a process that runs a model.
+
+    Attributes:
+        kind: It was lost and is being started anew; it is back; or it ended too often and is not
+            started again.
+        reason: Why, a sentence; "" when it is back.
+        away_s: Seconds that a start takes, about, if nobody else runs the model meanwhile; else 0.
+    """
+
+    kind: Literal["lost", "back", "spent"]
+    reason: str = ""
+    away_s: float = 0.0
+
+
+Tell = Callable[[Fate], None]
 
 
 class Model(Protocol):
@@ -87,6 +131,15 @@ class Model(Protocol):
     """The first dimension is the batch (max_batch_size > 0)."""
     memory_bytes: int
     """Estimated size in memory, for statistics."""
+
+    @property
+    def away_s(self) -> float:
+        """Seconds until it runs batches again, about; 0 when it does."""
+        ...
+
+    def serve(self, tell: Tell) -> None:
+        """It is in service from now on; `tell` hears, from any thread, of its processes."""
+        ...
 
     def new_run(self) -> Run:
         """A fresh run; cheap."""

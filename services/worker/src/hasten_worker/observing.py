@@ -110,6 +110,10 @@ class Meter:
         """A request was refused before it was read: its model is not known."""
         self._metrics.model(OTHER).refused(refusal)
 
+    def process_ended(self, model: str) -> None:
+        """A process that ran the model ended, and nobody had asked it to."""
+        self._metrics.model(model).process_ended()
+
     def _end_span(self, call: Call, refusal: Refusal | None) -> None:
         # The span of a call served directly is that of its RPC and ends with it.
         if call.span is not None and call.link_id:

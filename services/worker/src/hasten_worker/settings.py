@@ -28,7 +28,7 @@ from hasten_runtime.settings import (
     policy_group,
     with_bundle,
 )
-from hasten_worker.engine.settings import StoreSettings, cores_available
+from hasten_worker.engine.settings import GIB, Isolation, StoreSettings, cores_available
 
 LANES_MAX_DEFAULT: Final = 4
 CORES_PER_LANE: Final = 2
@@ -68,6 +68,30 @@ class DrainSettings(SettingsGroup):
     )
 
 
+class ModelProcessSettings(SettingsGroup):
+    """The processes that run models."""
+
+    stop_grace_s: float = Field(
+        default=0.5,
+        ge=0.05,
+        le=600,
+        description="A run that ignores its termination for so many seconds ends the process of "
+        "its model.",
+    )
+    memory_bytes_max: int = Field(
+        default=0,
+        ge=0,
+        description="A model's process has at most so much private memory on the CPU. 0 stands "
+        "for any.",
+    )
+    growth_bytes_max: int = Field(
+        default=GIB // 2,
+        ge=1,
+        description="A model's process is replaced when its memory stays so many bytes above "
+        "that of its start.",
+    )
+
+
 class WorkerSettings(ServiceSettings):
     """Hasten's worker: runs the models of one folder."""
 
@@ -86,6 +110,7 @@ class WorkerSettings(ServiceSettings):
             "strict_readiness",
             "lanes",
             "cores",
+            "isolation",
             "redis_url",
             "shared_memory",
             "bundle",
@@ -213,6 +238,15 @@ class WorkerSettings(ServiceSettings):
         le=600,
         description="A run that ignores its termination for so many seconds ends the worker.",
     )
+    isolation: Isolation = Field(
+        default="process",
+        description="Models run each in a process of its own, or as threads of the worker: "
+        "process or thread.",
+    )
+    model_process: ModelProcessSettings = Field(
+        default=ModelProcessSettings(),
+        description="These settings are about the processes that run models.",
+    )
     bundle: BundleName = Field(
         default="hasten",
         description="The bundle gives the defaults of policy.*: a name from docs/policies.",
@@ -291,6 +325,9 @@ class WorkerSettings(ServiceSettings):
             lanes=self.lane_count(),
             cores=self.cores,
             examinations_dir=self.examinations(),
+            isolation=self.isolation,
+            process_memory_bytes_max=self.model_process.memory_bytes_max,
+            process_growth_bytes_max=self.model_process.growth_bytes_max,
         )
 
     def examinations(self) -> Path | None:

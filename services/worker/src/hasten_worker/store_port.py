@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from hasten_worker.engine.isolation.host import Use
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.store.entries import Gap
 from hasten_worker.inference.repository import Control
@@ -26,6 +27,10 @@ class Store(Control, Protocol):
 
     def gaps(self) -> Sequence[Gap]:
         """What should serve and does not."""
+        ...
+
+    def use(self) -> Use:
+        """What the processes that run models use."""
         ...
 
     @property

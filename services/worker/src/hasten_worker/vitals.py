@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
+from hasten_worker.engine.isolation.host import Use
 
 _log = logs.logger(__name__)
 
@@ -59,17 +61,21 @@ class Vitals:
     Args:
         clock: The worker's.
         files: Where the worker keeps its files; None for where temporary ones lie.
+        models: What the processes of models use, which counts as the worker's.
     """
 
-    def __init__(self, clock: Clock, files: Path | None = None) -> None:
+    def __init__(
+        self, clock: Clock, files: Path | None = None, models: Callable[[], Use] = Use
+    ) -> None:
         self._clock = clock
         self._files = str(files or tempfile.gettempdir())
         psutil.cpu_percent(None)  # It tells what was used since it was asked before.
         self._process = psutil.Process()
         self._gpu = _Gpu.open()
+        self._models = models
         self._cpu_s = self._cpu_total_s()
         self._sampled_s = clock.now_s()
-        self.signs = VitalSigns(memory_bytes=self._process.memory_info().rss)
+        self.signs = VitalSigns(memory_bytes=self._memory_bytes())
         """The last measurement."""
 
     def sample(self) -> VitalSigns:
@@ -80,7 +86,7 @@ class Vitals:
         self._sampled_s, self._cpu_s = now_s, cpu_s
         self.signs = VitalSigns(
             cpu_cores=max(0.0, cores),
-            memory_bytes=self._process.memory_info().rss,
+            memory_bytes=self._memory_bytes(),
             gpu_memory_bytes=self._gpu.used_bytes() if self._gpu else 0,
             node=self._node(),
         )
@@ -111,7 +117,10 @@ class Vitals:
 
     def _cpu_total_s(self) -> float:
         times = self._process.cpu_times()
-        return float(times.user + times.system)
+        return float(times.user + times.system) + self._models().cpu_s
+
+    def _memory_bytes(self) -> int:
+        return int(self._process.memory_info().rss) + self._models().memory_bytes
 
 
 class _Gpu:
@@ -128,15 +137,18 @@ class _Gpu:
         return cls()
 
     def used_bytes(self) -> int:
-        """Memory of all GPUs that is in use by this process, as far as NVML tells."""
+        """Memory of all GPUs that is in use by this process and those that it started, as far as
+        NVML tells.
+        """
         import pynvml
 
+        ours = {os.getpid(), *(each.pid for each in psutil.Process().children(recursive=True))}
         used = 0
         try:
             for index in range(pynvml.nvmlDeviceGetCount()):
                 handle = pynvml.nvmlDeviceGetHandleByIndex(index)
                 for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-                    if process.pid == os.getpid():
+                    if process.pid in ours:
                         used += process.usedGpuMemory or 0
         except pynvml.NVMLError as error:
             _log.debug("gpu.unreadable", reason=str(error))

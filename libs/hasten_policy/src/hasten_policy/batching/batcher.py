@@ -66,7 +66,7 @@ class Batcher:
         self._policy = policy
         self._lanes = lanes
         self._active: dict[int, EdfQueue] = {}
-        self._queues: dict[tuple[str, int, bool], EdfQueue] = {}
+        self._queues: dict[tuple[str, int, bool, bool], EdfQueue] = {}
         self._serial = 0
         self._called_s = -inf
         self._chances = False
@@ -99,7 +99,7 @@ class Batcher:
 
     def queue_of(self, call: WaitingCall) -> EdfQueue | None:
         """The queue that the call waits in or would join; None when there is none yet."""
-        queue = self._queues.get((call.model.spec.key, call.shape_key, call.solo))
+        queue = self._queues.get(_key(call))
         # A version that was unloaded and came back is another model under the same key.
         return None if queue is None or queue.model is not call.model else queue
 
@@ -174,8 +174,16 @@ class Batcher:
 
     def _best(self, now_s: float, quantile: float) -> Candidate | None:
         found: list[Candidate] = []
+        suspected = {queue.model for queue in self._active.values() if queue.suspect}
         for queue in list(self._active.values()):
-            if queue.model.running < queue.model.spec.instances:
+            model = queue.model
+            if model.back_s or model.on_trial:
+                continue
+            if model in suspected and (model.running or not queue.suspect):
+                # A call that may end the process has the model for itself: then it will be known
+                # whether it does.
+                continue
+            if model.running < model.spec.instances:
                 candidate = self._candidate(queue, now_s, quantile)
                 if candidate is not None:
                     found.append(candidate)
@@ -351,7 +359,8 @@ class Batcher:
                 self._queues = {key: kept for key, kept in self._queues.items() if kept.calls}
             self._serial += 1
             queue = EdfQueue(call.model, self._serial, solo=call.solo, size=call.size)
-            self._queues[call.model.spec.key, call.shape_key, call.solo] = queue
+            queue.suspect = bool(call.lost)
+            self._queues[_key(call)] = queue
         return queue
 
     def _left(self, queue: EdfQueue, count: int) -> None:
@@ -365,3 +374,8 @@ class Batcher:
             return
         least_s = min(queue.model.charged_s for queue in self._active.values())
         model.charged_s = max(model.charged_s, least_s)
+
+
+def _key(call: WaitingCall) -> tuple[str, int, bool, bool]:
+    """Calls with one key wait in one queue."""
+    return call.model.spec.key, call.shape_key, call.solo, bool(call.lost)

@@ -39,6 +39,7 @@ class WaitingCall:
             once more.
         reserved: It has a reservation: nothing is waited for, or let go first, for the sake of
             others.
+        lost: Names of the processes that ended while it ran, and that it may have ended.
         trial: It was let in on no evidence that it is late, whatever is predicted, and may start
             until its deadline.
     """
@@ -61,6 +62,7 @@ class WaitingCall:
     solo: bool = False
     trial: bool = False
     reserved: bool = False
+    lost: tuple[str, ...] = ()
 
     @property
     def guest_rows(self) -> int:
@@ -99,12 +101,15 @@ class EdfQueue:
         "serial",
         "size",
         "solo",
+        "suspect",
     )
 
     def __init__(self, model: ModelState, serial: int, *, solo: bool, size: float = 1.0) -> None:
         self.model = model
         self.serial = serial
         self.solo = solo
+        self.suspect = False
+        """Its calls may have ended a process: each runs when nothing else of the model does."""
         self.size = size
         self.keys: list[tuple[float, int]] = []
         self.calls: list[WaitingCall] = []

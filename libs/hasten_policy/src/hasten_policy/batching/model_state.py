@@ -32,6 +32,9 @@ class ModelState:
         waiting: Calls waiting.
         running: Batches running.
         closing: Takes no new calls.
+        back_s: Absolute time at which it runs batches again, about, while it is paused; 0 when it
+            is not.
+        on_trial: A call that may have ended a process of its runs, alone.
         charged_s: Lane seconds it has had, lifted on becoming busy to the least of the
             other busy ones, so that idleness earns no credit.
         service_s: Busy seconds per call, exponentially weighted; 0 before the first.
@@ -51,9 +54,11 @@ class ModelState:
         "_policy",
         "_slack",
         "_slack_count",
+        "back_s",
         "batch_rows",
         "charged_s",
         "closing",
+        "on_trial",
         "open_calls",
         "place",
         "predictor",
@@ -87,6 +92,8 @@ class ModelState:
         self.waiting = 0
         self.running = 0
         self.closing = False
+        self.back_s = 0.0
+        self.on_trial = False
         self.charged_s = 0.0
         self.service_s = 0.0
         self.rows_mean = 0.0
@@ -100,6 +107,7 @@ class ModelState:
         """Takes a specification, the first or one that replaces it; what waits stays."""
         self.spec = spec
         self.closing = False
+        self.back_s = 0.0
         self.predictor = ServicePredictor(
             batch_max=spec.batch_max,
             batch_sizes=spec.batch_sizes,

@@ -7,7 +7,7 @@ from hasten_policy.router.calls import CallRecord
 from hasten_policy.router.dispatch import redispatch
 from hasten_policy.router.events import AttemptAnswered, AttemptRefused, Deliver
 from hasten_policy.router.state import RouterState
-from hasten_policy.router.suspects import outlasted, survived
+from hasten_policy.router.suspects import ended, survived
 
 TRY_ELSEWHERE = frozenset(
     {
@@ -90,10 +90,10 @@ def refused(state: RouterState, event: AttemptRefused, now_s: float) -> None:
     entry = worker.calls.get(event.call_id)
     reason = event.refusal.reason
     if call is not None and entry is not None:
-        if reason is Reason.MODEL_FAILED:
+        if event.content is not None:
+            ended(state, entry, event.content, event.refusal.ended, now_s)
+        elif reason is Reason.MODEL_FAILED:
             survived(state, call, entry)
-        elif event.content is not None:
-            outlasted(state, entry, event.content, now_s)
         worker.failed += 1
         state.attempts.end(call, entry)
         if reason in INFRASTRUCTURE:

@@ -78,7 +78,7 @@ class AttemptRefused:
     """A worker answered an attempt with a refusal or failure.
 
     `refusal.started` False means that the model never began this call. `content` is that of a
-    request for whose run the worker will end: see `ENDS_WORKER`.
+    request whose run ended processes: see `ENDED`.
     """
 
     call_id: int

@@ -60,7 +60,7 @@ def blame(state: RouterState, worker: WorkerRecord, event: WorkerLost, now_s: fl
             _died(
                 state,
                 Input(entry.name, entry.version, call.content),
-                worker,
+                worker.process,
                 guilty=guilty,
                 now_s=now_s,
             )
@@ -80,13 +80,11 @@ def _of(
     return found
 
 
-def _died(
-    state: RouterState, suspect: Input, worker: WorkerRecord, *, guilty: bool, now_s: float
-) -> None:
+def _died(state: RouterState, suspect: Input, process: str, *, guilty: bool, now_s: float) -> None:
     known = state.suspicions.deaths(suspect, now_s)
     if known and not guilty:
         return
-    died = state.suspicions.died(suspect, worker.process, now_s)
+    died = state.suspicions.died(suspect, process, now_s)
     if len(died) >= DEATHS_MAX > len(known):
         _ban(state, suspect, died, now_s)
 
@@ -117,18 +115,25 @@ def survived(state: RouterState, call: CallRecord, entry: ModelEntry) -> None:
             held.alone = held.deaths > 0
 
 
-def outlasted(state: RouterState, entry: ModelEntry, content: Content, now_s: float) -> None:
-    """The run of this input alone does not stop, and its worker will end for it."""
+def ended(
+    state: RouterState,
+    entry: ModelEntry,
+    content: Content,
+    processes: tuple[str, ...],
+    now_s: float,
+) -> None:
+    """The run of this input alone ended processes of a worker, or will end its own."""
     suspect = Input(entry.name, entry.version, content)
-    _died(state, suspect, entry.worker, guilty=True, now_s=now_s)
+    for name in processes:
+        _died(state, suspect, f"{entry.worker.process}#{name}", guilty=True, now_s=now_s)
 
 
 def _poisonous(died: tuple[str, ...]) -> Refusal:
-    """Workers died of the input."""
+    """Processes of workers died of the input."""
     names = ", ".join(process.rpartition("/")[0] for process in died)
     return Refusal(
         Reason.POISONOUS,
-        f"{len(died)} workers died while they ran this input ({names}); it is not run again",
+        f"{len(died)} processes died while they ran this input ({names}); it is not run again",
         metadata=(("workers", names),),
         started=True,
     )

@@ -79,7 +79,13 @@ class Admission:
             priority=priority,
             reserved=event.reserved_s > 0,
         )
-        return self._infeasible(call, now_s) or self._full(call) or self._hopeless(call) or call
+        return (
+            self._away(call, now_s)
+            or self._infeasible(call, now_s)
+            or self._full(call)
+            or self._hopeless(call)
+            or call
+        )
 
     def _place_s(self, model: ModelState, deadline_s: float, priority: int, now_s: float) -> float:
         """Class 0 goes by its deadline alone; the classes below stand back."""
@@ -96,6 +102,13 @@ class Admission:
     def _idle(self) -> bool:
         """Nothing runs and nothing waits."""
         return not (self._book.waiting or len(self._lanes))
+
+    def _away(self, call: WaitingCall, now_s: float) -> Refusal | None:
+        """What runs the model is being started, for longer than the call has."""
+        model = call.model
+        if not model.back_s or model.back_s <= call.deadline_s:
+            return None
+        return refusals.model_restarting(model.spec.key, model.back_s - now_s)
 
     def _infeasible(self, call: WaitingCall, now_s: float) -> Refusal | None:
         """Its own run takes too long. An idle worker says so on evidence alone."""

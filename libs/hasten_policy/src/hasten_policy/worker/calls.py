@@ -127,6 +127,20 @@ class OpenCalls:
         else:
             self.wait(call)
 
+    def refuse_waiting(self, model: ModelState) -> None:
+        """Refuses the calls of a paused model whose time is up before it is back, and all of one
+        that will not be back.
+        """
+        waiting = [call for call in self.calls.values() if call.model is model and call.queue]
+        for call in waiting:
+            if model.closing or call.deadline_s < model.back_s:
+                self.withdraw(call)
+                back_s = model.back_s - self._now_s
+                started = bool(call.lost)
+                self.refuse(
+                    call, refusals.model_restarting(model.spec.key, back_s, started=started)
+                )
+
     def taken(self, calls: Sequence[WaitingCall]) -> None:
         """Books out of the waiting what the batcher has let go."""
         for call in calls:

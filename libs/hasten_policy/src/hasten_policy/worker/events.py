@@ -28,6 +28,26 @@ class ModelClosed:
 
 
 @dataclass(slots=True)
+class ModelPaused:
+    """A model version runs no batch until ModelResumed: its process ended and is being started.
+
+    Attributes:
+        key: Which.
+        back_s: Seconds until then, about.
+    """
+
+    key: str
+    back_s: float
+
+
+@dataclass(slots=True)
+class ModelResumed:
+    """A model version that was paused runs batches again."""
+
+    key: str
+
+
+@dataclass(slots=True)
 class CallArrived:
     """A validated request for a model version that was opened.
 
@@ -81,7 +101,13 @@ class BatchEnded:
         took_s: Seconds on the lane: gathering, run and scattering.
         failed: The model raised an error or was terminated.
         terminated: It was stopped by StopBatch.
-        begun: False when the lane came to it after its `begin_by_s`; `took_s` is 0 then.
+        begun: False when the lane came to it after its `begin_by_s`, or found no process to run
+            it; `took_s` is 0 then.
+        lost: The process that ran it ended: its name among all that this worker has had; "" when
+            it did not.
+        suspects: Runs of which one has ended the process, nobody knows which: 1 when it was this
+            one, 0 when it was another one.
+        fault: How that process ended, a sentence.
     """
 
     batch_id: int
@@ -89,6 +115,9 @@ class BatchEnded:
     failed: bool = False
     terminated: bool = False
     begun: bool = True
+    lost: str = ""
+    suspects: int = 0
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -133,12 +162,16 @@ class ReportAsked:
     incarnation: str
 
 
+ModelEvent = ModelOpened | ModelClosed | ModelPaused | ModelResumed
+
 WorkerEvent = (
     CallArrived
     | BatchEnded
     | CallCancelled
     | ModelOpened
     | ModelClosed
+    | ModelPaused
+    | ModelResumed
     | LinkOpened
     | LinkClosed
     | DrainBegan

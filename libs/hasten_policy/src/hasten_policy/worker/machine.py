@@ -24,7 +24,10 @@ from hasten_policy.worker.events import (
     LinkOpened,
     LoadAsked,
     ModelClosed,
+    ModelEvent,
     ModelOpened,
+    ModelPaused,
+    ModelResumed,
     ReportAsked,
     StartBatch,
     StopBatch,
@@ -130,18 +133,13 @@ class WorkerMachine:
 
     def _on_rare(
         self,
-        event: ModelOpened | ModelClosed | HostLag | LinkOpened | LinkClosed | DrainBegan | Woke,
+        event: ModelEvent | HostLag | LinkOpened | LinkClosed | DrainBegan | Woke,
         now_s: float,
     ) -> None:
         book = self._book
         match event:
-            case ModelOpened():
-                self._opened(event.spec)
-            case ModelClosed():
-                model = book.models.get(event.key)
-                if model is not None:
-                    model.closing = True
-                    book.end_model(model)
+            case ModelOpened() | ModelClosed() | ModelPaused() | ModelResumed():
+                self._on_model(event, now_s)
             case HostLag():
                 self._batcher.margin.host_lagged(event, now_s)
             case LinkOpened():
@@ -158,6 +156,27 @@ class WorkerMachine:
                 self._armed_s = inf
             case _:
                 assert_never(event)
+
+    def _on_model(self, event: ModelEvent, now_s: float) -> None:
+        if isinstance(event, ModelOpened):
+            self._opened(event.spec)
+            return
+        book = self._book
+        model = book.models.get(event.key)
+        if model is None:
+            return
+        match event:
+            case ModelClosed():
+                model.closing = True
+            case ModelPaused():
+                model.back_s = now_s + event.back_s
+            case ModelResumed():
+                model.back_s = 0.0
+            case _:
+                assert_never(event)
+        if model.back_s:
+            book.refuse_waiting(model)
+        book.end_model(model)
 
     # --- calls ------------------------------------------------------------------------
 
@@ -253,6 +272,7 @@ class WorkerMachine:
             )
         )
         model.began(formed.rows)
+        model.on_trial = bool(formed.calls[0].lost)
         self._telling.started(model, first=batch_id == 1)
         self._book.effects.append(
             StartBatch(
@@ -276,12 +296,16 @@ class WorkerMachine:
         unheard = self._links.ids() if not batch.live and not self._book.waiting else ()
         model = batch.model
         model.charged_s += event.took_s
+        # A call that is tried alone has the model for itself, so that it was this batch.
+        model.on_trial = False
         self._book.overran = now_s - batch.started_s > batch.cautious_s
         self._batcher.margin.lagged(now_s - batch.started_s - event.took_s, now_s)
         if not event.begun:
             # Whoever still has time runs with the next batch.
             for call in batch.live_calls():
                 self._book.run_again(call)
+        elif event.lost:
+            self._after_loss(batch, event)
         elif not event.failed:
             batch.predictor.observe(batch.padded_rows, batch.size, event.took_s, now_s=now_s)
             self._deliver(batch, event.took_s)
@@ -322,6 +346,25 @@ class WorkerMachine:
             else:
                 self._book.deliver(call, took_s, failed=True)
 
+    def _after_loss(self, batch: RunningBatch, event: BatchEnded) -> None:
+        """Its process ended. Who alone may have ended it is at fault; who shared a batch, or the
+        process, with others is tried once more, alone; whom others took along goes on.
+        """
+        book = self._book
+        alone = len(batch.calls) == 1 and event.suspects == 1
+        for call in batch.live_calls():
+            if not event.suspects:
+                book.run_again(call)
+                continue
+            call.lost = (*call.lost, event.lost)
+            if alone and event.terminated:
+                book.refuse(call, refusals.overstayed(event.took_s, call.lost))
+            elif alone or len(call.lost) > 1:
+                key = batch.model.spec.key
+                book.refuse(call, refusals.crashed(key, event.fault, call.lost, guilty=alone))
+            else:
+                book.run_again(call, alone=True)
+
     def _after_stop(self, batch: RunningBatch, took_s: float) -> None:
         for call in batch.live_calls():
             if batch.stop is Stop.OVERDUE:
@@ -344,7 +387,9 @@ class WorkerMachine:
                 refusal = refusals.overdue()
                 if batch.stop is Stop.OVERSTAYED:
                     ran_s = now_s - batch.started_s
-                    refusal = refusals.unstoppable(ran_s, alone=len(batch.calls) == 1)
+                    refusal = refusals.unstoppable(
+                        ran_s, batch.batch_id, alone=len(batch.calls) == 1
+                    )
                 self._book.refuse(call, refusal)
 
     def _stop(self, batch: RunningBatch, why: Stop, now_s: float) -> None:

@@ -1,7 +1,7 @@
 """What a worker says when it does not answer."""
 
 from hasten_policy.load import ModelSpec
-from hasten_policy.reasons import ENDS_WORKER, Reason, Refusal
+from hasten_policy.reasons import ENDED, Reason, Refusal
 
 
 def model_not_found(key: str) -> Refusal:
@@ -15,6 +15,33 @@ def model_leaving(key: str) -> Refusal:
         Reason.MODEL_LOADING,
         f"model '{key}' is being unloaded or replaced and takes no new calls",
         retry_after_s=1.0,
+    )
+
+
+def model_restarting(key: str, back_s: float, *, started: bool = False) -> Refusal:
+    """The process that runs the model version ended, and there is no time to wait for the next."""
+    return Refusal(
+        Reason.MODEL_LOADING,
+        f"model '{key}' is being started again: the process that ran it ended",
+        retry_after_s=max(0.0, back_s),
+        started=started,
+    )
+
+
+def crashed(key: str, fault: str, lost: tuple[str, ...], *, guilty: bool) -> Refusal:
+    """The process that ran the call ended.
+
+    Args:
+        key: The model version.
+        fault: How it ended.
+        lost: All processes that ended while the call ran.
+        guilty: The last one ran nothing else.
+    """
+    return Refusal(
+        Reason.MODEL_FAILED,
+        f"model {key} failed: {fault}",
+        metadata=((ENDED, ",".join(lost)),) if guilty else (),
+        started=True,
     )
 
 
@@ -102,26 +129,33 @@ def overdue() -> Refusal:
     )
 
 
-def overstayed(run_s: float) -> Refusal:
-    """The watchdog stopped the run."""
+def overstayed(run_s: float, lost: tuple[str, ...] = ()) -> Refusal:
+    """The watchdog stopped the run.
+
+    Args:
+        run_s: Seconds that it took.
+        lost: Processes that had to be ended for it, and no other run.
+    """
     return Refusal(
         Reason.RUN_OVERSTAYED,
         f"the model ran for {_ms(run_s)} ms, longer than it may, and was stopped",
+        metadata=((ENDED, ",".join(lost)),) if lost else (),
         started=True,
     )
 
 
-def unstoppable(run_s: float, *, alone: bool) -> Refusal:
+def unstoppable(run_s: float, batch_id: int, *, alone: bool) -> Refusal:
     """The run has overstayed and goes on although it was asked to stop.
 
     Args:
         run_s: Seconds so far.
+        batch_id: Of the run: the process that it is in will be ended.
         alone: It is the run of this call alone.
     """
     return Refusal(
         Reason.RUN_OVERSTAYED,
         f"the model ran for {_ms(run_s)} ms, longer than it may, and does not stop",
-        metadata=(ENDS_WORKER,) if alone else (),
+        metadata=((ENDED, f"run-{batch_id}"),) if alone else (),
         started=True,
     )
 

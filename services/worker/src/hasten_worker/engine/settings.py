@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 Control = Literal["none", "poll", "explicit"]
+Isolation = Literal["process", "thread"]
 MIB: Final = 2**20
 GIB: Final = 2**30
 
@@ -83,6 +84,10 @@ class StoreSettings:
         examinations_dir: Where what examinations found out is kept over restarts; None keeps it
             nowhere.
         providers: What may run models, of tensorrt, cuda and cpu; taken where present.
+        isolation: Where models run: each in a process of its own, or in threads of the worker.
+        process_memory_bytes_max: Private memory of a model's process on the CPU; 0 for any.
+        process_growth_bytes_max: A model's process is replaced when its memory stays so far above
+            that of its start.
         files: Limits on files.
         trial: Limits on the child process.
     """
@@ -102,6 +107,9 @@ class StoreSettings:
     snapshot_dir: Path | None = None
     examinations_dir: Path | None = None
     providers: tuple[str, ...] = ("tensorrt", "cuda", "cpu")
+    isolation: Isolation = "process"
+    process_memory_bytes_max: int = 0
+    process_growth_bytes_max: int = GIB // 2
     files: FileLimits = FileLimits()
     trial: TrialLimits = TrialLimits()
 

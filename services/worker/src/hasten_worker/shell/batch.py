@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from hasten.inference.v2.inference_pb2 import ModelInferResponse
 from hasten_policy.reasons import Reason, Refusal
-from hasten_policy.worker.events import StartBatch
+from hasten_policy.worker.events import BatchEnded, StartBatch
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
-from hasten_worker.model import Array, ModelError, Run
+from hasten_worker.model import Array, ModelError, NotBegunError, ProcessLostError, Run
 from hasten_worker.shell.call import Call
 from hasten_worker.shell.served import Served
 from hasten_worker.tensors import Regions
@@ -37,6 +37,7 @@ class Batch:
         fault: Why the model gave no answer; None when it did.
         reason: Whose fault that was.
         terminated: It was stopped from outside.
+        lost: The process that ran it, which ended; None when it did not.
         rows_gone: Rows for whose answer nobody waited when it had ended.
         span: Recorded for it; None when no member is sampled.
         began_s: The lane began.
@@ -54,6 +55,7 @@ class Batch:
         "ended_s",
         "expected_s",
         "fault",
+        "lost",
         "padded_rows",
         "reason",
         "rows",
@@ -81,6 +83,7 @@ class Batch:
         except ModelError as error:
             self.fault = str(error)
         self.terminated = False
+        self.lost: ProcessLostError | None = None
         self.rows_gone = 0
         self.span: Span | None = None
         self.began_s = self.computed_s = self.ended_s = 0.0
@@ -92,7 +95,12 @@ class Batch:
             self.begun = False
             self.computed_s = self.ended_s = self.began_s
             return
-        outputs = self._outputs()
+        try:
+            outputs = self._outputs()
+        except NotBegunError:
+            self.begun = False
+            self.computed_s = self.ended_s = self.began_s
+            return
         self.computed_s = clock.now_s()
         for call in self.calls:
             call.began_s = self.began_s
@@ -111,6 +119,24 @@ class Batch:
         if self.run is not None:
             self.run.terminate()
 
+    def end(self) -> BatchEnded:
+        """Its end, as the machine is told."""
+        lost = self.lost
+        return BatchEnded(
+            self.batch_id,
+            self.ended_s - self.began_s,
+            failed=self.fault is not None,
+            terminated=self.terminated,
+            begun=self.begun,
+            lost=lost.process if lost is not None else "",
+            suspects=lost.suspects if lost is not None else 0,
+            fault=str(lost) if lost is not None else "",
+        )
+
+    def kill(self) -> bool:
+        """Stops a run that does not heed `terminate`; False where that cannot be done."""
+        return self.run is not None and self.run.kill()
+
     def _outputs(self) -> list[dict[str, Array]] | None:
         """The model's answers, one for each call; None, and `fault` set, when there are none."""
         if self.run is None:
@@ -121,7 +147,11 @@ class Batch:
             self.fault = str(error)
             self.reason = error.reason
             self.terminated = error.terminated
+            if isinstance(error, ProcessLostError):
+                self.lost = error
             return None
+        except NotBegunError:
+            raise
         except Exception as error:  # noqa: BLE001  (a lane must outlive any model)
             _log.error("batch.crashed", model=self.served.key, exc_info=True)
             self.fault = f"{type(error).__name__}: {error}"

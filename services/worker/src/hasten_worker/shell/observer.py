@@ -43,3 +43,7 @@ class Observer(Protocol):
     def request_refused(self, model: str, refusal: Refusal) -> None:
         """A request was refused before it became a call; model is "" for one that is not here."""
         ...
+
+    def process_ended(self, model: str) -> None:
+        """A process that ran the model ended, and nobody had asked it to."""
+        ...

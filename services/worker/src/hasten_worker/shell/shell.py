@@ -11,7 +11,6 @@ from hasten_policy.machines import Machine
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.timers import WakeAt, Woke
 from hasten_policy.worker.events import (
-    BatchEnded,
     CallArrived,
     CallCancelled,
     Deliver,
@@ -23,6 +22,8 @@ from hasten_policy.worker.events import (
     ModelClosed,
     ModelIdle,
     ModelOpened,
+    ModelPaused,
+    ModelResumed,
     Refuse,
     ReportAsked,
     SendLoad,
@@ -45,6 +46,7 @@ from hasten_worker.shell.catalogue import Catalogue
 from hasten_worker.shell.lanes import Lanes
 from hasten_worker.shell.link_end import LinkEnd
 from hasten_worker.shell.observer import Observer
+from hasten_worker.shell.stopping import Graces, Stopping
 
 CANCELLED = Refusal(Reason.CANCELLED, "nobody waits for the answer any more")
 
@@ -58,13 +60,12 @@ class ShellSettings:
     Attributes:
         worker_id: Named in logs and timings.
         incarnation: Differs after each start.
-        stop_grace_s: A lane that has not come back this long after its run was terminated is
-            lost, and the worker with it.
+        graces: For runs that are asked to stop.
     """
 
     worker_id: str
     incarnation: str
-    stop_grace_s: float = 2.0
+    graces: Graces
 
 
 class Shell:
@@ -93,6 +94,7 @@ class Shell:
         self._count_answered_later = self._counts.kind(self._count_answered)
         self._calls: dict[int, Call] = {}
         self._batches: dict[int, Batch] = {}
+        self._stopping = Stopping(settings.graces, self._batches, self._stuck)
         self.models = Catalogue()
         """The model versions that take calls."""
         self._last_call_id = 0
@@ -243,6 +245,16 @@ class Shell:
         self._tell(ModelClosed(model_key))
         self._changed()
 
+    def paused(self, model: Model, away_s: float) -> None:
+        """A process of the model ended; with away_s, none is left until it is started again."""
+        self._observer.process_ended(model.spec.name)
+        if away_s:
+            self._tell(ModelPaused(model.spec.key, away_s))
+
+    def resumed(self, model_key: str) -> None:
+        """The model runs again."""
+        self._tell(ModelResumed(model_key))
+
     def _changed(self) -> None:
         for end in list(self._links.values()):
             end.state_changed()
@@ -308,27 +320,16 @@ class Shell:
 
     def _stop_batch(self, effect: StopBatch) -> None:
         batch = self._batches.get(effect.batch_id)
-        if batch is None:
-            return
-        batch.terminate()
-        asyncio.get_running_loop().call_later(
-            self._settings.stop_grace_s, self._check_stopped, effect.batch_id
-        )
-
-    def _check_stopped(self, batch_id: int) -> None:
-        batch = self._batches.get(batch_id)
         if batch is not None:
-            _log.critical(
-                "lane.stuck",
-                model=batch.served.key,
-                grace_s=self._settings.stop_grace_s,
-                help="a run ignored its termination; this worker exits to be started anew",
-            )
-            # Were they lost with this worker, they would be tried on the next one.
-            for call in [call for call in batch.calls if call.call_id in self._calls]:
-                ran_s = self._clock.now_s() - call.formed_s
-                self._end_refused(call, unstoppable(ran_s, alone=len(batch.calls) == 1))
-            self._break()
+            self._stopping.stop(batch)
+
+    def _stuck(self, batch: Batch) -> None:
+        # Were they lost with this worker, they would be tried on the next one.
+        alone = len(batch.calls) == 1
+        for call in [call for call in batch.calls if call.call_id in self._calls]:
+            ran_s = self._clock.now_s() - call.formed_s
+            self._end_refused(call, unstoppable(ran_s, batch.batch_id, alone=alone))
+        self._break()
 
     def _batch_ended(self, batch: Batch) -> None:
         """Called on the loop when a lane has ended a batch."""
@@ -340,15 +341,10 @@ class Shell:
                 call.batch_rows = 0
         if batch.span is not None:
             self._observer.sampled_batch_ended(batch)
-        self._tell(
-            BatchEnded(
-                batch.batch_id,
-                batch.ended_s - batch.began_s,
-                failed=batch.fault is not None,
-                terminated=batch.terminated,
-                begun=batch.begun,
-            )
-        )
+        if (batch.lost is not None or not batch.begun) and (away_s := batch.served.model.away_s):
+            # Nothing more is to be begun there, in what the end of the batch sets free.
+            self._tell(ModelPaused(batch.served.key, away_s))
+        self._tell(batch.end())
         if batch.begun:
             self._count_batch_later(batch)
 

@@ -2,9 +2,8 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import onnxruntime as ort
@@ -33,11 +32,13 @@ from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.files.layout import CONFIG_NAME, file_name_of
 from hasten_worker.engine.files.model_file import model_path
 from hasten_worker.engine.files.snapshot import copy_version, private_folder, read_file
+from hasten_worker.engine.isolation.host import Use
 from hasten_worker.engine.loading.labels import read_labels
 from hasten_worker.engine.loading.profiling import Profile, ProfileLimits, Profiler, cells_of
+from hasten_worker.engine.loading.runners import Runners
 from hasten_worker.engine.loading.synthetic import SyntheticModel, complete_synthetic
-from hasten_worker.engine.onnx.model import OnnxModel, OnnxRun
-from hasten_worker.engine.onnx.runner import OnnxRunner
+from hasten_worker.engine.onnx.model import OnnxModel
+from hasten_worker.engine.onnx.port import ModelRunner
 from hasten_worker.engine.onnx.session import SessionPlan, open_session, session_options
 from hasten_worker.engine.onnx.tensor_plan import tensor_specs
 from hasten_worker.engine.onnx.watchdog import Watchdog
@@ -108,6 +109,7 @@ class Loader:
         self._stop = threading.Event()
         self._kept = Kept(settings.examinations_dir)
         self._trial = Trial(settings.trial, self._kept)
+        self._runners = Runners(settings, clock, self._stop, self._open)
         self._opening: ort.SessionOptions | None = None
         self._lock = threading.Lock()
 
@@ -129,6 +131,14 @@ class Loader:
             if self._opening is not None:
                 self._opening.set_load_cancellation_flag(True)
         self._trial_now().close()
+
+    def close(self) -> None:
+        """Ends the processes that run models; none of them is in use."""
+        self._runners.close()
+
+    def use(self) -> Use:
+        """What the processes that run models use."""
+        return self._runners.use()
 
     def blueprint(
         self, name: str, folder: Path, config_json: str | None, root: Path | None = None
@@ -183,7 +193,9 @@ class Loader:
             raise ModelRefused(f"{error}; {CONFIG_NAME}: {unknown}") from error
 
     def _onnx(self, blueprint: Blueprint, version: str) -> Loaded:
-        with private_folder(self._settings.snapshot_dir) as folder:
+        self._runners.start()
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(private_folder(self._settings.snapshot_dir))
             self._copy(blueprint, version, folder)
             plans, instances, notes = self._planner.plan(
                 blueprint.written.config, blueprint.parameters
@@ -195,23 +207,30 @@ class Loader:
                 blueprint.written, facts, batch_max_default=self._settings.batch_max_default
             )
             path = model_path(folder / version, blueprint.file_name)
-            runners = tuple(OnnxRunner(self._open(path, plan), plan, config) for plan in plans)
+            runners: list[ModelRunner] = []
+            for plan in plans:
+                runner = self._runners.make(blueprint.name, path, plan, config, folder)
+                stack.callback(runner.close)
+                runners.append(runner)
             began_s = self._clock.now_s()
             profile = self._warm(blueprint, config, facts, folder, runners, plans)
             self.warm_up_s += self._clock.now_s() - began_s
-        labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
-        inputs, outputs = tensor_specs(config, labels)
-        sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
-        model = OnnxModel(
-            spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
-            config=config,
-            inputs=inputs,
-            outputs=outputs,
-            batches=config.max_batch_size > 0,
-            memory_bytes=facts.memory_bytes * len(plans),
-            runners=runners,
-        )
-        return Loaded(model, facts.notes)
+            labels = read_labels(config, blueprint.folder, self._settings.files, blueprint.root)
+            inputs, outputs = tensor_specs(config, labels)
+            sizing = Sizing(instances, padding_sizes(config, blueprint.parameters, plans), profile)
+            model = OnnxModel(
+                spec=model_spec(config, version, blueprint.parameters, self._settings, sizing),
+                config=config,
+                inputs=inputs,
+                outputs=outputs,
+                batches=config.max_batch_size > 0,
+                memory_bytes=facts.memory_bytes * len(plans),
+                runners=tuple(runners),
+            )
+            if self._runners.isolated:
+                # Its process is started again from these files, whatever becomes of the others.
+                self._runners.keep(model, stack.pop_all(), folder)
+            return Loaded(model, facts.notes)
 
     def _written(self, folder: Path, config_json: str | None, root: Path | None) -> WrittenConfig:
         if config_json is not None:
@@ -262,14 +281,10 @@ class Loader:
         try:
             if self._stop.is_set():
                 raise ModelRefused(GIVEN_UP, passing=True)
-            session = open_session(path, plan, options)
+            return open_session(path, plan, options)
         finally:
             with self._lock:
                 self._opening = None
-        missing = {name for name, _ in plan.providers} - set(session.get_providers())
-        for provider in sorted(missing):
-            _log.warning("model.provider_missing", provider=provider, model=str(path.parent.name))
-        return session
 
     def _warm(
         self,
@@ -277,7 +292,7 @@ class Loader:
         config: ModelConfig,
         facts: ModelFacts,
         folder: Path,
-        runners: tuple[OnnxRunner, ...],
+        runners: Sequence[ModelRunner],
         plans: tuple[SessionPlan, ...],
     ) -> Profile:
         if not facts.sizes:
@@ -293,8 +308,7 @@ class Loader:
         profile: Profile = ()
         with Watchdog(self._stop) as watchdog:
             for runner in runners:
-                new_run = partial(OnnxRun, runner)
-                profiler = Profiler(blueprint.name, new_run, limits, watchdog, self._clock)
+                profiler = Profiler(blueprint.name, runner.new_run, limits, watchdog, self._clock)
                 for sample in given:
                     for _ in range(sample.count):
                         profiler.run([sample.inputs], sample.rows)

@@ -25,7 +25,7 @@ from hasten_worker.engine.config.rules import SYNTHETIC
 from hasten_worker.engine.onnx.tensor_plan import tensor_plans
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.trial.size_search import PROFILE_SIZES
-from hasten_worker.model import Array, ModelError, TensorSpec
+from hasten_worker.model import Array, ModelError, Tell, TensorSpec
 
 SEQUENCE: Final = "SEQUENCE"
 """An INT64 output of this name answers the number of the batch, counted from 1."""
@@ -98,6 +98,10 @@ class SyntheticRun:
         """See `hasten_worker.model.Run`."""
         self._stopped.set()
 
+    def kill(self) -> bool:
+        """See `hasten_worker.model.Run`: it always heeds `terminate`."""
+        return False
+
 
 class SyntheticModel:
     """See `hasten_worker.model.Model`.
@@ -132,6 +136,14 @@ class SyntheticModel:
         self._counts = any(output.name == SEQUENCE for output in config.output)
         self._rng = random.Random(parameters.seed)  # noqa: S311  (timing noise)
         self._lock = threading.Lock()
+
+    @property
+    def away_s(self) -> float:
+        """It is always there."""
+        return 0.0
+
+    def serve(self, tell: Tell) -> None:
+        """There is nothing to tell."""
 
     def new_run(self) -> SyntheticRun:
         """A fresh run."""

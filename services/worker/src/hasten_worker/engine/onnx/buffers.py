@@ -7,7 +7,7 @@ cannot change it.
 
 import ctypes
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from threading import Lock
@@ -16,11 +16,12 @@ from typing import Final, cast
 import numpy as np
 import onnxruntime as ort
 
+from hasten_worker.engine.onnx.packing import Given
 from hasten_worker.engine.onnx.tensor_plan import TensorPlan
 from hasten_worker.model import Array
 
-BufferKey = tuple[tuple[str, tuple[int, ...]], ...]
-"""Names of the inputs that are given, and their sizes without the batch dimension."""
+Allocate = Callable[[tuple[int, ...], np.dtype[np.generic]], Array]
+"""Makes an array of a shape and a type, whatever is in it."""
 
 BOUND_MAX: Final = 128
 """Row counts for which one buffer set keeps a binding."""
@@ -75,6 +76,7 @@ class BufferSet:
         outputs: All outputs, with True for those that may be bound to a buffer because their
             sizes are known.
         rows_max: Rows to make room for; None when the model does not batch.
+        allocate: Makes the buffers of inputs, and those of outputs.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class BufferSet:
         inputs: Sequence[tuple[TensorPlan, tuple[int, ...]]],
         outputs: Sequence[tuple[TensorPlan, bool]],
         rows_max: int | None,
+        allocate: tuple[Allocate, Allocate] = (np.empty, np.empty),
     ) -> None:
         self._session = session
         self._place = place
@@ -92,11 +95,12 @@ class BufferSet:
         self._batches = rows_max is not None
         self.rows_max = rows_max or 1
         head = (self.rows_max,) if self._batches else ()
+        new_input, new_output = allocate
         self._input_buffers = [
-            np.empty((*head, *sizes), plan.element.dtype) for plan, sizes in inputs
+            new_input((*head, *sizes), plan.element.dtype) for plan, sizes in inputs
         ]
         self._output_buffers = [
-            np.empty((*head, *plan.inner), plan.element.dtype) if fixed else None
+            new_output((*head, *plan.inner), plan.element.dtype) if fixed else None
             for plan, fixed in outputs
         ]
         held = [
@@ -169,12 +173,12 @@ class BufferPool:
     """Idle buffer sets by their key, the least recently used dropped first. For all threads."""
 
     def __init__(self) -> None:
-        self._idle: OrderedDict[BufferKey, list[BufferSet]] = OrderedDict()
+        self._idle: OrderedDict[Given, list[BufferSet]] = OrderedDict()
         self._count = 0
         self._held_bytes = 0
         self._lock = Lock()
 
-    def take(self, key: BufferKey, rows: int) -> BufferSet | None:
+    def take(self, key: Given, rows: int) -> BufferSet | None:
         """An idle buffer set with room for the rows, or None."""
         with self._lock:
             idle = self._idle.get(key)
@@ -185,7 +189,7 @@ class BufferPool:
             self._held_bytes -= buffers.held_bytes
             return buffers
 
-    def give(self, key: BufferKey, buffers: BufferSet) -> None:
+    def give(self, key: Given, buffers: BufferSet) -> None:
         """Takes a buffer set back that no run uses any more."""
         with self._lock:
             self._idle.setdefault(key, []).append(buffers)

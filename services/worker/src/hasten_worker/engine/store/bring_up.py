@@ -4,6 +4,7 @@ A version that cannot be loaded changes nothing that serves; versions that are n
 leave only when enough wanted ones serve.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,6 +72,7 @@ class BringUp:
         shelf: Where they serve.
         threads: Where blocking work is done.
         clock: For load times and retries.
+        follow: Told of what serves.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class BringUp:
         shelf: Shelf,
         threads: StoreThreads,
         clock: Clock,
+        follow: Callable[[Model], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._loader = loader
         self._shelf = shelf
         self._threads = threads
+        self._follow = follow
         self._stopping = False
 
     def stop(self) -> None:
@@ -181,6 +185,7 @@ class BringUp:
             return "the worker is stopping"
         entry.forget(version)
         self._shelf.open(entry, version, Serving(loaded.model, mark, loaded.notes))
+        self._follow(loaded.model)
         for note in loaded.notes:
             _log.warning("model.note", model=entry.name, version=version, note=note)
         _say_ready(loaded.model, self._clock.now_s() - began_s)

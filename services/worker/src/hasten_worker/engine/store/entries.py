@@ -56,6 +56,14 @@ class StoreListener(Protocol):
         """No new calls to this key; `ModelStore.release` is awaited when the last has ended."""
         ...
 
+    def paused(self, model: Model, away_s: float) -> None:
+        """A process of the model ended. With away_s, seconds, it runs nothing until `resumed`."""
+        ...
+
+    def resumed(self, model_key: str) -> None:
+        """The model runs again."""
+        ...
+
 
 @dataclass(slots=True)
 class Serving:

@@ -15,11 +15,13 @@ from hasten_runtime import logs
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_worker.engine.files.layout import check_name
 from hasten_worker.engine.files.snapshot import private_folder, write_upload
+from hasten_worker.engine.isolation.host import Use
 from hasten_worker.engine.loading.loader import Loader
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.settings import StoreSettings
 from hasten_worker.engine.store.bring_up import BringUp, Source
 from hasten_worker.engine.store.entries import Gap, IndexEntry, StoreListener
+from hasten_worker.engine.store.fates import Fates
 from hasten_worker.engine.store.shelf import Shelf, refuse
 from hasten_worker.engine.store.threads import StoreThreads
 from hasten_worker.engine.store.watching import Watch
@@ -47,7 +49,10 @@ class ModelStore:
         self._threads = StoreThreads()
         self._loader = Loader(settings, self._clock)
         self._shelf = Shelf(listener, self._close_model, settings.unload_wait_s)
-        self._bring_up = BringUp(settings, self._loader, self._shelf, self._threads, self._clock)
+        self._fates = Fates(listener, self._shelf, self._load_again)
+        self._bring_up = BringUp(
+            settings, self._loader, self._shelf, self._threads, self._clock, self._fates.follow
+        )
         self._following: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[str]] = set()
         self._overrides = itertools.count(1)
@@ -94,7 +99,9 @@ class ModelStore:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
         await asyncio.gather(*self._loads, return_exceptions=True)
+        await self._fates.stop()
         await self._shelf.clear()
+        await self._threads.chore(self._loader.close)
         await self._threads.close()
 
     # --- questions --------------------------------------------------------------------
@@ -123,6 +130,10 @@ class ModelStore:
         if self._settings.control != "explicit" or "*" in self._settings.load_models:
             unusable = [Gap(name, "", why) for name, why in sorted(self._shelf.unusable.items())]
         return self._shelf.gaps() + unusable
+
+    def use(self) -> Use:
+        """What the processes that run models use."""
+        return self._loader.use()
 
     @property
     def warm_up_s(self) -> float:
@@ -230,6 +241,11 @@ class ModelStore:
             entry.wanted = True
             await self._bring_up.bring_up(entry, source)
             entry.awaited = False
+
+    async def _load_again(self, name: str) -> None:
+        """A model whose processes ended too often has rested."""
+        await self._reconcile(name, again=True)
+        await self._rest()
 
     async def _take_down(self, name: str, reason: str) -> None:
         async with self._shelf.changing(name) as entry:

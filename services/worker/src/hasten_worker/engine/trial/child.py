@@ -20,12 +20,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from hasten_worker.engine.facts import ModelFacts
 from hasten_worker.engine.refusal import ModelRefused
-from hasten_worker.engine.trial.examine import examine
+from hasten_worker.engine.trial.examine import examine, go_on
+from hasten_worker.engine.trial.extremes import CASES
 from hasten_worker.engine.trial.task import Task
 
 ANSWER_BYTES_MAX: Final = 4 * 2**20
 OPEN_FILES_MAX: Final = 1024
+CASE_S_MAX: Final = 5.0
+"""For an extreme input that ignores its termination."""
 NICENESS: Final = 10
 """Trying a model must not take the cores from the models that serve."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -42,9 +46,18 @@ def main() -> None:
     output = sys.stdout.buffer
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        answer = _supervise(request, sys.stdin.buffer)
+        answer = _examined(request, sys.stdin.buffer)
         output.write(json.dumps(answer).encode() + b"\n")
         output.flush()
+
+
+def _examined(request: Mapping[str, Any], requests: BinaryIO) -> dict[str, Any]:
+    """The answer; an examination that an extreme case has ended goes on with the next case."""
+    answer = _supervise(request, requests)
+    while (first := answer.pop("next", len(CASES))) < len(CASES):
+        rest = {**request, "facts": answer["facts"], "first": first}
+        answer = _supervise(rest, requests)
+    return answer
 
 
 def _supervise(request: Mapping[str, Any], requests: BinaryIO) -> dict[str, Any]:
@@ -77,6 +90,8 @@ def _read(reader: int, requests: int, deadline_s: float) -> tuple[list[bytes], b
             if not piece:
                 return content.splitlines(), False
             content += piece
+            if b'{"case"' in piece:
+                deadline_s = min(deadline_s, time.monotonic() + CASE_S_MAX)
     return content.splitlines(), True
 
 
@@ -85,6 +100,7 @@ def _answer(
 ) -> dict[str, Any]:
     """What the child found: its last facts, else its refusal or how it ended."""
     stage = "starting"
+    case: int | None = None
     facts: dict[str, Any] | None = None
     end: dict[str, Any] = {}
     for line in lines:
@@ -94,11 +110,18 @@ def _answer(
             continue
         if "stage" in message:
             stage = message["stage"]
+        elif "case" in message:
+            case = message["case"]
         elif "facts" in message:
             facts = message["facts"]
         else:
             end = message
             break
+    if not end and facts is not None and case is not None:
+        # All else was done by then.
+        how = "it did not stop" if timed_out else f"it killed its process ({_how(status)})"
+        facts["notes"] = [*facts["notes"], f"with {CASES[case][0]} {how}"]
+        return {"facts": facts, "whole": True, "next": case + 1}
     if not end:
         end = _death(stage, timed_out=timed_out, status=status, timeout_s=timeout_s)
     if facts is None or "refused" not in end:
@@ -112,10 +135,14 @@ def _death(stage: str, *, timed_out: bool, status: int, timeout_s: float) -> dic
     if timed_out:
         return {"refused": f"it took longer than {timeout_s:g} s while {stage}", "passing": True}
     if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        return {"refused": f"it killed the process that tried it ({name}) while {stage}"}
-    code = os.waitstatus_to_exitcode(status)
-    return {"refused": f"it ended the process that tried it (status {code}) while {stage}"}
+        return {"refused": f"it killed the process that tried it ({_how(status)}) while {stage}"}
+    return {"refused": f"it ended the process that tried it ({_how(status)}) while {stage}"}
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return signal.Signals(os.WTERMSIG(status)).name
+    return f"status {os.waitstatus_to_exitcode(status)}"
 
 
 def _be_child(request: Mapping[str, Any], writer: int) -> None:
@@ -124,13 +151,19 @@ def _be_child(request: Mapping[str, Any], writer: int) -> None:
     def say(message: Mapping[str, Any]) -> None:
         os.write(writer, json.dumps(message).encode() + b"\n")
 
+    def found(facts: ModelFacts) -> None:
+        say({"facts": facts.to_json()})
+
+    def extreme(number: int) -> None:
+        say({"case": number})
+
     try:
         _confine(request)
-        examine(
-            Task.from_json(request["task"]),
-            lambda stage: say({"stage": stage}),
-            lambda facts: say({"facts": facts.to_json()}),
-        )
+        task = Task.from_json(request["task"])
+        if "facts" in request:
+            go_on(task, ModelFacts.from_json(request["facts"]), found, extreme, request["first"])
+        else:
+            examine(task, lambda stage: say({"stage": stage}), found, extreme)
         say({"end": True})
     except ModelRefused as error:
         say({"refused": str(error), "passing": error.passing})

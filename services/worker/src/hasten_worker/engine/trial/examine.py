@@ -24,6 +24,7 @@ from hasten_worker.engine.onnx.watchdog import Watchdog
 from hasten_worker.engine.refusal import ModelRefused
 from hasten_worker.engine.trial import samples
 from hasten_worker.engine.trial.exploring import Explorer
+from hasten_worker.engine.trial.extremes import try_extremes, worth_trying
 from hasten_worker.engine.trial.row_trial import Verdict
 from hasten_worker.engine.trial.task import Task
 
@@ -37,16 +38,19 @@ SMALLEST_BATCH: Final = 2
 
 Stage = Callable[[str], None]
 Found = Callable[[ModelFacts], None]
+Extreme = Callable[[int], None]
 
 
-def examine(task: Task, stage: Stage, found: Found) -> None:
-    """Checks the file, opens it, runs it, and tries whether its rows can share a batch.
+def examine(task: Task, stage: Stage, found: Found, extreme: Extreme) -> None:
+    """Checks the file, opens it, runs it, tries whether its rows can share a batch, and in the end
+    what extreme inputs do to it.
 
     Args:
         task: What to examine.
         stage: Told what begins now, so that a death has a place.
         found: Told the facts as soon as the model may be served, and again whenever more of
             them are known: the last ones hold, however the examination ends.
+        extreme: Told the number of each extreme case before it is run.
 
     Raises:
         ModelRefused: It is not to be used.
@@ -67,6 +71,23 @@ def examine(task: Task, stage: Stage, found: Found) -> None:
     if advised:
         facts = replace(facts, notes=(*facts.notes, f"onnx's checker warns: {advised}"))
         found(facts)
+    if worth_trying(task, facts):
+        found(try_extremes(session, task, facts, extreme))
+
+
+def go_on(task: Task, facts: ModelFacts, found: Found, extreme: Extreme, first: int) -> None:
+    """Goes on with an examination whose process an extreme case has ended.
+
+    Args:
+        task: What to examine.
+        facts: What is known by now.
+        found: As for `examine`.
+        extreme: Likewise.
+        first: Number of the case after that one.
+    """
+    found(facts)
+    session = open_session(model_path(task.folder / task.version, task.file_name), task.plan)
+    found(try_extremes(session, task, facts, extreme, first))
 
 
 def session_facts(session: ort.InferenceSession, shapeless: frozenset[str]) -> ModelFacts:

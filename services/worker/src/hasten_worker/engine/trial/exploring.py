@@ -9,8 +9,7 @@ from hasten.inference.v2.model_config_pb2 import ModelConfig
 from hasten_worker.engine.config.spec import batch_buckets
 from hasten_worker.engine.facts import ModelFacts, Sizes, Values
 from hasten_worker.engine.files.model_file import FileFacts
-from hasten_worker.engine.onnx.model import OnnxRun
-from hasten_worker.engine.onnx.runner import OnnxRunner
+from hasten_worker.engine.onnx.runner import OnnxRun, OnnxRunner
 from hasten_worker.engine.onnx.session import TENSORRT
 from hasten_worker.engine.onnx.watchdog import Watchdog
 from hasten_worker.engine.refusal import ModelRefused
