@@ -19,6 +19,12 @@ from hasten_runtime.settings import SettingsFault, read
         (["--policy.rule=magic"], "rule must be one of hasten, hpa"),
         (["--policy.period-s=0"], "period_s must be at least"),
         (["--mode=dance"], "mode"),
+        (["--scaled-by=chance"], "scaled_by|scaled-by"),
+        (
+            ["--scaled-by=keda", "--mode=act", "--driver=process", "--driver-address=/run/p.sock"],
+            "one party acts on a pool: with scaled_by keda mode must be advise or hold",
+        ),
+        (["--scaled-by=hpa", "--driver=process", "--driver-address=/run/p.sock"], "one party acts"),
     ],
 )
 def test_what_contradicts_itself_stops_the_start(flags: list[str], said: str) -> None:

@@ -42,6 +42,7 @@ class AutoscalerSettings(ServiceSettings):
             "mode",
             "driver",
             "driver_address",
+            "scaled_by",
             "bounds.workers_min",
             "bounds.workers_max",
             "bounds.price_per_h",
@@ -90,6 +91,11 @@ class AutoscalerSettings(ServiceSettings):
     )
     driver_address: Path | None = Field(
         default=None, description="The driver process reaches the supervisor at this Unix socket."
+    )
+    scaled_by: Literal["driver", "keda", "hpa"] = Field(
+        default="driver",
+        description="The number is carried out by the driver, by KEDA, which asks this autoscaler"
+        " (keda), or by a HorizontalPodAutoscaler on the metric hasten_desired_replicas (hpa).",
     )
     worker_name: str = Field(
         default="worker",
@@ -158,6 +164,11 @@ class AutoscalerSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _can_act(self) -> Self:
+        if self.scaled_by != "driver" and (self.mode == "act" or self.driver != "none"):
+            raise ValueError(
+                f"one party acts on a pool: with scaled_by {self.scaled_by} mode must be advise or"
+                " hold, and driver none"
+            )
         if self.mode == "act" and self.driver == "none":
             raise ValueError("mode act needs a driver: process")
         if self.driver == "process" and self.driver_address is None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from hasten.autoscaler.v1.autoscaler_service_pb2_grpc import (
     add_AutoscalerServiceServicer_to_server,
 )
+from hasten.externalscaler.v1.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
 from hasten_autoscaler.book import Book
+from hasten_autoscaler.external_scaler import KedaServicer
 from hasten_autoscaler.metrics import AutoscalerMetrics
 from hasten_autoscaler.reign import Realm
 from hasten_autoscaler.replica import Replica
@@ -26,7 +28,7 @@ from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.pools.port import Pool
 from hasten_runtime.pools.socket import SocketPool
-from hasten_runtime.protocol_names import AUTOSCALER_SERVICE
+from hasten_runtime.protocol_names import AUTOSCALER_SERVICE, EXTERNAL_SCALER_SERVICE
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
 from hasten_runtime.redis_store.election import RedisElection
@@ -87,7 +89,8 @@ async def open_autoscaler(settings: AutoscalerSettings) -> AsyncIterator[Autosca
             [
                 OwnService(
                     AUTOSCALER_SERVICE, partial(add_AutoscalerServiceServicer_to_server, servicer)
-                )
+                ),
+                *_external_scaler(settings, replica, book),
             ],
             settings.grpc.server_limits("HASTEN_AUTOSCALER_GRPC__MESSAGE_BYTES_MAX"),
             variable="HASTEN_AUTOSCALER_ADDRESS",
@@ -131,6 +134,19 @@ def _realm(
         drain_s=settings.drain_s,
         worker_name=settings.worker_name,
     )
+
+
+def _external_scaler(
+    settings: AutoscalerSettings, replica: Replica, book: Book
+) -> list[OwnService]:
+    """What KEDA asks, where KEDA carries the number out: elsewhere it is not to be had, so that
+    two parties never act on one pool.
+    """
+    if settings.scaled_by != "keda":
+        return []
+    servicer = KedaServicer(replica, book, settings.pool)
+    add = partial(add_ExternalScalerServicer_to_server, servicer)
+    return [OwnService(EXTERNAL_SCALER_SERVICE, add)]
 
 
 def _pool(settings: AutoscalerSettings) -> Pool | None:
