@@ -20,6 +20,7 @@ from hasten_autoscaler.servicer import AutoscalerServicer
 from hasten_autoscaler.settings import AutoscalerSettings
 from hasten_policy.autoscaler.events import AutoscalerEffect, AutoscalerEvent
 from hasten_policy.autoscaler.machine import AutoscalerMachine
+from hasten_policy.autoscaler.pools import UNNAMED
 from hasten_policy.machines import Machine
 from hasten_runtime.discovery import CONSUL_ADDRESS_DEFAULT
 from hasten_runtime.election.port import Election
@@ -124,7 +125,8 @@ def _realm(
         bounds=settings.pool_bounds(),
         policy=policy.rule,
         store=around.load_store(settings.redis_url) or MemoryLoadStore(),
-        pool=_pool(settings),
+        pools=_pools(settings),
+        offers=tuple(entry.offer for entry in settings.pool_entries()),
         clock=around.clock,
         book=book,
         counts=counts,
@@ -149,10 +151,10 @@ def _external_scaler(
     return [OwnService(EXTERNAL_SCALER_SERVICE, add)]
 
 
-def _pool(settings: AutoscalerSettings) -> Pool | None:
+def _pools(settings: AutoscalerSettings) -> dict[str, Pool]:
     if settings.driver == "process" and settings.driver_address is not None:
-        return SocketPool(settings.driver_address)
-    return None
+        return {UNNAMED: SocketPool(settings.driver_address)}
+    return {entry.offer.name: entry.open() for entry in settings.pool_entries()}
 
 
 def _election(settings: AutoscalerSettings) -> Election:
