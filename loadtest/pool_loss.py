@@ -197,8 +197,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=15.0, help="calls a second")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    # Workers are started from this process: without it gRPC complains of each fork.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     loss = asyncio.run(measured(asked.rate))
     if asked.json:
         print(json.dumps({**asdict(loss), "kept": loss.kept}))

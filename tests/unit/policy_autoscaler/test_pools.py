@@ -122,3 +122,12 @@ def test_when_every_pool_is_shut_that_is_said() -> None:
     assert pools.count("own") == 1
     assert "pools_shut" in pools.why
     assert pools.machine.view(pools.now_s).waits_to_start_s > 0
+
+
+def test_a_worker_that_somebody_else_started_is_one_too_many_and_leaves() -> None:
+    pools = TwoPools(2)
+    pools.tick()
+    pools.there["x"] = "own"
+    pools.tell(WorkerReady("x", 5.0, "own"))
+    pools.tick(61.0)
+    assert len(pools.there) == 2
