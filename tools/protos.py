@@ -4,8 +4,8 @@ python tools/protos.py           write them
 python tools/protos.py --check   exit 1, naming the files, if any would change
 
 `protos/` is what the wire speaks, for every language. A Python process has one registry of
-descriptors, so Python's stubs of the public protocol have a package of their own: here the files
-are given another one, and the stubs go on calling the service by its public name. What others
+descriptors, so Python's stubs of public protocols have a package of their own: here the files
+are given another one, and the stubs go on calling the services by their public names. What others
 publish for Python, `google.rpc` and `grpc.health`, is not generated again.
 """
 
@@ -23,10 +23,8 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 STUBS = ROOT / "libs" / "hasten_protos" / "src"
-PUBLIC: Final = "inference"
-"""Package and folder of the public protocol, ..."""
-PRIVATE: Final = "hasten.inference.v2"
-"""... and its package in Python."""
+PRIVATE: Final = {"inference": "hasten.inference.v2", "externalscaler": "hasten.externalscaler.v1"}
+"""Package and folder of a protocol that others publish, to its package in Python."""
 OTHERS: Final = ("google", "grpc")
 """Folders of files whose Python stubs are packages of others."""
 
@@ -44,11 +42,13 @@ def private_sources(folder: Path) -> list[str]:
         if name.parts[0] in OTHERS:
             continue
         text = path.read_text()
-        if name.parts[0] == PUBLIC:
-            place = PRIVATE.replace(".", "/")
+        public = name.parts[0]
+        private = PRIVATE.get(public)
+        if private is not None:
+            place = private.replace(".", "/")
             name = Path(place, *name.parts[1:])
-            text = text.replace(f"\npackage {PUBLIC};", f"\npackage {PRIVATE};")
-            text = text.replace(f'\nimport "{PUBLIC}/', f'\nimport "{place}/')
+            text = text.replace(f"\npackage {public};", f"\npackage {private};")
+            text = text.replace(f'\nimport "{public}/', f'\nimport "{place}/')
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
         names.append(str(name))
@@ -85,8 +85,9 @@ def _generate(folder: Path, sources: list[str], target: Path) -> None:
             code_of_services.with_suffix(".pyi").unlink(missing_ok=True)
         else:
             text = code_of_services.read_text()
-            for quote in ("'/", "'"):
-                text = text.replace(f"{quote}{PRIVATE}.", f"{quote}{PUBLIC}.")
+            for public, private in PRIVATE.items():
+                for quote in ("'/", "'"):
+                    text = text.replace(f"{quote}{private}.", f"{quote}{public}.")
             code_of_services.write_text(text)
     (target / "hasten" / "py.typed").touch()
 

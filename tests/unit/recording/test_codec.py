@@ -30,6 +30,7 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.router import events as router_events
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.scaling.limits import Bounds, LimitPolicy
+from hasten_policy.scaling.offers import Offer
 from hasten_policy.scaling.rules.table import SCALING_RULES
 from hasten_policy.timers import WakeAt
 from hasten_policy.worker import events as worker_events
@@ -40,6 +41,9 @@ for checked in (*(SCALING_RULES.get(name).policy for name in SCALING_RULES.names
     st.register_type_strategy(checked, st.just(checked()))
 st.register_type_strategy(
     Bounds, st.builds(Bounds, st.integers(0, 9), st.integers(9, 20), st.floats(0.1, 9.0))
+)
+st.register_type_strategy(
+    Offer, st.builds(Offer, st.text(), st.integers(0, 9), st.integers(9, 20), st.floats(0.1, 9.0))
 )
 st.register_type_strategy(
     AutoscalerPolicy,

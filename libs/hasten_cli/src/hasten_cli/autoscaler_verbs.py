@@ -87,11 +87,13 @@ def plan(address: str, *, as_json: bool) -> None:
     for line in plan_lines(found):
         print(line)
     print()
+    several = any(worker.pool for worker in found.workers)
     print_table(
-        _WORKERS,
+        _WORKERS if not several else (_WORKERS[0], "pool", *_WORKERS[1:]),
         [
             (
                 worker.worker_id,
+                *((worker.pool,) if several else ()),
                 worker.stage,
                 format_duration(worker.since_s),
                 f"{worker.busy:.0%}",

@@ -24,6 +24,7 @@ from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.scaling.backlog import QueuedWork
 from hasten_policy.scaling.limits import Bounds, LimitPolicy
+from hasten_policy.scaling.offers import Offer
 from hasten_policy.scaling.profiles import Profile
 from hasten_policy.scaling.queueing import BatchCurve
 from hasten_policy.scaling.rules.table import SCALING_RULES
@@ -106,7 +107,7 @@ _KINDS: Final = (
         effects=get_args(AutoscalerEffect),
         parts=(
             *(AutoscalerPolicy, LimitPolicy, Bounds, Profile, BatchCurve, ModelDemand),
-            *(QueuedWork, Because, *_RULE_POLICIES),
+            *(QueuedWork, Because, Offer, *_RULE_POLICIES),
         ),
         make=_autoscaler,
         choices={"rule": SCALING_RULES},

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
 from hasten.autoscaler.v1 import autoscaler_service_pb2
+from hasten.externalscaler.v1 import externalscaler_pb2
 from hasten.inference.v2 import inference_pb2
 from hasten.router.v1 import router_service_pb2
 from hasten.scheduler.v1 import (
@@ -79,6 +80,7 @@ _WORKER: Final = worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"]
 _ROUTER: Final = router_service_pb2.DESCRIPTOR.services_by_name["RouterService"]
 _TASKS: Final = scheduler_service_pb2.DESCRIPTOR.services_by_name["TaskService"]
 _AUTOSCALER: Final = autoscaler_service_pb2.DESCRIPTOR.services_by_name["AutoscalerService"]
+_SCALER: Final = externalscaler_pb2.DESCRIPTOR.services_by_name["ExternalScaler"]
 _BATCHES: Final = batch_service_pb2.DESCRIPTOR.services_by_name["BatchService"]
 _CALLBACKS: Final = callback_service_pb2.DESCRIPTOR.services_by_name["CallbackService"]
 _DAGS: Final = dag_service_pb2.DESCRIPTOR.services_by_name["DagService"]
@@ -95,6 +97,8 @@ WORKER_SERVICE: Final = _WORKER.full_name
 ROUTER_SERVICE: Final = _ROUTER.full_name
 TASK_SERVICE: Final = _TASKS.full_name
 AUTOSCALER_SERVICE: Final = _AUTOSCALER.full_name
+EXTERNAL_SCALER_SERVICE: Final = f"externalscaler.{_SCALER.name}"
+"""KEDA's name of it; the package of Python's stubs is private."""
 BATCH_SERVICE: Final = _BATCHES.full_name
 CALLBACK_SERVICE: Final = _CALLBACKS.full_name
 DAG_SERVICE: Final = _DAGS.full_name

@@ -1,6 +1,6 @@
 """Server reflection that speaks of services by the names they are served under.
 
-The inference protocol's Python package is private, so that a stock client's copy of the same
+The Python packages of public protocols are private, so that a stock client's copy of the same
 messages can be imported beside it. Tools that ask by reflection must see the public package, so
 the files are described here once more, renamed, in a pool of their own.
 """
@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
+from hasten.externalscaler.v1 import externalscaler_pb2
 from hasten.inference.v2 import inference_pb2
 from hasten_runtime.health import health_file
 
@@ -23,6 +24,7 @@ _SERVICE: Final = "ServerReflection"
 
 PRIVATE_PACKAGES: Final = {
     "inference": inference_pb2.DESCRIPTOR.package,
+    "externalscaler": externalscaler_pb2.DESCRIPTOR.package,
     _V1: _V1ALPHA,
 }
 """Package that a service is served under, to the package of its stubs, where they differ."""

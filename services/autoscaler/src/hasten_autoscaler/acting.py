@@ -1,7 +1,7 @@
 """Starts and stops workers through the pool, in the epoch of one term."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, Protocol
 
 import grpc
@@ -24,11 +24,11 @@ _log = logs.logger(__name__)
 class Outcome(Protocol):
     """Told what came of a wish."""
 
-    def started(self, worker_id: str) -> None:
+    def started(self, worker_id: str, pool: str) -> None:
         """The pool starts it."""
         ...
 
-    def start_refused(self, worker_id: str, why: str) -> None:
+    def start_refused(self, worker_id: str, why: str, pool: str) -> None:
         """It cannot be had now."""
         ...
 
@@ -37,7 +37,7 @@ class Actor:
     """Carries wishes out, each on its own, so that a slow one keeps no other waiting.
 
     Args:
-        pool: Where workers come from.
+        pools: Where workers come from, by name.
         epoch: Of the term.
         holds: The term still holds; asked before each act.
         outcome: Told what comes of it.
@@ -45,27 +45,34 @@ class Actor:
     """
 
     def __init__(
-        self, pool: Pool, epoch: int, holds: Callable[[], bool], outcome: Outcome, *, drain_s: float
+        self,
+        pools: Mapping[str, Pool],
+        epoch: int,
+        holds: Callable[[], bool],
+        outcome: Outcome,
+        *,
+        drain_s: float,
     ) -> None:
-        self._pool = pool
+        self._pools = pools
         self._epoch = epoch
         self._holds = holds
         self._outcome = outcome
         self._drain_s = drain_s
         self._acts: set[asyncio.Task[None]] = set()
 
-    def start(self, worker_id: str) -> None:
-        """Has one started."""
-        self._begin(self._start(worker_id), f"start-{worker_id}")
+    def start(self, worker_id: str, pool: str) -> None:
+        """Has one started in a pool."""
+        self._begin(self._start(worker_id, pool), f"start-{worker_id}")
 
-    def stop(self, worker_id: str, address: str) -> None:
+    def stop(self, worker_id: str, address: str, pool: str) -> None:
         """Lets one finish what it has accepted, then has it stopped.
 
         Args:
             worker_id: Which.
             address: Where it serves; "" for one that never did.
+            pool: Of it.
         """
-        self._begin(self._stop(worker_id, address), f"stop-{worker_id}")
+        self._begin(self._stop(worker_id, address, pool), f"stop-{worker_id}")
 
     async def close(self) -> None:
         """Gives up what is not done: the next leader finds what there is."""
@@ -78,26 +85,26 @@ class Actor:
         self._acts.add(task)
         task.add_done_callback(self._acts.discard)
 
-    async def _start(self, worker_id: str) -> None:
+    async def _start(self, worker_id: str, pool: str) -> None:
         if not self._holds():
             return
         try:
-            await self._pool.start(worker_id, self._epoch)
+            await self._pools[pool].start(worker_id, self._epoch)
         except (PoolRefused, PoolUnavailable) as error:
-            _log.warning("worker.not_started", worker_id=worker_id, reason=str(error))
-            self._outcome.start_refused(worker_id, str(error))
+            _log.warning("worker.not_started", worker_id=worker_id, pool=pool, reason=str(error))
+            self._outcome.start_refused(worker_id, str(error), pool)
         except PoolFenced as error:
             _log.warning("autoscaler.fenced", epoch=self._epoch, reason=str(error))
         else:
             _log.info("worker.asked_for", worker_id=worker_id, epoch=self._epoch)
-            self._outcome.started(worker_id)
+            self._outcome.started(worker_id, pool)
 
-    async def _stop(self, worker_id: str, address: str) -> None:
+    async def _stop(self, worker_id: str, address: str, pool: str) -> None:
         if address and self._holds():
             await self._drain(worker_id, address)
         while self._holds():
             try:
-                await self._pool.stop(worker_id, self._epoch)
+                await self._pools[pool].stop(worker_id, self._epoch)
             except PoolUnavailable as error:
                 _log.warning("worker.not_stopped", worker_id=worker_id, reason=str(error))
                 await asyncio.sleep(STOP_AGAIN_S)

@@ -1,6 +1,7 @@
 """Looks at the mesh and at the pool, and says as events what has changed."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from hasten_policy.autoscaler.events import (
     DemandTold,
     LoadTold,
     ProfileTold,
+    StartRefused,
     WorkerLeft,
     WorkerReady,
     WorkerStarting,
@@ -18,7 +20,7 @@ from hasten_policy.scaling.profiles import Profile, Profiles, curve_of
 from hasten_runtime import logs, wire
 from hasten_runtime.clock import Clock
 from hasten_runtime.load_store import LoadStore, Topic
-from hasten_runtime.pools.port import Pool, PooledWorker
+from hasten_runtime.pools.port import Pool, PooledWorker, PoolUnavailable
 
 if TYPE_CHECKING:
     from hasten.common.v1.load_pb2 import WorkerState
@@ -36,19 +38,22 @@ class Looker:
 
     Args:
         store: Where services tell.
-        pool: Where workers come from; None where the autoscaler only advises.
+        pools: Where workers come from, by name; empty where the autoscaler only advises.
         clock: The autoscaler's.
 
     Attributes:
+        lost: Pools that do not answer, and why. What they hold is what still tells its load.
         states: Of the workers, as they told last.
         profiles: Of the models.
     """
 
-    def __init__(self, store: LoadStore, pool: Pool | None, clock: Clock) -> None:
+    def __init__(self, store: LoadStore, pools: Mapping[str, Pool], clock: Clock) -> None:
+        self.lost: dict[str, str] = {}
         self.states: dict[str, WorkerState] = {}
         self.profiles = Profiles()
         self._store = store
-        self._pool = pool
+        self._pools = pools
+        self._pool_of: dict[str, str] = {}
         self._clock = clock
         self._reader = DemandReader()
         self._stages: dict[str, str] = {}
@@ -62,27 +67,32 @@ class Looker:
 
         Raises:
             StoreUnavailable: Nothing is known of the mesh now.
-            PoolUnavailable: Nothing is known of the pool now.
+            PoolUnavailable: Nothing is known of any pool now.
         """
         self._just_begun.clear()
         self.states = await self._store.states()
-        pooled = None if self._pool is None else await self._pool.workers()
+        pooled = await self._pooled() if self._pools else None
         stages = dict(self._stages_of(pooled))
-        events: list[AutoscalerEvent] = []
+        # Before anything else, so that nobody is started there.
+        events: list[AutoscalerEvent] = [
+            StartRefused(0, why, name) for name, why in self.lost.items()
+        ]
         for worker_id, stage in stages.items():
             before = self._stages.get(worker_id)
             if stage == before:
                 continue
             if stage == "starting":
                 self._since_s[worker_id] = self._clock.now_s()
-                events.append(WorkerStarting(worker_id))
+                events.append(WorkerStarting(worker_id, self.pool_of(worker_id)))
             elif stage == "ready":
-                events.append(WorkerReady(worker_id, self._took_s(worker_id)))
+                took_s = self._took_s(worker_id)
+                events.append(WorkerReady(worker_id, took_s, self.pool_of(worker_id)))
         # Who was started while the pool was asked is in no answer yet.
         stages |= dict.fromkeys(self._just_begun - stages.keys(), "starting")
         for worker_id in self._stages.keys() - stages.keys():
             self._since_s.pop(worker_id, None)
             self._busy.pop(worker_id, None)
+            self._pool_of.pop(worker_id, None)
             events.append(WorkerLeft(worker_id))
         self._stages = stages
         events += self._profiles()
@@ -103,8 +113,13 @@ class Looker:
             self.profiles.load(each.model, each.rows, workers) or 0.0 for each in event.models
         )
 
-    def began(self, worker_id: str) -> None:
+    def pool_of(self, worker_id: str) -> str:
+        """Where it is; "" where there is one pool."""
+        return self._pool_of.get(worker_id, "")
+
+    def began(self, worker_id: str, pool: str) -> None:
         """A start was asked for just now, and is told of already."""
+        self._pool_of[worker_id] = pool
         self._just_begun.add(worker_id)
         self._stages[worker_id] = "starting"
         self._since_s[worker_id] = self._clock.now_s()
@@ -115,6 +130,33 @@ class Looker:
         return {*self._stages, *self.states}
 
     # --- who is there -----------------------------------------------------------------------
+
+    async def _pooled(self) -> list[PooledWorker]:
+        """Whom the pools know of; of one that is lost, those who still tell their load."""
+        asked = [pool.workers() for pool in self._pools.values()]
+        answers = dict(
+            zip(self._pools, await asyncio.gather(*asked, return_exceptions=True), strict=True)
+        )
+        lost: dict[str, str] = {}
+        found: list[PooledWorker] = []
+        for name, answer in answers.items():
+            if isinstance(answer, PoolUnavailable):
+                lost[name] = str(answer)
+                mine = (each for each, pool in self._pool_of.items() if pool == name)
+                found += [PooledWorker(each, "ready") for each in mine if each in self.states]
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found += answer
+                self._pool_of |= {each.worker_id: name for each in answer}
+        if len(lost) == len(self._pools):
+            raise PoolUnavailable("; ".join(lost.values()))
+        for name in lost.keys() - self.lost.keys():
+            _log.error("pool.lost", pool=name, reason=lost[name], help="others take over")
+        for name in self.lost.keys() - lost.keys():
+            _log.info("pool.found", pool=name)
+        self.lost = lost
+        return found
 
     def _stages_of(self, pooled: list[PooledWorker] | None) -> Iterator[tuple[str, str]]:
         """Workers and their stages. Those that serve have told their load; in a pool those too

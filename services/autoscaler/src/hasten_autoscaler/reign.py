@@ -1,7 +1,7 @@
 """One term of the leader: the one owner of the machine. What happens becomes events, effects IO."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -26,6 +26,7 @@ from hasten_policy.autoscaler.events import (
     Ignored,
     ModeSet,
     PolicySet,
+    PoolsSet,
     StartRefused,
     StartWorkers,
     WakeAt,
@@ -37,6 +38,7 @@ from hasten_policy.autoscaler.policy import HOLD
 from hasten_policy.machines import Machine
 from hasten_policy.registry import scaling
 from hasten_policy.scaling.limits import Bounds
+from hasten_policy.scaling.offers import Offer
 from hasten_policy.scaling.words import summary
 from hasten_runtime import logs
 from hasten_runtime.alarm import Alarm
@@ -62,7 +64,9 @@ class Realm:
         bounds: As the settings say.
         policy: As the settings say, as SetPolicy takes it.
         store: Where services tell, and checkpoints lie.
-        pool: Where workers come from; None where nobody starts any.
+        pools: Where workers come from, by name; empty where nobody starts any. One pool that has no
+            bounds of its own has the name "".
+        offers: What the pools offer; empty for that one pool.
         clock: Of the process.
         book: Of decisions.
         counts: Metrics.
@@ -79,7 +83,8 @@ class Realm:
     bounds: Bounds
     policy: str
     store: LoadStore
-    pool: Pool | None
+    pools: Mapping[str, Pool]
+    offers: tuple[Offer, ...]
     clock: Clock
     book: Book
     counts: AutoscalerMetrics
@@ -120,11 +125,11 @@ class Reign:
         self._clock = realm.clock
         self._book = realm.book
         self._plain, self._machine = realm.machine()
-        self._looker = Looker(realm.store, realm.pool, realm.clock)
+        self._looker = Looker(realm.store, realm.pools, realm.clock)
         self._alarm = Alarm(realm.clock, lambda: self._tell(Woke()))
         self._actor = (
-            Actor(realm.pool, term.epoch, holds, self, drain_s=realm.drain_s)
-            if realm.pool is not None
+            Actor(realm.pools, term.epoch, holds, self, drain_s=realm.drain_s)
+            if realm.pools
             else None
         )
         self._stored = stored or StoredState()
@@ -145,6 +150,8 @@ class Reign:
         """Looks, decides and keeps, until cancelled."""
         self._book.begin(self._stored)
         self._tell(BoundsSet(self.bounds or self._realm.bounds))
+        if self._realm.offers:
+            self._tell(PoolsSet(self._realm.offers))
         if self.policy:
             self._tell(PolicySet(scaling(self.policy)))
         self._tell(ModeSet(HOLD if self.paused else self._realm.mode))
@@ -172,6 +179,7 @@ class Reign:
             self._trouble(str(error))
             return
         self._calm()
+        self._book.shortage = next(iter(self._looker.lost.values()), self._book.shortage)
         for event in (*events, *demand):
             self._tell(event)
         if not self.begun:
@@ -313,7 +321,7 @@ class Reign:
             case Desired():
                 self._decided(effect, now_s)
             case StartWorkers():
-                self._start(effect.count)
+                self._start(effect)
             case DrainWorker():
                 self._drain(effect)
             case Hold():
@@ -343,12 +351,12 @@ class Reign:
             )
             self._realm.counts.decided(decision.desired, decision.before)
 
-    def _start(self, count: int) -> None:
+    def _start(self, effect: StartWorkers) -> None:
         if self._actor is None:
-            self._tell(StartRefused(count, "nobody starts workers here"))
+            self._tell(StartRefused(effect.count, "nobody starts workers here", effect.pool))
             return
-        for _ in range(count):
-            self._actor.start(self._fresh_name())
+        for _ in range(effect.count):
+            self._actor.start(self._fresh_name(), effect.pool)
 
     def _fresh_name(self) -> str:
         """The first name that nobody has, of those that were not asked for just now."""
@@ -372,19 +380,20 @@ class Reign:
             )
         if self._actor is not None:
             state = self._looker.states.get(effect.worker_id)
-            self._actor.stop(effect.worker_id, state.address if state is not None else "")
+            address = state.address if state is not None else ""
+            self._actor.stop(effect.worker_id, address, self._looker.pool_of(effect.worker_id))
 
     # --- what came of it --------------------------------------------------------------------
 
-    def started(self, worker_id: str) -> None:
+    def started(self, worker_id: str, pool: str) -> None:
         """The pool starts it."""
         self._pending.discard(worker_id)
-        self._looker.began(worker_id)
-        self._tell(WorkerStarting(worker_id))
+        self._looker.began(worker_id, pool)
+        self._tell(WorkerStarting(worker_id, pool))
 
-    def start_refused(self, worker_id: str, why: str) -> None:
+    def start_refused(self, worker_id: str, why: str, pool: str) -> None:
         """One cannot be had now."""
         self._pending.discard(worker_id)
         self._book.shortage = why
         self._realm.counts.start_refused()
-        self._tell(StartRefused(1, why))
+        self._tell(StartRefused(1, why, pool))

@@ -1,11 +1,12 @@
 """Settings of the autoscaler."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from hasten_autoscaler.pools_file import PoolEntry, read_pools
 from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.scaling.limits import Bounds
 from hasten_runtime.recording.settings import RECORD_BYTES_MAX, RecordBytes, RecordFolder
@@ -21,6 +22,8 @@ from hasten_runtime.settings import (
     with_bundle,
 )
 from hasten_runtime.tasks.shard_tenure import TenureTimes
+
+_WAYS: Final = ("max", "min")
 
 PolicySettings = policy_group("PolicySettings", AutoscalerPolicy, "autoscaler")
 """The parameters of the autoscaler's decisions: those of AutoscalerPolicy, field by field."""
@@ -42,6 +45,8 @@ class AutoscalerSettings(ServiceSettings):
             "mode",
             "driver",
             "driver_address",
+            "pools",
+            "scaled_by",
             "bounds.workers_min",
             "bounds.workers_max",
             "bounds.price_per_h",
@@ -90,6 +95,16 @@ class AutoscalerSettings(ServiceSettings):
     )
     driver_address: Path | None = Field(
         default=None, description="The driver process reaches the supervisor at this Unix socket."
+    )
+    pools: Path | None = Field(
+        default=None,
+        description="This TOML file lists several pools of workers, each with a driver, bounds and"
+        " a price of its own; it stands in place of driver.",
+    )
+    scaled_by: Literal["driver", "keda", "hpa"] = Field(
+        default="driver",
+        description="The number is carried out by the driver, by KEDA, which asks this autoscaler"
+        " (keda), or by a HorizontalPodAutoscaler on the metric hasten_desired_replicas (hpa).",
     )
     worker_name: str = Field(
         default="worker",
@@ -158,11 +173,41 @@ class AutoscalerSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _can_act(self) -> Self:
-        if self.mode == "act" and self.driver == "none":
-            raise ValueError("mode act needs a driver: process")
+        if self.scaled_by != "driver" and (
+            self.mode == "act" or self.driver != "none" or self.pools is not None
+        ):
+            raise ValueError(
+                f"one party acts on a pool: with scaled_by {self.scaled_by} mode must be advise or"
+                " hold, and driver none"
+            )
+        if self.mode == "act" and self.driver == "none" and self.pools is None:
+            raise ValueError("mode act needs a driver: process, or pools")
+        if self.pools is not None:
+            self._check_pools()
         if self.driver == "process" and self.driver_address is None:
             raise ValueError("driver process needs driver_address, the supervisor's socket")
         return self
+
+    def _check_pools(self) -> None:
+        """The pools can be read and agree with the bounds. Raises ValueError."""
+        if self.driver != "none":
+            raise ValueError("pools have drivers of their own: driver must be none beside them")
+        offers = [entry.offer for entry in self.pool_entries()]
+        bounds = self.pool_bounds()
+        most, least = (sum(getattr(each, f"workers_{way}") for each in offers) for way in _WAYS)
+        if most < bounds.workers_min:
+            raise ValueError(
+                f"the pools hold {most} workers, fewer than bounds.workers_min {bounds.workers_min}"
+            )
+        if least > bounds.workers_max:
+            raise ValueError(
+                f"the pools' floors are {least} workers together, more than bounds.workers_max"
+                f" {bounds.workers_max}"
+            )
+
+    def pool_entries(self) -> tuple[PoolEntry, ...]:
+        """The pools of the file; none without one. Raises ValueError."""
+        return read_pools(self.pools) if self.pools is not None else ()
 
     def autoscaler_policy(self) -> AutoscalerPolicy:
         """For the machine."""

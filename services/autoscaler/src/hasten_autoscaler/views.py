@@ -126,6 +126,7 @@ def _members(members: Sequence[MemberView]) -> list[pb.PoolWorker]:
         pb.PoolWorker(
             worker_id=member.worker_id,
             stage=member.stage,
+            pool=member.pool,
             since_s=member.since_s,
             busy=member.load.busy if member.load is not None else 0.0,
             calls=member.load.running + member.load.waiting if member.load is not None else 0,

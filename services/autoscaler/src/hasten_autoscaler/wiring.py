@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from hasten.autoscaler.v1.autoscaler_service_pb2_grpc import (
     add_AutoscalerServiceServicer_to_server,
 )
+from hasten.externalscaler.v1.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
 from hasten_autoscaler.book import Book
+from hasten_autoscaler.external_scaler import KedaServicer
 from hasten_autoscaler.metrics import AutoscalerMetrics
 from hasten_autoscaler.reign import Realm
 from hasten_autoscaler.replica import Replica
@@ -18,6 +20,7 @@ from hasten_autoscaler.servicer import AutoscalerServicer
 from hasten_autoscaler.settings import AutoscalerSettings
 from hasten_policy.autoscaler.events import AutoscalerEffect, AutoscalerEvent
 from hasten_policy.autoscaler.machine import AutoscalerMachine
+from hasten_policy.autoscaler.pools import UNNAMED
 from hasten_policy.machines import Machine
 from hasten_runtime.discovery import CONSUL_ADDRESS_DEFAULT
 from hasten_runtime.election.port import Election
@@ -26,7 +29,7 @@ from hasten_runtime.grpc_front import GrpcFront, OwnService
 from hasten_runtime.metrics import MetricsEndpoint
 from hasten_runtime.pools.port import Pool
 from hasten_runtime.pools.socket import SocketPool
-from hasten_runtime.protocol_names import AUTOSCALER_SERVICE
+from hasten_runtime.protocol_names import AUTOSCALER_SERVICE, EXTERNAL_SCALER_SERVICE
 from hasten_runtime.readiness import Readiness
 from hasten_runtime.recording import recorded
 from hasten_runtime.redis_store.election import RedisElection
@@ -87,7 +90,8 @@ async def open_autoscaler(settings: AutoscalerSettings) -> AsyncIterator[Autosca
             [
                 OwnService(
                     AUTOSCALER_SERVICE, partial(add_AutoscalerServiceServicer_to_server, servicer)
-                )
+                ),
+                *_external_scaler(settings, replica, book),
             ],
             settings.grpc.server_limits("HASTEN_AUTOSCALER_GRPC__MESSAGE_BYTES_MAX"),
             variable="HASTEN_AUTOSCALER_ADDRESS",
@@ -121,7 +125,8 @@ def _realm(
         bounds=settings.pool_bounds(),
         policy=policy.rule,
         store=around.load_store(settings.redis_url) or MemoryLoadStore(),
-        pool=_pool(settings),
+        pools=_pools(settings),
+        offers=tuple(entry.offer for entry in settings.pool_entries()),
         clock=around.clock,
         book=book,
         counts=counts,
@@ -133,10 +138,23 @@ def _realm(
     )
 
 
-def _pool(settings: AutoscalerSettings) -> Pool | None:
+def _external_scaler(
+    settings: AutoscalerSettings, replica: Replica, book: Book
+) -> list[OwnService]:
+    """What KEDA asks, where KEDA carries the number out: elsewhere it is not to be had, so that
+    two parties never act on one pool.
+    """
+    if settings.scaled_by != "keda":
+        return []
+    servicer = KedaServicer(replica, book, settings.pool)
+    add = partial(add_ExternalScalerServicer_to_server, servicer)
+    return [OwnService(EXTERNAL_SCALER_SERVICE, add)]
+
+
+def _pools(settings: AutoscalerSettings) -> dict[str, Pool]:
     if settings.driver == "process" and settings.driver_address is not None:
-        return SocketPool(settings.driver_address)
-    return None
+        return {UNNAMED: SocketPool(settings.driver_address)}
+    return {entry.offer.name: entry.open() for entry in settings.pool_entries()}
 
 
 def _election(settings: AutoscalerSettings) -> Election:

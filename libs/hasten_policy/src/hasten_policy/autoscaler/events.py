@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hasten_policy.autoscaler.policy import AutoscalerPolicy
 from hasten_policy.scaling.backlog import QueuedWork
 from hasten_policy.scaling.limits import Bounds
+from hasten_policy.scaling.offers import Offer
 from hasten_policy.scaling.profiles import Profile
 from hasten_policy.scaling.sight import Because
 
@@ -114,9 +115,14 @@ class ProfileTold:
 class WorkerStarting:
     """A worker begins to start: one that was asked for, or that somebody else started. One that
     served before died, and whoever keeps it starts it again.
+
+    Attributes:
+        worker_id: Which.
+        pool: Where; "" where there is one pool.
     """
 
     worker_id: str
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +132,12 @@ class WorkerReady:
     Attributes:
         worker_id: Which.
         took_s: From its start; 0 where that is not known.
+        pool: Where; "" where there is one pool.
     """
 
     worker_id: str
     took_s: float = 0.0
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +149,28 @@ class WorkerLeft:
 
 @dataclass(frozen=True, slots=True)
 class StartRefused:
-    """Workers that were asked for cannot be had now.
+    """Workers cannot be had from a pool now.
 
     Attributes:
-        count: How many.
+        count: How many of those that were asked for; 0 of a pool that does not answer.
         why: What the driver says.
+        pool: Which; "" where there is one pool.
     """
 
     count: int
     why: str
+    pool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsSet:
+    """There are these pools, told before the first Woke. Without, there is one, unnamed.
+
+    Attributes:
+        offers: What each of them offers.
+    """
+
+    offers: tuple[Offer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +240,7 @@ AutoscalerEvent = (
     | WorkerReady
     | WorkerLeft
     | StartRefused
+    | PoolsSet
     | ForecastGiven
     | PolicySet
     | BoundsSet
@@ -251,9 +273,15 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class StartWorkers:
-    """Start so many. The shell answers with WorkerStarting or StartRefused."""
+    """Start so many. The shell answers with WorkerStarting or StartRefused.
+
+    Attributes:
+        count: How many.
+        pool: Where; "" where there is one pool.
+    """
 
     count: int
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

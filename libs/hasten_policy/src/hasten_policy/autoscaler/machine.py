@@ -17,6 +17,7 @@ from hasten_policy.autoscaler.events import (
     LoadTold,
     ModeSet,
     PolicySet,
+    PoolsSet,
     ProfileTold,
     StartRefused,
     StartWorkers,
@@ -31,6 +32,7 @@ from hasten_policy.autoscaler.hearing import Hearing, load_wrong
 from hasten_policy.autoscaler.kept import Kept, kept_of, text_of
 from hasten_policy.autoscaler.members import Loads, Members, Stage
 from hasten_policy.autoscaler.policy import ACT, ADVISE, HOLD, MODES, AutoscalerPolicy
+from hasten_policy.autoscaler.pools import Pools
 from hasten_policy.autoscaler.views import MemberView, PoolView
 from hasten_policy.scaling.backlog import workers_for
 from hasten_policy.scaling.leaving import who_leaves
@@ -59,7 +61,7 @@ class AutoscalerMachine:
         self._desired: int | None = None
         self._restored = 0
         self._begun_s = inf
-        self._no_starts_until_s = -inf
+        self._pools = Pools()
         self._effects: list[AutoscalerEffect] = []
 
     def on(self, event: AutoscalerEvent, *, now_s: float) -> list[AutoscalerEffect]:
@@ -87,7 +89,7 @@ class AutoscalerMachine:
                 self._forecasted(event, now_s)
             case PolicySet():
                 self._governed_by(event.policy, now_s)
-            case BoundsSet() | ModeSet() | CheckpointRestored():
+            case BoundsSet() | PoolsSet() | ModeSet() | CheckpointRestored():
                 self._operated(event, now_s)
             case _:
                 self._worker(event, now_s)
@@ -133,8 +135,12 @@ class AutoscalerMachine:
         self._begun_s = now_s
         self._tick(now_s)
 
-    def _operated(self, event: BoundsSet | ModeSet | CheckpointRestored, now_s: float) -> None:
+    def _operated(
+        self, event: BoundsSet | PoolsSet | ModeSet | CheckpointRestored, now_s: float
+    ) -> None:
         match event:
+            case PoolsSet():
+                self._pools.told(event.offers)
             case BoundsSet():
                 self._bounds = event.bounds
             case ModeSet():
@@ -168,9 +174,15 @@ class AutoscalerMachine:
             bounds=self._bounds,
             sight=sight,
             blind=loads is None or not self._hearing.fresh(now_s, self._policy.stale_s),
-            waits_to_start_s=max(0.0, self._no_starts_until_s - now_s),
+            waits_to_start_s=self._pools.waits_s(now_s),
             members=tuple(
-                MemberView(worker_id, member.stage.value, now_s - member.since_s, member.load)
+                MemberView(
+                    worker_id,
+                    member.stage.value,
+                    now_s - member.since_s,
+                    member.load,
+                    member.pool,
+                )
                 for worker_id, member in self._members.all().items()
             ),
         )
@@ -180,16 +192,19 @@ class AutoscalerMachine:
     ) -> None:
         match event:
             case WorkerStarting():
-                self._members.starting(event.worker_id, now_s)
+                self._members.starting(event.worker_id, now_s, event.pool)
             case WorkerReady():
-                self._members.ready(event.worker_id, now_s, event.took_s)
+                self._members.ready(event.worker_id, now_s, event.took_s, event.pool)
             case StartRefused():
-                self._members.refused(event.count)
-                self._no_starts_until_s = now_s + self._policy.start_again_s
+                self._members.refused(event.count, event.pool)
+                self._pools.shut(event.pool, now_s + self._policy.start_again_s)
+                # Another pool may have what this one refuses.
+                self._start(now_s)
             case WorkerLeft():
-                if self._members.left(event.worker_id) is Stage.STARTING:
+                member = self._members.left(event.worker_id)
+                if member is not None and member.stage is Stage.STARTING:
                     # It ended before it served: the next one may do so too.
-                    self._no_starts_until_s = now_s + self._policy.start_again_s
+                    self._pools.shut(member.pool, now_s + self._policy.start_again_s)
                 # One that was lost is replaced at once, not at the next tick.
                 self._start(now_s)
 
@@ -198,6 +213,8 @@ class AutoscalerMachine:
     def _tick(self, now_s: float) -> None:
         self._begun_s = min(self._begun_s, now_s)
         for worker_id in self._members.overdue(now_s) if self._mode != ADVISE else ():
+            pool = self._members.all()[worker_id].pool
+            self._pools.failed(pool, now_s + self._policy.start_again_s)
             self._drain(worker_id, "overdue", now_s)
         if self._desired is None:
             # It begins with what it finds, or with what was decided before: the number does not
@@ -209,8 +226,9 @@ class AutoscalerMachine:
         if held:
             self._effects.append(Hold(held))
             wanted = self._desired
-        self._desired, reached = self._limits.apply(now_s, self._desired, wanted, self._bounds)
-        self._start(now_s)
+        bounds = self._pools.within(self._bounds)
+        self._desired, reached = self._limits.apply(now_s, self._desired, wanted, bounds)
+        reached += self._start(now_s)
         self._leave(now_s)
         reasons = (*wish.reasons, *((Because(held, wanted),) if held else ()), *reached)
         self._tell(self._desired, reasons)
@@ -266,27 +284,43 @@ class AutoscalerMachine:
         )
 
     def _within_bounds(self, workers: int) -> int:
-        return max(self._bounds.workers_min, min(self._bounds.most, workers))
+        return max(self._bounds.workers_min, min(self._pools.within(self._bounds).most, workers))
 
     # --- carrying it out ----------------------------------------------------------------
 
-    def _start(self, now_s: float) -> None:
-        """Starts what is missing, as many at once as may start."""
-        if self._desired is None or self._mode == ADVISE or now_s < self._no_starts_until_s:
-            return
-        room = self._policy.starting_max - self._members.count(Stage.STARTING)
+    def _start(self, now_s: float) -> list[Because]:
+        """Starts what is missing, as many at once as may start, where it can be had; what keeps the
+        others.
+        """
+        if self._desired is None or self._mode == ADVISE:
+            return []
+        policy = self._policy
+        room = policy.starting_max - self._members.count(Stage.STARTING)
         count = min(self._desired - self._members.present, room)
-        if count > 0:
-            self._members.asked(now_s, count)
-            self._effects.append(StartWorkers(count))
+        if count <= 0:
+            return []
+        granted = self._pools.grant(
+            count, self._members.by_pool(), self._bounds, policy.preemptible_share_max, now_s
+        )
+        for pool, workers in granted.by_pool.items():
+            self._members.asked(now_s, workers, pool)
+            self._effects.append(StartWorkers(workers, pool))
+        if not granted.missing:
+            return []
+        facts = (("not_granted", float(granted.missing)),)
+        return [Because(granted.why, self._members.present, facts)]
 
     def _leave(self, now_s: float) -> None:
         """Lets those go whose going costs least."""
-        count = self._members.present - (self._desired or 0)
+        present = self._members.by_pool()
+        # What the budget does not pay for goes, though the number would allow it.
+        dear = self._pools.too_dear(present, self._bounds)
+        count = max(self._members.present - (self._desired or 0), dear)
         if count <= 0 or self._mode == ADVISE:
             return
         needed = self._hearing.wanted_models(now_s) if self._desired else frozenset[str]()
-        for each in who_leaves(self._members.candidates(), count, needed):
+        candidates = self._members.candidates(self._pools.price_per_h)
+        for each in who_leaves(candidates, count, needed, self._pools.spare(present)):
             self._drain(each.worker_id, "not_needed", now_s)
 
     def _drain(self, worker_id: str, why: str, now_s: float) -> None:

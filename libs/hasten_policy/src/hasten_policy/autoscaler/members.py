@@ -1,6 +1,7 @@
 """The workers of a pool, as its autoscaler knows them."""
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil
@@ -30,12 +31,14 @@ class Member:
         since_s: Since when.
         load: What it told last; None before.
         told_s: When.
+        pool: Where it is.
     """
 
     stage: Stage
     since_s: float
     load: LoadTold | None = None
     told_s: float = 0.0
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Members:
     def __init__(self, policy: AutoscalerPolicy) -> None:
         self._policy = policy
         self._of: dict[str, Member] = {}
-        self._asked: deque[float] = deque()
+        self._asked: deque[tuple[float, str]] = deque()
         self._took = SortedRing(STARTS_REMEMBERED)
 
     def governed_by(self, policy: AutoscalerPolicy) -> None:
@@ -66,28 +69,29 @@ class Members:
 
     # --- what is told -----------------------------------------------------------------------
 
-    def asked(self, now_s: float, count: int) -> None:
+    def asked(self, now_s: float, count: int, pool: str) -> None:
         """So many starts were asked for."""
-        self._asked.extend([now_s] * count)
+        self._asked.extend([(now_s, pool)] * count)
 
-    def refused(self, count: int) -> None:
+    def refused(self, count: int, pool: str) -> None:
         """So many of them will not come."""
-        for _ in range(min(count, len(self._asked))):
-            self._asked.popleft()
+        of_pool = [each for each in self._asked if each[1] == pool]
+        for each in of_pool[:count]:
+            self._asked.remove(each)
 
-    def starting(self, worker_id: str, now_s: float) -> None:
+    def starting(self, worker_id: str, now_s: float, pool: str) -> None:
         """One begins to start, or to start again after it died."""
         member = self._of.get(worker_id)
         if member is None:
-            self.refused(1)
+            self.refused(1, pool)
         if member is None or member.stage is Stage.READY:
-            self._of[worker_id] = Member(Stage.STARTING, now_s)
+            self._of[worker_id] = Member(Stage.STARTING, now_s, pool=pool)
 
-    def ready(self, worker_id: str, now_s: float, took_s: float) -> None:
+    def ready(self, worker_id: str, now_s: float, took_s: float, pool: str) -> None:
         """One serves, whoever started it."""
         member = self._of.get(worker_id)
         if member is None or member.stage is Stage.STARTING:
-            self._of[worker_id] = Member(Stage.READY, now_s)
+            self._of[worker_id] = Member(Stage.READY, now_s, pool=pool)
             if took_s > 0.0:
                 self._took.add(took_s)
 
@@ -96,10 +100,9 @@ class Members:
         member = self._of[worker_id]
         member.stage, member.since_s = Stage.DRAINING, now_s
 
-    def left(self, worker_id: str) -> Stage | None:
-        """One is gone; where it was in its life, None of one that was not known."""
-        member = self._of.pop(worker_id, None)
-        return None if member is None else member.stage
+    def left(self, worker_id: str) -> Member | None:
+        """One is gone; what it was, None of one that was not known."""
+        return self._of.pop(worker_id, None)
 
     def told(self, load: LoadTold, now_s: float) -> bool:
         """One told its load; False of one that is not known to serve."""
@@ -121,6 +124,13 @@ class Members:
         """Workers that are capacity, now or soon."""
         return self.count(Stage.READY) + self.count(Stage.STARTING)
 
+    def by_pool(self) -> Counter[str]:
+        """Pool to workers that are capacity there, now or soon."""
+        present = (
+            member.pool for member in self._of.values() if member.stage is not Stage.DRAINING
+        )
+        return Counter([*present, *(pool for _, pool in self._asked)])
+
     def start_s(self) -> float:
         """Seconds that a start takes, at the quantile that counts."""
         if not len(self._took):
@@ -133,7 +143,7 @@ class Members:
         """
         policy = self._policy
         begun_s = now_s - max(policy.overdue_s_min, policy.overdue_factor * self.start_s())
-        while self._asked and self._asked[0] < begun_s:
+        while self._asked and self._asked[0][0] < begun_s:
             self._asked.popleft()
         return [
             worker_id
@@ -173,8 +183,8 @@ class Members:
         """Everybody, by name; not to be changed."""
         return self._of
 
-    def candidates(self) -> list[Candidate]:
-        """Workers that could leave."""
+    def candidates(self, price_per_h: Callable[[str], float]) -> list[Candidate]:
+        """Workers that could leave; what a worker of a pool costs is asked for."""
         return [
             Candidate(
                 worker_id,
@@ -183,6 +193,8 @@ class Members:
                 backlog_s=member.load.backlog_s if member.load else 0.0,
                 since_s=member.since_s,
                 models=member.load.models if member.load else (),
+                price_per_h=price_per_h(member.pool),
+                pool=member.pool,
             )
             for worker_id, member in self._of.items()
             if member.stage is not Stage.DRAINING

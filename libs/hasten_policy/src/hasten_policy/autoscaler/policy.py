@@ -39,6 +39,8 @@ class AutoscalerPolicy:
         overdue_s_min: No worker is given up sooner than after so many seconds.
         starting_max: At most so many workers start at once.
         start_again_s: After a refusal to start a worker the next try comes so many seconds later.
+        preemptible_share_max: Of all workers at most this share comes from preemptible pools, while
+            there are others.
         no_scale_in_s: No worker leaves for so many seconds after the machine began.
         limits: How fast and how often the number changes.
         hasten: Parameters of the rule `hasten`, and so on for each rule.
@@ -63,6 +65,7 @@ class AutoscalerPolicy:
     overdue_s_min: float = 60.0
     starting_max: int = 32
     start_again_s: float = 30.0
+    preemptible_share_max: float = 0.5
     no_scale_in_s: float = 300.0
     limits: LimitPolicy = field(default_factory=LimitPolicy, metadata=UNNAMED)
     hasten: HastenScaling = field(default_factory=HastenScaling)
@@ -85,5 +88,7 @@ class AutoscalerPolicy:
             raise ValueError(f"period_s must be at least {PERIOD_S_MIN}")
         if not 0 < self.lead_quantile <= 1:
             raise ValueError("lead_quantile must lie in (0, 1]")
+        if self.preemptible_share_max > 1:
+            raise ValueError("preemptible_share_max must lie in [0, 1]")
         if self.starting_max < 1 or self.overdue_factor < 1:
             raise ValueError("starting_max and overdue_factor must be at least 1")

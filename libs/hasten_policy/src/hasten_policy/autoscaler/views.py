@@ -16,12 +16,14 @@ class MemberView:
         stage: "starting", "ready" or "draining".
         since_s: For so many seconds.
         load: What it told last; None before.
+        pool: Where it is; "" where there is one pool.
     """
 
     worker_id: str
     stage: str
     since_s: float
     load: LoadTold | None
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ _SENTENCES: Final = {
     "just_begun": "the autoscaler has just begun: none leaves for a while",
     "operator": "an operator lets the number stay",
     "budget": "the budget pays for no more; {not_granted:.0f} not granted",
+    "pools_full": "every pool is full; {not_granted:.0f} not granted",
+    "pools_shut": "no pool with room gives workers now; {not_granted:.0f} not granted",
     "workers_max": "workers_max is reached; {not_granted:.0f} not granted",
     "workers_min": "workers_min is the floor",
     "step_up": "a step up leads no further at once ({wanted:.0f} wanted)",

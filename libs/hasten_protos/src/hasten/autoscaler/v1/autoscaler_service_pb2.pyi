@@ -270,6 +270,7 @@ class PoolWorker(_message.Message):
     SINCE_S_FIELD_NUMBER: _builtins.int
     BUSY_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Its name."""
     stage: _builtins.str
@@ -280,6 +281,8 @@ class PoolWorker(_message.Message):
     """Share of its lanes that is busy."""
     calls: _builtins.int
     """Calls that run and wait there."""
+    pool: _builtins.str
+    """Where it was started; empty where there is one pool."""
     def __init__(
         self,
         *,
@@ -288,10 +291,11 @@ class PoolWorker(_message.Message):
         since_s: _builtins.float = ...,
         busy: _builtins.float = ...,
         calls: _builtins.int = ...,
+        pool: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "calls", b"calls", "since_s", b"since_s", "stage", b"stage", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "calls", b"calls", "pool", b"pool", "since_s", b"since_s", "stage", b"stage", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
