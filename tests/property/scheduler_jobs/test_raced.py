@@ -24,7 +24,7 @@ from hasten_scheduler.jobs.tasks import JobTasks
 from tests.support.batches import JOB_ID, BatchWorld, line_of
 from tests.support.dags import Caller, array, dag, double, infer, kinds_of, source, taken
 from tests.support.jobs import JobOwner, JobWorld
-from tests.support.virtual_time import VirtualLoop, loop_time_s
+from tests.support.virtual_time import VirtualLoop, elapse, loop_time_s
 from tests.support.waiting import eventually
 
 Kinds = Callable[[JobTasks], Sequence[JobKind]]
@@ -91,7 +91,7 @@ class RacedJob(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.005, 0.05, 1.0]), works=st.booleans())
     def time_passes(self, seconds: float, works: bool) -> None:
         self.world.working = works
-        self.run(asyncio.sleep(seconds))
+        self.run(elapse(seconds))
 
     def teardown(self) -> None:
         try:
@@ -114,7 +114,7 @@ class RacedJob(RuleBasedStateMachine):
         with suppress(MeshError):
             await self.want(JobState.ACTIVE)
         self.world.working = False
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         ended = await self.world.has_ended(self.job_id)
         if ended:
             # Nobody has worked since: what is not cancelled by now never will be.
