@@ -6,9 +6,11 @@ peace, and the history is judged (`loadtest.task_history`): everything accepted 
 failed with a reason; no task was shown with a second result; hardly any work was done twice, and
 that for a known cause.
 
-    python -m loadtest.tasks_chaos [--kills 100] [--tasks 10000] [--time 120] [--seed 1] [--soak]
+    python -m loadtest.tasks_chaos [--kills 100] [--tasks 10000] [--time 120] [--seed 1]
+    python -m loadtest.tasks_chaos --soak [--kills 1000] [--tasks 1000000] [--progress FILE]
 
-Ends with status 1 when a promise was broken.
+--soak does it in rounds of 10,000 tasks, for hours; the same command goes on after the last round
+that FILE has. Ends with status 1 when a promise was broken.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +28,7 @@ from loadtest.breaking import BreakableMesh, breakable_mesh, plan
 from loadtest.repository import write_synthetic
 from loadtest.task_causes import causes
 from loadtest.task_history import Verdict, check
+from loadtest.task_soak import OtherTrial, Round, soak, totals
 
 if TYPE_CHECKING:
     from loadtest.task_clients import Clients
@@ -36,6 +39,11 @@ LOOKERS: Final = 2
 BROKEN_SHARE: Final = 0.7
 """Of the time; the rest is for what is left to be done."""
 CHECK_S: Final = 1.0
+HITS: Final = 100
+ROUND_TASKS: Final = 10_000
+SOAK_HITS: Final = 1000
+SOAK_TASKS: Final = 1_000_000
+PROGRESS: Final = Path(".run/tasks_chaos_soak.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,31 +148,81 @@ def _show(run: Run, verdict: Verdict, facts: Mapping[str, Any]) -> None:
         print(f"BROKEN: {fault}")
 
 
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=100, help="kills and stops")
-    parser.add_argument("--tasks", type=int, default=10_000)
-    parser.add_argument("--time", type=float, default=120.0, help="seconds for all of it")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--schedulers", type=int, default=2)
-    parser.add_argument("--shards", type=int, default=4)
-    parser.add_argument("--soak", action="store_true", help="1,000 hits and 10**6 tasks, in hours")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    said = parser.parse_args()
-    run = Run(
-        hits=1000 if said.soak else said.kills,
-        tasks=1_000_000 if said.soak else said.tasks,
-        time_s=3 * 3600.0 if said.soak else said.time,
+def _soak(said: argparse.Namespace) -> None:
+    tasks, hits = said.tasks or SOAK_TASKS, said.kills or SOAK_HITS
+    rounds = max(1, round(tasks / ROUND_TASKS))
+    run = replace(_run(said), tasks=round(tasks / rounds), hits=round(hits / rounds))
+
+    def judged(number: int) -> tuple[Verdict, int]:
+        verdict, facts = asyncio.run(chaos(replace(run, seed=run.seed + number)))
+        return verdict, facts["hits"]
+
+    seen: list[Round] = []
+    try:
+        for each in soak(said.progress, asdict(run), rounds, judged):
+            seen.append(each)
+            if not said.json:
+                told = each.verdict
+                print(
+                    f"round {each.number + 1} of {rounds}, seed {run.seed + each.number}: "
+                    f"{each.hits} hits, {told.accepted} accepted, {told.lost} lost, "
+                    f"{told.second_results} second results, {told.executions:.4f} runs a task",
+                    flush=True,
+                )
+    except OtherTrial as error:
+        sys.exit(f"tasks_chaos: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"tasks_chaos: ended after {len(seen)} rounds; the same command goes on")
+    found = totals(seen)
+    if said.json:
+        print(json.dumps(asdict(found)))
+    else:
+        verdict = found.verdict
+        print(
+            f"{found.rounds} rounds, {found.hits} hits: {verdict.accepted} tasks accepted, "
+            f"done {verdict.done}, failed with a reason {verdict.failed}, waiting "
+            f"{verdict.waiting}, lost {verdict.lost}, second results {verdict.second_results}, "
+            f"{verdict.executions:.4f} runs a task"
+        )
+        for fault in verdict.faults:
+            print(f"BROKEN: {fault}")
+    sys.exit(1 if found.verdict.faults else 0)
+
+
+def _run(said: argparse.Namespace) -> Run:
+    return Run(
+        hits=said.kills or HITS,
+        tasks=said.tasks or ROUND_TASKS,
+        time_s=said.time,
         seed=said.seed,
         workers=said.workers,
         schedulers=said.schedulers,
         shards=said.shards,
     )
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, help=f"and stops: {HITS}, of a soak {SOAK_HITS}")
+    parser.add_argument("--tasks", type=int, help=f"{ROUND_TASKS}, of a soak {SOAK_TASKS}")
+    parser.add_argument("--time", type=float, default=120.0, help="seconds for all, or a round")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--schedulers", type=int, default=2)
+    parser.add_argument("--shards", type=int, default=4)
+    parser.add_argument("--soak", action="store_true", help="in rounds that are kept in a file")
+    parser.add_argument(
+        "--progress", type=Path, default=PROGRESS, metavar="FILE", help="rounds of a soak"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    said = parser.parse_args()
     # It starts processes all the time. gRPC's preparations for forks, which it makes when it is
     # imported, end such a process now and then before it has become what it is to be.
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    if said.soak:
+        _soak(said)
+    run = _run(said)
     verdict, facts = asyncio.run(chaos(run))
     if said.json:
         print(json.dumps({**facts, **asdict(verdict)}))

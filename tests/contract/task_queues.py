@@ -16,6 +16,7 @@ from hasten_runtime.tasks.port import (
     NewTask,
     Outcome,
     Place,
+    Placing,
     Settlement,
     State,
     TaskQueue,
@@ -27,6 +28,7 @@ from tests.support.servers import RedisServer
 LANE = Lane("acme", "vision", 2)
 OTHER_LANE = Lane("ümlaut:7", "text/3", 0)
 UNLIMITED = Limits()
+TO_THE_FRONT = Placing("acme/2", LANE, Place(0.0, -1.0))
 LONG_S = 3600.0
 
 

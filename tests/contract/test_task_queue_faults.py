@@ -21,6 +21,7 @@ from tests.contract.task_queues import (
     LANE,
     LONG_S,
     OTHER_LANE,
+    TO_THE_FRONT,
     UNLIMITED,
     QueueHarness,
     RedisQueueHarness,
@@ -57,6 +58,7 @@ CALLS: dict[str, Call] = {
     ),
     "drop": lambda queue, shard: queue.drop(shard.own, LANE, "acme/2", b"late"),
     "promote": lambda queue, shard: queue.promote(shard.own, 10),
+    "reorder": lambda queue, shard: queue.reorder(shard.own, [TO_THE_FRONT]),
     "sweep": lambda queue, shard: queue.sweep(shard.own, 10),
 }
 

@@ -24,6 +24,7 @@ from hasten_runtime.tasks.port import (
     Fenced,
     Limits,
     Place,
+    Placing,
     QueueStats,
     Settlement,
     State,
@@ -198,6 +199,13 @@ class TwoShards(RuleBasedStateMachine):
     @rule(task_id=st.sampled_from(IDS), lane=lanes, place=places)
     def move(self, task_id: str, lane: Lane, place: float) -> None:
         self._same("move", task_id, lane, Place(0.0, place), None)
+
+    @rule(ids=some_ids, lane=lanes, place=places, order=st.sampled_from(["", "edf", "fifo"]))
+    def reorder(self, ids: list[str], lane: Lane, place: float, order: str) -> None:
+        placings = [
+            Placing(task_id, lane, Place(0.0, place + number)) for number, task_id in enumerate(ids)
+        ]
+        self._same("reorder", self._own, placings, order=order)
 
     @rule(ids=some_ids)
     def requeue(self, ids: list[str]) -> None:

@@ -38,6 +38,7 @@ OWNERS_CALLS: dict[str, Callable[[TaskQueue, Term], Awaitable[object]]] = {
     "settle": lambda queue, own: queue.settle(own, [settled(2, "1.one.1", State.DONE)]),
     "drop": lambda queue, own: queue.drop(own, LANE, "acme/1", b"late"),
     "promote": lambda queue, own: queue.promote(own, 10),
+    "reorder": lambda queue, own: queue.reorder(own, [], order="fifo"),
     "sweep": lambda queue, own: queue.sweep(own, 10),
 }
 

@@ -100,6 +100,18 @@ def test_a_small_tenant_does_not_notice_a_noisy_one() -> None:
     assert after.in_time / after.submitted >= before.in_time / before.submitted - 0.01
 
 
+def test_overload_does_not_collapse_where_the_store_is_slow() -> None:
+    # Four times what can be done. The earliest deadlines are nearly over, whoever is picked.
+    model = ModelShape("m", BatchTimes(0.0, 0.005), batch_max=8, noise=Noise(cv=0.02))
+    small = TaskFlow(0, tenant=0, per_s=30, slack_s=1.0)
+    noisy = TaskFlow(0, tenant=1, per_s=600, slack_s=1.0)
+    said = scenario(small, noisy, models=(model,), workers=1, duration_s=3.0)
+    quick = run(said).tasks
+    slow = run(replace(said, queue=QueueShape(store_s=0.01))).tasks
+    assert slow[0].in_time == slow[0].submitted
+    assert sum(flow.in_time for flow in slow) >= 0.9 * sum(flow.in_time for flow in quick)
+
+
 def test_nobody_starves_under_priority() -> None:
     urgent = TaskFlow(1, priority=0, per_s=2400)  # More than can be done.
     least = TaskFlow(1, priority=3, per_s=20, for_s=2.0)

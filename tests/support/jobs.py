@@ -6,7 +6,7 @@ term, and can be killed at any of its calls of a store.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -133,6 +133,7 @@ class JobOwner:
         tasks: Of jobs.
         calls: Of a store so far.
         dead: It has died.
+        before_call: Does something of somebody else's before a call of a store; None for nothing.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class JobOwner:
         dies_before: bool = False,
     ) -> None:
         self.calls = 0
+        self.before_call: Callable[[int], Awaitable[None]] | None = None
         self.dead = asyncio.Event()
         self._buried = asyncio.Event()
         self._dies_at = dies_at
@@ -204,6 +206,8 @@ class JobOwner:
     async def at_store(self, call: Callable[[], Any]) -> Any:
         """A call of a store."""
         self.calls += 1
+        if self.before_call is not None:
+            await self.before_call(self.calls)
         dies = self._dies_at is not None and self.calls >= self._dies_at
         if dies and self._dies_before:
             await self._die()

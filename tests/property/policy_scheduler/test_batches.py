@@ -1,5 +1,6 @@
 """A batch under machines that come and go: every line has one line of results, and it ends once."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 
 from hypothesis import settings
@@ -41,7 +42,7 @@ ENDS_S = 100.0
 
 class MachinesOfABatch(RuleBasedStateMachine):
     """The store has the tasks, the results of chunks and the progress. Owners die between any two
-    effects; the last write of an answer comes last, as the driver of jobs has it.
+    effects; writes are carried out late, as the driver of jobs has it.
     """
 
     @initialize(
@@ -112,23 +113,32 @@ class MachinesOfABatch(RuleBasedStateMachine):
     def tell(self, events: list[JobEvent], dies_at: int | None = None) -> None:
         """As `LiveJob.on`."""
         lives = iter(range(1_000_000 if dies_at is None else dies_at))
-        write: Write | None = None
         try:
-            while events and not (write and write.ended):
-                more: list[JobEvent] = []
-                for event in events:
-                    for effect in self.machine.on(event, now_s=self.now_s):
-                        if isinstance(effect, Write):
-                            write = effect
-                        else:
-                            next(lives)
-                            more += self.carry_out(effect)
-                events = more
+            while events:
+                answer = [
+                    effect
+                    for event in events
+                    for effect in self.machine.on(event, now_s=self.now_s)
+                ]
+                events = self.carry_out_all(answer, lives)
         except StopIteration:
             self.begin_machine()
-            return
-        if write is not None:
+
+    def carry_out_all(self, answer: list[JobEffect], lives: Iterator[int]) -> list[JobEvent]:
+        more: list[JobEvent] = []
+        unwritten = False
+        for effect in answer:
+            if isinstance(effect, Write):
+                unwritten = True
+                continue
+            if isinstance(effect, SubmitTasks | CancelTasks) and unwritten:
+                self.kept = deepcopy(self.machine.progress)
+                unwritten = False
+            next(lives)
+            more += self.carry_out(effect)
+        if unwritten:
             self.kept = deepcopy(self.machine.progress)
+        return [] if self.over else more
 
     def carry_out(self, effect: JobEffect) -> list[JobEvent]:
         if isinstance(effect, Ask):
@@ -138,7 +148,7 @@ class MachinesOfABatch(RuleBasedStateMachine):
         if isinstance(effect, SubmitTasks):
             return self.submit([wish.key for wish in effect.tasks])
         if isinstance(effect, CancelTasks):
-            ended = [key for key in effect.tasks if self.tasks[key] == "pending"]
+            ended = [key for key in effect.tasks if self.tasks.get(key) == "pending"]
             self.tasks.update(dict.fromkeys(ended, "cancelled"))
             self.followed -= set(ended)
             return [TaskEnded(key) for key in ended]

@@ -114,8 +114,9 @@ class Mesh:
             self.shell,
             [self.queue],
             [self.ends],
-            jobs=self._jobs(payloads),
-            payloads=payloads,
+            self._jobs(payloads),
+            payloads,
+            policy=SchedulerPolicy(),
             failed=self._fail,
         )
         self.owning.term_of = lambda _: self.term

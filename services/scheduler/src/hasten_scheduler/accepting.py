@@ -156,7 +156,7 @@ class Acceptor:
             task_id=name.task_id,
             digest=_digest(said),
             lane=Lane(name.tenant, model, priority),
-            place=self.place(left_s, priority),
+            place=self.place(TaskFacts(left_s, priority)),
             left_s=left_s,
             start_in_s=start_in_s,
             keep_s=bounded_s("keep_us", said.keep_us, limits.keep_s_max) or limits.keep_s,
@@ -185,12 +185,8 @@ class Acceptor:
         if said.callback_uri:
             self._check_callback(said.callback_uri)
 
-    def place(self, left_s: float, priority: int) -> Place:
-        """Where a task stands that is due in so many seconds."""
-        return self.place_of(TaskFacts(left_s, priority))
-
-    def place_of(self, facts: TaskFacts) -> Place:
-        """Where a task of a job stands."""
+    def place(self, facts: TaskFacts) -> Place:
+        """Where a task stands."""
         return Place(*task_place(self._order, facts))
 
     def deadline_s(self, time_left_us: int) -> float:

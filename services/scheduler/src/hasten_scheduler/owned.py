@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from hasten_policy.scheduler.events import ReadLanes
+from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_policy.scheduler.tasks import Lane, LaneHeads, Pick, TaskHead
 from hasten_runtime import logs
 from hasten_runtime.clock import Clock
@@ -25,6 +26,7 @@ from hasten_runtime.tasks.wake import Wake
 from hasten_scheduler import stored
 from hasten_scheduler.attempts import Attempt
 from hasten_scheduler.carrying import Carrier
+from hasten_scheduler.reordering import reorder
 from hasten_scheduler.stored import Payloads
 
 PROMOTE_MAX: Final = 256
@@ -116,6 +118,7 @@ class OwnedShard:
         jobs: Told what others did to jobs.
         clock: The machine's.
         holds: The term still holds; asked before each act.
+        policy: How its tasks are ordered, and how much of the lanes is known.
 
     Attributes:
         running: The attempts that the store has claimed, by task.
@@ -132,6 +135,7 @@ class OwnedShard:
         jobs: JobListener,
         clock: Clock,
         holds: Callable[[], bool],
+        policy: SchedulerPolicy,
     ) -> None:
         self.shard = shard
         self.running: dict[str, Attempt] = {}
@@ -142,6 +146,7 @@ class OwnedShard:
         self._jobs = jobs
         self._clock = clock
         self._holds = holds
+        self._policy = policy
         self._claims = Carrier("claim", self._claim, most=MOVE_MAX)
         self._ends = Carrier("settle", self._settle, most=MOVE_MAX)
         self._reads = Carrier("fronts", self._read, most=MOVE_MAX)
@@ -197,6 +202,7 @@ class OwnedShard:
                 self._promote(),
                 self._sweep(),
                 self._hear(),
+                self._reorder(),
             ):
                 group.create_task(job, name=f"shard-{self.shard}")
 
@@ -304,6 +310,12 @@ class OwnedShard:
         while True:
             swept = await self._asked(lambda: self._queue.sweep(self._term, SWEEP_MAX))
             await asyncio.sleep(0 if swept >= SWEEP_MAX else SWEEP_S)
+
+    async def _reorder(self) -> None:
+        policy = self._policy
+        if await reorder(self._queue, self._term, policy.ordering, self._asked):
+            # What is known of the lanes was read in the order before.
+            self.read(ReadLanes(self.shard, (), policy.lanes.lane_heads_max))
 
     async def _hear(self) -> None:
         while True:

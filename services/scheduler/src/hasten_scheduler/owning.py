@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_runtime import logs
 from hasten_runtime.election.port import Term
 from hasten_runtime.tasks.port import Fenced, TaskQueue
@@ -25,18 +26,20 @@ class Owning:
         ends: Of the shards.
         jobs: What the jobs of all shards share.
         payloads: Of the tasks.
+        policy: Of the decisions about them.
         failed: Called when a shard cannot be tended for a fault of ours: the process should end, so
             that another one takes the shard.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is another neighbour)
         self,
         shell: Shell,
         queues: Sequence[TaskQueue],
         ends: Sequence[ShardEnds],
-        *,
         jobs: JobContext,
         payloads: Payloads,
+        *,
+        policy: SchedulerPolicy,
         failed: Callable[[], None],
     ) -> None:
         self._shell = shell
@@ -44,6 +47,7 @@ class Owning:
         self._ends = ends
         self._jobs = jobs
         self._payloads = payloads
+        self._policy = policy
         self._failed = failed
         self._tending: dict[int, asyncio.Task[None]] = {}
         self._owned: dict[int, OwnedShard] = {}
@@ -79,6 +83,7 @@ class Owning:
             jobs=jobs,
             clock=self._jobs.clock,
             holds=holds,
+            policy=self._policy,
         )
         try:
             await owned.begin()

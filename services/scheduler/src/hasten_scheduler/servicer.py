@@ -8,11 +8,12 @@ from contextlib import aclosing
 from hasten.scheduler.v1 import scheduler_service_pb2 as pb
 from hasten.scheduler.v1.scheduler_service_pb2_grpc import TaskServiceServicer
 from hasten_policy.reasons import Reason, Refusal
+from hasten_policy.scheduler.orders import TaskFacts
 from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 from hasten_runtime.tasks.port import State
 from hasten_runtime.telemetry import current_traceparent
-from hasten_scheduler import views
+from hasten_scheduler import stored, views
 from hasten_scheduler.accepting import Acceptor, checked_priority
 from hasten_scheduler.finding import Finder
 from hasten_scheduler.jobs.desk import JobDesk
@@ -93,7 +94,13 @@ class TaskServicer(TaskServiceServicer):
         left_s = None
         if request.HasField("time_left_us"):
             left_s = self._acceptor.deadline_s(request.time_left_us)
-        place = self._acceptor.place(record.left_s if left_s is None else left_s, lane.priority)
+        place = self._acceptor.place(
+            TaskFacts(
+                record.left_s if left_s is None else left_s,
+                lane.priority,
+                stored.period_s_of(record.about),
+            )
+        )
         task_id = record.task_id
         state = await found.door.ask(lambda queue: queue.move(task_id, lane, place, left_s))
         if state not in {State.WAITING, State.LATER}:

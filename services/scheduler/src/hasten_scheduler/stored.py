@@ -85,6 +85,14 @@ def about(labels: Mapping[str, str], traceparent: str, job_id: str) -> bytes:
     return said.SerializeToString()
 
 
+def with_period(said: bytes, period_s: float) -> bytes:
+    """What `about` made, of a task with a period; as it is for a period of 0."""
+    if not period_s:
+        return said
+    # Fields of a message that is put behind another one are added to it.
+    return said + stored.About(period_us=round(period_s * 1e6)).SerializeToString()
+
+
 def labels_of(said: bytes) -> Mapping[str, str]:
     """The labels in what `about` made."""
     return _about(said).labels if said else {}
@@ -98,6 +106,11 @@ def traceparent_of(said: bytes) -> str:
 def job_of(said: bytes) -> str:
     """The id of the job in what `about` made; "" for none."""
     return _about(said).job_id if said else ""
+
+
+def period_s_of(said: bytes) -> float:
+    """The period in what `with_period` made; 0 for none."""
+    return _about(said).period_us / 1e6 if said else 0.0
 
 
 def _about(said: bytes) -> stored.About:

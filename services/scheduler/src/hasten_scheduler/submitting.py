@@ -20,7 +20,7 @@ from hasten_scheduler.finding import Finder, Found
 from hasten_scheduler.intake import RETRY_AFTER_S, store_away
 from hasten_scheduler.metrics import SchedulerMetrics
 from hasten_scheduler.naming import Name, refuse_field
-from hasten_scheduler.stored import Payloads, refusal_of
+from hasten_scheduler.stored import Payloads, refusal_of, with_period
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,9 @@ class Submitter:
             facts: What its place depends on.
         """
         submission = self._acceptor.read(said, traceparent, left_s=facts.left_s, job_id=job_id)
-        submission.task.place = self._acceptor.place_of(facts)
+        task = submission.task
+        task.place = self._acceptor.place(facts)
+        task.about = with_period(task.about, facts.period_s)
         return await self._store(submission) is Outcome.SAME
 
     async def submit_many(

@@ -122,7 +122,7 @@ async def open_scheduler(
         parts = intake.parts
         jobs = _jobs(parts, around, shards, counts)
         owning = Owning(
-            shell, queues, shards.ends, jobs=jobs, payloads=parts.payloads, failed=failed
+            shell, queues, shards.ends, jobs, parts.payloads, policy=policy, failed=failed
         )
         election = open_election(settings, around)
         tenure = open_tenure(settings, around, owning, election)

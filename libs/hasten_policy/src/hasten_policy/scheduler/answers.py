@@ -165,6 +165,7 @@ def _answered_claim(state: SchedulerState, number: int, now_s: float) -> Attempt
     if attempt is None or attempt.claimed:
         return None
     attempt.claimed = True
+    state.claim_s.add(now_s - attempt.picked_s)
     lane = attempt.lane
     lane.claiming -= 1
     if state.knows(lane):

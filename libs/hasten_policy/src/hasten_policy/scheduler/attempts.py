@@ -22,6 +22,7 @@ class Attempt:
         cost_s: Predicted busy seconds, as charged to the tenant.
         hold_s: Those that it holds of its worker's slack.
         claimed: The store has answered its claim.
+        picked_s: When the store was asked to claim it.
         sent_s: When it was sent; negative before that.
         ended: It has ended.
     """
@@ -35,6 +36,7 @@ class Attempt:
         "hold_s",
         "lane",
         "number",
+        "picked_s",
         "sent_s",
     )
 
@@ -46,6 +48,7 @@ class Attempt:
         self.cost_s = 0.0
         self.hold_s = 0.0
         self.claimed = False
+        self.picked_s = 0.0
         self.sent_s = -1.0
         self.ended = False
 

@@ -61,6 +61,12 @@ def task_place(policy: OrderPolicy, facts: TaskFacts) -> tuple[float, float]:
     return TASK_ORDERS.get(policy.order).place(facts, policy)
 
 
+def order_mark(policy: OrderPolicy) -> str:
+    """Tells an order, with its parameters, from all others."""
+    biases, without = policy.order_bias, policy.no_deadline_order_s
+    return f"{policy.order} {biases} {without} {policy.ageing_s}"
+
+
 def _slack_s(facts: TaskFacts, policy: OrderPolicy) -> float:
     if facts.left_s == inf:
         return policy.no_deadline_order_s[facts.priority]

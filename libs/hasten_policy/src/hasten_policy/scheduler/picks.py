@@ -6,7 +6,7 @@ from hasten_policy.fleet.models import ModelView
 from hasten_policy.fleet.workers import ModelEntry
 from hasten_policy.scheduler.desks import Desk, Spot
 from hasten_policy.scheduler.events import Claim
-from hasten_policy.scheduler.expiry import drop, latest_s
+from hasten_policy.scheduler.expiry import drop, latest_s, store_s
 from hasten_policy.scheduler.lanes import LaneWindow
 from hasten_policy.scheduler.state import TIMER_ATTEMPT, SchedulerState
 from hasten_policy.scheduler.tasks import RESERVED_BELOW, Pick, TaskHead
@@ -36,7 +36,7 @@ def dispatch(state: SchedulerState, now_s: float) -> None:
         if found is None:
             continue
         head, entry = found
-        picks.setdefault(lane.shard.number, []).append(_begin(state, lane, head, entry))
+        picks.setdefault(lane.shard.number, []).append(_begin(state, lane, head, entry, now_s))
         if not state.slack.has_room(entry.worker, now_s):
             del state.roomy[entry.worker.worker_id]
             desks = _with_room(state) if state.roomy else []
@@ -51,10 +51,13 @@ def _claim(state: SchedulerState, picks: dict[int, list[Pick]]) -> None:
             state.out.append(Claim(number, tuple(those[at : at + CLAIM_MAX])))
 
 
-def _begin(state: SchedulerState, lane: LaneWindow, head: TaskHead, entry: ModelEntry) -> Pick:
+def _begin(
+    state: SchedulerState, lane: LaneWindow, head: TaskHead, entry: ModelEntry, now_s: float
+) -> Pick:
     """A task that was taken out of its lane is to run there."""
     lane.waiting = max(0, lane.waiting - 1)
     attempt = state.attempts.begin(lane, head, entry)
+    attempt.picked_s = now_s
     lane.desk.settle(lane)
     if head.deadline_s != INFINITY:
         state.timers.push(head.deadline_s, TIMER_ATTEMPT, attempt)
@@ -85,7 +88,7 @@ def _pick_reserved(
             if entry is None:
                 break
             del lane.heads[0]
-            picks.setdefault(shard.number, []).append(_begin(state, lane, head, entry))
+            picks.setdefault(shard.number, []).append(_begin(state, lane, head, entry, now_s))
 
 
 def reserved_worker(
@@ -229,7 +232,7 @@ def _first_for(
         elif head.key and state.keys.busy(lane, head):
             lane.park(at)
             state.keys.waits(lane, head.key)
-        elif now_s >= latest_s(view, head):
+        elif now_s >= latest_s(view, head) - store_s(state, head):
             drop(state, lane, head, now_s)
             del heads[at]
         elif (entry := worker_for(state, view, head, free, now_s)) is not None:

@@ -9,6 +9,7 @@ from hasten_policy.fleet.registry import Registry
 from hasten_policy.fleet.retry_budget import RetryBudget
 from hasten_policy.fleet.state import TIMER_WINDOW, Fleet
 from hasten_policy.fleet.workers import WorkerRecord
+from hasten_policy.prediction.quantile_tracker import QuantileTracker
 from hasten_policy.scheduler.attempts import Attempt, Attempts
 from hasten_policy.scheduler.desks import Desk
 from hasten_policy.scheduler.keys import Keys
@@ -30,6 +31,9 @@ TIMER_READ: Final = 12
 TIMER_POLL: Final = 13
 """Kinds of timers, beside those of the fleet."""
 
+CLAIM_S_AT_FIRST: Final = 0.001
+CLAIM_QUANTILE: Final = 0.9
+"""Most claims take no longer than what is reckoned with."""
 CALLS_MAX: Final = 64
 """Attempts at one worker without late binding."""
 
@@ -49,6 +53,7 @@ class SchedulerState:
         desks: Lanes by what they ask for.
         tenants: Who pays.
         keys: Concurrency keys of running tasks.
+        claim_s: How long most claims take, from the pick to the store's word.
         slack: What tasks may take of workers.
         reservations: What hard schedules have reserved of workers.
         attempts: Tasks at workers, or about to be.
@@ -64,6 +69,7 @@ class SchedulerState:
         "_lanes",
         "asks",
         "attempts",
+        "claim_s",
         "desks",
         "fleet",
         "freed",
@@ -96,6 +102,7 @@ class SchedulerState:
         strict = TASK_ORDERS.get(policy.ordering.order).strict
         self.tenants = Tenants(policy.tenants, strict=strict)
         self.keys = Keys()
+        self.claim_s = QuantileTracker(CLAIM_S_AT_FIRST, CLAIM_QUANTILE)
         self.slack = Slack(policy.slack)
         self.reservations = Reservations(policy.reserve)
         again = policy.again

@@ -4,13 +4,12 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.clock import Clock, SystemClock
 from hasten_runtime.election.port import Term
 from hasten_runtime.load_store import StoreUnavailable
-from hasten_runtime.tasks.memory_task import MemoryTask, front_of, is_over
+from hasten_runtime.tasks.memory_task import MemoryTask, Told, front_of, is_over
 from hasten_runtime.tasks.port import (
     AHEAD_MAX,
     DEAD_KEEP_S,
@@ -24,6 +23,7 @@ from hasten_runtime.tasks.port import (
     NewTask,
     Outcome,
     Place,
+    Placing,
     QueueStats,
     Settlement,
     State,
@@ -32,17 +32,6 @@ from hasten_runtime.tasks.port import (
 from hasten_runtime.tasks.wake import Wake
 
 _MOVABLE = (State.WAITING, State.LATER)
-
-
-@dataclass(slots=True)
-class _Told:
-    """What one call tells the shard's owner at once."""
-
-    grew: dict[Lane, float]
-    revoked: list[str]
-    left: list[str]
-    paused: bool = False
-    later: bool = False
 
 
 class MemoryTaskQueue:
@@ -66,6 +55,7 @@ class MemoryTaskQueue:
         self._clock = clock or SystemClock()
         self._tasks: dict[str, MemoryTask] = {}
         self._pauses: set[tuple[str | None, str | None]] = set()
+        self._order = ""
         self._changes: list[Change] = []
         self._changed = asyncio.Event()
         self._listeners: set[asyncio.Queue[Wake]] = set()
@@ -77,7 +67,7 @@ class MemoryTaskQueue:
         if len(tasks) > ENQUEUE_MAX:
             raise ValueError(f"at most {ENQUEUE_MAX} tasks a call")
         now_s = self._look()
-        told = _Told({}, [], [])
+        told = Told({}, [], [])
         outcomes = [
             self._accept(task, limits, now_s + number * 1e-6, told)
             for number, task in enumerate(tasks)
@@ -114,7 +104,7 @@ class MemoryTaskQueue:
     async def cancel(self, task_ids: Sequence[str]) -> list[State | None]:
         """Ends tasks that have not ended; see the port."""
         now_s = self._look()
-        told = _Told({}, [], [])
+        told = Told({}, [], [])
         before: list[State | None] = []
         for task_id in task_ids:
             task = self._tasks.get(task_id)
@@ -140,13 +130,13 @@ class MemoryTaskQueue:
             task.deadline_s = now_s + left_s
         self._change(task, task.state)
         if task.state is State.WAITING:
-            self._tell(_Told({lane: task.place}, [], [task_id]))
+            self._tell(Told({lane: task.place}, [], [task_id]))
         return task.state
 
     async def requeue(self, task_ids: Sequence[str]) -> list[bool]:
         """Dead letters wait again; see the port."""
         now_s = self._look()
-        told = _Told({}, [], [])
+        told = Told({}, [], [])
         waits: list[bool] = []
         for task_id in task_ids:
             task = self._tasks.get(task_id)
@@ -176,7 +166,7 @@ class MemoryTaskQueue:
             self._pauses.add((tenant, model))
         else:
             self._pauses.discard((tenant, model))
-        self._tell(_Told({}, [], [], paused=True))
+        self._tell(Told({}, [], [], paused=True))
 
     async def pauses(self) -> set[tuple[str | None, str | None]]:
         """All pauses; see the port."""
@@ -298,6 +288,16 @@ class MemoryTaskQueue:
         rest = later[len(due) :]
         return list(grew.items()), max(0.0, rest[0].start_s - now_s) if rest else math.inf
 
+    async def reorder(self, own: Term, placings: Sequence[Placing], *, order: str = "") -> str:
+        """Gives tasks other places; see the port."""
+        self._look_as(own)
+        for each in placings:
+            task = self._tasks.get(each.task_id)
+            if task and not task.state.ended and task.lane == each.lane:
+                task.stand(each.place)
+        self._order = order or self._order
+        return self._order
+
     async def sweep(self, own: Term, most: int) -> int:
         """Forgets ended tasks whose time is over; see the port."""
         now_s = self._look_as(own)
@@ -327,7 +327,7 @@ class MemoryTaskQueue:
             raise Fenced(f"shard {self._shard} is not {own.owner}'s in epoch {own.epoch} any more")
         return now_s
 
-    def _accept(self, task: NewTask, limits: Limits, now_s: float, told: _Told) -> Outcome:
+    def _accept(self, task: NewTask, limits: Limits, now_s: float, told: Told) -> Outcome:
         known = self._tasks.get(task.task_id)
         if known is not None:
             return Outcome.SAME if known.digest == task.digest else Outcome.OTHER_CONTENT
@@ -381,7 +381,7 @@ class MemoryTaskQueue:
         for listener in self._listeners:
             listener.put_nowait(wake)
 
-    def _tell(self, told: _Told) -> None:
+    def _tell(self, told: Told) -> None:
         if told.grew or told.revoked or told.left or told.paused or told.later:
             ids = tuple(told.revoked), tuple(told.left)
             grew = tuple(told.grew.items())

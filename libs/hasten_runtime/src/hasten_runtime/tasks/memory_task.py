@@ -5,8 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from hasten_policy.scheduler.tasks import Lane
-from hasten_runtime.tasks.port import LaneFront, NewTask, State, TaskRecord
+from hasten_policy.scheduler.tasks import RESERVED_BELOW, Lane
+from hasten_runtime.tasks.port import LaneFront, NewTask, Place, State, TaskRecord
+
+
+@dataclass(slots=True)
+class Told:
+    """What one call tells the shard's owner at once."""
+
+    grew: dict[Lane, float]
+    revoked: list[str]
+    left: list[str]
+    paused: bool = False
+    later: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +78,12 @@ class MemoryTask:
             payload=task.payload,
             state=State.LATER if task.start_in_s > 0 else State.WAITING,
         )
+
+    def stand(self, place: Place) -> None:
+        """It stands there, counted from when it was accepted; a turn of a hard schedule stays."""
+        if self.place >= RESERVED_BELOW:
+            self.now_factor = place.now_factor
+            self.place = place.now_factor * self.submitted_s + place.offset
 
     def begin_anew(self, now_s: float) -> None:
         """It counts as accepted now."""

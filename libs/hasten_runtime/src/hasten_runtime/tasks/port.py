@@ -203,6 +203,15 @@ class Claiming:
 
 
 @dataclass(slots=True)
+class Placing:
+    """Another place for one task: `now_factor` times when it was accepted plus `offset`."""
+
+    task_id: str
+    lane: Lane
+    place: Place
+
+
+@dataclass(slots=True)
 class Settlement:
     """What an attempt came to.
 
@@ -367,6 +376,13 @@ class TaskQueue(Protocol):
     async def promote(self, own: Term, most: int) -> tuple[list[tuple[Lane, float]], float]:
         """Tasks whose time has come wait in their lanes: which lanes grew, and seconds until the
         next one's time, math.inf for none.
+        """
+        ...
+
+    async def reorder(self, own: Term, placings: Sequence[Placing], *, order: str = "") -> str:
+        """Gives tasks that have not ended other places, at most MOVE_MAX, but for turns of hard
+        schedules and what is in another lane by now. `order` says in which all tasks stand then;
+        the answer is what was said last, "" for nothing.
         """
         ...
 

@@ -226,6 +226,8 @@ class BatchRun:
         try:
             stored = await self._stored(chunk)
             if stored is not None:
+                # Who stored them may have died before it had their tasks forgotten.
+                await self._forget(chunk, stored.succeeded + stored.failed)
                 return stored
             source = self._context.source(self._job.job_id, self._spec)
             lines = await asyncio.to_thread(
@@ -256,13 +258,19 @@ class BatchRun:
             return _gone(chunk, error)
         if stored is None:
             return _gone(chunk, BatchGone("results are gone as soon as they are there"))
-        # The results are safe without them. They are forgotten in time if this does not succeed.
-        with suppress(MeshError):
-            await self._context.tasks.forget(self._job, keys)
+        await self._forget(chunk, len(keys))
         del self._lines[chunk]
         for key in keys:
             del self._results[key]
         return stored
+
+    async def _forget(self, chunk: int, lines: int) -> None:
+        """Has the tasks of a chunk forgotten, whose results are safe without them; they are
+        forgotten in time if this does not succeed.
+        """
+        with suppress(MeshError):
+            keys = [key_of(chunk, number) for number in range(lines)]
+            await self._context.tasks.forget(self._job, keys)
 
     async def _stored(self, chunk: int) -> ChunkStored | None:
         """The results of a chunk, counted; None while they are not there. Raises BatchGone."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from hasten_policy.scheduler.jobs.events import JobEvent, Started, TimerCame, Wanted
@@ -37,6 +38,10 @@ _WANTED: Final = {
 }
 
 _log = logs.logger(__name__)
+
+
+class _ChangedByOthersError(Exception):
+    """Somebody else has changed the job since its machine was made."""
 
 
 @dataclass(slots=True)
@@ -264,22 +269,27 @@ class ShardJobs:
     async def _on(
         self, desk: _Desk, live: LiveJob, events: list[JobEvent], *, rang: bool = False
     ) -> None:
-        write = await live.on([*events, TimerCame()] if rang else events)
-        if write is None:
-            return
+        job_id = live.job.job_id
+        told = [*events, TimerCame()] if rang else events
+        try:
+            ended = await live.on(told, partial(self._write, live))
+        except _ChangedByOthersError:
+            self._drop_machine(job_id, desk)
+            desk.reload = True
+        else:
+            if ended:
+                self._leave(job_id, ended)
+
+    async def _write(self, live: LiveJob, ended: str) -> None:
         self._check()
         job = live.job
-        state = JobState.ENDED if write.ended else job.state
+        state = JobState.ENDED if ended else job.state
         body = live.run.body()
         if not await self._store.write(
             job.job_id, job.revision, state=state, body=body, own=self._term
         ):
-            self._drop_machine(job.job_id, desk)
-            desk.reload = True
-        elif write.ended:
-            self._leave(job.job_id, write.ended)
-        else:
-            job.revision += 1
+            raise _ChangedByOthersError
+        job.revision += 1
 
     # --- what jobs hear of (JobHeard) -----------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -143,25 +143,54 @@ class LiveJob:
         for aside in self._asides:
             aside.cancel()
 
-    async def on(self, events: Sequence[JobEvent]) -> Write | None:
-        """Tells the machine, and carries out what it answers, but for its last write, which the
-        caller carries out.
+    async def on(self, events: Sequence[JobEvent], write: Callable[[str], Awaitable[None]]) -> str:
+        """Tells the machine, and carries out what it answers.
+
+        Args:
+            events: What it is told.
+            write: Stores the body, given how the job has ended; raises when it cannot.
+
+        Returns:
+            How the job has ended; "" while it has not.
 
         Raises:
             MeshError, StoreUnavailable: Some of it was carried out.
         """
-        write: Write | None = None
-        while events and not (write and write.ended):
+        unwritten = False
+        while events:
             now_s = self._now_s()
             answer = [effect for event in events for effect in self.run.on(event, now_s=now_s)]
-            more: list[JobEvent] = []
-            for effect in answer:
-                if isinstance(effect, Write):
-                    write = effect
-                else:
-                    more += await self._carry_out(effect)
-            events = more
-        return write
+            ended = next(
+                (each.ended for each in answer if isinstance(each, Write) and each.ended), ""
+            )
+            if ended:
+                for effect in answer:
+                    if not isinstance(effect, SubmitTasks):
+                        await self._carry_out(effect)
+                await write(ended)
+                return ended
+            events, unwritten = await self._in_order(answer, write, unwritten=unwritten)
+        if unwritten:
+            await write("")
+        return ""
+
+    async def _in_order(
+        self, answer: list[JobEffect], write: Callable[[str], Awaitable[None]], *, unwritten: bool
+    ) -> tuple[list[JobEvent], bool]:
+        """Carries effects out; what the machine is to be told of them, and whether the body is
+        still to be written.
+        """
+        more: list[JobEvent] = []
+        # The body is already as it is after all of them, so one write does for all.
+        written = False
+        for effect in answer:
+            if isinstance(effect, Write):
+                unwritten = not written
+            elif isinstance(effect, SubmitTasks | CancelTasks) and unwritten:
+                await write("")
+                unwritten, written = False, True
+            more += await self._carry_out(effect)
+        return more, unwritten
 
     async def ends(self, task_ids: Sequence[str]) -> list[JobEvent]:
         """What the machine is to be told of tasks that have ended. Raises as `on`."""

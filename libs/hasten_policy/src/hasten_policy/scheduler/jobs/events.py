@@ -124,8 +124,12 @@ class CancelTasks:
 
 @dataclass(slots=True)
 class Write:
-    """Stores the body as it is now. Of several in the answers to the events of one moment, the last
-    is carried out, after all other effects: what was submitted is found again by its key.
+    """Stores the body as it is after all events of the moment; several become one where they can.
+
+    Tasks that stand after it in the answer are submitted and cancelled only when it is stored: so
+    whoever ends the job meanwhile finds in the body all tasks that there are. When somebody else
+    has changed the job, nothing is stored, nothing more is done, and the machine is lost. Other
+    effects do not wait for it. In a moment that ends the job, nothing is submitted.
 
     Attributes:
         ended: How the job has ended, in a word that is counted; "" while it has not. Afterwards the

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/scheduler/v1/stored_task.proto\x12\x13hasten.scheduler.v1\"\x93\x01\n\x05\x41\x62out\x12\x36\n\x06labels\x18\x01 \x03(\x0b\x32&.hasten.scheduler.v1.About.LabelsEntry\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x07Payload\x12\x10\n\x06inline\x18\x01 \x01(\x0cH\x00\x12\x13\n\treference\x18\x02 \x01(\tH\x00\x12\x10\n\x08\x65ncoding\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x04 \x01(\tB\t\n\x07\x63ontentB\x9c\x01\n\x17\x64\x65v.hasten.scheduler.v1P\x01Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\xa2\x02\x03HST\xaa\x02\x13Hasten.Scheduler.V1\xca\x02\x13Hasten\\Scheduler\\V1\xea\x02\x15Hasten::Scheduler::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/scheduler/v1/stored_task.proto\x12\x13hasten.scheduler.v1\"\xa6\x01\n\x05\x41\x62out\x12\x36\n\x06labels\x18\x01 \x03(\x0b\x32&.hasten.scheduler.v1.About.LabelsEntry\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x11\n\tperiod_us\x18\x04 \x01(\x04\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x07Payload\x12\x10\n\x06inline\x18\x01 \x01(\x0cH\x00\x12\x13\n\treference\x18\x02 \x01(\tH\x00\x12\x10\n\x08\x65ncoding\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x04 \x01(\tB\t\n\x07\x63ontentB\x9c\x01\n\x17\x64\x65v.hasten.scheduler.v1P\x01Z5hasten.dev/clients/go/hasten/scheduler/v1;schedulerv1\xa2\x02\x03HST\xaa\x02\x13Hasten.Scheduler.V1\xca\x02\x13Hasten\\Scheduler\\V1\xea\x02\x15Hasten::Scheduler::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ABOUT_LABELSENTRY']._loaded_options = None
   _globals['_ABOUT_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_ABOUT']._serialized_start=63
-  _globals['_ABOUT']._serialized_end=210
-  _globals['_ABOUT_LABELSENTRY']._serialized_start=165
-  _globals['_ABOUT_LABELSENTRY']._serialized_end=210
-  _globals['_PAYLOAD']._serialized_start=212
-  _globals['_PAYLOAD']._serialized_end=305
+  _globals['_ABOUT']._serialized_end=229
+  _globals['_ABOUT_LABELSENTRY']._serialized_start=184
+  _globals['_ABOUT_LABELSENTRY']._serialized_end=229
+  _globals['_PAYLOAD']._serialized_start=231
+  _globals['_PAYLOAD']._serialized_end=324
 # @@protoc_insertion_point(module_scope)

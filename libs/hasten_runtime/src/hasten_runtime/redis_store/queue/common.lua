@@ -4,7 +4,7 @@
 -- KEYS[1]    hash    tasks: task id -> record
 -- KEYS[2]    hash    counts: s<state> tasks in a state, n:<tenant> and b:<tenant> a tenant's tasks and
 --                    payload bytes that have not ended, bytes those of all tenants, changes how many
---                    were told, era when the first was
+--                    were told, era when the first was, order in which the tasks stand
 -- KEYS[3]    hash    lanes: lane -> how many tasks wait in it
 -- KEYS[4]    stream  changes: an entry a call, lane -> lines of state digit and task id; the id of an
 --                    entry is the era and the number of its last change

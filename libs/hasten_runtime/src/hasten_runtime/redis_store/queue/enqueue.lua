@@ -63,12 +63,14 @@ for i, id in ipairs(ids) do
       accepted = true
       tasks, bytes = tasks + 1, bytes + payload_bytes
       of[1], of[2] = of[1] + 1, of[2] + payload_bytes
-      -- Those of one call are a microsecond apart, in the order of the call.
+      -- Those of one call are a microsecond apart, in the order of the call; `reorder` counts on it.
       local accepted_s = now_s + (i - 1) / 1000000
       local place = factor * accepted_s + offset
       local state = start_ms > 0 and LATER or WAITING
-      put(id, struct.pack(HEAD, 1, state, 0, 0, 0, now_ms, now_ms + left_ms, now_ms + start_ms, place,
-        factor, keep_ms, body_bytes, payload_bytes, #lane, 0, 0) .. digest .. lane .. rest)
+      local accepted_ms = accepted_s * 1000
+      put(id, struct.pack(HEAD, 1, state, 0, 0, 0, accepted_ms, math.floor(accepted_ms) + left_ms,
+        now_ms + start_ms, place, factor, keep_ms, body_bytes, payload_bytes, #lane, 0, 0)
+        .. digest .. lane .. rest)
       if state == LATER then
         add(KEYS[5], now_ms + start_ms, id)
         later = true

@@ -1,6 +1,7 @@
 """How lanes are named in Redis."""
 
 import functools
+from collections.abc import Iterable
 from typing import Final
 
 from hasten_policy.scheduler.tasks import Lane
@@ -27,3 +28,8 @@ def lane_from_bytes(name: bytes) -> Lane:
         model=names[bytes_of_tenant:].decode(),
         priority=int(priority),
     )
+
+
+def numbered(lanes: Iterable[Lane]) -> dict[Lane, int]:
+    """Each lane once, with its number from 1."""
+    return {lane: number for number, lane in enumerate(dict.fromkeys(lanes), 1)}

@@ -90,7 +90,8 @@ def _record(task_id: str, record: bytes, head: tuple[float, ...], now_ms: int) -
         task_id=task_id,
         state=state,
         lane=lane_from_bytes(record[lane_at : lane_at + lane_bytes]),
-        age_s=(now_ms - submitted) / MS,
+        # In whole milliseconds, as the deadline is: so the two add up to what was said at first.
+        age_s=(now_ms - math.floor(submitted)) / MS,
         left_s=(deadline - now_ms) / MS if deadline != math.inf else math.inf,
         start_in_s=max(0.0, (due - now_ms) / MS) if state is State.LATER else 0.0,
         ended_s=(now_ms - due) / MS if state.ended else -1.0,

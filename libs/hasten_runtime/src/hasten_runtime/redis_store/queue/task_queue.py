@@ -16,7 +16,7 @@ from hasten_runtime.redis_store.durability import Durability, Syncs
 from hasten_runtime.redis_store.memory import MemoryWatch
 from hasten_runtime.redis_store.queue.changes import ChangeFeed
 from hasten_runtime.redis_store.queue.gathering import Gathering
-from hasten_runtime.redis_store.queue.lanes import lane_from_bytes
+from hasten_runtime.redis_store.queue.lanes import lane_from_bytes, numbered
 from hasten_runtime.redis_store.queue.record import MS, new_task_to_args, record_from_bytes
 from hasten_runtime.redis_store.queue.scripts import Arg, Reply, ShardScripts
 from hasten_runtime.redis_store.queue.wakes import WakeListener
@@ -32,6 +32,7 @@ from hasten_runtime.tasks.port import (
     NewTask,
     Outcome,
     Place,
+    Placing,
     QueueStats,
     Settlement,
     State,
@@ -106,7 +107,7 @@ class RedisTaskQueue:
     ) -> list[Outcome]:
         if not items:
             return []
-        numbers = _numbers(lane for lane, *_ in items)
+        numbers = numbered(lane for lane, *_ in items)
         args: list[Arg] = [
             *(limits.tasks_max, limits.bytes_max, limits.tenant_tasks_max, limits.tenant_bytes_max),
             int(await self._memory.full(limits.memory_share_max)),
@@ -219,7 +220,9 @@ class RedisTaskQueue:
         lanes = await self._all_lanes()
         reply = await self._scripts.call("stats", lanes[:LANES_AT_ONCE], ())
         counts_flat, lanes_flat, oldest_ms = reply.own
-        counts = {name.decode(): int(value) for name, value in _pairs(counts_flat)}
+        counts = {
+            name.decode(): int(value) for name, value in _pairs(counts_flat) if name != b"order"
+        }
         tenants = {name[2:] for name in counts if name.startswith("n:")}
         return QueueStats(
             states={
@@ -280,7 +283,7 @@ class RedisTaskQueue:
         return await self._claiming.call(own, claims)
 
     async def _claim(self, own: Term, claims: Sequence[Claiming]) -> list[TaskRecord | None]:
-        numbers = _numbers(claim.lane for claim in claims)
+        numbers = numbered(claim.lane for claim in claims)
         args: list[Arg] = []
         for claim in claims:
             number = numbers[claim.lane].to_bytes(2, "little")
@@ -298,7 +301,7 @@ class RedisTaskQueue:
         return await self._settling.call(own, settlements)
 
     async def _settle(self, own: Term, settlements: Sequence[Settlement]) -> list[bool]:
-        lanes = _numbers(item.lane for item in settlements if item.state is State.WAITING)
+        lanes = numbered(item.lane for item in settlements if item.state is State.WAITING)
         args: list[Arg] = [DEAD_KEEP_S * MS]
         for item in settlements:
             facts = _SETTLEMENT.pack(
@@ -331,6 +334,14 @@ class RedisTaskQueue:
                 due_ms = float(next_due)
                 left_s = max(0.0, (due_ms - reply.now_ms) / MS) if due_ms >= 0 else math.inf
                 return list(grew.items()), left_s
+
+    async def reorder(self, own: Term, placings: Sequence[Placing], *, order: str = "") -> str:
+        """Gives tasks other places; see the port."""
+        numbers = numbered(placing.lane for placing in placings)
+        args: list[Arg] = [order]
+        for each in placings:
+            args += (each.task_id, numbers[each.lane], each.place.now_factor, each.place.offset)
+        return _text((await self._call_as(own, "reorder", numbers, args)).own)
 
     async def sweep(self, own: Term, most: int) -> int:
         """Forgets ended tasks whose time is over; see the port."""
@@ -378,11 +389,6 @@ class RedisTaskQueue:
 
 
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
-
-
-def _numbers(lanes: Iterable[Lane]) -> dict[Lane, int]:
-    """Each lane once, with its number from 1."""
-    return {lane: number for number, lane in enumerate(dict.fromkeys(lanes), 1)}
 
 
 def _text(task_id: bytes) -> str:

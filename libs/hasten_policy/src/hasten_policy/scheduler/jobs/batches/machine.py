@@ -199,7 +199,9 @@ class BatchMachine:
         if isinstance(answer, CannotGoOn):
             self._close(answer.chunk)
             self.progress.failure = answer.refusal
-            return self._stop(BatchEnd.FAILED)
+            # Its tasks may have been submitted by a machine that could read it.
+            keys = self._keys(answer.chunk)
+            return [CancelTasks(keys), *self._stop(BatchEnd.FAILED)]
         assert isinstance(answer, EndTold)  # noqa: S101  (nothing else was asked)
         assert self._end is not None  # noqa: S101  (it was told)
         self.progress.end = self._end
@@ -212,14 +214,17 @@ class BatchMachine:
         before, done ones with their answers; whatever has not ended is ended at once.
         """
         facts = self._facts
-        keys = [key_of(chunk, line) for line in range(facts.sizes[chunk])]
+        keys = self._keys(chunk)
         self._open[chunk] = set(keys)
         deadline_s = facts.ends_s if self._end is None else math.inf
         wishes = tuple(TaskWish(key, deadline_s, facts.priority) for key in keys)
         effects: list[JobEffect] = [SubmitTasks(wishes)]
         if self._end is not None:
-            effects.append(CancelTasks(tuple(keys)))
+            effects.append(CancelTasks(keys))
         return effects
+
+    def _keys(self, chunk: int) -> tuple[str, ...]:
+        return tuple(key_of(chunk, line) for line in range(self._facts.sizes[chunk]))
 
     def _task_ended(self, key: str) -> list[JobEffect]:
         chunk, _ = place_of(key)

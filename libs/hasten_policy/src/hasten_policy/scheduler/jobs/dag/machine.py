@@ -130,7 +130,7 @@ class DagMachine:
                 f"{PARTS_MAX}",
             )
             return self._fail(step.name, refusal, now_s)
-        return [*self._begin(step, count, now_s), Write()]
+        return self._begin(step, count, now_s)
 
     def _task_ended(self, event: TaskEnded, now_s: float) -> list[JobEffect]:
         name, _, part = event.task.rpartition("/")
@@ -162,7 +162,7 @@ class DagMachine:
             return self._fail(step.name, first, now_s)
         if split and split.join.how is How.MODEL:
             progress.state = StepState.JOINING
-            return [SubmitTasks((self.wish(step.name, JOIN),)), Write()]
+            return [Write(), SubmitTasks((self.wish(step.name, JOIN),))]
         return self._done(step.name, now_s)
 
     def _failures(self) -> int:
@@ -186,7 +186,7 @@ class DagMachine:
                         self._asked.add(step.name)
                         effects.append(Ask(Look(step.name)))
                 else:
-                    effects += [*self._begin(step, 1, now_s), Write()]
+                    effects += self._begin(step, 1, now_s)
         if all(step.state.ended for step in self.progress.steps.values()):
             self.progress.ended, self.progress.ended_s = "done", now_s
             effects.append(Write("done"))
@@ -214,7 +214,8 @@ class DagMachine:
         progress = self.progress.steps[step.name]
         progress.state, progress.begun_s = StepState.RUNNING, now_s
         progress.parts = [Part() for _ in range(count)]
-        return [SubmitTasks(tuple(self.wish(step.name, part) for part in range(count)))]
+        # Written first: who cancels the DAG meanwhile then finds what there is to cancel.
+        return [Write(), SubmitTasks(tuple(self.wish(step.name, part) for part in range(count)))]
 
     def _done(self, name: str, now_s: float) -> list[JobEffect]:
         self._close(name, StepState.DONE, now_s)

@@ -48,11 +48,8 @@ class ScheduleMachine:
 
     __slots__ = (
         "_admitted",
-        "_cancel",
         "_plan",
         "_priority",
-        "_start",
-        "_wake_s",
         "_wanted",
         "progress",
     )
@@ -64,9 +61,6 @@ class ScheduleMachine:
         self._plan = plan
         self._priority = priority
         self._wanted = Wanted.ACTIVE
-        self._start: list[Turn] = []
-        self._cancel: list[int] = []
-        self._wake_s = inf
         self.progress = progress
 
     def on(self, event: JobEvent, *, now_s: float) -> list[JobEffect]:
@@ -81,7 +75,7 @@ class ScheduleMachine:
             case TaskEnded():
                 return self._ended(event, now_us)
             case TimerCame():
-                return self._act() if self._start or self._cancel else self._step(now_us)
+                return self._step(now_us)
             case Told():
                 return []  # It asks nothing.
 
@@ -130,29 +124,20 @@ class ScheduleMachine:
         """
         if self._wanted is Wanted.ACTIVE:
             taken = step(self._plan, self.progress, now_us)
-            self._wake_s = taken.wake_us / SECOND_US
+            wake_s = taken.wake_us / SECOND_US
         else:
             taken = step_paused(self._plan, self.progress, now_us)
-            self._wake_s = inf
-        self._start += taken.start
-        self._cancel += taken.cancel
+            wake_s = inf
         effects: list[JobEffect] = []
         if taken.progress != self.progress:
             self.progress = taken.progress
             effects.append(Write())
-        acts = bool(self._start or self._cancel)
-        return [*effects, WakeAt(now_us / SECOND_US if acts else self._wake_s)]
-
-    def _act(self) -> list[JobEffect]:
-        """Does what was decided and written."""
-        effects: list[JobEffect] = []
-        if self._cancel:
-            effects.append(CancelTasks(tuple(map(iso, self._cancel))))
-        wishes = [self._wish(turn) for turn in self._start if turn.at_us not in self._cancel]
+        if taken.cancel:
+            effects.append(CancelTasks(tuple(map(iso, taken.cancel))))
+        wishes = tuple(map(self._wish, taken.start))
         if wishes:
-            effects.append(SubmitTasks(tuple(wishes)))
-        self._start, self._cancel = [], []
-        return [*effects, WakeAt(self._wake_s)]
+            effects.append(SubmitTasks(wishes))
+        return [*effects, WakeAt(wake_s)]
 
     def _wish(self, turn: Turn) -> TaskWish:
         return TaskWish(
