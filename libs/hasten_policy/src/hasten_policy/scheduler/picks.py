@@ -36,8 +36,8 @@ def dispatch(state: SchedulerState, now_s: float) -> None:
         if found is None:
             continue
         head, entry = found
-        picks.setdefault(lane.shard.number, []).append(_begin(state, lane, head, entry))
-        if not state.slack.has_room(entry.worker, now_s):
+        picks.setdefault(lane.shard.number, []).append(_begin(state, lane, head, entry, now_s))
+        if not state.has_room(entry.worker, now_s):
             del state.roomy[entry.worker.worker_id]
             desks = _with_room(state) if state.roomy else []
     _claim(state, picks)
@@ -51,10 +51,12 @@ def _claim(state: SchedulerState, picks: dict[int, list[Pick]]) -> None:
             state.out.append(Claim(number, tuple(those[at : at + CLAIM_MAX])))
 
 
-def _begin(state: SchedulerState, lane: LaneWindow, head: TaskHead, entry: ModelEntry) -> Pick:
+def _begin(
+    state: SchedulerState, lane: LaneWindow, head: TaskHead, entry: ModelEntry, now_s: float
+) -> Pick:
     """A task that was taken out of its lane is to run there."""
     lane.waiting = max(0, lane.waiting - 1)
-    attempt = state.attempts.begin(lane, head, entry)
+    attempt = state.attempts.begin(lane, head, entry, now_s)
     lane.desk.settle(lane)
     if head.deadline_s != INFINITY:
         state.timers.push(head.deadline_s, TIMER_ATTEMPT, attempt)
@@ -85,7 +87,7 @@ def _pick_reserved(
             if entry is None:
                 break
             del lane.heads[0]
-            picks.setdefault(shard.number, []).append(_begin(state, lane, head, entry))
+            picks.setdefault(shard.number, []).append(_begin(state, lane, head, entry, now_s))
 
 
 def reserved_worker(
