@@ -93,7 +93,6 @@ def test_a_guest_has_manners_on_two_cores_that_all_share() -> None:
         worker_s=100e-6,
         slice_s=0.003,
         task_s=400e-6,
-        task_weight=1 / 3,
     )
     models = (
         ModelShape("called", BatchTimes(0.001, 0.003), batch_max=16, noise=Noise(cv=0.2)),

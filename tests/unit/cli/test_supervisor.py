@@ -231,12 +231,3 @@ def test_the_wait_before_a_restart_grows_and_is_bounded(failures: int) -> None:
     delay_s = restart_delay_s(failures)
     assert 0.2 <= delay_s <= 10.0
     assert delay_s <= restart_delay_s(failures + 1)
-
-
-async def test_a_service_gives_way_to_others_as_it_was_told() -> None:
-    async with supervisor() as (running, _):
-        await running.begin([script("a", READY + WAIT, niceness=3), script("b", READY + WAIT)])
-        guest, host = (service.pid for service in running.services)
-        ours = os.getpriority(os.PRIO_PROCESS, 0)
-        assert os.getpriority(os.PRIO_PROCESS, host) == ours
-        assert os.getpriority(os.PRIO_PROCESS, guest) == min(19, ours + 3)

@@ -39,10 +39,6 @@ SERVICE_STOP_S: Final = 15.0
 """Longest wait for a router or worker to leave, its drain included, before it is killed."""
 REDIS_STOP_S: Final = 5.0
 """Longest wait for Redis to close its files, before it is killed."""
-GUESTS_NICENESS: Final = 5
-"""Of schedulers: tasks are guests, and so is what it takes to hand them out. Where all cores are
-wanted a scheduler gets a third of what a router gets, enough to keep its shards.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,6 @@ class ServiceSpec:
         announces: It writes a ready line on standard output.
         meanwhile: What goes on while it is gone and what does not, for people.
         forgets: What it no longer has after a restart, for people; "" for nothing.
-        niceness: It gives way to other processes by so much, 0 to 19.
     """
 
     name: str
@@ -108,7 +103,6 @@ class ServiceSpec:
     announces: bool = True
     meanwhile: str = ""
     forgets: str = ""
-    niceness: int = 0
 
     def with_environ(self, **values: str) -> "ServiceSpec":
         """The same service with some variables changed."""
@@ -219,8 +213,7 @@ def _scheduler_spec(options: UpOptions, place: Place, number: int) -> ServiceSpe
     if number == 1:
         own["ADDRESS"] = host_port(options.host, options.tasks_port)
     spec = _spec("scheduler", f"scheduler-{number}", options, place, own)
-    meanwhile = "calls go on, and tasks wait or go on with another scheduler"
-    return replace(spec, meanwhile=meanwhile, niceness=GUESTS_NICENESS)
+    return replace(spec, meanwhile="calls go on, and tasks wait or go on with another scheduler")
 
 
 def _autoscaler_spec(options: UpOptions, place: Place) -> ServiceSpec:

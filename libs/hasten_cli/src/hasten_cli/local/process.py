@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from hasten_cli.local.giving_way import give_way
 from hasten_cli.local.plan import ServiceSpec
 from hasten_cli.local.run_folder import RunFolder
 
@@ -77,8 +76,6 @@ class Child:
                 limit=LINE_SIZE_BYTES_MAX,
             )
         self._folder.began(self.pid)
-        if self.spec.niceness:
-            await give_way(self.pid, self.spec.niceness)
         if self.spec.announces:
             self._reader = asyncio.create_task(self._read(), name=f"read-{self.spec.name}")
 
