@@ -13,6 +13,7 @@ from hasten_sim.scenario import (
     Arrival,
     BatchTimes,
     Fault,
+    HostShape,
     MeshShape,
     ModelShape,
     Noise,
@@ -79,6 +80,29 @@ def test_a_guest_has_manners(seed: int) -> None:
     assert beside.latency_ms["p99"] <= 1.15 * alone.latency_ms["p99"]
     assert beside.tasks[0].service_s >= 0.8 * idle_s
     assert beside.tasks[0].runs <= 1.05 * beside.tasks[0].done
+
+
+def test_a_guest_has_manners_on_two_cores_that_all_share() -> None:
+    host = HostShape(
+        cores=2,
+        run_threads=2,
+        accept_s=120e-6,
+        refuse_s=80e-6,
+        answer_s=110e-6,
+        dead_s=200e-6,
+        worker_s=100e-6,
+        slice_s=0.003,
+        task_s=400e-6,
+    )
+    models = (
+        ModelShape("called", BatchTimes(0.001, 0.003), batch_max=16, noise=Noise(cv=0.2)),
+        ModelShape("bulk", BatchTimes(0.0001, 0.00025), batch_max=16, noise=Noise(cv=0.2)),
+    )
+    shared = scenario(TaskFlow(1, backlog=300), models=models, rate_per_s=210, duration_s=4.0)
+    said = replace(shared, mesh=MeshShape(1, 1, host=host))
+    alone, beside = run(replace(said, tasks=())), run(said)
+    assert beside.attainment >= alone.attainment - 0.01
+    assert beside.tasks[0].service_s >= 0.1 * (alone.lane_s - alone.busy_s)
 
 
 def test_tenants_get_what_their_weights_say() -> None:

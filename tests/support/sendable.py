@@ -14,3 +14,4 @@ class Sent:
     traceparent: str = ""
     alone: bool = False
     reserved_s: float = 0.0
+    refused_before: int = 0

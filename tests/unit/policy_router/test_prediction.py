@@ -200,3 +200,26 @@ def test_what_goes_after_every_call_keeps_no_call_waiting() -> None:
     made = router("w")
     made.report("w", depth=9, waiting=8, backlog_s=0.031, residual_s=0.011, backlog_guests_s=0.02)
     assert finish_s(made, "w") == pytest.approx(0.011 + 0.011)
+
+
+def test_tasks_that_come_are_no_calls_of_other_routers() -> None:
+    made = router("w")
+    state = made.machine._state
+    state.fleet.registry.views["m"].demand_per_s = 100.0
+    from hasten_policy.fleet.homes import lay_out
+
+    lay_out([state.fleet.registry.views["m"]])
+    for tick in range(100):
+        made.pass_time(0.05)
+        # Of 800 a second there are 200 calls of another router.
+        came = {"arrived": 40 * tick, "arrived_batch": 30 * tick}
+        made.report("w", depth=9, backlog_s=0.05, **came)
+    assert state.fleet.workers["w"].others_per_s == pytest.approx(200.0, rel=0.05)
+
+
+def test_our_own_calls_of_the_lowest_class_hide_those_of_others_and_no_more() -> None:
+    made = router("w")
+    for tick in range(10):
+        made.pass_time(0.05)
+        made.report("w", arrived=10 * tick, received=10 * tick, arrived_batch=10 * tick)
+    assert made.machine._state.fleet.workers["w"].others_per_s == 0.0

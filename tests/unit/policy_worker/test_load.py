@@ -300,3 +300,11 @@ def test_where_the_first_to_come_go_first_nobody_stands_back() -> None:
         pretended.send(call(call_id, priority=3))
     load = load_of(pretended.machine)
     assert (load.waiting_batch, load.backlog_guests_s) == (2, 0.0)
+
+
+def test_what_routers_refused_is_added_up() -> None:
+    pretended = worker()
+    pretended.send(LinkOpened(1))
+    for call_id, refused in ((1, 0), (2, 3), (3, 4)):
+        pretended.send(call(call_id, refused_before=refused))
+    assert load_of(pretended.machine, 1).refused == 7

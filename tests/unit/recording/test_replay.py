@@ -102,7 +102,7 @@ def test_a_difference_in_a_log_of_before_is_said_in_todays_words(
     assert found.told.startswith(f"{asked}(link_id={1 - number}")
     (then,), (now,) = found.then, found.now
     # The log of then does not have what a load has gained since.
-    said = now.replace(", waiting_batch=0, arrived_batch=0, backlog_guests_s=0.0", "")
+    said = now.replace(", waiting_batch=0, arrived_batch=0, backlog_guests_s=0.0, refused=0", "")
     assert then == said.replace("LoadSample(seq=", "LoadSample(seq=7")
     assert now.startswith("Send")
 

@@ -171,6 +171,24 @@ async def test_a_refusal_at_arrival_is_there_at_once() -> None:
     assert watcher.seen == ["ended OVERLOADED"]
 
 
+async def test_a_worker_is_told_once_what_was_refused_before() -> None:
+    refusal = Refusal(Reason.OVERLOADED, "no")
+
+    def script(event: RouterEvent) -> list[RouterEffect]:
+        if not isinstance(event, CallArrived):
+            return []
+        if event.call_id < 3:
+            return [Refuse(event.call_id, refusal)]
+        return [Send(event.call_id, "a", 9.0, 1)]
+
+    shell, _, _ = shell_with(script)
+    shell.joined(NotingLink("a"))
+    calls = [a_call() for _ in range(4)]
+    for call in calls:
+        shell.begin(call)
+    assert [call.refused_before for call in calls] == [0, 0, 2, 0]
+
+
 async def test_a_caller_is_woken_after_its_spans_ended_and_before_its_call_is_counted() -> None:
     shell, _, watcher = shell_with(route_to("a"))
     shell.joined(NotingLink("a"))

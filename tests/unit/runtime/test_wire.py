@@ -39,6 +39,7 @@ LOADS = st.builds(
     waiting_batch=COUNT,
     arrived_batch=BIG_COUNT,
     backlog_guests_s=SECONDS,
+    refused=BIG_COUNT,
     starts_s=st.just(()) | st.lists(SECONDS, min_size=4, max_size=4).map(tuple),
 ).map(lambda load: replace(load, starts_s=load.starts_s[: len(load.waiting_of)]))
 MODELS = st.builds(

@@ -47,6 +47,26 @@ def test_too_few_cores_slow_all_threads_alike_and_only_while_they_are_wanted() -
     assert log.ends_s == {"call": pytest.approx(0.3), "run": pytest.approx(0.3 + 0.8)}
 
 
+def test_who_weighs_less_gets_less_where_cores_are_short() -> None:
+    log = Log()
+    cpu = Cpu(log.loop, 1)
+    Process(cpu).start(0.75, 1, log.done, "call")
+    Process(cpu, 1 / 3).start(0.5, 1, log.done, "guest")
+    log.loop.run_before(9.0)
+    # In that second the guest has had a quarter of the core; then it has all of it.
+    assert log.ends_s == {"call": pytest.approx(1.0), "guest": pytest.approx(1.25)}
+
+
+def test_what_a_thread_cannot_use_is_for_those_that_weigh_less() -> None:
+    log = Log()
+    cpu = Cpu(log.loop, 2)
+    Process(cpu).start(1.0, 1, log.done, "call")
+    guests = Process(cpu, 0.1)
+    guests.start(0.5, 2, log.done, "guests")
+    log.loop.run_before(9.0)
+    assert log.ends_s == {"call": pytest.approx(1.0), "guests": pytest.approx(1.0)}
+
+
 def test_neighbours_take_their_share_while_they_are_there() -> None:
     log = Log()
     cpu = Cpu(log.loop, 2)

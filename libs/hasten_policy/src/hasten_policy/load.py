@@ -27,6 +27,8 @@ class LoadSample:
         arrived_batch: Those of `arrived` that are.
         backlog_guests_s: What of backlog_s waits in the lowest class without a deadline: whatever
             has a deadline goes before it.
+        refused: Calls of its models that routers refused for want of time so far, as far as they
+            told this worker: each tells one worker of each.
     """
 
     seq: int
@@ -43,6 +45,7 @@ class LoadSample:
     waiting_batch: int = 0
     arrived_batch: int = 0
     backlog_guests_s: float = 0.0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

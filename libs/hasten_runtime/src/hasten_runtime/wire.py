@@ -50,6 +50,7 @@ def load_to_wire(load: LoadSample) -> load_pb2.Load:
         waiting_batch=load.waiting_batch,
         arrived_batch=load.arrived_batch,
         backlog_guests_s=_outgoing(load.backlog_guests_s, "backlog_guests_s"),
+        refused=load.refused,
     )
     if load.waiting_of:
         message.waiting_places.extend([place for place, _ in load.waiting_of])
@@ -77,6 +78,7 @@ def load_from_wire(message: load_pb2.Load) -> LoadSample:
         message.waiting_batch,
         message.arrived_batch,
         _incoming(message.backlog_guests_s, "load.backlog_guests_s"),
+        message.refused,
     )
     places = message.waiting_places
     if places:

@@ -16,6 +16,7 @@ class Ask:
         measured: It counts in the figures: it arrived after the warm-up.
         length: Of each row.
         reserved_s: Its rank among those with a reservation; 0 without.
+        refused_before: Calls of its model refused for want of time since one of them was sent.
         left: Its caller has left: nobody hears what becomes of it.
     """
 
@@ -29,6 +30,7 @@ class Ask:
         "model",
         "payload_bytes",
         "priority",
+        "refused_before",
         "reserved_s",
         "rows",
         "tenant",
@@ -58,6 +60,7 @@ class Ask:
         self.measured = measured
         self.length = length
         self.reserved_s = 0.0
+        self.refused_before = 0
         self.left = False
 
     @property

@@ -66,7 +66,7 @@ class Stolen:
 
 class Cpu:
     """The cores of one machine. When its processes want more than there is, all their threads are
-    slowed alike, as a fair scheduler does it.
+    slowed, in proportion to the weights of the processes, as a fair scheduler does it.
 
     Args:
         loop: Virtual time.
@@ -159,23 +159,42 @@ class Cpu:
         passed_s = self._loop.now_s - self._at_s
         self._at_s = self._loop.now_s
         if passed_s > 0.0:
-            slowed = self._slowed()
+            level = self._level()
             for work in self._works:
-                work.left_s -= passed_s * work.process.left * slowed
+                work.left_s -= passed_s * self._rate(work, level)
 
     def plan(self) -> None:
         """Asks to be woken when the next piece of work is done; after anything has changed."""
         self._turn += 1
-        slowed = self._slowed()
-        rates = [(work, work.process.left * slowed) for work in self._works]
+        level = self._level()
+        rates = [(work, self._rate(work, level)) for work in self._works]
         ends_s = [work.left_s / rate for work, rate in rates if rate > 0.0]
         if ends_s:
             self._loop.at(self._loop.now_s + max(0.0, min(ends_s)), self._due, self._turn)
 
-    def _slowed(self) -> float:
-        """The share of a core that each thread gets which wants one."""
-        wanted = self._wanted()
-        return self._stolen.left * (1.0 if wanted <= self._cores else self._cores / wanted)
+    def _rate(self, work: Work, level: float) -> float:
+        """The share of a core that each of its threads gets."""
+        share = min(1.0, level * work.process.weight)
+        return work.process.left * (self._stolen.left * share)
+
+    def _level(self) -> float:
+        """The share of a core of a process of weight 1: no thread gets more than one, and what it
+        leaves is for the others.
+        """
+        if self._wanted() <= self._cores:
+            return inf
+        weighed: dict[float, float] = {1.0: self._others}
+        for work in self._works:
+            weight = work.process.weight
+            threads = work.threads * work.process.left
+            weighed[weight] = weighed.get(weight, 0.0) + threads
+        left = self._cores
+        while True:
+            level = left / sum(weight * threads for weight, threads in weighed.items())
+            heaviest = max(weighed)
+            if level * heaviest <= 1.0 or len(weighed) == 1:
+                return level
+            left -= weighed.pop(heaviest)
 
     def _wanted(self) -> float:
         """Threads that want a core."""
@@ -197,11 +216,13 @@ class Process:
 
     Args:
         cpu: The machine's.
+        weight: It gets so many times what one of weight 1 gets where cores are short.
     """
 
-    __slots__ = ("_cpu", "_stolen")
+    __slots__ = ("_cpu", "_stolen", "weight")
 
-    def __init__(self, cpu: Cpu) -> None:
+    def __init__(self, cpu: Cpu, weight: float = 1.0) -> None:
+        self.weight = weight
         self._cpu = cpu
         self._stolen = Stolen()
 

@@ -4,7 +4,7 @@ from random import Random
 
 from hasten_sim.cpu import Cpu, Process
 from hasten_sim.loop import Loop
-from hasten_sim.scenario import Fault, Scenario
+from hasten_sim.scenario import Fault, HostShape, Scenario
 
 
 class Machines:
@@ -41,6 +41,12 @@ class Machines:
             Process(self._all or Cpu(loop)) if every or index in workers else None
             for index in range(mesh.workers)
         ]
+
+    def scheduler(self, host: HostShape | None) -> Process | None:
+        """Of one more scheduler; None where tasks cost no CPU."""
+        if self._cpu is None or host is None or not host.task_s:
+            return None
+        return Process(self._cpu, host.task_weight)
 
     def of(self, fault: Fault) -> Cpu | Process:
         """What a fault of kind "steal" takes from."""

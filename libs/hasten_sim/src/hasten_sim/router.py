@@ -29,6 +29,7 @@ from hasten_policy.router.events import (
 )
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
+from hasten_policy.router.turned_away import TurnedAway
 from hasten_policy.timers import WakeAt, Woke
 from hasten_sim.ask import Ask
 from hasten_sim.cpu import Process
@@ -77,6 +78,7 @@ class SimRouter:
         named = policy.but({"router_id": f"router{index}"})
         self._machine = RouterMachine(named, rng=Random(f"{seed}/router/{index}"))
         self._asks: dict[int, Ask] = {}
+        self._turned_away: TurnedAway[int] = TurnedAway()
         self._last_call_id = 0
         self._wake_s = inf
         self._outgoing = Outgoing(self.links)
@@ -240,11 +242,12 @@ class SimRouter:
             if isinstance(effect, Send):
                 left_s = max(0.0, effect.deadline_s - now_s)
                 ask = self._asks[effect.call_id]
+                ask.refused_before = self._turned_away.tell(ask.model)
                 self._outgoing.put(effect.worker_id, ask, left_s)
             elif isinstance(effect, Deliver):
                 self._deliver(effect)
             elif isinstance(effect, Refuse):
-                self._refuse(effect.call_id, effect.refusal.reason.label)
+                self._refuse(effect.call_id, effect.refusal.reason)
             elif isinstance(effect, WakeAt):
                 self._wake_s = effect.at_s
                 self._loop.at(max(effect.at_s, now_s), self._wake)
@@ -260,17 +263,18 @@ class SimRouter:
         if reply is None:
             raise RuntimeError("Deliver outside a reply: the machine broke its contract")
         if reply.refusal is not None:
-            self._refuse(effect.call_id, reply.refusal.reason.label)
+            self._refuse(effect.call_id, reply.refusal.reason)
             return
         ask = self._forget(effect.call_id)
         if ask is not None and not ask.left:
             self._tally.answered(ask, self._loop.now_s, reply.service_s)
 
-    def _refuse(self, call_id: int, label: str) -> None:
+    def _refuse(self, call_id: int, reason: Reason) -> None:
         ask = self._asks.get(call_id)
         if ask is None:
             return
-        refused = (ask, label, call_id == self._arriving, self._tally.taken == 1)
+        self._turned_away.refused(ask.model, reason)
+        refused = (ask, reason.label, call_id == self._arriving, self._tally.taken == 1)
         if self._front is None:
             self._refused(refused)
         else:

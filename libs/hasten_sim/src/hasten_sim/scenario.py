@@ -154,6 +154,9 @@ class HostShape:
         pending_max: Most calls that wait for a router; what comes then hears CANCELLED from its
             transport. 0 for no limit.
         cut_s: CPU seconds for each of these, beside the router's thread.
+        task_s: CPU seconds of a scheduler and the store for a task; schedulers are on this machine
+            where it is not 0.
+        task_weight: Schedulers get so many times what others get where cores are short.
         slice_s: Where more cores are wanted than there are, a thread that wakes up may have to wait
             up to so long for one.
     """
@@ -168,6 +171,8 @@ class HostShape:
     pending_max: int = 0
     slice_s: float = 0.0
     cut_s: float = 0.0
+    task_s: float = 0.0
+    task_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

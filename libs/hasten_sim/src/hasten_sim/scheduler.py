@@ -36,12 +36,14 @@ from hasten_policy.scheduler.events import (
 from hasten_policy.scheduler.machine import SchedulerMachine
 from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_sim.ask import Ask
+from hasten_sim.cpu import Process
 from hasten_sim.link import Link, ToRouter
 from hasten_sim.loop import Act, Loop
 from hasten_sim.outgoing import Outgoing
 from hasten_sim.queue import SimQueue
 from hasten_sim.scenario import Scenario
 from hasten_sim.task_store import StoredShard, StoredTask
+from hasten_sim.thread import Thread
 
 TASK_BYTES = 1000
 """Payload of a task."""
@@ -58,7 +60,7 @@ class SimScheduler:
         alive: Its process runs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (one a neighbour)
         self,
         number: int,
         scenario: Scenario,
@@ -66,6 +68,7 @@ class SimScheduler:
         loop: Loop,
         queue: SimQueue,
         seed: int,
+        process: Process | None = None,
     ) -> None:
         self.number = number
         self.index = scenario.mesh.routers + number
@@ -79,11 +82,15 @@ class SimScheduler:
         self._seed = seed
         self._models = {shape.name: at for at, shape in enumerate(scenario.models)}
         self._tenants = {name: at for at, name in enumerate(scenario.tenants)}
+        self._thread = Thread(process) if process is not None else None
+        self._task_s = scenario.mesh.host.task_s if scenario.mesh.host else 0.0
         self._life = 0
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._life += 1
+        if self._thread is not None:
+            self._thread.clear()
         rng = Random(f"{self._seed}/scheduler/{self.number}/{self._life}")
         self._machine = SchedulerMachine(self._policy, rng=rng)
         self._outgoing = Outgoing(self.links)
@@ -177,7 +184,7 @@ class SimScheduler:
         elif isinstance(effect, Claim):
             for pick in effect.picks:
                 self._claims[pick.attempt] = pick.task_id
-            self._later(self._queue.shape.store_s / 2, self._claim, effect)
+            self._later(self._queue.shape.store_s / 2, self._pay, effect)
         elif isinstance(effect, Send):
             self._send(effect)
         elif isinstance(effect, Revoke):
@@ -239,6 +246,13 @@ class SimScheduler:
             heads = tuple([shard.front(lane, effect.most) for lane in lanes])
             read = LanesRead(effect.shard, heads, every=not effect.lanes)
             self._later(self._queue.shape.store_s / 2, self._tell, read)
+
+    def _pay(self, effect: Claim) -> None:
+        """All that tasks cost a scheduler is paid where they are claimed."""
+        if self._thread is None:
+            self._claim(effect)
+        else:
+            self._thread.do(self._task_s * len(effect.picks), self._claim, effect)
 
     def _claim(self, effect: Claim) -> None:
         shard = self._ours(effect.shard)

@@ -108,7 +108,7 @@ class _Mesh:
             SimWorker(index, scenario, policies.worker, loop, tally, process)
             for index, process in enumerate(machines.workers)
         ]
-        self.queue, self.schedulers = _schedulers(scenario, policies, loop, seed)
+        self.queue, self.schedulers = _schedulers(scenario, policies, machines, loop, seed)
         self._discovery = Discovery()
         air = Air(loop, scenario.mesh.network, self._discovery)
         for worker in self.workers:
@@ -149,14 +149,17 @@ class _Mesh:
 
 
 def _schedulers(
-    scenario: Scenario, policies: PolicySet, loop: Loop, seed: int
+    scenario: Scenario, policies: PolicySet, machines: Machines, loop: Loop, seed: int
 ) -> tuple[SimQueue, list[SimScheduler]]:
     """The queue of tasks and who runs it: nobody where there are no tasks."""
     policy = policies.scheduler
     queue = SimQueue(scenario, policy, loop, seed)
     count = scenario.queue.schedulers if scenario.tasks else 0
     schedulers = [
-        SimScheduler(number, scenario, policy, loop, queue, seed) for number in range(count)
+        SimScheduler(
+            number, scenario, policy, loop, queue, seed, machines.scheduler(scenario.mesh.host)
+        )
+        for number in range(count)
     ]
     queue.schedulers.extend(schedulers)
     return queue, schedulers

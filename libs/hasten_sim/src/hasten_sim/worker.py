@@ -260,6 +260,7 @@ class SimWorker:
                     more_follow=index != last,
                     elements=ask.elements,
                     reserved_s=ask.reserved_s,
+                    refused_before=ask.refused_before,
                 )
             )
         self._flush()

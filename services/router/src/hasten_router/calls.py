@@ -39,6 +39,7 @@ class Call:
         sent_s: When the last attempt was handed to a link; 0 before.
         attempts: Attempts sent so far.
         alone: The last one must share no batch.
+        refused_before: Calls of its model refused for want of time before the last one was sent.
         reply: What the worker said that ended it; None when the router refused.
         outcome: The answer's bytes or the refusal; None until it has ended.
         ended_s: When that was known; 0 before.
@@ -65,6 +66,7 @@ class Call:
         "outcome",
         "payload",
         "priority",
+        "refused_before",
         "reply",
         "rows",
         "sent_s",
@@ -98,6 +100,7 @@ class Call:
         self.ended_s = 0.0
         self.attempts = 0
         self.alone = False
+        self.refused_before = 0
         self.reply: Reply | None = None
         self.outcome: bytes | Refusal | None = None
         self._waiter: asyncio.Future[None] | None = None

@@ -34,6 +34,7 @@ from hasten_policy.router.events import (
     RouterEvent,
     Send,
 )
+from hasten_policy.router.turned_away import TurnedAway
 from hasten_policy.timers import WakeAt, Woke
 from hasten_router.calls import Call
 from hasten_router.content import content_of, look_of
@@ -116,6 +117,7 @@ class Shell:
         self._clock = clock
         self._observer = observer
         self._calls: dict[int, Call] = {}
+        self._turned_away: TurnedAway[str] = TurnedAway()
         self._links: dict[str, WorkerLink] = {}
         self._remembered: dict[str, WorkerReport] = {}
         self._last_call_id = 0
@@ -173,6 +175,7 @@ class Shell:
 
     def refused_early(self, model: str, refusal: Refusal) -> None:
         """A request was refused before there was a call; it names this model, or none."""
+        self._turned_away.refused(model, refusal.reason)
         self._observer.request_refused(model, refusal)
 
     def tell_bars(self, keeper: BarKeeper) -> None:
@@ -321,6 +324,7 @@ class Shell:
         call = self._calls[effect.call_id]
         call.attempts = effect.attempt
         call.alone = effect.alone
+        call.refused_before = self._turned_away.tell(call.model)
         call.deadline_s = effect.deadline_s
         call.sent_s = self._clock.now_s()
         if effect.attempt == 1:
@@ -345,6 +349,8 @@ class Shell:
         call = self._calls.pop(call_id, None)
         if call is None:
             return
+        if isinstance(outcome, Refusal):
+            self._turned_away.refused(call.model, outcome.reason)
         self._hand_out(call, outcome)
         if not self._calls:
             self._idle.set()

@@ -33,6 +33,9 @@ class Attempt:
         age_s: Of its task when it was claimed.
     """
 
+    refused_before = 0
+    """Of tasks none is refused for want of time."""
+
     __slots__ = (
         "age_s",
         "alone",

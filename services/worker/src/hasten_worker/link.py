@@ -191,6 +191,7 @@ class Link:
             call.tenant = message.tenant
             call.alone = message.alone
             call.reserved_s = message.reserved_us / 1e6
+            call.refused_before = message.refused_before
             call.span = span = self._start_span(call, message.traceparent)
             if self._decoder.is_heavy(request, len(payload)):
                 self._calls[wire_id] = task = self._loop.create_task(

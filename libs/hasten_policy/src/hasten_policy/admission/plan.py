@@ -120,7 +120,9 @@ def _finish_from_hold_s(call: Asking, now_s: float) -> float:
         calls = len(worker.calls)
         # Without others, what is there beside our calls are those that we have just taken back.
         crowded = calls and worker.others_per_s > 0.0
-        crowd += max(calls, worker.queue) / calls if crowded else 1.0
+        # Tasks that wait there go after all of them.
+        guests = worker.load.waiting_batch if worker.load is not None else 0
+        crowd += max(calls, worker.queue - guests) / calls if crowded else 1.0
     count = len(entries)
     slowness = max(crowd / count / lanes, view.pace.of_work)
     ahead_s = slowness * view.held.ahead_s(call.order_s)

@@ -279,6 +279,9 @@ class WorkerRecord:
                 self.told.append(there)
         self.queue = load.depth + unseen
         others = load.arrived - load.received
+        if self.overlooks_guests:
+            # Tasks are not in the way of what we send. Our own calls of their class are in both.
+            others = max(0, others - load.arrived_batch)
         passed_s = now_s - self.others_at_s
         if others < self.others:
             self.others_per_s = 0.0

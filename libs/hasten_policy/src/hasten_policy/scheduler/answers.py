@@ -184,5 +184,5 @@ def _send(state: SchedulerState, attempt: Attempt, now_s: float) -> None:
             cause = Refusal(Reason.NO_WORKER, "the worker that was chosen is gone, others are full")
             again(state, attempt, cause, 0.0, now_s)
             return
-        state.attempts.reserve(attempt, entry)
+        state.attempts.reserve(attempt, entry, now_s)
     state.attempts.send(attempt, now_s)

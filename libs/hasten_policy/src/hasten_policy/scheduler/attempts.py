@@ -104,7 +104,7 @@ class Attempts:
         """
         return worker.lanes == 1 or worker not in self._alone
 
-    def begin(self, lane: LaneWindow, head: TaskHead, entry: ModelEntry) -> Attempt:
+    def begin(self, lane: LaneWindow, head: TaskHead, entry: ModelEntry, now_s: float) -> Attempt:
         """A task is picked for a worker, whose credit it takes from now on."""
         self._last += 1
         attempt = Attempt(self._last, lane, head)
@@ -116,16 +116,16 @@ class Attempts:
             self._keys.begin(lane.lane.tenant, head.key)
         attempt.cost_s = entry.cost_s
         lane.tenant.charge(attempt.cost_s)
-        self.reserve(attempt, entry)
+        self.reserve(attempt, entry, now_s)
         return attempt
 
-    def reserve(self, attempt: Attempt, entry: ModelEntry) -> None:
+    def reserve(self, attempt: Attempt, entry: ModelEntry, now_s: float) -> None:
         """A worker is to have it."""
         head = attempt.head
         attempt.entry = entry
         call_s = entry.call_s(head.rows, head.elements)
         entry.worker.sends(attempt.number, entry, call_s)
-        attempt.hold_s = self._slack.begin(entry, call_s)
+        attempt.hold_s = self._slack.begin(entry, call_s, now_s)
         if head.alone:
             self._alone[entry.worker] = self._alone.get(entry.worker, 0) + 1
 

@@ -16,8 +16,8 @@ class Hurdle:
     """One thing that keeps a task from running.
 
     Attributes:
-        name: not_owned, paused, no_worker, workers_full, calls_wait, tenant_limit, tenant_share,
-            key_busy, alone or behind_others.
+        name: not_owned, paused, no_worker, workers_full, calls_wait, calls_refused, tenant_limit,
+            tenant_share, key_busy, alone or behind_others.
         message: What must happen first, one sentence.
     """
 
@@ -133,6 +133,10 @@ def _of_workers(state: SchedulerState, name: Lane, now_s: float) -> list[Hurdle]
         most_s = max(state.slack.calls_s(worker, now_s) for worker in shut)
         message = f"calls of {most_s * 1e3:.1f} ms at most wait at its {len(shut)} workers"
         return [Hurdle("calls_wait", f"{message}: they go first")]
+    slowed = [worker for worker in workers if state.slack.is_slowed(worker, now_s)]
+    if slowed and len(slowed) + len(shut) == len(workers):
+        message = "routers refuse calls of its workers for want of time"
+        return [Hurdle("calls_refused", f"{message}: tasks go there at a slower pace")]
     return [Hurdle("workers_full", f"one of its {len(workers)} workers must end a task")]
 
 

@@ -52,7 +52,7 @@ from hasten_policy.scheduler.losses import (
 from hasten_policy.scheduler.picks import dispatch
 from hasten_policy.scheduler.policy import SchedulerPolicy
 from hasten_policy.scheduler.reservations import benches_of, share_max_of
-from hasten_policy.scheduler.state import TIMER_EXPIRY, SchedulerState
+from hasten_policy.scheduler.state import TIMER_EXPIRY, TIMER_PACE, SchedulerState
 from hasten_policy.scheduler.tasks import Lane
 from hasten_policy.scheduler.windows import (
     flush,
@@ -244,6 +244,8 @@ class SchedulerMachine:
         state = self._state
         if kind == TIMER_SILENCE:
             rescue(state, worker, now_s)
+        elif kind == TIMER_PACE:
+            state.freed[worker] = None
         elif kind == TIMER_RAMP:
             ramp(state.fleet, worker, now_s)
         elif kind == TIMER_RESTORE and restore(state.fleet, worker, now_s):

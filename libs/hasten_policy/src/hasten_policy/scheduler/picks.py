@@ -37,7 +37,7 @@ def dispatch(state: SchedulerState, now_s: float) -> None:
             continue
         head, entry = found
         picks.setdefault(lane.shard.number, []).append(_begin(state, lane, head, entry, now_s))
-        if not state.slack.has_room(entry.worker, now_s):
+        if not state.has_room(entry.worker, now_s):
             del state.roomy[entry.worker.worker_id]
             desks = _with_room(state) if state.roomy else []
     _claim(state, picks)
@@ -56,7 +56,7 @@ def _begin(
 ) -> Pick:
     """A task that was taken out of its lane is to run there."""
     lane.waiting = max(0, lane.waiting - 1)
-    attempt = state.attempts.begin(lane, head, entry)
+    attempt = state.attempts.begin(lane, head, entry, now_s)
     attempt.picked_s = now_s
     lane.desk.settle(lane)
     if head.deadline_s != INFINITY:

@@ -112,17 +112,23 @@ class SlackPolicy:
             batches at least where no calls come.
         slack_calls_s: A worker gets no tasks while calls wait there that are predicted to take so
             many seconds, until half as many are left.
+        slack_refused_max: While calls come, a worker gets tasks half as fast whenever routers have
+            refused more than this share of the calls of its models for want of time, and gradually
+            faster while they refuse less. 1 never slows tasks.
         slack_quiet_s: A worker that has tasks gets no more of them when it has said nothing for so
             many seconds longer than what it has should take, until it says something.
     """
 
     slack_own_s: float = 0.025
     slack_calls_s: float = 0.002
+    slack_refused_max: float = 0.01
     slack_quiet_s: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuses values out of range, naming the field."""
         refuse_negative(self)
+        if self.slack_refused_max > 1:
+            raise ValueError("slack_refused_max must be at most 1")
 
 
 @dataclass(frozen=True, slots=True)

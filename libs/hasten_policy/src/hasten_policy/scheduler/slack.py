@@ -4,11 +4,13 @@ A run cannot be interrupted, so a call that comes while a task runs waits for th
 the routers count a worker's tasks as work that goes before theirs. So a worker is given few tasks
 at once: so many that it does not stand idle while the next ones are on their way, found by trying
 (additive increase, multiplicative decrease: Chiu and Jain, 1989), and none while calls wait there.
+While calls are refused for want of time they go there at a pace (`Pace`).
 """
 
 from typing import TYPE_CHECKING, Final
 
 from hasten_policy.fleet.workers import ModelEntry, WorkerRecord
+from hasten_policy.scheduler.pace import Pace
 from hasten_policy.scheduler.policy import SlackPolicy
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class WorkerGate:
         shut: Calls wait there.
         load: What the worker said last of its load.
         calls_per_s: Calls a second that the worker gets, tasks not counted, smoothed.
+        pace: How fast tasks follow each other.
     """
 
     __slots__ = (
@@ -58,16 +61,18 @@ class WorkerGate:
         "load",
         "long",
         "own_s",
+        "pace",
         "seq",
         "short_s",
         "shut",
     )
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, policy: SlackPolicy) -> None:
         self.own_s = 0.0
         self.short_s = 0.0
         self.long = 0
-        self.limit_s = limit_s
+        self.limit_s = policy.slack_own_s / STEPS
+        self.pace = Pace(policy)
         self.seq = -1
         self.shut = False
         self.load: LoadSample | None = None
@@ -90,6 +95,7 @@ class WorkerGate:
             self.calls_per_s += weight * ((calls - self._calls) / passed_s - self.calls_per_s)
         self._calls = calls
         self._at_s = worker.load_at_s
+        self.pace.hear(load, worker.lanes, worker.load_at_s)
 
 
 class Slack:
@@ -119,7 +125,7 @@ class Slack:
         """That of a worker, which begins with a step."""
         found = self._gates.get(worker)
         if found is None:
-            found = self._gates[worker] = WorkerGate(self._policy.slack_own_s / STEPS)
+            found = self._gates[worker] = WorkerGate(self._policy)
         return found
 
     def forget(self, worker: WorkerRecord) -> None:
@@ -147,12 +153,23 @@ class Slack:
         if gate.shut:
             return False
         if gate.calls_per_s >= ALONE_PER_S:
-            return gate.own_s < gate.limit_s * worker.lanes
+            return not gate.pace.waits(now_s) and gate.own_s < gate.limit_s * worker.lanes
         limit_s = max(gate.limit_s, BATCHES * gate.batch_s)
         if gate.own_s < limit_s * worker.lanes:
             return True
         # Long attempts keep their own lanes, and the others are for what is short.
         return gate.short_s < limit_s * (worker.lanes - gate.long)
+
+    def is_slowed(self, worker: WorkerRecord, now_s: float) -> bool:
+        """Its pace keeps tasks from there."""
+        gate = self._gates.get(worker)
+        return gate is not None and gate.calls_per_s >= ALONE_PER_S and gate.pace.waits(now_s)
+
+    def next_s(self, worker: WorkerRecord, now_s: float) -> float | None:
+        """When a worker that gets tasks at a pace may have the next ones; None when that was told
+        before, or it is something else that keeps them from there.
+        """
+        return self.gate(worker).pace.next_s(now_s) if self.is_slowed(worker, now_s) else None
 
     def is_quiet(self, worker: WorkerRecord, since_s: float, now_s: float) -> bool:
         """Whether a worker that has had an attempt since then should have said something by now.
@@ -189,12 +206,13 @@ class Slack:
 
     # --- attempts ---------------------------------------------------------------------
 
-    def begin(self, entry: ModelEntry, call_s: float) -> float:
+    def begin(self, entry: ModelEntry, call_s: float, now_s: float) -> float:
         """An attempt goes to a worker.
 
         Args:
             entry: The worker's model.
             call_s: Predicted seconds of a run of the attempt alone.
+            now_s: Now.
 
         Returns:
             Seconds of the slack that it holds.
@@ -203,6 +221,7 @@ class Slack:
         hold_s = max(entry.full_cost_s, call_s - entry.alpha_s)
         gate = self.gate(entry.worker)
         gate.own_s += hold_s
+        gate.pace.begins(hold_s, entry.worker.lanes, now_s)
         if self._is_long(hold_s):
             gate.long += 1
         else:

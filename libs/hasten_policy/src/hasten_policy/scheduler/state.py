@@ -29,6 +29,7 @@ TIMER_ATTEMPT: Final = 10
 TIMER_EXPIRY: Final = 11
 TIMER_READ: Final = 12
 TIMER_POLL: Final = 13
+TIMER_PACE: Final = 14
 """Kinds of timers, beside those of the fleet."""
 
 CLAIM_S_AT_FIRST: Final = 0.001
@@ -168,7 +169,7 @@ class SchedulerState:
         changed = False
         for worker in self.freed:
             had = worker.worker_id in self.roomy
-            if worker.open and self.slack.has_room(worker, now_s):
+            if worker.open and self.has_room(worker, now_s):
                 self.roomy[worker.worker_id] = worker
                 changed = True
             elif had:
@@ -176,6 +177,15 @@ class SchedulerState:
                 changed = True
         self.freed.clear()
         return changed
+
+    def has_room(self, worker: WorkerRecord, now_s: float) -> bool:
+        """Whether one more attempt may go there; looks again when its pace allows the next one."""
+        if self.slack.has_room(worker, now_s):
+            return True
+        due_s = self.slack.next_s(worker, now_s)
+        if due_s is not None:
+            self.timers.push(due_s, TIMER_PACE, worker)
+        return False
 
     def is_quiet(self, worker: WorkerRecord, now_s: float) -> bool:
         """A worker has attempts and should have said something by now."""

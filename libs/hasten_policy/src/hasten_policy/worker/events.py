@@ -68,6 +68,8 @@ class CallArrived:
         elements: Of all its input tensors together, all rows counted: the size of its work.
         reserved_s: It has a reservation: it goes before all calls without one, and those with one
             go by this figure, seconds from its time to its deadline. 0 for a call without one.
+        refused_before: Calls of its model that its router refused for want of time since it sent
+            one of them.
     """
 
     call_id: int
@@ -83,6 +85,7 @@ class CallArrived:
     elements: int = 0
     alone: bool = False
     reserved_s: float = 0.0
+    refused_before: int = 0
 
 
 @dataclass(slots=True)

@@ -184,6 +184,7 @@ class WorkerMachine:
         if event.call_id in self._book.calls:
             raise ValueError(f"call id {event.call_id} is in use")
         self._links.count(event.link_id, event.priority, now_s)
+        self._links.refused += event.refused_before
         verdict = self._admission.judge(event, now_s)
         if isinstance(verdict, WaitingCall):
             verdict.solo = event.alone

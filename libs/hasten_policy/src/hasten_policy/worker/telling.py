@@ -118,4 +118,5 @@ class Telling:
             waiting_batch=self._book.waiting_batch,
             arrived_batch=self._links.arrived_batch,
             backlog_guests_s=guests_s / lanes.count,
+            refused=self._links.refused,
         )

@@ -27,9 +27,10 @@ class LinkWindows:
     Attributes:
         arrived: Calls that came over all links, those that have closed included.
         arrived_batch: Those of them that are of the lowest class.
+        refused: Calls that routers said they had refused for want of time.
     """
 
-    __slots__ = ("_idle_s", "_links", "_look_s", "arrived", "arrived_batch")
+    __slots__ = ("_idle_s", "_links", "_look_s", "arrived", "arrived_batch", "refused")
 
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
@@ -37,6 +38,7 @@ class LinkWindows:
         self._look_s = -inf
         self.arrived = 0
         self.arrived_batch = 0
+        self.refused = 0
 
     def __len__(self) -> int:
         return len(self._links)

@@ -41,6 +41,7 @@ def encode_call(call: Sendable, deadline_s: float, now_s: float) -> tuple[bytes,
         traceparent=call.traceparent,
         alone=call.alone,
         reserved_us=round(call.reserved_s * 1e6),
+        refused_before=call.refused_before,
     ).SerializeToString()
     payload = call.payload
     payload_size = fields.varint(len(payload))

@@ -55,6 +55,11 @@ class Sendable(Protocol):
         """
         ...
 
+    @property
+    def refused_before(self) -> int:
+        """Calls of its model refused for want of time since one of them was sent."""
+        ...
+
 
 class Reply:
     """The end of one attempt, as a worker told it.

@@ -57,6 +57,16 @@ class HostTable(Table):
     cut_us: NotNegative = Field(
         default=0.0, description="CPU time for each of these, beside the router's own thread."
     )
+    task_us: NotNegative = Field(
+        default=0.0,
+        description="CPU time of a scheduler and the store for a task; above 0 schedulers share "
+        "the machine.",
+    )
+    task_weight: Positive = Field(
+        default=1.0,
+        description="Schedulers get so many times what others get where cores are short; a third "
+        "where they run at niceness 5.",
+    )
     slice_ms: NotNegative = Field(
         default=0.0,
         description="Where more cores are wanted than there are, whoever wakes up may have to "

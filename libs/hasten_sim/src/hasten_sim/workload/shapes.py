@@ -60,6 +60,8 @@ def _host(table: HostTable) -> HostShape:
         pending_max=table.pending_max,
         slice_s=table.slice_ms / 1e3,
         cut_s=table.cut_us / 1e6,
+        task_s=table.task_us / 1e6,
+        task_weight=table.task_weight,
     )
 
 

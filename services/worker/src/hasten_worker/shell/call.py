@@ -53,6 +53,7 @@ class Call:
         tenant: Who pays.
         alone: It shares no batch.
         reserved_s: Its rank among calls with a reservation; 0 for a call without one.
+        refused_before: Calls of its model refused for want of time since the one before.
         payload_bytes: Size of the request.
         span: Recorded for it; None when it is not sampled.
         arrived_s: Its bytes were there.
@@ -82,6 +83,7 @@ class Call:
         "link_id",
         "payload_bytes",
         "priority",
+        "refused_before",
         "request_id",
         "reserved_s",
         "result",
@@ -115,6 +117,7 @@ class Call:
         self.tenant = ""
         self.alone = False
         self.reserved_s = 0.0
+        self.refused_before = 0
         self.payload_bytes = 0
         self.span: Span | None = None
         self.arrived_s = arrived_s

@@ -157,6 +157,7 @@ class Shell:
                     elements=call.elements,
                     alone=call.alone,
                     reserved_s=call.reserved_s,
+                    refused_before=call.refused_before,
                 )
             )
 

@@ -39,6 +39,7 @@ class Load(_message.Message):
     WAITING_BATCH_FIELD_NUMBER: _builtins.int
     ARRIVED_BATCH_FIELD_NUMBER: _builtins.int
     BACKLOG_GUESTS_S_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Grows by one with each report of one incarnation; an older report is ignored."""
     depth: _builtins.int
@@ -63,6 +64,8 @@ class Load(_message.Message):
     """Those of arrived that are."""
     backlog_guests_s: _builtins.float
     """What of backlog_s waits in the lowest class without a deadline: whatever has one goes before it."""
+    refused: _builtins.int
+    """Calls of its models that routers refused for want of time, as far as they told this worker."""
     @_builtins.property
     def waiting_places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Models of which calls wait, by their place in WorkerState.models; the 32 with most."""
@@ -95,10 +98,11 @@ class Load(_message.Message):
         waiting_batch: _builtins.int = ...,
         arrived_batch: _builtins.int = ...,
         backlog_guests_s: _builtins.float = ...,
+        refused: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "arrived_batch", b"arrived_batch", "backlog_guests_s", b"backlog_guests_s", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_batch", b"waiting_batch", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "waiting_starts_s", b"waiting_starts_s", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "arrived_batch", b"arrived_batch", "backlog_guests_s", b"backlog_guests_s", "backlog_s", b"backlog_s", "depth", b"depth", "received", b"received", "refused", b"refused", "residual_s", b"residual_s", "seq", b"seq", "service_s", b"service_s", "waiting", b"waiting", "waiting_batch", b"waiting_batch", "waiting_calls", b"waiting_calls", "waiting_places", b"waiting_places", "waiting_starts_s", b"waiting_starts_s", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from hasten.common.v1 import load_pb2 as hasten_dot_common_dot_v1_dot_load__pb2
 from hasten.common.v1 import timing_pb2 as hasten_dot_common_dot_v1_dot_timing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/worker/v1/worker_service.proto\x12\x10hasten.worker.v1\x1a\x1ehasten/common/v1/failure.proto\x1a\x1bhasten/common/v1/load.proto\x1a\x1dhasten/common/v1/timing.proto\"=\n\x0fOpenLinkRequest\x12\x11\n\tcaller_id\x18\x01 \x01(\t\x12\x17\n\x0f\x66rame_bytes_max\x18\x02 \x01(\x04\"I\n\x10OpenLinkResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x17\n\x0f\x66rame_bytes_max\x18\x03 \x01(\x04\"]\n\x08ToWorker\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12%\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x16.hasten.worker.v1.Call\x12\x1a\n\x12\x63\x61ncelled_call_ids\x18\x03 \x03(\x04\"\x99\x01\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x14\n\x0ctime_left_us\x18\x02 \x01(\x04\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\x12\r\n\x05\x61lone\x18\x07 \x01(\x08\x12\x13\n\x0breserved_us\x18\x08 \x01(\x04\"\xde\x01\n\x08ToRouter\x12(\n\x07replies\x18\x01 \x03(\x0b\x32\x17.hasten.worker.v1.Reply\x12$\n\x04load\x18\x02 \x01(\x0b\x32\x16.hasten.common.v1.Load\x12,\n\x05state\x18\x03 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState\x12(\n\x05\x66\x61ult\x18\x04 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12*\n\x07running\x18\x05 \x01(\x0b\x32\x19.hasten.worker.v1.Running\"0\n\x07Running\x12\x10\n\x08\x63\x61ll_ids\x18\x01 \x03(\x04\x12\x13\n\x0bothers_wait\x18\x02 \x01(\x08\"\x92\x01\n\x05Reply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12(\n\x06timing\x18\x04 \x01(\x0b\x32\x18.hasten.common.v1.Timing\x12\x11\n\tservice_s\x18\x05 \x01(\x02\"#\n\x0c\x44rainRequest\x12\x13\n\x0bpatience_us\x18\x01 \x01(\x04\"\"\n\rDrainResponse\x12\x11\n\tabandoned\x18\x01 \x01(\r\"\x11\n\x0fGetStateRequest\"@\n\x10GetStateResponse\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState2\xff\x01\n\rWorkerService\x12Q\n\x08OpenLink\x12!.hasten.worker.v1.OpenLinkRequest\x1a\".hasten.worker.v1.OpenLinkResponse\x12H\n\x05\x44rain\x12\x1e.hasten.worker.v1.DrainRequest\x1a\x1f.hasten.worker.v1.DrainResponse\x12Q\n\x08GetState\x12!.hasten.worker.v1.GetStateRequest\x1a\".hasten.worker.v1.GetStateResponseB\x8a\x01\n\x14\x64\x65v.hasten.worker.v1P\x01Z/hasten.dev/clients/go/hasten/worker/v1;workerv1\xa2\x02\x03HST\xaa\x02\x10Hasten.Worker.V1\xca\x02\x10Hasten\\Worker\\V1\xea\x02\x12Hasten::Worker::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hasten/worker/v1/worker_service.proto\x12\x10hasten.worker.v1\x1a\x1ehasten/common/v1/failure.proto\x1a\x1bhasten/common/v1/load.proto\x1a\x1dhasten/common/v1/timing.proto\"=\n\x0fOpenLinkRequest\x12\x11\n\tcaller_id\x18\x01 \x01(\t\x12\x17\n\x0f\x66rame_bytes_max\x18\x02 \x01(\x04\"I\n\x10OpenLinkResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x17\n\x0f\x66rame_bytes_max\x18\x03 \x01(\x04\"]\n\x08ToWorker\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12%\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x16.hasten.worker.v1.Call\x12\x1a\n\x12\x63\x61ncelled_call_ids\x18\x03 \x03(\x04\"\xb1\x01\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x14\n\x0ctime_left_us\x18\x02 \x01(\x04\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\x12\r\n\x05\x61lone\x18\x07 \x01(\x08\x12\x13\n\x0breserved_us\x18\x08 \x01(\x04\x12\x16\n\x0erefused_before\x18\t \x01(\r\"\xde\x01\n\x08ToRouter\x12(\n\x07replies\x18\x01 \x03(\x0b\x32\x17.hasten.worker.v1.Reply\x12$\n\x04load\x18\x02 \x01(\x0b\x32\x16.hasten.common.v1.Load\x12,\n\x05state\x18\x03 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState\x12(\n\x05\x66\x61ult\x18\x04 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12*\n\x07running\x18\x05 \x01(\x0b\x32\x19.hasten.worker.v1.Running\"0\n\x07Running\x12\x10\n\x08\x63\x61ll_ids\x18\x01 \x03(\x04\x12\x13\n\x0bothers_wait\x18\x02 \x01(\x08\"\x92\x01\n\x05Reply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.hasten.common.v1.Failure\x12(\n\x06timing\x18\x04 \x01(\x0b\x32\x18.hasten.common.v1.Timing\x12\x11\n\tservice_s\x18\x05 \x01(\x02\"#\n\x0c\x44rainRequest\x12\x13\n\x0bpatience_us\x18\x01 \x01(\x04\"\"\n\rDrainResponse\x12\x11\n\tabandoned\x18\x01 \x01(\r\"\x11\n\x0fGetStateRequest\"@\n\x10GetStateResponse\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1d.hasten.common.v1.WorkerState2\xff\x01\n\rWorkerService\x12Q\n\x08OpenLink\x12!.hasten.worker.v1.OpenLinkRequest\x1a\".hasten.worker.v1.OpenLinkResponse\x12H\n\x05\x44rain\x12\x1e.hasten.worker.v1.DrainRequest\x1a\x1f.hasten.worker.v1.DrainResponse\x12Q\n\x08GetState\x12!.hasten.worker.v1.GetStateRequest\x1a\".hasten.worker.v1.GetStateResponseB\x8a\x01\n\x14\x64\x65v.hasten.worker.v1P\x01Z/hasten.dev/clients/go/hasten/worker/v1;workerv1\xa2\x02\x03HST\xaa\x02\x10Hasten.Worker.V1\xca\x02\x10Hasten\\Worker\\V1\xea\x02\x12Hasten::Worker::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,21 +42,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOWORKER']._serialized_start=289
   _globals['_TOWORKER']._serialized_end=382
   _globals['_CALL']._serialized_start=385
-  _globals['_CALL']._serialized_end=538
-  _globals['_TOROUTER']._serialized_start=541
-  _globals['_TOROUTER']._serialized_end=763
-  _globals['_RUNNING']._serialized_start=765
-  _globals['_RUNNING']._serialized_end=813
-  _globals['_REPLY']._serialized_start=816
-  _globals['_REPLY']._serialized_end=962
-  _globals['_DRAINREQUEST']._serialized_start=964
-  _globals['_DRAINREQUEST']._serialized_end=999
-  _globals['_DRAINRESPONSE']._serialized_start=1001
-  _globals['_DRAINRESPONSE']._serialized_end=1035
-  _globals['_GETSTATEREQUEST']._serialized_start=1037
-  _globals['_GETSTATEREQUEST']._serialized_end=1054
-  _globals['_GETSTATERESPONSE']._serialized_start=1056
-  _globals['_GETSTATERESPONSE']._serialized_end=1120
-  _globals['_WORKERSERVICE']._serialized_start=1123
-  _globals['_WORKERSERVICE']._serialized_end=1378
+  _globals['_CALL']._serialized_end=562
+  _globals['_TOROUTER']._serialized_start=565
+  _globals['_TOROUTER']._serialized_end=787
+  _globals['_RUNNING']._serialized_start=789
+  _globals['_RUNNING']._serialized_end=837
+  _globals['_REPLY']._serialized_start=840
+  _globals['_REPLY']._serialized_end=986
+  _globals['_DRAINREQUEST']._serialized_start=988
+  _globals['_DRAINREQUEST']._serialized_end=1023
+  _globals['_DRAINRESPONSE']._serialized_start=1025
+  _globals['_DRAINRESPONSE']._serialized_end=1059
+  _globals['_GETSTATEREQUEST']._serialized_start=1061
+  _globals['_GETSTATEREQUEST']._serialized_end=1078
+  _globals['_GETSTATERESPONSE']._serialized_start=1080
+  _globals['_GETSTATERESPONSE']._serialized_end=1144
+  _globals['_WORKERSERVICE']._serialized_start=1147
+  _globals['_WORKERSERVICE']._serialized_end=1402
 # @@protoc_insertion_point(module_scope)

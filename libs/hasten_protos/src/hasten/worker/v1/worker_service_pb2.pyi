@@ -125,6 +125,7 @@ class Call(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     ALONE_FIELD_NUMBER: _builtins.int
     RESERVED_US_FIELD_NUMBER: _builtins.int
+    REFUSED_BEFORE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the caller, unique on the link."""
     time_left_us: _builtins.int
@@ -143,6 +144,10 @@ class Call(_message.Message):
     """It has a reservation: it goes before all calls without one, and those with one go by this, the
     least first: microseconds from its time to its deadline. Zero: it has none.
     """
+    refused_before: _builtins.int
+    """Calls of this model that the caller refused for want of time since it last sent one of them to
+    whichever worker: while there are such, tasks keep away from the workers that hear of them.
+    """
     def __init__(
         self,
         *,
@@ -154,10 +159,11 @@ class Call(_message.Message):
         payload: _builtins.bytes = ...,
         alone: _builtins.bool = ...,
         reserved_us: _builtins.int = ...,
+        refused_before: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "call_id", b"call_id", "payload", b"payload", "priority", b"priority", "reserved_us", b"reserved_us", "tenant", b"tenant", "time_left_us", b"time_left_us", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "call_id", b"call_id", "payload", b"payload", "priority", b"priority", "refused_before", b"refused_before", "reserved_us", b"reserved_us", "tenant", b"tenant", "time_left_us", b"time_left_us", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
