@@ -156,7 +156,7 @@ async def measured(times: int, rate_per_s: float, port: int) -> tuple[Found, lis
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
         write_synthetic(models, MODEL, alpha_ms=1000 * RUN_S, beta_ms=0, batch_max=1)
-        async with _mesh(models, port) as facts:
+        async with mesh(models, port) as facts:
             plan = facts["autoscaler"]["address"]
             tasks = facts["schedulers"][0]["address"]
             async with (
@@ -167,7 +167,7 @@ async def measured(times: int, rate_per_s: float, port: int) -> tuple[Found, lis
                 stub = AutoscalerServiceStub(channel)
                 load = Load(client, found, rate_per_s)
                 sending = asyncio.create_task(load.run())
-                await _until(stub, lambda plan: plan.ready >= WORKERS[0] and plan.last.number > 0)
+                await until(stub, lambda plan: plan.ready >= WORKERS[0] and plan.last.number > 0)
                 for _ in range(times):
                     found.steps.append(await _step(stub, load, queue, found))
                 sending.cancel()
@@ -185,7 +185,7 @@ async def _step(
     load.rate_per_s = 3 * calm
     needed = round(3 * calm * RUN_S + 0.5)
     began_s = loop.time()
-    plan = await _until(stub, lambda plan: plan.ready >= needed)
+    plan = await until(stub, lambda plan: plan.ready >= needed)
     step.up_s, step.lead_s, step.workers = loop.time() - began_s, plan.lead_s, plan.ready
     accepted = [
         await queue.submit(MODEL, {"INPUT": np.zeros((1, 1), np.float32)}, deadline_s=300.0)
@@ -196,7 +196,7 @@ async def _step(
     load.rate_per_s = calm
     began_s = loop.time()
     floor = max(WORKERS[0], round(calm * RUN_S + 0.5))
-    await _until(stub, lambda plan: plan.ready <= floor and not plan.draining)
+    await until(stub, lambda plan: plan.ready <= floor and not plan.draining)
     step.down_s = loop.time() - began_s
     for task in accepted:
         ended = await queue.wait(task.request_id, deadline_s=60.0)
@@ -204,9 +204,10 @@ async def _step(
     return step
 
 
-async def _until(
+async def until(
     stub: "AutoscalerServiceAsyncStub", holds: Callable[[pb.GetPlanResponse], bool]
 ) -> pb.GetPlanResponse:
+    """The first plan that is so."""
     async with asyncio.timeout(STEP_S_MAX):
         while True:
             plan = await stub.GetPlan(pb.GetPlanRequest())
@@ -216,7 +217,7 @@ async def _until(
 
 
 @asynccontextmanager
-async def _mesh(models: Path, port: int) -> AsyncIterator[dict[str, Any]]:
+async def mesh(models: Path, port: int) -> AsyncIterator[dict[str, Any]]:
     """`hasten up` with an autoscaler that acts; its ready line."""
     command = [sys.executable, "-m", "hasten_cli.main", "up", "--json", "--models", str(models)]
     command += ["--port", str(port), "--metrics-port", "0", "--workers", "1"]

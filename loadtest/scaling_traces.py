@@ -3,6 +3,7 @@
 from typing import Final
 
 from loadtest.evaluation.setting import Setting
+from loadtest.scaling_series import SERIES, Series
 
 FILE: Final = "scaling.toml"
 RAMP_STEPS: Final = 30
@@ -41,12 +42,32 @@ def _bursts() -> str:
     )
 
 
-TRACES: Final = {
+def _planned(known: str = "") -> str:
+    """A day with a batch each quarter of an hour, of four workers for a minute."""
+    batch = (
+        "[[pool.planned]]\nat_s = 450\nevery_s = 900\nwork_s = 240\ntasks = 2400\n"
+        f"deadline_s = 60\n{known}"
+    )
+    return f"{_diurnal(40, 3600, 0.5)}[pool]\nday_s = 3600\n{batch}"
+
+
+def _real(series: Series) -> Setting:
+    warmup_s = series.warmup_days * series.day_s
+    return Setting(FILE, series.arrivals(), series.duration_s, warmup_s)
+
+
+PLANNED: Final = "planned batches"
+MADE: Final = {
     "step": Setting(FILE, _steps(30, [(1200, 3), (2400, 1)]), 4200, 600),
     "ramp": Setting(FILE, _steps(25, _ramp()), 6600, 600),
     "sine ±10 %": Setting(FILE, _diurnal(60, 600, 0.1), 5400, 900),
     "diurnal": Setting(FILE, f"{_diurnal(40, 3600, 0.8)}[pool]\nday_s = 3600\n", 10_800, 7200),
     "flash crowd": Setting(FILE, _steps(25, _crowd()), 5400, 600),
     "bursts": Setting(FILE, _bursts(), 7200, 600),
+    PLANNED: Setting(FILE, _planned(), 10_800, 7200),
 }
-"""Name to workload; a day of `diurnal` takes an hour, and its first two are for learning."""
+"""Name to workload; a day takes an hour, and its first two are for learning."""
+UNPLANNED: Final = Setting(FILE, _planned("known_s = 0\n"), 10_800, 7200)
+"""The same batches, of which nothing is known before they may start."""
+REAL: Final = {series.name.replace("_", " "): _real(series) for series in SERIES}
+TRACES: Final = {**MADE, **REAL}

@@ -39,8 +39,8 @@ PAGES: Final = {
         decision.PAGE,
     )
 }
-ORDER: Final = (*PAGES, "autoscaling", "scale")
-"""Of the index; `loadtest.autoscale` and `loadtest.scale` write the last ones."""
+ORDER: Final = (*PAGES, "autoscaling", "forecasts", "placement", "scale")
+"""Of the index; the last ones have commands of their own in `loadtest`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

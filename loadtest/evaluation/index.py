@@ -9,10 +9,11 @@ HEAD = """# Evaluation
 
 <!-- Made by `python -m loadtest.evaluation`; do not edit. -->
 
-What is claimed of the decisions, measured with the shipped code. All pages but `decision` and the
-rates of `scale` are in virtual time: the same code gives the same figures on every machine.
-`make evaluation` makes them again, `python -m loadtest.autoscale` makes `autoscaling`, and
-`make evaluation-scale` makes `scale`, which takes half an hour.
+What is claimed of the decisions, measured with the shipped code. All pages but `decision`, the
+times of `placement` and the rates of `scale` are in virtual time: the same code gives the same
+figures on every machine. `make evaluation` makes them again, `python -m loadtest.autoscale`,
+`.forecasts` and `.placement` make those, and `make evaluation-scale` makes `scale`, which takes
+half an hour.
 
 """
 

@@ -51,4 +51,8 @@ def test_the_committed_pages_are_those_of_the_command() -> None:
         record = read_record(path)
         if path.stem != "README":
             assert record is not None
-            assert record.name == path.stem in {*PAGES, "autoscaling", "scale"}
+            assert (
+                record.name
+                == path.stem
+                in {*PAGES, "autoscaling", "forecasts", "placement", "scale"}
+            )

@@ -64,6 +64,14 @@ def test_the_ridge_keeps_the_phase_of_the_day_when_it_forgets() -> None:
     assert method.ahead() == pytest.approx(days(121)[len(values) + 1], abs=0.05)
 
 
+def test_the_ridge_predicts_further_ahead_than_a_day() -> None:
+    method = RidgeAr(12, 7)
+    values = [log1p(10.0 + at % 7) for at in range(400)]
+    for value in values:
+        method.observe(value)
+    assert method.ahead() == pytest.approx(log1p(10.0 + (len(values) + 11) % 7), abs=0.05)
+
+
 def test_the_best_method_of_late_speaks() -> None:
     forecaster = DemandForecaster(60.0, ahead=6, day=DAY)
     values = np.expm1(days(10))

@@ -2,7 +2,13 @@
 
 import pytest
 
-from hasten_policy.autoscaler.events import DrainWorker, LoadTold, StartWorkers, WorkerReady
+from hasten_policy.autoscaler.events import (
+    DrainWorker,
+    LoadTold,
+    ModeSet,
+    StartWorkers,
+    WorkerReady,
+)
 from hasten_policy.scaling.limits import Bounds
 from hasten_policy.scaling.rules.table import SCALING_RULES
 from tests.unit.policy_autoscaler.driving import Driven
@@ -84,6 +90,18 @@ def test_a_busy_worker_is_not_picked_to_leave(rule: str) -> None:
     gone = [e.worker_id for e in pool.effects if isinstance(e, DrainWorker)]
     assert gone
     assert "busy" not in gone
+
+
+@pytest.mark.parametrize("rule", ["hasten", "hpa", "kpa", "ray", "reactive", "hybrid"])
+def test_advice_that_nobody_carries_out_does_not_grow_and_is_not_forgotten(rule: str) -> None:
+    pool = Driven(rule, ready=2)
+    pool.tell(ModeSet("advise"))
+    # Two workers do twenty calls a second, and thirty are wanted; what is too much is refused.
+    pool.seconds(900, calls=30, refused=10, busy=1.0, running=2, waiting=2)
+    assert not [e for e in pool.effects if isinstance(e, StartWorkers | DrainWorker)]
+    assert 2 < pool.desired <= 8
+    settled = {decision.workers for decision in pool.decisions[-30:]}
+    assert max(settled) - min(settled) <= 1
 
 
 @pytest.mark.parametrize("rule", ["hasten", "kpa", "reactive", "hybrid", "bands"])

@@ -207,22 +207,38 @@ def review(address: str, *, as_json: bool) -> None:
             f"more than enough by more than one; {score['refused']} of {score['calls']} calls "
             f"refused, {score['late']} late"
         )
+        error = score["forecast_error_share"]
+        forecast = "no forecast yet" if error is None else f"the forecast was {error:.0%} off"
+        print(
+            f"workers were {score['use']:.0%} busy and cost {score['cost_over_best']:.2f} times "
+            f"the best in hindsight; {forecast}"
+        )
 
 
 def score_of(judged: Sequence[pb.Decision]) -> dict[str, Any]:
     """What came of decisions, added up."""
     verdicts = [each.verdict for each in judged]
-    errors = [
-        abs(verdict.forecast - verdict.load) for verdict in verdicts if verdict.HasField("forecast")
-    ]
+    foreseen = [verdict for verdict in verdicts if verdict.HasField("forecast")]
+    error = sum(abs(verdict.forecast - verdict.load) for verdict in foreseen)
+    load, ready = sum(each.load for each in verdicts), sum(each.ready for each in verdicts)
+    # One worker at least, in hindsight too: that is what stays for the first call.
+    best = sum(max(1, each.enough) for each in verdicts)
+    calls = sum(verdict.calls for verdict in verdicts)
+    missed = sum(verdict.refused + verdict.late for verdict in verdicts)
     return {
         "decisions": len(verdicts),
         "short": sum(verdict.ready < verdict.enough for verdict in verdicts),
         "spare": sum(verdict.ready > verdict.enough + 1 for verdict in verdicts),
-        "calls": sum(verdict.calls for verdict in verdicts),
+        "calls": calls,
         "refused": sum(verdict.refused for verdict in verdicts),
         "late": sum(verdict.late for verdict in verdicts),
-        "forecast_error_workers": sum(errors) / len(errors) if errors else None,
+        "missed_share": missed / calls if calls else 0.0,
+        "use": min(1.0, load / ready) if ready else 0.0,
+        "cost_over_best": ready / best if best else 1.0,
+        "forecast_error_workers": error / len(foreseen) if foreseen else None,
+        "forecast_error_share": error / max(1e-9, sum(each.load for each in foreseen))
+        if foreseen
+        else None,
     }
 
 

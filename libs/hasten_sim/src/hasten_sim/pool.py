@@ -6,6 +6,25 @@ from hasten_policy.scaling.limits import Bounds
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """Tasks that come at a time which is known.
+
+    Attributes:
+        at_s: They may start then.
+        work_s: Seconds of one worker that they need, all together.
+        tasks: How many they are.
+        due_s: They are to be done by then.
+        known_s: Schedulers tell of them so long before they may start.
+    """
+
+    at_s: float
+    work_s: float
+    tasks: int
+    due_s: float
+    known_s: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
 class PoolShape:
     """A pool of workers that comes and goes.
 
@@ -17,6 +36,7 @@ class PoolShape:
         tell_s: Routers and workers tell the autoscaler every so many seconds.
         forecast_s: Demand is forecast over periods of so many seconds; 0 for no forecast.
         day_s: Length of what may come again, for the forecast; 0 for nothing.
+        planned: Batches of tasks beside the calls.
     """
 
     bounds: Bounds
@@ -26,3 +46,4 @@ class PoolShape:
     tell_s: float = 1.0
     forecast_s: float = 0.0
     day_s: float = 0.0
+    planned: tuple[PlannedBatch, ...] = ()

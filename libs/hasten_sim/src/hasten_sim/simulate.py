@@ -77,6 +77,8 @@ def simulate_scaled(
     policy = scaling(rule)
     if coarse:
         return simulate_coarse(scenario, pool, policy, seed, rule=rule, load=load)
+    if pool.planned:
+        raise ValueError(f"{scenario.name}: planned batches need the demand level (coarse)")
     tally = MeteredTally(whole)
     mesh = _Mesh(whole, policies, seed, tally)
     mesh.start(scenario.mesh.workers, seed)

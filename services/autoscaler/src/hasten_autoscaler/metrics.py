@@ -5,6 +5,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from hasten_policy.autoscaler.views import PoolView
+from hasten_policy.scaling.verdict import Verdict
 from hasten_runtime import telemetry_names as names
 from hasten_runtime.metrics import watched
 
@@ -45,6 +46,27 @@ class AutoscalerMetrics:
             ["pool", "outcome"],
             registry=registry,
         )
+        judged = Counter(
+            names.METRIC_AUTOSCALER_JUDGED,
+            "Decisions, one start later: short, enough, or spare by more than one worker.",
+            ["pool", "outcome"],
+            registry=registry,
+        )
+        self._judged = {kind: judged.labels(pool, kind) for kind in ("short", "enough", "spare")}
+        workers = Counter(
+            names.METRIC_AUTOSCALER_JUDGED_WORKERS,
+            "Workers of the decisions judged: ready, busy, and enough in hindsight. Busy over "
+            "ready is the use, ready over enough the cost against the best in hindsight.",
+            ["pool", "kind"],
+            registry=registry,
+        )
+        self._weighed = {kind: workers.labels(pool, kind) for kind in ("ready", "busy", "enough")}
+        self._forecast_error = Gauge(
+            names.METRIC_AUTOSCALER_FORECAST_ERROR,
+            "Busy workers by which the last forecast that was judged was off.",
+            ["pool"],
+            registry=registry,
+        ).labels(pool)
         self._refused, self._failed = starts.labels(pool, "refused"), starts.labels(pool, "failed")
         self._pool = pool
 
@@ -69,6 +91,20 @@ class AutoscalerMetrics:
             self._up.inc()
         elif desired < before:
             self._down.inc()
+
+    def judged(self, verdict: Verdict) -> None:
+        """The time of a decision has come."""
+        spare = verdict.ready > verdict.enough + 1
+        outcome = "short" if verdict.ready < verdict.enough else "spare" if spare else "enough"
+        self._judged[outcome].inc()
+        for kind, workers in (
+            ("ready", verdict.ready),
+            ("busy", verdict.load),
+            ("enough", max(1, verdict.enough)),
+        ):
+            self._weighed[kind].inc(workers)
+        if verdict.forecast is not None:
+            self._forecast_error.set(abs(verdict.forecast - verdict.load))
 
     def start_refused(self) -> None:
         """The pool gives no worker now."""

@@ -187,6 +187,7 @@ class Reign:
         self._foresee(demand)
         view = self._plain.view(self._clock.now_s())
         for verdict in self._book.judge(view):
+            self._realm.counts.judged(verdict)
             _log.info(
                 "decision.judged",
                 number=verdict.number,

@@ -14,6 +14,12 @@ higher.
 """
 
 
+QUANTILE: Final = 0.9
+"""Of the upper bound. What is above it is for the rule, which sees a sudden rise in seconds."""
+BEYOND: Final = 1.1
+"""The bound is at most so many times the most that was seen: errors are kept as factors, and after
+a burst from little to much the same factor would be taken to come once more on top of much.
+"""
 KEPT: Final = 2880
 """Periods in a checkpoint: a day of half minutes."""
 UNKNOWN: Final = -1.0
@@ -37,7 +43,8 @@ class Foresight:
     def __init__(self, period_s: float, lead_s: float, day_s: float) -> None:
         ahead = max(1, ceil(lead_s / period_s))
         self._period_s = period_s
-        self._forecaster = DemandForecaster(period_s, ahead, round(day_s / period_s))
+        day = round(day_s / period_s)
+        self._forecaster = DemandForecaster(period_s, ahead, day, QUANTILE)
         self.ahead_s = ahead * period_s
         self.periods = 0
         self.method = ""
@@ -57,7 +64,8 @@ class Foresight:
         said = self._forecaster.forecast()
         self.method = said.method
         # Until the next one is there, and a little more.
-        return ForecastGiven(said.typical, said.upper, 1.5 * self._period_s)
+        most = max(said.typical, BEYOND * max(self._values))
+        return ForecastGiven(said.typical, min(said.upper, most), 1.5 * self._period_s)
 
     def _observe(self, value: float) -> None:
         """A period has passed."""

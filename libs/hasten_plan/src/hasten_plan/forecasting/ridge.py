@@ -1,5 +1,6 @@
 """Ridge regression on lags, the lag of a day, and a Fourier series of the day."""
 
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -29,9 +30,11 @@ class RidgeAr:
     ) -> None:
         self._ahead = ahead
         self._day = day
+        # One day before what is predicted; more where that has not been seen yet.
+        self._day_lag = day * ceil(ahead / day) if day else 0
         self._penalty = penalty
         self._refit_every = refit_every
-        self._keep = ROWS_MAX + max(LAGS, day) + ahead
+        self._keep = ROWS_MAX + max(LAGS, self._day_lag) + ahead
         # Twice as long as what is kept: the newest values are always one piece.
         self._buffer = np.zeros(2 * self._keep, dtype=np.float64)
         self._end = 0
@@ -73,8 +76,8 @@ class RidgeAr:
     def _fit(self) -> None:
         kept = self._kept()
         # Without enough rows that have a day before them, the others are learned from.
-        with_day = bool(self._day) and len(kept) >= self._day + ROWS_MIN
-        first = max(LAGS - 1, self._day - self._ahead if with_day else 0)
+        with_day = bool(self._day) and len(kept) >= self._day_lag + ROWS_MIN
+        first = max(LAGS - 1, self._day_lag - self._ahead if with_day else 0)
         at = np.arange(first, len(kept) - self._ahead)
         if len(at) < ROWS_MIN:
             return
@@ -92,7 +95,7 @@ class RidgeAr:
         """One row for each place in what is kept: lags, day lag, the time of day, a constant."""
         columns = [kept[at - lag] for lag in range(LAGS)]
         if self._with_day:
-            columns.append(kept[at + self._ahead - self._day])
+            columns.append(kept[at + self._ahead - self._day_lag])
         if self._day:
             # Places count from the last value; the phase has to stay when old ones are dropped.
             number = at + self._ahead + self._seen - len(kept)

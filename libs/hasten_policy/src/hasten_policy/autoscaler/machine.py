@@ -38,7 +38,15 @@ from hasten_policy.scaling.backlog import workers_for
 from hasten_policy.scaling.leaving import who_leaves
 from hasten_policy.scaling.limits import Bounds, Limits
 from hasten_policy.scaling.rules.table import SCALING_RULES
-from hasten_policy.scaling.sight import Because, Forecast, Learner, Rule, Sight, Wish
+from hasten_policy.scaling.sight import (
+    Because,
+    Forecast,
+    Learner,
+    Rule,
+    Sight,
+    Watchful,
+    Wish,
+)
 
 
 class AutoscalerMachine:
@@ -62,6 +70,8 @@ class AutoscalerMachine:
         self._restored = 0
         self._begun_s = inf
         self._pools = Pools()
+        self._no_starts_until_s = -inf
+        self._watched_s = -inf
         self._effects: list[AutoscalerEffect] = []
 
     def on(self, event: AutoscalerEvent, *, now_s: float) -> list[AutoscalerEffect]:
@@ -104,6 +114,17 @@ class AutoscalerMachine:
             self._effects.append(ignored)
         elif self._desired == 0 and any(each.calls for each in event.models):
             # The first call after a time without any: it waits, or is refused, until there is one.
+            self._tick(now_s)
+        elif self._desired and now_s - self._watched_s >= self._policy.watch_s:
+            self._watch(now_s, self._desired)
+
+    def _watch(self, now_s: float, desired: int) -> None:
+        """Decides before the next tick where the rule is alarmed by what was told."""
+        self._watched_s = now_s
+        loads = self._members.loads(now_s)
+        if loads is None or not isinstance(self._rule, Watchful):
+            return
+        if self._rule.alarmed(self._sight(now_s, desired, loads)):
             self._tick(now_s)
 
     def _backlog(self, event: BacklogTold, now_s: float) -> None:

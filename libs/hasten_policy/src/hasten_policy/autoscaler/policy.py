@@ -32,6 +32,8 @@ class AutoscalerPolicy:
     Attributes:
         rule: The rule says how many workers there should be: a name of `SCALING_RULES`.
         period_s: The machine decides every so many seconds.
+        watch_s: A rule that is alarmed by a sudden rise decides at once, at most every so many
+            seconds.
         stale_s: Metrics that are older than so many seconds say nothing.
         lead_s: A worker is taken to be ready after so many seconds until starts were measured.
         lead_quantile: Of the measured starts, this share is as quick as a start is taken to be.
@@ -58,6 +60,7 @@ class AutoscalerPolicy:
 
     rule: str = "hasten"
     period_s: float = 10.0
+    watch_s: float = 2.5
     stale_s: float = 30.0
     lead_s: float = 60.0
     lead_quantile: float = 0.9

@@ -67,6 +67,11 @@ class Demand:
             if old > PRUNED_ABOVE // 2:
                 del self._at_s[:old], self._sums[:old]
 
+    @property
+    def known_s(self) -> float:
+        """Seconds from the first thing that was told to the last; 0 before the second one."""
+        return self._at_s[-1] - self._at_s[0] if self._at_s else 0.0
+
     def within(self, window_s: float) -> Counts:
         """What was told in the `window_s` seconds before the last time that anything was told.
 

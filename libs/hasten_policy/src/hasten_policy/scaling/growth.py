@@ -1,7 +1,7 @@
 """How much demand grows while a worker starts: learned from the demand itself."""
 
 from collections import deque
-from math import ceil, exp, log
+from math import ceil, copysign, exp, log, sqrt
 from typing import Final
 
 from hasten_policy.prediction.sorted_ring import SortedRing
@@ -13,6 +13,8 @@ KEPT: Final = 1440
 """Samples in a checkpoint."""
 SAMPLE_MAX: Final = 20.0
 """Nothing grows by e to the power of that in the time of a start."""
+CHANCE: Final = 1.28
+"""Standard deviations of chance that a sample is less by: nine in ten noisy ones are then none."""
 SAMPLES_MIN: Final = 120
 """With fewer the quantile says nothing yet."""
 
@@ -32,20 +34,24 @@ class Growth:
         self._rates: deque[tuple[float, float]] = deque()
         self._cold = cold
 
-    def add(self, now_s: float, per_s: float, lead_s: float) -> None:
-        """Compares the rate of now with that of one lead ago.
+    def add(self, now_s: float, per_s: float, lead_s: float, window_s: float) -> None:
+        """Compares the rate of now with that of one lead ago, as far as more than chance says.
 
         Args:
             now_s: Now; later than at the call before.
             per_s: Arrivals a second.
             lead_s: From the decision to start a worker until it is ready.
+            window_s: The rate was counted over so long.
         """
         rates = self._rates
         rates.append((now_s, per_s))
         while len(rates) > 1 and rates[1][0] <= now_s - lead_s:
             rates.popleft()
         if rates[0][0] <= now_s - lead_s:
-            self._ring.add(log((per_s + CALM_PER_S) / (rates[0][1] + CALM_PER_S)))
+            now, then = per_s + CALM_PER_S, rates[0][1] + CALM_PER_S
+            grown = log(now / then)
+            chance = CHANCE * sqrt((1.0 / now + 1.0 / then) / window_s)
+            self._ring.add(copysign(max(0.0, abs(grown) - chance), grown))
 
     def samples(self) -> list[float]:
         """The newest samples, oldest first, as many as a checkpoint has room for."""

@@ -131,6 +131,15 @@ class Learner(Protocol):
         ...
 
 
+@runtime_checkable
+class Watchful(Protocol):
+    """A rule that does not wait for the next tick while demand rises at once."""
+
+    def alarmed(self, sight: Sight) -> bool:
+        """The next decision is due now."""
+        ...
+
+
 class Rule(Protocol):
     """Says how many workers there should be. A rule may remember what it saw."""
 

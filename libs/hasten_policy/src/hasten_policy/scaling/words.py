@@ -7,9 +7,11 @@ from hasten_policy.scaling.sight import Because
 _SENTENCES: Final = {
     "growth": "demand keeps {load:.2f} workers busy and may grow {growth:.2f} times while one "
     "starts; tasks that wait need {queued:.2f}",
+    "demand": "demand keeps {load:.2f} workers busy; tasks that wait need {queued:.2f}",
     "forecast": "the forecast's upper bound is {upper:.2f} busy workers",
     "kept_warm": "one stays: a cold start of {lead_s:.1f} s would be too late for a call",
-    "panic": "demand of the last seconds, {load:.2f} busy workers, is far above what is ready",
+    "panic": "demand of the last seconds, {load:.2f} busy workers, is far above what is ready, or "
+    "has just risen {rush:.2f} times",
     "pressure": "{refused_share:.2%} of the calls were refused for want of workers",
     "stable": "fewer would do, but not for long enough yet (window {window_s:.0f} s)",
     "not_calm": "none leaves while calls are refused ({refused:.0f}) or late ({late:.0f})",

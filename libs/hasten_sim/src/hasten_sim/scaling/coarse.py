@@ -6,16 +6,19 @@ admission refuses the rest. Routers, batches, links and the noise of runs are le
 autoscaler's machine and its shell are those of the whole mesh.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from hasten_policy.autoscaler.events import DemandTold, LoadTold, ModelDemand
 from hasten_policy.autoscaler.policy import AutoscalerPolicy
+from hasten_policy.scaling.backlog import QueuedWork
 from hasten_sim.figures import Figures
 from hasten_sim.loop import Loop
-from hasten_sim.pool import PoolShape
+from hasten_sim.pool import PlannedBatch, PoolShape
 from hasten_sim.scaling.outcome import Outcome
+from hasten_sim.scaling.planned import PlannedWork
 from hasten_sim.scaling.profiles import profiles_of
 from hasten_sim.scaling.shell import Left, SimAutoscaler, name_of
 from hasten_sim.scaling_figures import ScalingFigures
@@ -60,10 +63,14 @@ class CoarseMesh:
         scenario: What is simulated.
         bins: Its arrivals.
         loop: Virtual time.
+        planned: Batches of tasks beside the calls.
     """
 
-    def __init__(self, scenario: Scenario, bins: Bins, loop: Loop) -> None:
+    def __init__(
+        self, scenario: Scenario, bins: Bins, loop: Loop, planned: Sequence[PlannedBatch] = ()
+    ) -> None:
         self._bins = bins
+        self._planned = PlannedWork(planned, scenario.models[0].name, scenario.warmup_s)
         self._loop = loop
         self._warmup_s = scenario.warmup_s
         self._names = [model.name for model in scenario.models]
@@ -82,9 +89,19 @@ class CoarseMesh:
         self._span_s = 0.0
         self._since = [[0, 0] for _ in self._names]
         self._refused = self._alone_s = self._there_s = 0.0
-        self.offered = 0
-        self.missed = 0.0
+        self._offered = 0
+        self._missed = 0.0
         self.busy_s = 0.0
+
+    @property
+    def offered(self) -> int:
+        """Calls that came and tasks that were due, in the time that is measured."""
+        return self._offered + self._planned.offered
+
+    @property
+    def missed(self) -> float:
+        """Of them refused, or not done in time."""
+        return self._missed + self._planned.missed
 
     def step(self, number: int) -> None:
         """One step: what came, what is done, what is refused."""
@@ -105,14 +122,16 @@ class CoarseMesh:
         refused_s = max(0.0, work_s - workers * self._waits_s)
         self._work_s = work_s - refused_s
         refused = min(float(came), refused_s / self._call_s)
+        spare_s = workers * STEP_S - done_s
+        tasks_s = self._planned.step(number * STEP_S, spare_s)
         self._refused += refused
-        self._alone_s += alone_s
+        self._alone_s += alone_s + tasks_s * self._lanes
         self._there_s += workers * STEP_S
         self._span_s += STEP_S
         if number * STEP_S >= self._warmup_s:
-            self.offered += came
-            self.missed += refused
-            self.busy_s += done_s
+            self._offered += came
+            self._missed += refused
+            self.busy_s += done_s + tasks_s
 
     # --- what the autoscaler sees and does ------------------------------------------------
 
@@ -147,6 +166,10 @@ class CoarseMesh:
             LoadTold(name_of(index), busy, running, round(calls), backlog_s, 0.0, models)
             for index in sorted(self._serving)
         ]
+
+    def backlog(self) -> tuple[QueuedWork, ...]:
+        """As `ScaledMesh`."""
+        return self._planned.told(self._loop.now_s)
 
     def serving(self, index: int) -> bool:
         """As `ScaledMesh`."""
@@ -196,7 +219,7 @@ def simulate_coarse(
         raise ValueError(wrong)
     bins = _binned(_Run(scenario, seed))
     loop = Loop(0.0)
-    mesh = CoarseMesh(scenario, bins, loop)
+    mesh = CoarseMesh(scenario, bins, loop, pool.planned)
     outcome = Outcome(scenario.warmup_s, scenario.duration_s)
     shell = SimAutoscaler(scenario, pool, policy, mesh, loop, outcome, seed)
     for index in range(scenario.mesh.workers):

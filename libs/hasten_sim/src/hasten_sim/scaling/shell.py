@@ -8,6 +8,7 @@ from typing import Protocol
 from hasten_plan.forecasting.foresight import Foresight
 from hasten_policy.autoscaler.events import (
     AutoscalerEvent,
+    BacklogTold,
     DemandTold,
     Desired,
     DrainWorker,
@@ -23,6 +24,7 @@ from hasten_policy.autoscaler.events import (
 )
 from hasten_policy.autoscaler.machine import AutoscalerMachine
 from hasten_policy.autoscaler.policy import AutoscalerPolicy
+from hasten_policy.scaling.backlog import QueuedWork
 from hasten_policy.scaling.profiles import Profiles
 from hasten_sim.loop import Loop
 from hasten_sim.pool import PoolShape
@@ -43,6 +45,10 @@ class ScaledMesh(Protocol):
 
     def loads(self) -> list[LoadTold]:
         """How the workers are that serve."""
+        ...
+
+    def backlog(self) -> tuple[QueuedWork, ...]:
+        """The tasks that wait at schedulers."""
         ...
 
     def serving(self, index: int) -> bool:
@@ -95,7 +101,7 @@ class SimAutoscaler:
         if policy.lead_s == AutoscalerPolicy().lead_s:
             policy = replace(policy, lead_s=self._starts.mean_s())
         self._foresight = (
-            Foresight(pool.forecast_s, self._starts.mean_s(), pool.day_s)
+            Foresight(pool.forecast_s, self._starts.mean_s() + policy.period_s, pool.day_s)
             if pool.forecast_s
             else None
         )
@@ -128,6 +134,8 @@ class SimAutoscaler:
         self._look()
         demand = self._mesh.demand()
         self._tell(demand)
+        if self._pool.planned:
+            self._tell(BacklogTold("schedulers", self._mesh.backlog()))
         for load in self._mesh.loads():
             self._tell(load)
         load_s = sum(

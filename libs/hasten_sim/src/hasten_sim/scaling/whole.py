@@ -6,6 +6,7 @@ from typing import Final
 
 from hasten_policy.autoscaler.events import DemandTold, LoadTold, ModelDemand
 from hasten_policy.reasons import Reason
+from hasten_policy.scaling.backlog import QueuedWork
 from hasten_sim.ask import Ask
 from hasten_sim.loop import Loop
 from hasten_sim.pool import PoolShape
@@ -128,6 +129,10 @@ class WholeMesh:
                 )
             )
         return found
+
+    def backlog(self) -> tuple[QueuedWork, ...]:
+        """As `ScaledMesh`: planned batches are for the demand level (`grown`)."""
+        return ()
 
     def serving(self, index: int) -> bool:
         """As `ScaledMesh`."""

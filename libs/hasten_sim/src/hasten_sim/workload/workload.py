@@ -127,7 +127,7 @@ class Workload:
             queue=shapes.queue_shape(table.queue),
             callers_leave=self._callers_leave(),
             offered_per_s=rate.mean_per_s,
-            pool=pool_of(table.pool),
+            pool=pool_of(table.pool, length_s),
         )
 
     def _refuse_too_many(self, per_s: float, length_s: float) -> None:

@@ -1,0 +1,1 @@
+"""Which models lie on which workers."""
