@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from hasten_runtime.consul_client import ANSWER_BYTES_MAX
 from hasten_runtime.discovery import consul
 from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
 from hasten_runtime.discovery.port import Instance
@@ -49,8 +50,9 @@ async def watching(script: Script) -> AsyncIterator[Watcher]:
         {"body": "<html>a proxy's idea of an answer</html>"},
         {"body": '{"not": "a list"}'},
         {"body": "null"},
+        {"body": "[" + " " * ANSWER_BYTES_MAX + "]"},
     ],
-    ids=lambda trouble: str(sorted(trouble.items())),
+    ids=lambda trouble: str(sorted(trouble.items()))[:80],
 )
 async def test_an_answer_in_trouble_never_takes_an_instance_away(
     trouble: dict[str, object],

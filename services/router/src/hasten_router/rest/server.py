@@ -11,9 +11,9 @@ from aiohttp.http_exceptions import LineTooLong
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
-from hasten_router.rest.bodies import ByteBudget, Lease
 from hasten_router.rest.bounds import Bounds
 from hasten_runtime import logs
+from hasten_runtime.byte_budget import ByteBudget, Lease
 from hasten_runtime.grpc_server import listening
 from hasten_runtime.problem import CONTENT_TYPE, Problem, problem
 from hasten_runtime.protocol_names import SERVER_NAME
