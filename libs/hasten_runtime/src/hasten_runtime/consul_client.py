@@ -54,6 +54,23 @@ class _BoundedHttp(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul ha
         raw: bool = False,  # noqa: FBT001, FBT002
     ) -> Any:  # noqa: ANN401  (what the callback makes of it)
         del connections_timeout  # Whoever wants a time of his own bounds it himself.
+        try:
+            return callback(await self._answer(method, uri, headers, data, raw=raw))
+        except aiohttp.ClientConnectionError:
+            # The name may have moved: it is looked up anew, not remembered for ten seconds.
+            if isinstance(self._session.connector, aiohttp.TCPConnector):
+                self._session.connector.clear_dns_cache()
+            raise
+
+    async def _answer(
+        self,
+        method: str,
+        uri: str,
+        headers: dict[str, str] | None,
+        data: str | bytes | None,
+        *,
+        raw: bool,
+    ) -> Response:
         asked = self._session.request(method, uri, headers=headers, data=data)
         async with asked as answer:
             body = bytearray()
@@ -64,8 +81,7 @@ class _BoundedHttp(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul ha
                     raise aiohttp.ClientPayloadError(
                         f"Consul's answer has more than {ANSWER_BYTES_MAX} bytes"
                     )
-        found = bytes(body) if raw else body.decode()
-        return callback(Response(answer.status, answer.headers, found))
+        return Response(answer.status, answer.headers, bytes(body) if raw else body.decode())
 
 
 class _Consul(consul.aio.Consul):  # type: ignore[misc]
