@@ -1,10 +1,13 @@
 """What Consul can say in its troubles, and what must not come of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from hasten_runtime.consul_client import ANSWER_BYTES_MAX
 from hasten_runtime.discovery import consul
 from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
 from hasten_runtime.discovery.port import Instance
@@ -49,8 +52,9 @@ async def watching(script: Script) -> AsyncIterator[Watcher]:
         {"body": "<html>a proxy's idea of an answer</html>"},
         {"body": '{"not": "a list"}'},
         {"body": "null"},
+        {"body": "[" + " " * ANSWER_BYTES_MAX + "]"},
     ],
-    ids=lambda trouble: str(sorted(trouble.items())),
+    ids=lambda trouble: str(sorted(trouble.items()))[:80],
 )
 async def test_an_answer_in_trouble_never_takes_an_instance_away(
     trouble: dict[str, object],
@@ -179,3 +183,30 @@ async def test_consul_asks_the_health_service_itself_when_told_to(
         await watcher.sees("w-1")
     await discovery.close()
     await server.stop(None)
+
+
+async def test_a_name_that_has_moved_is_looked_up_at_the_next_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script(ids=["w-1"])
+    async with scripted_consul(script) as address:
+        loop = asyncio.get_running_loop()
+        resolve, places = loop.getaddrinfo, iter(["127.0.0.2", "127.0.0.1"])
+        looked_up: list[str] = []
+
+        async def moved(host: str, *args: Any, **facts: Any) -> Any:
+            if host == "consul.example":
+                host = next(places)
+                looked_up.append(host)
+            return await resolve(host, *args, **facts)
+
+        monkeypatch.setattr(loop, "getaddrinfo", moved)
+        registry = ConsulRegistry(ConsulOptions(f"consul.example:{address.rpartition(':')[2]}"))
+        reader = registry.reader("worker")
+        try:
+            with pytest.raises(RegistryTrouble):
+                await reader.read()
+            assert [each.instance_id for each in await reader.read()] == ["w-1"]
+        finally:
+            await registry.close()
+        assert looked_up == ["127.0.0.2", "127.0.0.1"]

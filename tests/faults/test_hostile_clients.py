@@ -1,7 +1,9 @@
 """Clients that mean harm: the honest are answered meanwhile, and nothing is left of the others."""
 
 import asyncio
+import json
 import re
+import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -130,6 +132,30 @@ async def test_strangers_at_the_port_of_the_links_harm_nobody(
 
 async def test_crowds_at_the_port_of_http_harm_nobody(mesh: Mesh) -> None:
     await under_attack(mesh, hostile_clients.http_crowd, mesh.http)
+
+
+async def test_attacks_of_the_loadtest_harm_nobody(mesh: Mesh) -> None:
+    """Some of those that `python -m loadtest.hostile` runs one by one, all at once and briefly."""
+    where = {
+        "router": mesh.router,
+        "http": mesh.http,
+        "worker": mesh.workers[0],
+        "metrics": mesh.metrics,
+    }
+
+    async def attack(name: str) -> None:
+        command = [sys.executable, "-m", "loadtest.attacks", name, json.dumps(where), "1"]
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=hostile_clients.ROOT, stdout=asyncio.subprocess.DEVNULL
+        )
+        assert await process.wait() == 0
+
+    async with hc.AsyncClient(mesh.router, retry=hc.RetryPolicy(attempts_max=1)) as client:
+        files = psutil.Process(mesh.router_pid).num_fds()
+        async with honest_load(client) as failed:
+            await asyncio.gather(*map(attack, ("inputs", "datatype", "half_frames", "bad_frames")))
+        assert failed == []
+        await eventually(lambda: nothing_is_left(mesh, client, files), SETTLED_S_MAX)
 
 
 async def under_attack(mesh: Mesh, attack: hostile_clients.Attack, address: str) -> None:

@@ -111,6 +111,23 @@ def test_of_fields_that_come_twice_the_last_counts(
     same_or_nothing(first.SerializeToString() + second.SerializeToString())
 
 
+@given(
+    st.integers(0, 200),
+    st.integers(0, 40),
+    st.integers(0, 20),
+    st.sampled_from([3, 1024, 1025]),
+)
+def test_what_python_finds_too_much_is_not_read(
+    inputs: int, fields: int, dims: int, name_bytes: int
+) -> None:
+    request = pb.ModelInferRequest(model_name="m")
+    for _ in range(inputs):
+        request.inputs.add(name="x" * name_bytes, shape=[1] * dims)
+        for number in range(fields):
+            request.inputs[-1].parameters[str(number)].bool_param = True
+    same_or_nothing(request.SerializeToString())
+
+
 def test_a_request_that_python_refuses_is_not_read() -> None:
     for message in (b"", b"\x0a\x04ec", pb.ModelInferRequest(model_version="1")):
         data = message if isinstance(message, bytes) else message.SerializeToString()

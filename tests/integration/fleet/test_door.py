@@ -11,7 +11,7 @@ import pytest
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Refusal
 from hasten_runtime.errors import MeshError
-from hasten_runtime.fleet.worker.door import LINKS_MAX, TICKET_S, UNKNOWN_MAX, LinkDoor
+from hasten_runtime.fleet.worker.door import LINKS_MAX, TICKET_S, TICKETS_MAX, UNKNOWN_MAX, LinkDoor
 from hasten_runtime.frames import Frames, listening_socket
 from tests.support.framed import frame, read_frame
 from tests.support.network import Port
@@ -178,15 +178,30 @@ async def test_who_says_nothing_is_cut_when_a_ticket_would_be_over() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_tickets_that_nobody_shows_make_room_for_others() -> None:
-    async with door_of(Links()) as (door, _call):
-        for _ in range(LINKS_MAX):
-            door.ticket("r")
-        with pytest.raises(MeshError):
-            door.ticket("r")
+async def test_tickets_that_nobody_shows_keep_nobody_out() -> None:
+    async with door_of(Links()) as (door, call):
+        first = door.ticket("spy")
+        for _ in range(TICKETS_MAX):
+            door.ticket("spy")
+        honest = await call(door.ticket("r"))
+        assert await honest.hears() == b"hello"
+        late = await call(first)
+        assert await late.hears() is None
         await elapse(TICKET_S)
         await elapse(0.001)
-        door.ticket("r")
+        assert not door._tickets
+
+
+@pytest.mark.virtual_time
+async def test_no_more_links_are_opened_than_there_may_be() -> None:
+    async with door_of(Links()) as (door, call):
+        spare = door.ticket("r")
+        for _ in range(LINKS_MAX):
+            await (await call(door.ticket("r"))).hears()
+        with pytest.raises(MeshError):
+            door.ticket("r")
+        assert await (await call(spare)).hears() is None
+        assert door.links_open == LINKS_MAX
 
 
 @pytest.mark.virtual_time

@@ -40,6 +40,13 @@ async def still_answers(router: Any) -> None:
             431,
             "no request of HTTP",
         ),
+        (
+            b"GET /v2 HTTP/1.1\r\n"
+            + b"".join(b"h%d: %s\r\n" % (n, b"v" * 8000) for n in range(99))
+            + b"\r\n",
+            431,
+            "more than 65536 bytes",
+        ),
         (message("POST", INFER, b"{}", Transfer_Encoding="chunked"), 400, "no request of HTTP"),
         (message("POST", INFER, b"{}", Content_Encoding="br"), 400, "Content-Encoding"),
         (message("POST", INFER, b"nonsense", Content_Encoding="gzip"), 400, "the body is broken"),

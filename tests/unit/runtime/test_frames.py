@@ -12,6 +12,8 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hasten_runtime.byte_budget import ByteBudget
+from hasten_runtime.errors import MeshError
 from hasten_runtime.frames import Frames, FrameTooLong, listening_socket
 from tests.support.framed import frame
 from tests.support.waiting import eventually
@@ -162,6 +164,36 @@ def test_a_buffer_that_grew_for_one_large_frame_is_let_go() -> None:
     feed(frames, frame(b"small"), [1000])
     assert len(frames.get_buffer(-1)) < 1_000_000
     assert sink.frames[1] == b"small"
+
+
+def test_a_length_alone_takes_no_memory_and_the_frame_comes_whole() -> None:
+    sink = Sink()
+    frames = Frames(sink, frame_bytes_max=64_000_000)
+    frames.connection_made(Wire(frames))
+    content = bytes(range(256)) * 40_000
+    feed(frames, struct.pack("<I", 60_000_000), [4])
+    assert len(frames.get_buffer(-1)) <= 64 * 1024
+    frames, _ = opened(sink, frame_bytes_max=64_000_000)
+    feed(frames, frame(content), [300_000])
+    assert sink.frames == [content]
+
+
+def test_half_sent_frames_of_all_connections_share_one_budget() -> None:
+    budget = ByteBudget(5_000_000, "messages", "grpc.held_bytes_max (X)")
+    told: list[MeshError] = []
+    begun: list[Frames] = []
+    for _ in range(4):
+        frames = Frames(Sink(), frame_bytes_max=64_000_000, held=budget)
+        frames.on_no_room = told.append
+        frames.connection_made(Wire(frames))
+        feed(frames, frame(bytes(40_000_000))[:2_500_000], [200_000])
+        begun.append(frames)
+    assert 1 <= len(told) <= 3
+    assert budget.held <= 5_000_000
+    for frames in begun:
+        frames.abort()
+    assert budget.held == 0
+    assert "grpc.held_bytes_max (X)" in told[0].refusal.message
 
 
 async def test_a_reader_that_stops_clogs_the_connection_and_frees_it_again() -> None:

@@ -1,5 +1,6 @@
 """Rows and elements, read out of the shapes of a request's inputs."""
 
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -7,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hasten.inference.v2 import inference_pb2 as pb
+from hasten_policy.reasons import Reason
+from hasten_runtime.errors import MeshError
 from hasten_runtime.inference_head import read_head
-from hasten_runtime.inference_size import DIMS_MAX, ELEMENTS_MAX, FIELDS_MAX
+from hasten_runtime.inference_size import ELEMENTS_MAX
+from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
 
 shapes = st.lists(st.integers(0, 2**20), max_size=4)
 
@@ -65,21 +69,55 @@ def _varint(value: int) -> bytes:
     return bytes([*parts, value])
 
 
-@pytest.mark.parametrize("shape", [[7] * (DIMS_MAX + 1), [7] * 1_000_000])
-def test_a_shape_of_more_dimensions_than_any_model_has_is_not_read_to_its_end(
-    shape: list[int],
-) -> None:
-    head = read_head(request(shape).SerializeToString())
-    assert (head.rows, head.elements) == (1, 0)
+RANK_MAX = DEFAULT_BOUNDS.rank_max
 
 
 def test_as_many_dimensions_as_are_read_count() -> None:
-    head = read_head(request([2] * DIMS_MAX).SerializeToString())
+    head = read_head(request([2] * RANK_MAX).SerializeToString())
     assert (head.rows, head.elements) == (2, ELEMENTS_MAX)
 
 
-def test_a_tensor_of_very_many_fields_is_not_read_to_its_end() -> None:
-    tensor = b"\x28\x07" * (FIELDS_MAX + 1)
-    message = request().SerializeToString() + b"\x2a" + bytes([len(tensor) & 0x7F | 0x80])
-    message += bytes([len(tensor) >> 7]) + tensor
-    assert read_head(message)[-2:] == (1, 0)
+def tensor_of(fields: bytes) -> bytes:
+    return b"\x0a\x01m\x2a" + _varint(len(fields)) + fields
+
+
+HOSTILE = {
+    "request_rank_max": request([7] * (RANK_MAX + 1)).SerializeToString(),
+    "request_rank_max ": request([7] * 1_000_000).SerializeToString(),
+    "request_rank_max  ": tensor_of(b"\x18\x07" * (RANK_MAX + 1)),
+    "request_fields_max": tensor_of(b"\x28\x07" * (DEFAULT_BOUNDS.fields_max + 1)),
+    "request_fields_max ": tensor_of(b"\x28\x07" * 1000) * 9,
+    "request_fields_max  ": b"\x0a\x01m" + b"\x2a\x00" * 1_000_000,
+    "request_inputs_max": b"\x0a\x01m" + b"\x2a\x00" * (DEFAULT_BOUNDS.inputs_max + 1),
+    "request_name_bytes_max": tensor_of(b"\x0a" + _varint(13 * 2**20) + bytes(13 * 2**20)),
+    "request_name_bytes_max ": tensor_of(b"\x12" + _varint(2000) + bytes(2000)),
+    "request_parameters_max": b"\x0a\x01m"
+    + b"\x22\x03\x0a\x01p" * (DEFAULT_BOUNDS.parameters_max + 1),
+}
+
+
+@pytest.mark.parametrize("bound", HOSTILE)
+def test_what_says_too_much_is_refused_with_limit_and_setting(bound: str) -> None:
+    with pytest.raises(MeshError) as raised:
+        read_head(HOSTILE[bound], replace(DEFAULT_BOUNDS, prefix="HASTEN_ROUTER_GRPC__"))
+    refusal = raised.value.refusal
+    setting = bound.strip()
+    assert refusal.reason is Reason.INVALID_REQUEST
+    assert f"grpc.{setting} (HASTEN_ROUTER_GRPC__{setting.upper()})" in refusal.message
+    limit = str(getattr(DEFAULT_BOUNDS, setting.removeprefix("request_")))
+    assert limit in refusal.message
+    assert ("limit", limit) in refusal.metadata
+    assert len(refusal.message) < 200
+
+
+def test_the_bounds_of_all_inputs_together_are_those_of_one_request() -> None:
+    """Reading stops at the bound, however the fields are spread."""
+    bounds = RequestBounds(fields_max=100)
+    assert read_head(tensor_of(b"\x28\x07" * 24) * 4, bounds).rows == 1
+    with pytest.raises(MeshError, match="fields"):
+        read_head(tensor_of(b"\x28\x07" * 26) * 4, bounds)
+
+
+def test_a_service_that_allows_more_takes_more() -> None:
+    many = b"\x0a\x01m" + b"\x2a\x00" * 5000
+    assert read_head(many, RequestBounds(fields_max=20_000, inputs_max=5000)).rows == 1

@@ -5,8 +5,9 @@ import pytest
 
 from hasten.worker.v1 import worker_service_pb2 as wpb
 from hasten_runtime.fleet.worker import door
-from hasten_runtime.fleet.worker.door import LINKS_MAX, UNKNOWN_MAX
+from hasten_runtime.fleet.worker.door import UNKNOWN_MAX
 from tests.support.framed import frame
+from tests.support.waiting import eventually
 from tests.unit.worker_shell.harness import Router, reason_of, running_worker
 
 TICKET = b"0123456789abcdef"
@@ -74,11 +75,11 @@ async def test_silent_strangers_do_not_keep_routers_out() -> None:
             stranger.cut()
 
 
-async def test_there_is_a_most_of_links_and_of_tickets() -> None:
+async def test_there_is_a_most_of_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "LINKS_MAX", 2)
     async with running_worker() as bench:
-        async with Router(bench):
-            for _ in range(LINKS_MAX - 1):
-                await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id="r"))
+        async with Router(bench), Router(bench):
+            await eventually(lambda: bench.worker.door.links_open == 2)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await bench.internal.OpenLink(wpb.OpenLinkRequest(caller_id="r"))
         assert reason_of(refused.value) == "QUEUE_FULL"

@@ -1,13 +1,16 @@
 """Links at the limit of what a message may be, and what is counted of malformed calls."""
 
 import asyncio
+import contextlib
 import urllib.request
 
 import grpc
 import numpy as np
 import pytest
 
+from hasten.worker.v1 import worker_service_pb2 as wpb
 from tests.support.framed import frame
+from tests.support.waiting import eventually
 from tests.unit.worker_shell.fakes import echo_of, request_of
 from tests.unit.worker_shell.harness import Router, running_worker, worker_settings
 from tests.unit.worker_shell.test_links import calls, is_served
@@ -65,3 +68,36 @@ async def test_malformed_calls_count_under_their_model_and_made_up_names_do_not(
 def metrics_page(address: str) -> str:
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         return str(answer.read().decode())
+
+
+@pytest.mark.parametrize("more", ["calls", "cancels"])
+async def test_a_message_that_says_more_than_any_router_costs_its_link_before_any_work(
+    more: str,
+) -> None:
+    async with running_worker() as bench:
+        async with Router(bench) as router:
+            message = wpb.ToWorker()
+            if more == "calls":
+                message.calls.extend(wpb.Call(call_id=each) for each in range(4097))
+            else:
+                message.cancelled_call_ids.extend(range(10_001))
+            await router.send_bytes(frame(message.SerializeToString()))
+            assert await router.end() == "INVALID_REQUEST"
+            assert not any(said.replies for said in router.messages)
+        assert await is_served(bench)
+
+
+async def test_half_sent_messages_of_many_links_stay_within_the_budget() -> None:
+    settings = worker_settings(grpc={"held_bytes_max": 4 * 2**20})
+    async with running_worker(settings=settings) as bench:
+        routers = [Router(bench) for _ in range(6)]
+        for router in routers:
+            await router.open()
+            with contextlib.suppress(ConnectionError):
+                await router.send_bytes(frame(bytes(2**25))[: 3 * 2**19])
+        await eventually(lambda: bench.worker.door.links_open <= 4)
+        assert bench.worker.door.links.held.held <= 4 * 2**20
+        for router in routers:
+            router.cut()
+        await eventually(lambda: bench.worker.door.links.held.held == 0)
+        assert await is_served(bench)

@@ -39,9 +39,17 @@ class SlowConnection:
 
     clogged = True
     bytes_unsent = 1_000_000
+    bytes_received = 0
+    half_received = False
 
     def abort(self, error: Exception | None = None) -> None:
         del error
+
+    def send(self, parts: object) -> None:
+        del parts
+
+    def finish(self) -> None:
+        """Nothing to do."""
 
 
 async def test_a_reader_that_reads_slowly_is_not_cut_off_until_it_stops() -> None:
@@ -63,4 +71,25 @@ async def test_a_reader_that_reads_slowly_is_not_cut_off_until_it_stops() -> Non
         link._sender._state_period()
         assert link.fault is not None
         assert link.fault.reason is Reason.QUEUE_FULL
+        link.disconnected(None)
+
+
+async def test_a_message_that_stops_half_way_costs_its_link_and_a_trickle_does_not() -> None:
+    async with running_worker() as bench:
+        setup = bench.worker.door.links
+        slow = SlowConnection()
+        slow.clogged = False
+        slow.half_received = True
+        link = Link(setup, cast("Frames", slow), lambda: None)
+        periods = round(setup.limits.read_stall_s / setup.limits.state_period_s)
+        for _ in range(3 * periods):
+            link._sender._timer.cancel()
+            link._sender._state_period()
+            slow.bytes_received += 1
+        assert link.fault is None
+        for _ in range(periods + 2):
+            link._sender._timer.cancel()
+            link._sender._state_period()
+        assert link.fault is not None
+        assert "half way" in link.fault.message
         link.disconnected(None)

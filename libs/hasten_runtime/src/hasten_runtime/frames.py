@@ -14,6 +14,9 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
+from hasten_runtime.byte_budget import ByteBudget
+from hasten_runtime.errors import MeshError
+
 _LENGTH: Final = struct.Struct("<I")
 BACKLOG: Final = socket.SOMAXCONN
 """Connections that the system keeps until they are accepted. asyncio's own default is so small that
@@ -21,6 +24,10 @@ a burst of strangers keeps honest peers waiting for the system's next attempt.
 """
 _BUFFER_BYTES: Final = 64 * 1024
 """Read at once; a larger frame has the buffer grow."""
+_BUFFER_BYTES_AT_ONCE: Final = 1024 * 1024
+"""A buffer grows to this for the length that a frame says it has; for more, as the frame comes: a
+length costs a stranger four bytes.
+"""
 _BUFFER_BYTES_KEPT: Final = 2 * 1024 * 1024
 """A buffer that grew above this is let go after its frame."""
 _JOIN_BYTES: Final = 32 * 1024
@@ -58,15 +65,21 @@ class Frames(asyncio.BufferedProtocol):
         sink: Is told what happens; may be replaced at any time.
         frame_bytes_max: Longest frame the other end may send; a longer one ends the connection
             before any of it is kept. May be changed at any time.
+        held: Where what is held of frames that are not complete is counted; None for nowhere.
     """
 
-    def __init__(self, sink: FrameSink, *, frame_bytes_max: int) -> None:
+    def __init__(
+        self, sink: FrameSink, *, frame_bytes_max: int, held: ByteBudget | None = None
+    ) -> None:
         self.sink = sink
+        self._held = None if held is None else held.lease()
         self.frame_bytes_max = frame_bytes_max
         self.on_too_long: Callable[[int], None] | None = None
         """Told of the bytes of a frame that is too long, instead of ending the connection at once:
         nothing more is taken, and whoever is told ends it, with a last word.
         """
+        self.on_no_room: Callable[[MeshError], None] | None = None
+        """The same for a frame for which there is no room left."""
         self.clogged = False
         """The other end does not take what is sent; `writable` tells when it does again."""
         self.bytes_received = 0
@@ -83,6 +96,11 @@ class Frames(asyncio.BufferedProtocol):
     def open(self) -> bool:
         """Frames can be sent and received."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def half_received(self) -> bool:
+        """The beginning of a frame has come, and not yet its end."""
+        return self._filled > 0
 
     @property
     def bytes_unsent(self) -> int:
@@ -169,8 +187,7 @@ class Frames(asyncio.BufferedProtocol):
                     raise FrameTooLong(
                         f"a frame of {size} bytes, where {self.frame_bytes_max} are the most"
                     )
-                self._deaf = True
-                self._filled = 0
+                self._go_deaf()
                 self.on_too_long(size)
                 return
             end = begin + _LENGTH.size + size
@@ -184,16 +201,46 @@ class Frames(asyncio.BufferedProtocol):
         self._keep(begin, max(wanted, _BUFFER_BYTES))
 
     def _keep(self, begin: int, wanted: int) -> None:
-        """Moves what is left to the front of a buffer that can hold what is wanted."""
+        """Moves what is left to the front of a buffer with room for more of what is wanted."""
         left = self._filled - begin
         size = len(self._buffer)
-        if size < wanted or (size > _BUFFER_BYTES_KEPT and wanted <= _BUFFER_BYTES):
-            grown = bytearray(wanted)
+        fitting = size
+        if size < wanted and 4 * left >= 3 * size:
+            fitting = min(wanted, max(_BUFFER_BYTES_AT_ONCE, 2 * size))
+        elif size > _BUFFER_BYTES_KEPT and wanted <= _BUFFER_BYTES:
+            fitting = wanted
+        if fitting != size:
+            if not self._has_room(fitting):
+                return
+            grown = bytearray(fitting)
             grown[:left] = self._view[begin : self._filled]
             self._buffer, self._view = grown, memoryview(grown)
         elif begin and left:
             self._buffer[:left] = bytes(self._view[begin : self._filled])
         self._filled = left
+
+    def _go_deaf(self) -> None:
+        """Takes nothing more, and keeps nothing of what came."""
+        self._deaf = True
+        self._filled = 0
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        if self._held is not None:
+            self._held.end()
+
+    def _has_room(self, size: int) -> bool:
+        """The buffer may have this size; else whoever is told ends the connection."""
+        if self._held is None:
+            return True
+        try:
+            self._held.hold(size if size > _BUFFER_BYTES else 0)
+        except MeshError as error:
+            if self.on_no_room is None:
+                raise
+            self._go_deaf()
+            self.on_no_room(error)
+            return False
+        return True
 
     def eof_received(self) -> bool:
         """The other end closes: so do we."""
@@ -211,6 +258,8 @@ class Frames(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells the sink, once."""
         self._transport = None
+        if self._held is not None:
+            self._held.end()
         self.sink.disconnected(self._error or exc)
 
 

@@ -13,8 +13,10 @@ from hasten_policy.admission.front_gate import FrontGate, FrontPolicy
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import errors
 from hasten_runtime.clock import Clock
+from hasten_runtime.errors import MeshError
 from hasten_runtime.handlers import Context
 from hasten_runtime.strain import Strain, ThreadUse
+from hasten_runtime.uploads import COUNTED_BYTES_MIN, UploadLimits, Uploads
 
 NO_REQUEST: Final = Refusal(Reason.INVALID_REQUEST, "the call ended without a request")
 
@@ -30,6 +32,7 @@ class FrontDoor:
         strain: Of the thread that serves.
         clock: Of the process.
         refused: Told each refusal, to be counted.
+        uploads: Bounds of requests on their way and inside.
     """
 
     def __init__(
@@ -38,7 +41,9 @@ class FrontDoor:
         strain: Strain,
         clock: Clock,
         refused: Callable[[Refusal], None],
+        uploads: UploadLimits | None = None,
     ) -> None:
+        self._uploads = Uploads(uploads or UploadLimits())
         self._gate = gate
         self._strain = strain
         self._clock = clock
@@ -52,14 +57,34 @@ class FrontDoor:
             refusal = self.refusal(context.time_remaining(), came_s)
             if refusal is not None:
                 await errors.abort(cast("errors.Aborting", context), refusal)
-            request = await context.read()
-            if not isinstance(request, bytes):
-                await errors.abort(cast("errors.Aborting", context), NO_REQUEST)
-            response = await answer(request, context)
+            request = await self._read(context)
+            response = await self._answered(answer, request, context)
             self.answered(came_s, self._clock.now_s())
             return response
 
         return enter
+
+    async def _read(self, context: Context) -> bytes:
+        try:
+            request = await self._uploads.read(context)
+        except MeshError as error:
+            self._refused(error.refusal)
+            raise
+        if not isinstance(request, bytes):
+            await errors.abort(cast("errors.Aborting", context), NO_REQUEST)
+        return request
+
+    async def _answered(self, answer: Answer, request: bytes, context: Context) -> bytes:
+        """The answer; a long request is counted until there is one."""
+        if len(request) < COUNTED_BYTES_MIN:
+            return await answer(request, context)
+        with self._uploads.budget.lease() as lease:
+            try:
+                lease.take(len(request))
+            except MeshError as error:
+                self._refused(error.refusal)
+                raise
+            return await answer(request, context)
 
     def refusal(self, left_s: float | None, now_s: float) -> Refusal | None:
         """Why a call that comes now is not even read, which is counted; None to let it in.
@@ -89,11 +114,20 @@ class FrontDoor:
 
 @contextmanager
 def open_front_door(
-    policy: FrontPolicy, clock: Clock, refused: Callable[[Refusal], None]
+    policy: FrontPolicy,
+    clock: Clock,
+    refused: Callable[[Refusal], None],
+    uploads: UploadLimits | None = None,
 ) -> Iterator[FrontDoor]:
     """A door of the thread that opens it; `refused` is told each refusal, to be counted."""
     use = ThreadUse()
     try:
-        yield FrontDoor(FrontGate(policy), Strain(use, now_s=clock.now_s()), clock, refused)
+        yield FrontDoor(
+            FrontGate(policy),
+            Strain(use, now_s=clock.now_s()),
+            clock,
+            refused,
+            uploads or UploadLimits(),
+        )
     finally:
         use.close()

@@ -71,6 +71,8 @@ def channel_options(limits: ChannelLimits) -> list[tuple[str, str | int]]:
         ("grpc.http2.ping_timeout_ms", int(limits.ping_timeout_s * 1000)),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.keepalive_permit_without_calls", 1),
+        # gRPC's own half a minute is long for a name that has moved to another machine.
+        ("grpc.dns_min_time_between_resolutions_ms", int(limits.reconnect_s_max * 1000)),
         ("grpc.initial_reconnect_backoff_ms", int(limits.reconnect_s_min * 1000)),
         ("grpc.min_reconnect_backoff_ms", int(limits.connect_timeout_s * 1000)),
         ("grpc.max_reconnect_backoff_ms", int(limits.reconnect_s_max * 1000)),

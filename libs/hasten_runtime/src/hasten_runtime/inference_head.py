@@ -22,6 +22,7 @@ from hasten_runtime.fields import (
 )
 from hasten_runtime.inference_size import size_of
 from hasten_runtime.message_limit import too_large
+from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from hasten_runtime.request_head import RequestHead, parse_parameters
 
 # Keys of the fields read here: number and wire type.
@@ -35,11 +36,6 @@ GROUP_DEPTH_MAX: Final = 32
 """Unknown groups nested deeper than this are refused; no sender of ours makes even one."""
 VARINT_BYTES_MAX: Final = 10
 KEY_MAX: Final = (1 << 32) - 1
-FIELDS_MAX: Final = 65_536
-"""Fields of a request, a few for each of its tensors: millions would keep a service busy."""
-_TOO_MANY: Final = f"it has more than {FIELDS_MAX} fields"
-NAME_BYTES_MAX: Final = 1024
-"""Longest model name, version or id, in bytes."""
 
 NO_PARAMETERS: Final[Mapping[str, InferParameter]] = {}
 
@@ -64,14 +60,14 @@ class Head(NamedTuple):
     elements: int = 0
 
 
-def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call a field doubles its cost)
+def read_head(message: bytes, bounds: RequestBounds = DEFAULT_BOUNDS) -> Head:  # noqa: C901, PLR0912  (one loop: a call a field doubles its cost)
     """Reads model, version, id, parameters and size of a serialised ModelInferRequest.
 
     Fields are taken as a protobuf parser takes them; of the tensors only the shapes are looked at.
 
     Raises:
         MeshError: INVALID_REQUEST when the bytes are no protobuf message, a name is not
-            UTF-8 or too long, or the model name is missing.
+            UTF-8, the model name is missing, or a bound is exceeded: reading ends there.
     """
     name = version = request_id = b""
     entries: list[bytes] = []
@@ -79,7 +75,7 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
     at = 0
     end = len(message)
     try:
-        for _ in range(FIELDS_MAX):
+        for _ in range(bounds.fields_max):
             if at >= end:
                 break
             start = at
@@ -111,32 +107,38 @@ def read_head(message: bytes) -> Head:  # noqa: C901, PLR0912  (one loop: a call
     except IndexError:
         raise _malformed("it ends in the middle of a field") from None
     if at != end:
-        raise _malformed(_TOO_MANY if at < end else "its last field is longer than the message")
+        if at < end:
+            bounds.refuse("a request with more fields than may be", "fields")
+        raise _malformed("its last field is longer than the message")
     if not name:
         raise _refused("model_name", "must not be empty")
+    bounds.check_counts(inputs=len(inputs), parameters=len(entries))
     return Head(
-        _text("model_name", name),
-        _text("model_version", version) if version else "",
-        _text("id", request_id) if request_id else "",
+        _text("model_name", name, bounds),
+        _text("model_version", version, bounds) if version else "",
+        _text("id", request_id, bounds) if request_id else "",
         _parameters(entries) if entries else NO_PARAMETERS,
-        *size_of(message, inputs),
+        *size_of(message, inputs, bounds),
     )
 
 
-def read_request(message: bytes, *, bytes_max: int, variable: str) -> tuple[Head, RequestHead]:
+def read_request(
+    message: bytes, *, bytes_max: int, variable: str, bounds: RequestBounds = DEFAULT_BOUNDS
+) -> tuple[Head, RequestHead]:
     """Head of a request, and what its parameters wish for.
 
     Args:
         message: A serialised ModelInferRequest.
         bytes_max: Its longest.
         variable: The environment's variable that sets the longest.
+        bounds: Of what it may say.
 
     Raises:
         MeshError: It is too large, or not a request that can be understood.
     """
     if len(message) > bytes_max:
         raise MeshError(too_large("a request", len(message), bytes_max, variable))
-    head = read_head(message)
+    head = read_head(message, bounds)
     version = head.model_version
     if version and not (version.isascii() and version.isdigit()):
         raise _refused("model_version", f"must be a whole number or empty, not {short(version)!r}")
@@ -201,9 +203,9 @@ def _parameters(entries: list[bytes]) -> Mapping[str, InferParameter]:
         raise _malformed(f"parameters cannot be read ({type(error).__name__})") from None
 
 
-def _text(field: str, value: bytes) -> str:
-    if len(value) > NAME_BYTES_MAX:
-        raise _refused(field, f"must have at most {NAME_BYTES_MAX} bytes, not {len(value)}")
+def _text(field: str, value: bytes, bounds: RequestBounds) -> str:
+    if len(value) > bounds.name_bytes_max:
+        bounds.refuse(f"{field} of {len(value)} bytes", "name_bytes", field=field)
     try:
         return value.decode()
     except UnicodeDecodeError:

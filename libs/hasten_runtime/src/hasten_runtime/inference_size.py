@@ -4,32 +4,41 @@ from typing import Final
 
 from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_runtime.fields import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT
+from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
 
+_NAME: Final = (ModelInferRequest.InferInputTensor.NAME_FIELD_NUMBER << 3) | LENGTH_DELIMITED
+_DATATYPE: Final = (
+    ModelInferRequest.InferInputTensor.DATATYPE_FIELD_NUMBER << 3
+) | LENGTH_DELIMITED
+_TEXTS: Final = frozenset({_NAME, _DATATYPE})
 _SHAPE: Final = ModelInferRequest.InferInputTensor.SHAPE_FIELD_NUMBER
 _SHAPE_PACKED: Final = (_SHAPE << 3) | LENGTH_DELIMITED
 _SHAPE_LOOSE: Final = (_SHAPE << 3) | VARINT
 
 ELEMENTS_MAX: Final = 1 << 40
 """A tensor of more counts as one of so many; far above any message limit."""
-DIMS_MAX: Final = 64
-"""Dimensions of a tensor that are read; no model has so many."""
-FIELDS_MAX: Final = 1024
-"""Fields of a tensor that are read. What a stranger sends must not keep a service busy."""
 UNKNOWN: Final = (1, 0)
 """Of a request whose shapes cannot be read; the worker says what is wrong with it."""
 
 
-def size_of(message: bytes, inputs: list[tuple[int, int]]) -> tuple[int, int]:
+def size_of(
+    message: bytes, inputs: list[tuple[int, int]], bounds: RequestBounds = DEFAULT_BOUNDS
+) -> tuple[int, int]:
     """(rows, elements) of a request: first dimension of its first input, elements of all.
 
     Args:
         message: A serialised ModelInferRequest.
         inputs: Where each of its input tensors begins and ends.
+        bounds: Of fields and dimensions, for all inputs together, and of one input's dimensions.
+
+    Raises:
+        MeshError: A bound is exceeded.
     """
     rows = elements = 0
+    left = bounds.fields_max
     try:
         for at, stop in inputs:
-            dims = _dims(message, at, stop)
+            dims, left = _dims(message, at, stop, left, bounds)
             if not rows:
                 rows = dims[0] if dims else 1
             count = 1
@@ -41,31 +50,49 @@ def size_of(message: bytes, inputs: list[tuple[int, int]]) -> tuple[int, int]:
     return max(1, rows), elements
 
 
-def _dims(message: bytes, at: int, stop: int) -> list[int]:
-    """The shape of the tensor between `at` and `stop`. Raises ValueError where it has no end."""
+def _dims(
+    message: bytes, at: int, stop: int, left: int, bounds: RequestBounds
+) -> tuple[list[int], int]:
+    """The shape of the tensor between `at` and `stop`, and how much more may be looked at.
+
+    Args:
+        message: The request.
+        at: Where the tensor begins.
+        stop: Where it ends.
+        left: Fields and dimensions that may be looked at.
+        bounds: Of the request.
+    """
     dims: list[int] = []
-    for _ in range(FIELDS_MAX):
-        if at >= stop:
-            return dims
+    while at < stop:
+        left -= 1
         key = message[at]
         at += 1
         if key == _SHAPE_PACKED:
             size, at = _varint(message, at)
             end = at + size
-            while at < end and len(dims) <= DIMS_MAX:
+            while at < end and len(dims) <= bounds.rank_max:
                 dim, at = _varint(message, at)
                 dims.append(dim)
+                left -= 1
         elif key == _SHAPE_LOOSE:
             dim, at = _varint(message, at)
             dims.append(dim)
+        elif key in _TEXTS:
+            size, at = _varint(message, at)
+            at += size
+            if size > bounds.name_bytes_max:
+                what = "name" if key == _NAME else "datatype"
+                bounds.refuse(f"an input's {what} of {size} bytes", "name_bytes")
         elif key & 7 == LENGTH_DELIMITED and key < 0x80:
             size, at = _varint(message, at)
             at += size
         else:
             at = _skip(message, at - 1)
-        if len(dims) > DIMS_MAX:
-            break
-    raise ValueError("more than any model has")
+        if len(dims) > bounds.rank_max:
+            bounds.refuse("an input with more dimensions than may be", "rank")
+        if left < 0:
+            bounds.refuse("a request with more fields than may be", "fields")
+    return dims, left
 
 
 def _skip(message: bytes, at: int) -> int:

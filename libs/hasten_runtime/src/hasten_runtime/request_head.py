@@ -18,8 +18,6 @@ from hasten_runtime.errors import MeshError
 
 TEXT_CHARS_MAX: Final = 128
 """Characters of a tenant or a sequence id."""
-PARAMETERS_MAX: Final = 64
-"""Parameters one request may carry."""
 
 RESERVED_PREFIX: Final = "triton_"
 
@@ -59,8 +57,6 @@ def parse_parameters(parameters: Mapping[str, InferParameter]) -> RequestHead:
     """
     if not parameters:
         return PLAIN_HEAD
-    if len(parameters) > PARAMETERS_MAX:
-        _refuse("parameters", f"at most {PARAMETERS_MAX} of them, not {len(parameters)}")
     wishes: dict[str, Any] = {}
     for name, parameter in parameters.items():
         reader = _READERS.get(name)

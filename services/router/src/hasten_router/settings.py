@@ -298,6 +298,7 @@ class RouterSettings(ServiceSettings):
             request_bytes_max=self.payload_bytes_max,
             stream_in_flight_max=self.stream_in_flight_max,
             stream_unread_bytes_max=min(STREAM_UNREAD_BYTES_MAX, self.grpc.message_bytes_max),
+            request=self.grpc.request_bounds("HASTEN_ROUTER_GRPC__"),
         )
 
     def rest_limits(self) -> RestLimits:

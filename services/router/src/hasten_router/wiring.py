@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from random import Random
@@ -117,8 +117,7 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
             discovery_age_s=roster.age_s,
         )
         around.measure_host(shell.host_lagged)
-        front_door = open_front_door(settings.front_policy(), around.clock, meter.unread_refused)
-        door = around.stack.enter_context(front_door)
+        door = around.stack.enter_context(_door(settings, around, meter))
         store = around.load_store(settings.redis_url) or MemoryLoadStore()
         mesh = MeshView(machine, around.clock, roster.states, strict=settings.strict_readiness)
         core = _Core(settings, around, shell, roster, mesh)
@@ -143,6 +142,17 @@ async def open_router(settings: RouterSettings) -> AsyncIterator[Router]:
             readiness=around.readiness,
             metrics=around.metrics,
         )
+
+
+def _door(
+    settings: RouterSettings, around: Surroundings, meter: Meter
+) -> AbstractContextManager[FrontDoor]:
+    return open_front_door(
+        settings.front_policy(),
+        around.clock,
+        meter.unread_refused,
+        settings.grpc.upload_limits("HASTEN_ROUTER_GRPC__"),
+    )
 
 
 def _checkpoints(

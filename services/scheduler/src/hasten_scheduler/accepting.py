@@ -13,7 +13,8 @@ from hasten_policy.scheduler.orders import TaskFacts, task_place
 from hasten_policy.scheduler.policy import OrderPolicy
 from hasten_policy.scheduler.tasks import Lane
 from hasten_runtime.errors import MeshError
-from hasten_runtime.inference_head import read_request
+from hasten_runtime.inference_head import Head, read_request
+from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from hasten_runtime.request_head import RequestHead
 from hasten_runtime.tasks.port import NewTask, Place
 from hasten_scheduler import stored
@@ -47,6 +48,7 @@ class AcceptLimits:
         keep_s_max: Longest that a caller may ask for.
         ahead_s_max: Farthest start or deadline.
         attempts_max: Most attempts that count, where the caller does not say.
+        request: Of what one request may say.
     """
 
     request_bytes_max: int
@@ -55,6 +57,16 @@ class AcceptLimits:
     keep_s_max: float = 7 * 86_400.0
     ahead_s_max: float = 30 * 86_400.0
     attempts_max: int = 3
+    request: RequestBounds = DEFAULT_BOUNDS
+
+    def read_request(self, request: bytes) -> tuple[Head, RequestHead]:
+        """A request's head and what its parameters wish for. Raises MeshError."""
+        return read_request(
+            request,
+            bytes_max=self.request_bytes_max,
+            variable=MESSAGE_VARIABLE,
+            bounds=self.request,
+        )
 
 
 class Submission:
@@ -134,9 +146,7 @@ class Acceptor:
         """
         limits = self._limits
         request = said.request
-        head, wishes = read_request(
-            request, bytes_max=limits.request_bytes_max, variable=MESSAGE_VARIABLE
-        )
+        head, wishes = limits.read_request(request)
         given_id = said.request_id or head.request_id
         name = checked_name(
             said.tenant or wishes.tenant, given_id or fresh_id(), said.concurrency_key

@@ -318,6 +318,7 @@ class SchedulerSettings(ServiceSettings):
         tasks = self.tasks
         return AcceptLimits(
             request_bytes_max=self.payload_bytes_max,
+            request=self.grpc.request_bounds("HASTEN_SCHEDULER_GRPC__"),
             shards=self.queue.shards,
             keep_s=tasks.keep_s,
             keep_s_max=tasks.keep_s_max,

@@ -75,7 +75,8 @@ def open_core(settings: WorkerSettings, make_store: MakeStore, around: Surroundi
     stack.callback(shell.close)
     store = make_store(settings.store(), shell)
     shell.on_idle = store.release
-    decoder = RequestDecoder(store, shell.models, readable)
+    bounds = settings.grpc.request_bounds("HASTEN_WORKER_GRPC__")
+    decoder = RequestDecoder(store, shell.models, readable, bounds)
     stack.callback(decoder.close)
     counts.watch(
         waiting=lambda: machine.waiting,
@@ -86,7 +87,8 @@ def open_core(settings: WorkerSettings, make_store: MakeStore, around: Surroundi
     around.measure_host(shell.host_lagged)
     vitals = Vitals(clock, settings.store().snapshot_dir, store.use)
     stack.callback(vitals.close)
-    front = open_front_door(settings.front_policy(), clock, meter.unread_refused)
+    uploads = settings.grpc.upload_limits("HASTEN_WORKER_GRPC__")
+    front = open_front_door(settings.front_policy(), clock, meter.unread_refused, uploads)
     return Core(
         worker_id=settings.worker_id(),
         around=around,

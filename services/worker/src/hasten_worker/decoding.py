@@ -10,6 +10,7 @@ from hasten.inference.v2.inference_pb2 import ModelInferRequest
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_runtime.errors import MeshError
+from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from hasten_worker.model import Model
 from hasten_worker.shell.call import Call, Sink
 from hasten_worker.shell.catalogue import Catalogue
@@ -35,7 +36,15 @@ class Models(Protocol):
 class RequestDecoder:
     """Decodes requests: small ones and plain numbers at once, the rest on a thread."""
 
-    def __init__(self, models: Models, served: Catalogue, regions: Regions) -> None:
+    def __init__(
+        self,
+        models: Models,
+        served: Catalogue,
+        regions: Regions,
+        bounds: RequestBounds = DEFAULT_BOUNDS,
+    ) -> None:
+        self.bounds = bounds
+        """Of what one request may say."""
         self._models = models
         self._served = served
         self._regions = regions
@@ -55,6 +64,7 @@ class RequestDecoder:
             MeshError: The model is not served, or an output cannot be given.
         """
         _check_names(request)
+        _check_counts(request, self.bounds)
         model = self._models.resolve(request.model_name, request.model_version)
         served = self._served.get(model.spec.key)
         if served is None:
@@ -124,6 +134,16 @@ def parse(payload: bytes) -> ModelInferRequest:
         raise MeshError(
             Refusal(Reason.INVALID_REQUEST, "the request is no ModelInferRequest message")
         ) from None
+
+
+def _check_counts(request: ModelInferRequest, bounds: RequestBounds) -> None:
+    """Of what is looked at one by one. Who sent it may be no router of ours."""
+    bounds.check_counts(inputs=len(request.inputs), parameters=len(request.parameters))
+    if len(request.outputs) > bounds.inputs_max:
+        bounds.refuse(f"a request for {len(request.outputs)} outputs", "inputs")
+    for tensor in request.inputs:
+        if len(tensor.shape) > bounds.rank_max:
+            bounds.refuse(f"an input with {len(tensor.shape)} dimensions", "rank")
 
 
 def _check_names(request: ModelInferRequest) -> None:

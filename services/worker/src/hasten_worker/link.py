@@ -14,6 +14,7 @@ from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.priorities import LOWEST
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs, wire
+from hasten_runtime.byte_budget import ByteBudget
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet import messages
@@ -41,6 +42,7 @@ class LinkSetup:
         worker_id: Named in timings.
         state: The worker's state, as a link should hear it.
         start_span: A span for a call, from its trace context.
+        held: Of what routers leave unread or half sent; None without such a bound.
     """
 
     shell: Shell
@@ -50,6 +52,7 @@ class LinkSetup:
     worker_id: str
     state: Callable[[int], WorkerState]
     start_span: Callable[[Call, str], Span | None]
+    held: ByteBudget | None = None
 
     def open_link(
         self, connection: Frames, frame_bytes_max: int, on_end: Callable[[], None]
@@ -80,6 +83,7 @@ class Link:
         self._start_span = setup.start_span
         self._connection = connection
         connection.on_too_long = self._too_long
+        connection.on_no_room = self._no_room
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._link_id = self._shell.link_opened(self)
@@ -91,7 +95,7 @@ class Link:
             lambda: wire.load_to_wire(self._shell.load(self._link_id)),
             lambda: setup.state(self._link_id),
         )
-        self._sender = ReplySender(connection, self._limits, self._clock, figures)
+        self._sender = ReplySender(connection, self._limits, self._clock, figures, setup.held)
         self._sender.flush_soon()
 
     @property
@@ -124,6 +128,8 @@ class Link:
                 Reason.INVALID_REQUEST, "a ticket belongs into the first message only"
             )
             return
+        if self._says_too_much(message):
+            return
         for wire_id in message.cancelled_call_ids:
             self._cancel(wire_id)
         together = [
@@ -145,6 +151,27 @@ class Link:
         # What no message can be is no large message.
         nonsense = size_bytes > GRPC_BYTES_MAX
         self._sender.fail(Reason.INVALID_REQUEST if nonsense else refusal.reason, refusal.message)
+
+    def _no_room(self, error: MeshError) -> None:
+        """Routers hold all that may be held: this one is told before its link ends."""
+        self._sender.fail(error.refusal.reason, error.refusal.message)
+
+    def _says_too_much(self, message: pb.ToWorker) -> bool:
+        """More than any router says in one message, or leaves unread: its link ends."""
+        limits = self._limits
+        calls, cancels = len(message.calls), len(message.cancelled_call_ids)
+        if calls > limits.frame_calls_max or cancels > limits.calls_max:
+            self._sender.fail(
+                Reason.INVALID_REQUEST,
+                f"a message of {calls} calls and {cancels} cancels, where at most "
+                f"{limits.frame_calls_max} and {limits.calls_max} are taken",
+            )
+        elif len(self._calls) + self._sender.unread > limits.calls_max:
+            self._sender.fail(
+                Reason.QUEUE_FULL,
+                f"over {limits.calls_max} calls are unanswered, or their answers unread",
+            )
+        return self.fault is not None
 
     def disconnected(self, error: Exception | None) -> None:
         """Cancels what is unanswered."""

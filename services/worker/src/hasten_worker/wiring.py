@@ -8,6 +8,7 @@ from typing import Final
 import grpc
 
 from hasten_runtime import logs
+from hasten_runtime.byte_budget import ByteBudget
 from hasten_runtime.fleet.worker.door import LinkDoor
 from hasten_runtime.fleet.worker.servicer import WorkerServicer
 from hasten_runtime.frames import listening_socket
@@ -44,6 +45,9 @@ SERVICES: Final = (INFERENCE_SERVICE, WORKER_SERVICE)
 """What health speaks of beside the server as a whole: they serve from the first load until the
 worker leaves, whether or not it is ready.
 """
+
+
+HELD: Final = "grpc.held_bytes_max (HASTEN_WORKER_GRPC__HELD_BYTES_MAX)"
 
 
 class CannotStart(Exception):  # noqa: N818  (the operator's settings, not a bug)
@@ -186,6 +190,9 @@ def _leaving(settings: WorkerSettings, core: Core, health: Health, presence: Pre
 
 def _door(settings: WorkerSettings, core: Core, address: str, teller: StateTeller) -> LinkDoor:
     """Where routers' links come in, on the host of the address."""
+    held = ByteBudget(
+        settings.grpc.held_bytes_max, "half-sent and unread messages of all links", HELD
+    )
     setup = LinkSetup(
         shell=core.shell,
         decoder=core.decoder,
@@ -194,11 +201,12 @@ def _door(settings: WorkerSettings, core: Core, address: str, teller: StateTelle
         worker_id=core.worker_id,
         state=teller.state,
         start_span=core.meter.start_span,
+        held=held,
     )
     host = address.rpartition(":")[0]
     with _listening(f"{host}:{settings.link_port}", "link_port"):
         links = listening_socket(host, settings.link_port)
-    return LinkDoor(setup, links, frame_bytes_max=settings.grpc.message_bytes_max)
+    return LinkDoor(setup, links, frame_bytes_max=settings.grpc.message_bytes_max, held=held)
 
 
 def _serve(

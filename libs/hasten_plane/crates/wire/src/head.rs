@@ -11,15 +11,18 @@ const MODEL_VERSION: u8 = 2 << 3 | LENGTH_DELIMITED;
 const ID: u8 = 3 << 3 | LENGTH_DELIMITED;
 const PARAMETERS: u8 = 4 << 3 | LENGTH_DELIMITED;
 const INPUTS: u8 = 5 << 3 | LENGTH_DELIMITED;
+const TENSOR_NAME: u8 = 1 << 3 | LENGTH_DELIMITED;
+const TENSOR_DATATYPE: u8 = 2 << 3 | LENGTH_DELIMITED;
 const SHAPE_PACKED: u8 = 3 << 3 | LENGTH_DELIMITED;
 const SHAPE_LOOSE: u8 = 3 << 3;
 const LENGTH_DELIMITED: u8 = 2;
 
-// Bounds of the reader in Python; what exceeds one is not plain.
-const FIELDS_MAX: usize = 65_536;
+// What exceeds one of these is not plain. All together stay below the bounds of the reader in Python,
+// which counts fields and dimensions of all inputs and refuses what has too many.
+const FIELDS_MAX: usize = 128;
 const NAME_BYTES_MAX: usize = 1024;
-const TENSOR_FIELDS_MAX: usize = 1024;
-const DIMS_MAX: usize = 64;
+const TENSOR_FIELDS_MAX: usize = 16;
+const DIMS_MAX: usize = 8;
 const ELEMENTS_MAX: u64 = 1 << 40;
 const PARAMETERS_MAX: usize = 64;
 const TEXT_CHARS_MAX: usize = 128;
@@ -120,7 +123,10 @@ fn read_shape(tensor: &[u8], head: &mut Head<'_>) -> Option<()> {
                 count += 1;
             }
             key if key & 7 == LENGTH_DELIMITED => {
-                reader.bytes()?;
+                let value = reader.bytes()?;
+                if matches!(key, TENSOR_NAME | TENSOR_DATATYPE) && value.len() > NAME_BYTES_MAX {
+                    return None;
+                }
             }
             _ => return None,
         }

@@ -8,8 +8,10 @@ from hasten_policy.admission.front_gate import FrontPolicy
 from hasten_runtime.grpc_client import ChannelLimits
 from hasten_runtime.grpc_server import ServerLimits
 from hasten_runtime.message_limit import GRPC_BYTES_MAX, MESSAGE_BYTES_MIN
+from hasten_runtime.request_bounds import RequestBounds
 from hasten_runtime.settings.base import CommaSeparated, SettingsGroup
 from hasten_runtime.settings.policy import policy_group
+from hasten_runtime.uploads import UploadLimits
 
 MIB = 1024 * 1024
 
@@ -97,6 +99,42 @@ class GrpcSettings(SettingsGroup):
         le=MIB,
         description="The metadata of one call has at most so many bytes.",
     )
+    uploads_max: int = Field(
+        default=16,
+        ge=1,
+        le=10_000,
+        description="So many requests may take longer than half a second to come. Further ones are "
+        "refused. The native transport has bounds of its own.",
+    )
+    held_bytes_max: int = Field(
+        default=512 * MIB,
+        ge=MIB,
+        description="What the service holds for peers that send slowly or do not read has at most "
+        "so many bytes for all of them together. One that is alone may have more.",
+    )
+    request_fields_max: int = Field(
+        default=4096,
+        ge=4096,
+        le=1_000_000,
+        description="The fields of one request and of its inputs, and their dimensions, are "
+        "together at most so many.",
+    )
+    request_inputs_max: int = Field(
+        default=512, ge=512, le=100_000, description="A request has at most so many inputs."
+    )
+    request_rank_max: int = Field(
+        default=64, ge=64, le=1024, description="An input has at most so many dimensions."
+    )
+    request_parameters_max: int = Field(
+        default=64, ge=64, le=10_000, description="A request has at most so many parameters."
+    )
+    request_name_bytes_max: int = Field(
+        default=1024,
+        ge=1024,
+        le=65_536,
+        description="A model's name, its version, a request's id, an input's name and its datatype "
+        "each have at most so many bytes.",
+    )
     connection_age_s: ConnectionAge = 0.0
     connection_grace_s: float = Field(
         default=3600.0,
@@ -130,6 +168,29 @@ class GrpcSettings(SettingsGroup):
             metadata_bytes_max=self.metadata_bytes_max,
             connection_age_s=self.connection_age_s or None,
             connection_grace_s=self.connection_grace_s,
+        )
+
+    def upload_limits(self, prefix: str) -> UploadLimits:
+        """Of requests on their way and inside.
+
+        Args:
+            prefix: Of the variables that set this group.
+        """
+        return UploadLimits(self.uploads_max, self.held_bytes_max, prefix)
+
+    def request_bounds(self, prefix: str) -> RequestBounds:
+        """Of one request.
+
+        Args:
+            prefix: Of the variables that set this group.
+        """
+        return RequestBounds(
+            fields_max=self.request_fields_max,
+            inputs_max=self.request_inputs_max,
+            rank_max=self.request_rank_max,
+            parameters_max=self.request_parameters_max,
+            name_bytes_max=self.request_name_bytes_max,
+            prefix=prefix,
         )
 
     def channel_limits(self) -> ChannelLimits:

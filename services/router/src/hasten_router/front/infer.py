@@ -21,6 +21,7 @@ from hasten_runtime.protocol_names import (
     TIMING_WISH,
     TRACEPARENT,
 )
+from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from hasten_runtime.request_head import RequestHead, time_left_s
 from hasten_runtime.telemetry import current_traceparent
 from hasten_runtime.telemetry.propagation import is_sampled
@@ -41,11 +42,13 @@ class FrontLimits:
             stream is not read further meanwhile.
         stream_unread_bytes_max: While answers that the client has not taken have more, nothing
             further is read of its stream.
+        request: Of what one request may say.
     """
 
     request_bytes_max: int
     stream_in_flight_max: int = 256
     stream_unread_bytes_max: int = STREAM_UNREAD_BYTES_MAX
+    request: RequestBounds = DEFAULT_BOUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,13 @@ class RequestReader:
         Raises:
             MeshError: It is too large, or not a request that the router can understand.
         """
-        limit = self.limits.request_bytes_max
-        return read_request(request, bytes_max=limit, variable=MESSAGE_VARIABLE)
+        limits = self.limits
+        return read_request(
+            request,
+            bytes_max=limits.request_bytes_max,
+            variable=MESSAGE_VARIABLE,
+            bounds=limits.request,
+        )
 
     def fill_in(
         self, call: Call, wishes: RequestHead, rpc_left_s: float | None, traceparent: str

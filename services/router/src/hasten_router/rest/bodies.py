@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
 
 from aiohttp import StreamReader
 from aiohttp.http_exceptions import HttpProcessingError
@@ -12,63 +10,9 @@ from aiohttp.web import RequestPayloadError
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_router.rest.bounds import Pace
+from hasten_runtime.byte_budget import Lease
 from hasten_runtime.errors import MeshError
 from hasten_runtime.message_limit import too_large
-
-BUDGET_RETRY_S: Final = 1.0
-BUDGET_SETTING: Final = "http.held_bytes_max"
-BUDGET_VARIABLE: Final = "HASTEN_ROUTER_HTTP__HELD_BYTES_MAX"
-
-
-class ByteBudget:
-    """Bytes of bodies that may be held at once, of all clients together."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self.held = 0
-
-    def lease(self) -> "Lease":
-        """Of one request; given back at the end of its `with`."""
-        return Lease(self)
-
-    def take(self, size: int, own: int) -> None:
-        """Holds further bytes of a request that has `own`. One that is alone always may.
-
-        Raises:
-            MeshError: QUEUE_FULL.
-        """
-        if self.held + size > self._bytes_max and self.held > own:
-            raise MeshError(
-                Refusal(
-                    Reason.QUEUE_FULL,
-                    f"bodies of all clients together may have {self._bytes_max} bytes: come again, "
-                    f"or raise the setting {BUDGET_SETTING} ({BUDGET_VARIABLE})",
-                    retry_after_s=BUDGET_RETRY_S,
-                    metadata=(("limit_bytes", str(self._bytes_max)),),
-                )
-            )
-        self.held += size
-
-
-class Lease:
-    """What one request holds of a budget."""
-
-    def __init__(self, budget: ByteBudget) -> None:
-        self._budget = budget
-        self._own = 0
-
-    def take(self, size: int) -> None:
-        """Holds further bytes. Raises MeshError QUEUE_FULL."""
-        self._budget.take(size, self._own)
-        self._own += size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._budget.held -= self._own
 
 
 class BodyReader:

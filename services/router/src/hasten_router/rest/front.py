@@ -8,16 +8,18 @@ import grpc.aio
 from prometheus_client import CollectorRegistry
 
 from hasten_router.front.infer import RequestReader
-from hasten_router.rest.bodies import BodyReader, ByteBudget
+from hasten_router.rest.bodies import BodyReader
 from hasten_router.rest.bounds import RestLimits
 from hasten_router.rest.server import RestServer
 from hasten_router.rest.site import Site, SiteParts
+from hasten_runtime.byte_budget import ByteBudget
 from hasten_runtime.in_process import InProcessCalls
 from hasten_runtime.inference_service import Method, rpc_handlers
 from hasten_runtime.protocol_names import TIMING_WISH, TRACEPARENT
 from hasten_runtime.readiness import Readiness
 
 VARIABLE = "HASTEN_ROUTER_HTTP_ADDRESS"
+HELD = "http.held_bytes_max (HASTEN_ROUTER_HTTP__HELD_BYTES_MAX)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def rest_front(
         address,
         site.answer,
         limits.bounds,
-        ByteBudget(limits.held_bytes_max),
+        ByteBudget(limits.held_bytes_max, "bodies of all clients", HELD),
         variable=VARIABLE,
         reuse_port=reuse_port,
     )

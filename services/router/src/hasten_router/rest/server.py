@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
 from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
-from hasten_router.rest.bodies import ByteBudget, Lease
 from hasten_router.rest.bounds import Bounds
 from hasten_runtime import logs
+from hasten_runtime.byte_budget import ByteBudget, Lease
 from hasten_runtime.grpc_server import listening
 from hasten_runtime.problem import CONTENT_TYPE, Problem, problem
 from hasten_runtime.protocol_names import SERVER_NAME
@@ -23,9 +23,15 @@ LOOK_S: Final = 0.5
 LINE_BYTES_MAX: Final = 8190
 """Of the request's line, and of one header."""
 HEADERS_MAX: Final = 100
+HEAD_BYTES_MAX: Final = 64 * 1024
+"""Of a request's line and headers together; what comes of a longer head is not read."""
 LINGER_S: Final = 1.0
 """What a client still sends after a refusal is read for so long, so that it sees the refusal."""
 BACKLOG: Final = 1024
+_LONG_HEAD: Final = Refusal(
+    Reason.INVALID_REQUEST,
+    f"this is no request of HTTP: its head has more than {HEAD_BYTES_MAX} bytes",
+)
 _FULL: Final = Refusal(Reason.QUEUE_FULL, "too many connections are open", retry_after_s=1.0)
 
 Answer = Callable[[web.BaseRequest, Lease], Awaitable[web.StreamResponse]]
@@ -138,11 +144,20 @@ class RestServer:
 class _Connection(web.RequestHandler):
     """One connection, which knows how long its client has kept it waiting."""
 
-    __slots__ = ("_head_since_s", "_in_head", "_unread", "_unread_since_s")
+    __slots__ = (
+        "_body",
+        "_head_bytes",
+        "_head_since_s",
+        "_in_head",
+        "_unread",
+        "_unread_since_s",
+    )
 
     def __init__(self, manager: web.Server, **options: Any) -> None:  # noqa: ANN401  (the library's)
         super().__init__(manager, **options)
         self._in_head = False
+        self._body: StreamReader | None = None
+        self._head_bytes = 0
         self._head_since_s = 0.0
         self._unread = 0
         self._unread_since_s = 0.0
@@ -157,9 +172,24 @@ class _Connection(web.RequestHandler):
         if not self._in_head and self._current_request is None:
             self._in_head = True
             self._head_since_s = self._loop.time()
+        if self._head_bytes > HEAD_BYTES_MAX:
+            return
         super().data_received(data)
         if self._messages:
             self._in_head = False
+            self._body = self._messages[-1][1]
+            self._head_bytes = 0
+            return
+        # What comes belongs to a body until that is whole, also when nobody reads it any more.
+        if self._body is not None and not self._body.is_eof():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES_MAX and self.transport is not None:
+            stream = self.transport
+            _tell(stream, _LONG_HEAD, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            # Not closed at once: what is unread would have the system cut it before it is heard.
+            stream.write_eof()
+            self._loop.call_later(LINGER_S, stream.abort)
 
     def look(self, now_s: float, bounds: Bounds) -> None:
         """Ends the connection if its client has kept it waiting for too long."""
@@ -227,16 +257,21 @@ class _TurnedAway(asyncio.Protocol):
         """Says so and closes."""
         # uvloop's transports are no subclasses of asyncio's.
         stream = cast("asyncio.Transport", transport)
-        status, headers, body = problem(_FULL, status=HTTPStatus.SERVICE_UNAVAILABLE)
-        lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            f"Content-Type: {CONTENT_TYPE}",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *(f"{name}: {value}" for name, value in headers.items()),
-        ]
-        stream.write("\r\n".join((*lines, "", "")).encode() + body)
+        _tell(stream, _FULL, HTTPStatus.SERVICE_UNAVAILABLE)
         stream.close()
+
+
+def _tell(stream: asyncio.Transport, refusal: Refusal, code: HTTPStatus) -> None:
+    """Says why, without the library; it is the last that is said."""
+    status, headers, body = problem(refusal, status=code)
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"Content-Type: {CONTENT_TYPE}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    stream.write("\r\n".join((*lines, "", "")).encode() + body)
 
 
 def problem_response(told: Problem) -> web.Response:

@@ -17,11 +17,12 @@ from hasten_policy.reasons import Reason, Refusal
 from hasten_policy.short import short
 from hasten_router.front.port import CallDoor
 from hasten_router.rest import inferring, messages, paths, reading
-from hasten_router.rest.bodies import BodyReader, Lease
+from hasten_router.rest.bodies import BodyReader
 from hasten_router.rest.inferring import Target, Wishes
 from hasten_router.rest.paths import Nowhere, Route
 from hasten_router.rest.server import problem_response
 from hasten_runtime import logs
+from hasten_runtime.byte_budget import Lease
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
 from hasten_runtime.in_process import InProcessCalls, InProcessContext

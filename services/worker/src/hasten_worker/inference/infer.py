@@ -10,6 +10,7 @@ from hasten.inference.v2.inference_pb2 import ModelInferResponse
 from hasten_policy.reasons import Refusal
 from hasten_runtime.clock import Clock
 from hasten_runtime.errors import MeshError
+from hasten_runtime.inference_head import read_head
 from hasten_runtime.message_limit import MessageLimit
 from hasten_runtime.protocol_names import TIMING_TRAILER
 from hasten_runtime.request_head import parse_parameters, time_left_s
@@ -110,6 +111,8 @@ class Inference:
         request = None
         try:
             self._limit.check(payload)
+            # Before anything is made of it: many small parts take many times their size.
+            read_head(payload, self._decoder.bounds)
             request = parse(payload)
             head = parse_parameters(request.parameters)
             call = self._decoder.call_for(request, waiter, link_id=0, arrived_s=arrived_s)

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from hasten.worker.v1 import worker_service_pb2 as pb
 from hasten_policy.reasons import Reason, Refusal
 from hasten_runtime import logs
+from hasten_runtime.byte_budget import ByteBudget
 from hasten_runtime.errors import MeshError
 from hasten_runtime.frames import BACKLOG, Frames, FrameSink
 
@@ -19,6 +20,10 @@ LINKS_MAX: Final = 256
 """Links open at once; a mesh has a few routers."""
 UNKNOWN_MAX: Final = 64
 """Connections that have not shown a ticket yet. One more, and the oldest of them is cut."""
+TICKETS_MAX: Final = 1024
+"""Tickets that nobody has shown yet. For one more the oldest is no longer good: whoever asks for
+tickets and does not come keeps nobody out, as a router shows its own within milliseconds.
+"""
 TICKET_BYTES: Final = 16
 TICKET_S: Final = 5.0
 """A ticket is good for this long, and a connection must show one within it."""
@@ -79,10 +84,19 @@ class LinkDoor:
     Args:
         links: Makes them.
         frame_bytes_max: Longest frame that a router may send.
+        held: Where half-sent frames are counted; None for nowhere.
         listening: Where links come in; belongs to the door.
     """
 
-    def __init__(self, links: LinkMaker, listening: socket.socket, *, frame_bytes_max: int) -> None:
+    def __init__(
+        self,
+        links: LinkMaker,
+        listening: socket.socket,
+        *,
+        frame_bytes_max: int,
+        held: ByteBudget | None = None,
+    ) -> None:
+        self._held = held
         self.links = links
         self.port: int = listening.getsockname()[1]
         self._listening = listening
@@ -109,17 +123,20 @@ class LinkDoor:
             frame_bytes_max: Longest frame that the caller takes; 0: it did not tell.
 
         Raises:
-            MeshError: DRAINING when no more links are taken; QUEUE_FULL when as many are open,
-                or about to be, as there may be.
+            MeshError: DRAINING when no more links are taken; QUEUE_FULL when as many are open
+                as there may be.
         """
         if self._finished:
             raise MeshError(
                 Refusal(Reason.DRAINING, "this worker is leaving and opens no more links")
             )
-        if len(self._open) + len(self._tickets) >= LINKS_MAX:
+        if len(self._open) >= LINKS_MAX:
             raise MeshError(
                 Refusal(Reason.QUEUE_FULL, f"{LINKS_MAX} links are open, which is the most")
             )
+        if len(self._tickets) >= TICKETS_MAX:
+            _, expiry = self._tickets.pop(next(iter(self._tickets)))
+            expiry.cancel()
         ticket = secrets.token_bytes(TICKET_BYTES)
         expiry = asyncio.get_running_loop().call_later(TICKET_S, self._tickets.pop, ticket, None)
         self._tickets[ticket] = (_Caller(caller_id, frame_bytes_max), expiry)
@@ -161,16 +178,17 @@ class LinkDoor:
             oldest = next(iter(self._unknown))
             oldest.settled()
             oldest.connection.abort()
-        arrival = _Arrival(self._admit, self._unknown.pop)
+        arrival = _Arrival(self._admit, self._unknown.pop, self._held)
         self._unknown[arrival] = None
         return arrival.connection
 
     def _admit(self, arrival: "_Arrival", ticket: bytes) -> None:
         caller, expiry = self._tickets.pop(ticket, (_Caller(), None))
-        if expiry is None:
+        if expiry is not None:
+            expiry.cancel()
+        if expiry is None or len(self._open) >= LINKS_MAX:
             arrival.connection.abort()
             return
-        expiry.cancel()
         arrival.settled()
         connection = arrival.connection
         connection.frame_bytes_max = self.frame_bytes_max
@@ -199,8 +217,9 @@ class _Arrival:
         self,
         admit: Callable[["_Arrival", bytes], None],
         forget: Callable[["_Arrival", None], None],
+        held: ByteBudget | None,
     ) -> None:
-        self.connection = Frames(self, frame_bytes_max=FIRST_FRAME_BYTES_MAX)
+        self.connection = Frames(self, frame_bytes_max=FIRST_FRAME_BYTES_MAX, held=held)
         self._admit = admit
         self._forget = forget
         self._expiry = asyncio.get_running_loop().call_later(TICKET_S, self.connection.abort)

@@ -8,7 +8,9 @@ from typing import Final
 
 from hasten.common.v1.load_pb2 import Load, WorkerState
 from hasten_policy.reasons import Reason, Refusal
+from hasten_runtime.byte_budget import ByteBudget
 from hasten_runtime.clock import Clock
+from hasten_runtime.errors import MeshError
 from hasten_runtime.fleet import messages
 from hasten_runtime.fleet.worker.outbox import Outbox
 from hasten_runtime.frames import Frames
@@ -16,6 +18,8 @@ from hasten_runtime.message_limit import GRPC_BYTES_MAX, content_bytes_max
 
 REPLIES_BESIDE_BYTES_MAX: Final = 64 * 1024
 """Replies that leave before the next batch begins; more would keep it waiting."""
+UNCOUNTED_BYTES_MAX: Final = 1024 * 1024
+"""Replies of one link that wait count only beyond this: a moment's worth is nobody's fault."""
 PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
@@ -31,7 +35,9 @@ class EndLimits:
         pending_bytes_max: Replies waiting for a reader that does not read; one more ends the
             link.
         calls_max: Unanswered calls on the link; more end it. Far above the credits of any router.
-        write_stall_s: A router that takes nothing for this long loses its link.
+        write_stall_s: A router that takes nothing for this long loses its link, ...
+        read_stall_s: ... and one that stops in the middle of a message for this long.
+        frame_calls_max: Calls in one message; more end the link, as do more cancels than calls_max.
         state_period_s: Longest time between two states on the link.
     """
 
@@ -40,6 +46,8 @@ class EndLimits:
     pending_bytes_max: int = PENDING_BYTES_MAX
     calls_max: int = 10_000
     write_stall_s: float = 10.0
+    read_stall_s: float = 10.0
+    frame_calls_max: int = 4096
     state_period_s: float = 0.25
 
     @property
@@ -69,11 +77,18 @@ class ReplySender:
         limits: Bounds.
         clock: The worker's.
         figures: What is told with the replies.
+        held: Where many bytes of replies that wait are counted; None for nowhere.
     """
 
     def __init__(
-        self, connection: Frames, limits: EndLimits, clock: Clock, figures: Figures
+        self,
+        connection: Frames,
+        limits: EndLimits,
+        clock: Clock,
+        figures: Figures,
+        held: ByteBudget | None = None,
     ) -> None:
+        self._held = None if held is None else held.lease()
         self._connection = connection
         self._limits = limits
         self._clock = clock
@@ -84,6 +99,8 @@ class ReplySender:
         self._flush_due = False
         self._clogged_since_s = math.inf
         self._unsent = 0
+        self._received = 0
+        self._half_periods = 0
         self._timer = self._loop.call_later(limits.state_period_s, self._state_period)
         self.received = 0
         """Calls that came over the link and were taken or refused; told with each load."""
@@ -100,7 +117,23 @@ class ReplySender:
             )
             return
         self._outbox.put(reply)
+        self._count()
         self.flush_soon()
+
+    @property
+    def unread(self) -> int:
+        """Replies that wait."""
+        return len(self._outbox)
+
+    def _count(self) -> None:
+        """Holds the budget for replies that gather because nobody reads them."""
+        size = self._outbox.size_bytes
+        if self._held is None or (size <= UNCOUNTED_BYTES_MAX and not self._held.own):
+            return
+        try:
+            self._held.hold(size if size > UNCOUNTED_BYTES_MAX else 0)
+        except MeshError as error:
+            self.fail(error.refusal.reason, error.refusal.message)
 
     def send_at_once(self, running: bytes) -> None:
         """Sends what runs now, before the batch begins, with the few replies that wait."""
@@ -155,6 +188,8 @@ class ReplySender:
     def close(self) -> None:
         """The link has ended."""
         self._timer.cancel()
+        if self._held is not None:
+            self._held.end()
 
     def _flush(self) -> None:
         if not self._flush_due:
@@ -165,6 +200,7 @@ class ReplySender:
         try:
             while not self._connection.clogged:
                 self._connection.send(self._next_message())
+                self._count()
                 if not self._outbox:
                     return
         except Exception as error:  # noqa: BLE001  (ends this link, or its calls wait for ever)
@@ -195,5 +231,19 @@ class ReplySender:
                 f"nothing was read for {self._limits.write_stall_s} s: the reader is too slow",
             )
             return
+        if self._stopped_half_way():
+            self.fail(
+                Reason.INVALID_REQUEST,
+                f"a message stopped half way, and nothing of it came for "
+                f"{self._limits.read_stall_s:g} s",
+            )
+            return
         self.state_changed()
         self._timer = self._loop.call_later(self._limits.state_period_s, self._state_period)
+
+    def _stopped_half_way(self) -> bool:
+        """Counted in periods, not by the clock: a worker that stood still has heard nothing."""
+        came, self._received = self._received, self._connection.bytes_received
+        waits = self._connection.half_received and came == self._received
+        self._half_periods = self._half_periods + 1 if waits else 0
+        return self._half_periods * self._limits.state_period_s > self._limits.read_stall_s
