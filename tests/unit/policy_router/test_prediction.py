@@ -223,3 +223,13 @@ def test_our_own_calls_of_the_lowest_class_hide_those_of_others_and_no_more() ->
         made.pass_time(0.05)
         made.report("w", arrived=10 * tick, received=10 * tick, arrived_batch=10 * tick)
     assert made.machine._state.fleet.workers["w"].others_per_s == 0.0
+
+
+@pytest.mark.parametrize(("guests", "expected_s"), [(3, 0.011 + 0.011), (2, 0.011 + 0.011 + 0.017)])
+def test_a_batch_of_tasks_that_wait_is_not_expected_to_grow(guests: int, expected_s: float) -> None:
+    made = router("w")
+    both = (model("m"), model("n", batch_rows=20.0))
+    # Three of "n" wait, worth 13 ms; as a batch of calls they would grow to 20 rows.
+    said = {"depth": 4, "waiting": 3, "waiting_of": ((1, 3),), "backlog_s": 0.024}
+    made.report("w", *both, **said, waiting_batch=guests, backlog_guests_s=0.013)
+    assert finish_s(made, "w") == pytest.approx(expected_s)

@@ -108,7 +108,7 @@ class ModelEntry(ModelTimes):
         beyond_s = max(0.0, self.batch_s(rows, size) - self.batch_s(rows))
         more_s = self.grown_s(ahead + rows) - self.plan_s(self.rows_of(self.waiting)) + beyond_s
         for entry in worker.busy_entries():
-            if entry is not self:
+            if entry is not self and not worker.only_guests(entry):
                 calls = entry.waiting + worker.come(entry, now_s) - (entry is started)
                 if calls > 0:
                     more_s += entry.grown_s(entry.rows_of(calls))
@@ -329,6 +329,15 @@ class WorkerRecord:
             age_s = now_s - self.load_at_s
             sent += int(self.others_per_s * age_s * entry.home / self.home_lanes + 0.5)
         return sent
+
+    def only_guests(self, entry: ModelEntry) -> bool:
+        """All calls of the entry that wait there may be guests, which are overlooked, and none of
+        them is ours.
+        """
+        load = self.load
+        if not self.overlooks_guests or load is None or entry.in_flight:
+            return False
+        return 0 < entry.waiting <= load.waiting_batch
 
     def busy_entries(self) -> list[ModelEntry]:
         """Entries of which calls wait there, or may."""
