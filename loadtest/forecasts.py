@@ -100,9 +100,9 @@ def judged(method: Method, series: Values, ahead: int) -> Errors:
                 judge.add(value, _linear(expected), _linear(bound))
         last = seen
         method.observe(seen)
-        expected = method.ahead()
+        told = method.ahead()
         # Before it knows enough a method says what it saw last.
-        expected = last if expected is None else expected
+        expected = last if told is None else told
         pending.append((expected, expected + residuals.above(level.value)))
     return judge.errors()
 

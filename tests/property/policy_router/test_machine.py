@@ -264,6 +264,10 @@ class Router(RuleBasedStateMachine):
         if isinstance(event, WorkerLost):
             self.forget(event.worker_id)
         for effect in effects:
+            if isinstance(effect, BarSet):
+                self.bars[effect.model, effect.version] = self.now_s + effect.life_s
+            elif isinstance(effect, BarLifted):
+                del self.bars[effect.model, effect.version]
             self.check(effect)
 
     def forget(self, worker_id: str) -> None:
@@ -307,9 +311,6 @@ class Router(RuleBasedStateMachine):
             assert len(set(effect.processes)) == 2, "one process cannot die twice"
         elif isinstance(effect, StandingChanged):
             self.standing[effect.worker_id] = effect.standing
-        elif isinstance(effect, BarSet | BarLifted):
-            key = (effect.model, effect.version)
-            self.bars[key] = self.now_s + effect.life_s if isinstance(effect, BarSet) else -inf
         elif isinstance(effect, WakeAt):
             self.wake_s = effect.at_s
 

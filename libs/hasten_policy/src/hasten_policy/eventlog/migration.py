@@ -5,7 +5,7 @@ of LoadAsked and ReportAsked was the bare LoadSample or WorkerReport. An effect 
 does not know, as bars before December 2026, is left out where the two are compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ class Migration:
             return f'[{{"SendReport":[{event.link_id},{text[1:-1]}]}}]'
         return text
 
-    def known(self, effects: list[T]) -> list[T]:
+    def known(self, effects: Sequence[T]) -> Sequence[T]:
         """Those of today's effects whose types the log knows."""
         if all(type(effect).__name__ in self.fields for effect in effects):
             return effects
