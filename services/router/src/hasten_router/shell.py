@@ -185,6 +185,7 @@ class Shell:
     def barred(self, barred: Barred) -> None:
         """It did so."""
         self._tell(CallsBarred(barred.model, barred.version, barred.calls))
+        self._turned_away.refused(barred.model, barred.refusal.reason, barred.calls)
         self._observer.calls_barred(barred)
 
     def open_calls(self) -> Iterator[tuple[str, int, int]]:

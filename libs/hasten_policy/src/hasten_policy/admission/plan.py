@@ -124,7 +124,7 @@ def _finish_from_hold_s(call: Asking, now_s: float) -> float:
         guests = worker.load.waiting_batch if worker.load is not None else 0
         crowd += max(calls, worker.queue - guests) / calls if crowded else 1.0
     count = len(entries)
-    slowness = max(crowd / count / lanes, view.pace.of_work)
+    slowness = max(crowd / count / lanes, view.outflow.of_work)
     ahead_s = slowness * view.held.ahead_s(call.order_s)
     return ahead_s + (busy_s + own_s) / count
 

@@ -3,7 +3,7 @@
 from typing import Generic
 
 from hasten_policy.admission.calibration import Theta
-from hasten_policy.admission.pace import Pace
+from hasten_policy.admission.outflow import Outflow
 from hasten_policy.fleet.models import ModelView
 from hasten_policy.ordering.hold_queue import HoldQueue, W
 from hasten_policy.prediction.quantile_tracker import QuantileTracker
@@ -22,16 +22,16 @@ class AskedView(ModelView, Generic[W]):
         theta: See the argument.
         held: See the argument.
         latency: 95th percentile of seconds from sending to the answer.
-        pace: How fast calls that wait really go out.
+        outflow: How fast calls that wait really go out.
     """
 
-    __slots__ = ("held", "latency", "pace", "theta")
+    __slots__ = ("held", "latency", "outflow", "theta")
 
     def __init__(self, key: str, theta: Theta, held: HoldQueue[W]) -> None:
         super().__init__(key)
         self.theta = theta
         self.held = held
-        self.pace = Pace()
+        self.outflow = Outflow()
         self.latency = QuantileTracker(0.0, 0.95)
 
     @property

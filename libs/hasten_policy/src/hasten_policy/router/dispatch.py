@@ -83,7 +83,7 @@ def use_credits(state: RouterState, worker: WorkerRecord, now_s: float) -> None:
             continue
         hold.remove(best)
         view = best.view
-        view.pace.sent(best.cost_s, now_s, more=bool(view.held))
+        view.outflow.sent(best.cost_s, now_s, more=bool(view.held))
         begin(state, best, view.by_worker[worker.worker_id], now_s)
 
 

@@ -22,10 +22,10 @@ class TurnedAway(Generic[M]):
     def __init__(self) -> None:
         self._calls: dict[M, int] = {}
 
-    def refused(self, model: M, reason: Reason) -> None:
-        """A call of the model was refused."""
+    def refused(self, model: M, reason: Reason, calls: int = 1) -> None:
+        """Calls of the model were refused."""
         if reason in WANT_OF_TIME:
-            self._calls[model] = self._calls.get(model, 0) + 1
+            self._calls[model] = self._calls.get(model, 0) + calls
 
     def tell(self, model: M) -> int:
         """Those that the worker which gets the next call of the model is told of."""

@@ -14,12 +14,12 @@ MEMORY_S: Final = 0.2
 FORGOTTEN_S: Final = 1.0
 """After so long without a waiting call, the evidence is worth nothing."""
 CALLS_MIN: Final = 16.0
-"""Sent calls, of late, that make a pace. Where fewer are sent, runs are long, and what workers say
+"""Sent calls, of late, that say something. Where fewer are sent, runs are long, and what workers say
 of them is right.
 """
 
 
-class Pace:
+class Outflow:
     """Seconds that a second of held work takes to go out, while calls wait.
 
     Credits come in batches, so time is counted from one sending to the next: what is sent with the
