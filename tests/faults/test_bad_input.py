@@ -203,7 +203,7 @@ CASES = [
         "too many parameters",
         lambda r: [parameter(f"p{n}", "bool_param", True)(r) for n in range(100)],
         INVALID,
-        "INVALID_PARAMETER",
+        "INVALID_REQUEST",
         "100",
     ),
     Case(

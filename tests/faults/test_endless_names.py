@@ -26,10 +26,10 @@ def with_region(request: pb.ModelInferRequest) -> None:
 
 
 SPOILS: list[tuple[str, Spoil, str]] = [
-    ("input", lambda r: setattr(r.inputs[0], "name", NAME), "INPUT_UNKNOWN"),
+    ("input", lambda r: setattr(r.inputs[0], "name", NAME), "INVALID_REQUEST"),
     ("output", lambda r: r.outputs.add(name=NAME), "OUTPUT_UNKNOWN"),
-    ("datatype", lambda r: setattr(r.inputs[0], "datatype", NAME), "DTYPE_MISMATCH"),
-    ("shape", lambda r: r.inputs[0].shape.extend([7] * 1_000_000), "SHAPE_MISMATCH"),
+    ("datatype", lambda r: setattr(r.inputs[0], "datatype", NAME), "INVALID_REQUEST"),
+    ("shape", lambda r: r.inputs[0].shape.extend([7] * 1_000_000), "INVALID_REQUEST"),
     ("region", with_region, "SHARED_MEMORY_INVALID"),
     (
         "parameter",

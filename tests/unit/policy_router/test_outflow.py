@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hasten_policy.admission.outflow import CALLS_MIN, FORGOTTEN_S, Outflow
 
 
-def drained(outflow: Outflow, calls: int, gap_s: float, *, at_s: float = 0.0, burst: int = 1) -> float:
+def drained(
+    outflow: Outflow, calls: int, gap_s: float, *, at_s: float = 0.0, burst: int = 1
+) -> float:
     """Sends calls of 1 ms of work, so many at a time, while others wait; when it ends."""
     for number in range(calls):
         if number and number % burst == 0:

@@ -14,8 +14,8 @@ MEMORY_S: Final = 0.2
 FORGOTTEN_S: Final = 1.0
 """After so long without a waiting call, the evidence is worth nothing."""
 CALLS_MIN: Final = 16.0
-"""Sent calls, of late, that say something. Where fewer are sent, runs are long, and what workers say
-of them is right.
+"""Of late, so many sent calls say something. Where fewer are sent, runs are long, and what workers
+say of them is right.
 """
 
 
