@@ -167,6 +167,19 @@ def test_reshape_stands_between_client_and_model(make: Make) -> None:
         settled(runner, run(runner, member))
 
 
+def test_reshape_stands_between_client_and_model_of_text_too(make: Make) -> None:
+    config = """
+        max_batch_size: 4
+        input { name: "X" data_type: TYPE_STRING dims: [ 1, 2 ] reshape { shape: [ 2 ] } }
+        output { name: "Y" data_type: TYPE_STRING dims: [ 2, 1 ] reshape { shape: [ 2 ] } }
+    """
+    runner, _ = make(zoo.identity(TensorProto.STRING, ("n", 2)), config)
+    member = {"X": text([b"a", b"b"], [b"c", b"d"]).reshape(2, 1, 2)}
+    (first, second) = run(runner, member, {"X": member["X"][:1]}, padded_rows=4)
+    assert first["Y"].tolist() == [[[b"a"], [b"b"]], [[b"c"], [b"d"]]]
+    assert second["Y"].tolist() == [[[b"a"], [b"b"]]]
+
+
 def test_free_sizes_go_through_reshape_in_order(make: Make) -> None:
     config = """
         max_batch_size: 4

@@ -147,7 +147,8 @@ class Bench:
             member[name] = read(self._given, laid, packing.by_name[name].element.dtype)
         (outputs,) = self._model.runner.run([member], asked["rows"], options)
         places = Places()
-        laid_out = write(self._made, places, [outputs[plan.name] for plan in packing.outputs])
+        given_back = [packing.inner(plan, outputs[plan.name]) for plan in packing.outputs]
+        laid_out = write(self._made, places, given_back)
         return DONE + as_bytes([laid.to_json() for laid in laid_out])
 
 

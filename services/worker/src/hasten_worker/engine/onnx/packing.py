@@ -114,10 +114,10 @@ class Packing:
             feeds[name] = array
         return feeds, sizes
 
-    def inner(self, name: str, array: Array) -> Array:
-        """An input in the shape that the model takes."""
+    def inner(self, plan: TensorPlan, array: Array) -> Array:
+        """A tensor in the shape that it has for the model."""
         head, tail = array.shape[: self._cut], array.shape[self._cut :]
-        return array.reshape((*head, *self.by_name[name].inner_sizes(tail)))
+        return array.reshape((*head, *plan.inner_sizes(tail)))
 
     def scatter(
         self, outputs: Sequence[Array], sizes: Sequence[int], padded_rows: int

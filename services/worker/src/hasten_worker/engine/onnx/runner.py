@@ -130,7 +130,7 @@ class OnnxRunner:
         merged, sizes = packing.merged(members, padded_rows)
         feeds: dict[str, Array] = {}
         for name, array in merged.items():
-            shaped = packing.inner(name, array)
+            shaped = packing.inner(packing.by_name[name], array)
             text = packing.by_name[name].element.name == _BYTES
             feeds[name] = _decoded(name, shaped) if text else shaped
         values = self._session.run(self._output_names, feeds, options)
