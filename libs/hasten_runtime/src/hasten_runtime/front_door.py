@@ -43,7 +43,7 @@ class FrontDoor:
         refused: Callable[[Refusal], None],
         uploads: UploadLimits | None = None,
     ) -> None:
-        self._uploads = Uploads(uploads or UploadLimits())
+        self._uploads = Uploads(uploads or UploadLimits(), refused)
         self._gate = gate
         self._strain = strain
         self._clock = clock
@@ -65,11 +65,7 @@ class FrontDoor:
         return enter
 
     async def _read(self, context: Context) -> bytes:
-        try:
-            request = await self._uploads.read(context)
-        except MeshError as error:
-            self._refused(error.refusal)
-            raise
+        request = await self._uploads.read(context)
         if not isinstance(request, bytes):
             await errors.abort(cast("errors.Aborting", context), NO_REQUEST)
         return request

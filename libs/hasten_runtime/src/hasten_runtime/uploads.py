@@ -5,6 +5,7 @@ that take long are counted. What has come is counted in bytes.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,10 +45,14 @@ class Uploads:
 
     Args:
         limits: The bounds.
+        refused: Told each refusal of its own, to be counted.
     """
 
-    def __init__(self, limits: UploadLimits) -> None:
+    def __init__(
+        self, limits: UploadLimits, refused: Callable[[Refusal], None] = lambda _: None
+    ) -> None:
         self._limits = limits
+        self._refused = refused
         held = f"grpc.held_bytes_max ({limits.prefix}HELD_BYTES_MAX)"
         self.budget = ByteBudget(limits.held_bytes_max, "requests of all clients", held)
         """Of requests that are in the process."""
@@ -66,6 +71,7 @@ class Uploads:
         except asyncio.CancelledError:
             if reading.refusal is None:
                 raise
+            self._refused(reading.refusal)
             raise MeshError(reading.refusal) from None
         finally:
             reading.end()
