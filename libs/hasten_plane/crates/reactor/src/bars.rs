@@ -82,7 +82,8 @@ impl Bars {
         }
         let bars = self.of.get_mut(head.model)?;
         bars.retain(|bar| bar.until > now);
-        let deadline = deadline(asked, &head, now)?;
+        // Of those that came with no time at all, the machine says so.
+        let deadline = deadline(asked, &head, now).filter(|at| *at > Instant::now())?;
         let bar = bars.iter().find(|bar| bar.holds(&head) && deadline < bar.before)?;
         let status = if deadline >= bar.again_from { &bar.again } else { &bar.never };
         let key = (head.model.to_owned(), bar.version.clone(), bar.priority);

@@ -428,7 +428,11 @@ impl Hall {
     fn keep_out(&mut self, call_id: u64) {
         let Some((_, status)) = &self.bar else { return };
         let status = Arc::clone(status);
-        if self.find(call_id).is_some() {
+        let Some(inside) = self.find(call_id) else { return };
+        // Whoever came with no time at all was not kept out for what there is to do.
+        if inside.call.deadline.is_some_and(|at| at <= Instant::now()) {
+            self.finish(call_id, &Status::plain(DEADLINE_EXCEEDED, "Deadline Exceeded"));
+        } else {
             self.finish(call_id, &status);
             self.below_bar += 1;
         }
