@@ -191,6 +191,20 @@ async def test_too_much_json_is_refused_and_binary_data_of_the_size_is_not() -> 
         assert "as binary data" in refused(answer)[1]
 
 
+async def test_the_end_of_a_long_body_is_no_head() -> None:
+    async with (
+        router_over(FakeWorker()) as (_, router),
+        connected(address(router)) as connection,
+    ):
+        for padding in (100_000, 400_000, 1_000_000, 100_000):
+            sent = message("POST", INFER, BODY + b" " * padding)
+            # The last piece alone is longer than a head may be.
+            connection.send(sent[:1000])
+            await asyncio.sleep(0)
+            connection.send(sent[1000:])
+            assert (await connection.response()).status == 200
+
+
 async def test_a_thousand_requests_in_one_piece_are_answered_in_order() -> None:
     async with (
         router_over(FakeWorker()) as (_, router),

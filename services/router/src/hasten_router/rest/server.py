@@ -174,14 +174,15 @@ class _Connection(web.RequestHandler):
             self._head_since_s = self._loop.time()
         if self._head_bytes > HEAD_BYTES_MAX:
             return
+        # What comes belongs to a body until that is whole, also when nobody reads it any more.
+        in_body = self._body is not None and not self._body.is_eof()
         super().data_received(data)
         if self._messages:
             self._in_head = False
             self._body = self._messages[-1][1]
             self._head_bytes = 0
             return
-        # What comes belongs to a body until that is whole, also when nobody reads it any more.
-        if self._body is not None and not self._body.is_eof():
+        if in_body:
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES_MAX and self.transport is not None:
