@@ -101,7 +101,8 @@ impl Bars {
 impl Bar {
     fn holds(&self, head: &Head<'_>) -> bool {
         // Without elements the size of the work was not known when it was set.
-        let size = if self.elements == 0 { head.elements == 0 } else { head.elements >= self.elements };
+        let size =
+            if self.elements == 0 { head.elements == 0 } else { head.elements >= self.elements };
         head.version == self.version
             && head.priority == self.priority
             && head.rows >= self.rows

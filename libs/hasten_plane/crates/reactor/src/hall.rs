@@ -455,13 +455,7 @@ impl Hall {
     }
 
     /// A message and the end, for a call of one answer.
-    pub(crate) fn answer(
-        &mut self,
-        call_id: u64,
-        message: Bytes,
-        packed: bool,
-        status: &Status,
-    ) {
+    pub(crate) fn answer(&mut self, call_id: u64, message: Bytes, packed: bool, status: &Status) {
         let Some(inside) = self.find(call_id) else { return };
         if !inside.call.is_ending() {
             inside.call.put(message, packed);
