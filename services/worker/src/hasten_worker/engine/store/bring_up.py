@@ -47,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What is to serve.
 
     Attributes:
@@ -105,7 +105,9 @@ class BringUp:
         """
         entry.retry_at_s = None
         try:
-            plan = await self._threads.load(self._plan, entry.name, source)
+            plan = await self._threads.load(
+                plan_of, entry.name, source, self._settings, self._loader
+            )
         except ModelRefused as error:
             entry.reason = str(error)
             self._note(entry, "", error)
@@ -130,28 +132,6 @@ class BringUp:
         if refused and entry.serving:
             refused.append(f"version {', '.join(sorted(entry.serving, key=int))} serves")
         return "; ".join(refused)
-
-    def _plan(self, name: str, source: Source) -> _Plan:
-        state = look(source.folder, self._settings.files, source.root)
-        blueprint = self._loader.blueprint(name, state.folder, source.config_json, source.root)
-        for note in (*state.ignored, *blueprint.notes):
-            _log.warning("model.note", model=name, note=note)
-        present = list(state.versions)
-        if not present and blueprint.backend == SYNTHETIC:
-            # A synthetic model has no file, and git keeps no empty folder.
-            present = ["1"]
-        wanted, count = wanted_versions(blueprint.written.config, present)
-        if not wanted:
-            raise ModelRefused(
-                "; ".join(
-                    (
-                        "the model has no version: expected a folder named by a whole number",
-                        *state.ignored,
-                    )
-                )[:REASON_CHARS_MAX]
-            )
-        marks = {version: _mark(state, version, source) for version in wanted}
-        return _Plan(blueprint, marks, count, state.odd)
 
     async def _version(
         self, entry: Entry, blueprint: Blueprint, version: str, mark: Mark, *, again: bool
@@ -196,6 +176,34 @@ class BringUp:
             entry.retry_at_s = self._clock.now_s() + self._settings.retry_s
         if not self._stopping:
             _log.error("model.refused", model=entry.name, version=version, reason=str(error))
+
+
+def plan_of(name: str, source: Source, settings: StoreSettings, loader: Loader) -> Plan:
+    """What is to serve of a model, as its folder and configuration say. It only looks.
+
+    Raises:
+        ModelRefused: Nothing of it can serve.
+    """
+    state = look(source.folder, settings.files, source.root)
+    blueprint = loader.blueprint(name, state.folder, source.config_json, source.root)
+    for note in (*state.ignored, *blueprint.notes):
+        _log.warning("model.note", model=name, note=note)
+    present = list(state.versions)
+    if not present and blueprint.backend == SYNTHETIC:
+        # A synthetic model has no file, and git keeps no empty folder.
+        present = ["1"]
+    wanted, count = wanted_versions(blueprint.written.config, present)
+    if not wanted:
+        raise ModelRefused(
+            "; ".join(
+                (
+                    "the model has no version: expected a folder named by a whole number",
+                    *state.ignored,
+                )
+            )[:REASON_CHARS_MAX]
+        )
+    marks = {version: _mark(state, version, source) for version in wanted}
+    return Plan(blueprint, marks, count, state.odd)
 
 
 def _mark(state: FolderState, version: str, source: Source) -> Mark:
