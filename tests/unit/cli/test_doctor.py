@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_cli.doctor import checks, verb
-from hasten_cli.doctor.consul import consul_findings
+from hasten_cli.doctor.consul import ask_consul, consul_findings
 from hasten_cli.doctor.examine import examine
 from hasten_cli.doctor.finding import FINDINGS_MAX, Check, Finding, Status, bounded, fail, ok, warn
 from hasten_cli.doctor.ports import Holder, holder_of, kind_of, port_findings
@@ -22,7 +22,7 @@ from hasten_cli.doctor.router import Mesh, ask_router, router_findings
 from hasten_cli.failures import CommandError
 from hasten_cli.local.models import write_sample
 from hasten_cli.main import app
-from hasten_client import HastenError, ModelState, Unreachable, Worker
+from hasten_client import HastenError, ModelState, Unimplemented, Unreachable, Worker
 from hasten_runtime.load_store import StoreUnavailable
 from tests.support.ports import free_port
 from tests.unit.client.scripted_server import ScriptedServer
@@ -249,6 +249,8 @@ def test_an_address_where_nobody_is_fails_only_if_it_was_named() -> None:
     assert told(router(gone)) == [("router", "fail")]
     assert told(router(gone, is_named=False)) == [("router", "warn")]
     assert told(router(HastenError("broken"))) == [("router", "fail")]
+    (other,) = router(Unimplemented("404"))
+    assert other.what == "what answers at there:1 is no router of Hasten (404)"
 
 
 def test_a_server_that_answers_is_asked_for_real(mesh: ScriptedServer) -> None:
@@ -308,6 +310,21 @@ def test_a_redis_that_does_not_answer_is_one_finding() -> None:
     nobody = f"redis://127.0.0.1:{free_port()}/0"
     assert told(redis_findings(nobody, ask_redis)) == [("redis", "fail")]
     assert told(redis_findings("nonsense", ask_redis)) == [("redis", "fail")]
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("consul", "redis", "router", "ports"):
+        monkeypatch.setattr(f"hasten_cli.doctor.{module}.ANSWER_S_MAX", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert told(redis_findings(f"redis://{address}", ask_redis)) == [("redis", "fail")]
+        assert told(consul_findings(address, ask_consul)) == [("consul", "fail")]
+        assert told(router_findings(address, ask_router, is_named=True)) == [("router", "fail")]
+        found = holder_of(server.getsockname()[1])
+    assert found is not None
+    assert found.kind == "a program that says nothing"
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,13 @@ async def ask_consul(address: str) -> str:
     client = open_consul(address, token=None, datacenter=None, timeout_s=ANSWER_S_MAX)
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
-            return str(await client.status.leader() or "")
+            leader = await client.status.leader()
     except (aiohttp.ClientError, ConsulException) as error:
         raise ConnectionError(str(error) or type(error).__name__) from error
+    except ValueError:
+        leader = None
     finally:
         await client.close()
+    if not isinstance(leader, str):
+        raise ConnectionError("what answers there is no Consul")
+    return leader

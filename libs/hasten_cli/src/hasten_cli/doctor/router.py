@@ -6,7 +6,15 @@ from typing import Final
 
 from hasten_cli.calls import command_error
 from hasten_cli.doctor.finding import Finding, bounded, fail, ok, warn
-from hasten_client import Client, HastenError, ModelState, RetryPolicy, Unreachable, Worker
+from hasten_client import (
+    Client,
+    HastenError,
+    ModelState,
+    RetryPolicy,
+    Unimplemented,
+    Unreachable,
+    Worker,
+)
 
 ANSWER_S_MAX: Final = 2.0
 SERVING: Final = frozenset({"ready", "slow_start"})
@@ -45,6 +53,13 @@ def router_findings(
         said = command_error(error, address)
         finding = fail if is_named else warn
         yield finding("router", said.message, said.next_step)
+        return
+    except Unimplemented as error:
+        yield fail(
+            "router",
+            f"what answers at {address} is no router of Hasten ({error.message})",
+            "name the router's address for gRPC with --address; its port is 8001 by default",
+        )
         return
     except HastenError as error:
         said = command_error(error, address)
