@@ -356,14 +356,20 @@ def test_consul_answers_leads_or_does_not() -> None:
     assert "no answer within 2 s" in late.what
 
 
-def test_a_repository_is_looked_at_without_loading(tmp_path: Path) -> None:
+def test_a_repository_is_looked_at_without_loading(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_sample(tmp_path / "models")
     bad = tmp_path / "models" / "bad" / "1"
     bad.mkdir(parents=True)
     (bad / "model.onnx").write_bytes(b"no onnx")
     (tmp_path / "models" / "empty").mkdir()
+    (tmp_path / "models" / "echo" / "v2").mkdir()
+    caplog.set_level("INFO")
     found = list(repository_findings(None, tmp_path, inspect_repository))
-    assert told(found) == [("models", "ok"), ("models", "fail"), ("models", "fail")]
+    assert told(found) == [("models", status) for status in ("ok", "fail", "fail", "warn")]
+    assert found[3].what.startswith("model echo: folder 'v2' is ignored: a version is")
+    assert not caplog.records
     whats = {one.what for one in found[1:]}
     assert any("model bad version 1 would not be served: model.onnx" in what for what in whats)
     assert any("model empty would not be served: the model has no version" in w for w in whats)

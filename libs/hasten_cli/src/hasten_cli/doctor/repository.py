@@ -39,7 +39,12 @@ def repository_findings(
             f"no model in {folder}",
             f"put one into {folder} as MODEL/1/model.onnx",
         )
-    yield from bounded([_bad(one, folder) for one in seen if one.fault])
+    noted = [
+        warn("models", f"model {one.name}: {note}", f"mend the folder {folder / one.name}")
+        for one in seen
+        for note in one.notes
+    ]
+    yield from bounded([*noted, *(_bad(one, folder) for one in seen if one.fault)])
 
 
 def inspect_repository(folder: Path) -> "Sequence[Inspected]":

@@ -55,12 +55,14 @@ class Plan:
         marks: What each candidate version is loaded from, best candidate first.
         count: Versions that should serve.
         odd: Folders that look like versions and are none.
+        notes: What the model's owner should know, one sentence each.
     """
 
     blueprint: Blueprint
     marks: dict[str, Mark]
     count: int
     odd: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class BringUp:
@@ -105,9 +107,7 @@ class BringUp:
         """
         entry.retry_at_s = None
         try:
-            plan = await self._threads.load(
-                plan_of, entry.name, source, self._settings, self._loader
-            )
+            plan = await self._planned(entry.name, source)
         except ModelRefused as error:
             entry.reason = str(error)
             self._note(entry, "", error)
@@ -132,6 +132,12 @@ class BringUp:
         if refused and entry.serving:
             refused.append(f"version {', '.join(sorted(entry.serving, key=int))} serves")
         return "; ".join(refused)
+
+    async def _planned(self, name: str, source: Source) -> Plan:
+        plan = await self._threads.load(plan_of, name, source, self._settings, self._loader)
+        for note in plan.notes:
+            _log.warning("model.note", model=name, note=note)
+        return plan
 
     async def _version(
         self, entry: Entry, blueprint: Blueprint, version: str, mark: Mark, *, again: bool
@@ -186,8 +192,6 @@ def plan_of(name: str, source: Source, settings: StoreSettings, loader: Loader) 
     """
     state = look(source.folder, settings.files, source.root)
     blueprint = loader.blueprint(name, state.folder, source.config_json, source.root)
-    for note in (*state.ignored, *blueprint.notes):
-        _log.warning("model.note", model=name, note=note)
     present = list(state.versions)
     if not present and blueprint.backend == SYNTHETIC:
         # A synthetic model has no file, and git keeps no empty folder.
@@ -203,7 +207,7 @@ def plan_of(name: str, source: Source, settings: StoreSettings, loader: Loader) 
             )[:REASON_CHARS_MAX]
         )
     marks = {version: _mark(state, version, source) for version in wanted}
-    return Plan(blueprint, marks, count, state.odd)
+    return Plan(blueprint, marks, count, state.odd, (*state.ignored, *blueprint.notes))
 
 
 def _mark(state: FolderState, version: str, source: Source) -> Mark:

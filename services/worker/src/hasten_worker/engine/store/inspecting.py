@@ -20,11 +20,13 @@ class Inspected:
         name: The model's.
         version: "" where the fault is the whole model's.
         fault: Why it cannot be served; "" when nothing stands against trying it.
+        notes: What the model's owner should know, one sentence each; told with one version.
     """
 
     name: str
     version: str
     fault: str
+    notes: tuple[str, ...] = ()
 
 
 def inspect(settings: StoreSettings) -> list[Inspected]:
@@ -58,7 +60,7 @@ def _versions(name: str, plan: Plan) -> list[Inspected]:
             break
         fault = _fault(plan, version)
         good += not fault
-        found.append(Inspected(name, version, fault))
+        found.append(Inspected(name, version, fault, () if found else plan.notes))
     return found
 
 
