@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hasten_cli.doctor.consul import ask_consul
 from hasten_runtime.consul_client import ANSWER_BYTES_MAX
 from hasten_runtime.discovery import consul
 from hasten_runtime.discovery.consul import ConsulOptions, ConsulRegistry
@@ -210,3 +211,7 @@ async def test_a_name_that_has_moved_is_looked_up_at_the_next_try(
         finally:
             await registry.close()
         assert looked_up == ["127.0.0.2", "127.0.0.1"]
+
+
+async def test_hasten_doctor_hears_who_leads(consul_agent: ConsulAgent) -> None:
+    assert (await ask_consul(consul_agent.address)).startswith("127.0.0.1:")

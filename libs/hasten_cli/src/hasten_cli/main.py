@@ -12,6 +12,7 @@ from hasten_cli.commands import (
     autoscaler,
     batches,
     dag,
+    doctor,
     infer,
     models,
     schedules,
@@ -39,6 +40,7 @@ app.command()(up.up)
 app.command()(infer.infer)
 app.command()(submit.submit)
 app.command()(simulate.simulate)
+app.command()(doctor.doctor)
 app.command()(autoscaler.plan)
 app.command("what-if")(autoscaler.what_if)
 app.add_typer(autoscaler.explain, name="explain")

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -65,7 +66,8 @@ def _check_bind(host: str, port: int, option: str) -> None:
     if error is None:
         return
     if error.errno == errno.EADDRINUSE:
-        raise _in_use(host, port, option, _listener(port))
+        process = listener(port)
+        raise _in_use(host, port, option, process.named if process is not None else "")
     raise CommandError(
         f"cannot listen on port {port} of {host}: {error.strerror or error}",
         next_step=f"choose another port with {option}, or an address of this machine with --host",
@@ -84,8 +86,26 @@ def _bind_error(host: str, port: int) -> OSError | None:
     return None
 
 
-def _listener(port: int) -> str:
-    """Name and pid of the process that listens on the port; "" if the system does not tell."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The process that listens on a port.
+
+    Attributes:
+        named: Its name and pid.
+        is_hasten: It is a service of Hasten.
+    """
+
+    named: str
+    is_hasten: bool
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    return _bind_error(host, port) is None
+
+
+def listener(port: int) -> Listener | None:
+    """The process that listens on the port; None if the system does not tell."""
     import psutil
 
     try:
@@ -96,10 +116,14 @@ def _listener(port: int) -> str:
                 and connection.laddr.port == port
                 and connection.pid
             ):
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+                process = psutil.Process(connection.pid)
+                return Listener(
+                    named=f"{process.name()} (pid {connection.pid})",
+                    is_hasten=any(word.startswith("hasten_") for word in process.cmdline()),
+                )
     except psutil.Error:
-        return ""
-    return ""
+        return None
+    return None
 
 
 def _outgoing_min() -> int:

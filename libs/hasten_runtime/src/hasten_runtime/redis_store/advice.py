@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ResponseError
@@ -48,10 +49,8 @@ async def check_redis(url: str, durability: Durability | None = None) -> list[st
     redis = open_redis(url, PROBE, connections_max=1)
     try:
         async with bounded():
-            # One by one: Redis 6 takes one name a time, and "*" would fetch the password.
-            answers = [await redis.config_get(name) for name in _SETTINGS]
-        settings = {_text(k): _text(v) for answer in answers for k, v in answer.items()}
-        sentences = _advice(settings)
+            settings = await read_settings(redis)
+        sentences = [f"{one.what}: {one.next_step}." for one in advice_on(settings)]
         if durability is not None:
             sentences.append(await _class(redis, durability, settings))
     except StoreUnavailable as error:
@@ -63,7 +62,30 @@ async def check_redis(url: str, durability: Durability | None = None) -> list[st
     return sentences
 
 
-_SETTINGS: Final = ("appendonly", "appendfsync", "maxmemory-policy")
+EVICTION: Final = "maxmemory-policy"
+_SETTINGS: Final = ("appendonly", "appendfsync", EVICTION, "maxmemory")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a setting would lose.
+
+    Attributes:
+        setting: Its name.
+        what: What it does, without a full stop.
+        next_step: What to set instead.
+    """
+
+    setting: str
+    what: str
+    next_step: str
+
+
+async def read_settings(redis: "Redis") -> dict[str, str]:
+    """The server's settings that keep data, or not. Call it inside `bounded`."""
+    # One by one: Redis 6 takes one name a time, and "*" would fetch the password.
+    answers = [await redis.config_get(name) for name in _SETTINGS]
+    return {_text(k): _text(v) for answer in answers for k, v in answer.items()}
 
 
 async def _class(redis: "Redis", durability: Durability, settings: Mapping[str, str]) -> str:
@@ -112,20 +134,20 @@ async def _sync_s(redis: "Redis") -> float:
     return longest_s
 
 
-def _advice(settings: Mapping[str, str]) -> list[str]:
-    sentences: list[str] = []
+def advice_on(settings: Mapping[str, str]) -> list[Advice]:
+    """What of the settings would lose data."""
+    advice: list[Advice] = []
     if settings.get("appendonly") != "yes":
-        sentences.append(
+        what = (
             "The append-only file is off, so that a crash of Redis loses what was accepted since"
-            " its last snapshot: set `appendonly yes`."
+            " its last snapshot"
         )
-    policy = settings.get("maxmemory-policy", "noeviction")
+        advice.append(Advice("appendonly", what, "set `appendonly yes`"))
+    policy = settings.get(EVICTION, "noeviction")
     if policy != "noeviction":
-        sentences.append(
-            f"maxmemory-policy is {policy}, so that a full Redis throws data away without a word:"
-            " set `maxmemory-policy noeviction`."
-        )
-    return sentences
+        what = f"{EVICTION} is {policy}, so that a full Redis throws data away without a word"
+        advice.append(Advice(EVICTION, what, f"set `{EVICTION} noeviction`"))
+    return advice
 
 
 def _text(value: object) -> str:

@@ -47,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What is to serve.
 
     Attributes:
@@ -55,12 +55,14 @@ class _Plan:
         marks: What each candidate version is loaded from, best candidate first.
         count: Versions that should serve.
         odd: Folders that look like versions and are none.
+        notes: What the model's owner should know, one sentence each.
     """
 
     blueprint: Blueprint
     marks: dict[str, Mark]
     count: int
     odd: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class BringUp:
@@ -105,7 +107,7 @@ class BringUp:
         """
         entry.retry_at_s = None
         try:
-            plan = await self._threads.load(self._plan, entry.name, source)
+            plan = await self._planned(entry.name, source)
         except ModelRefused as error:
             entry.reason = str(error)
             self._note(entry, "", error)
@@ -131,27 +133,11 @@ class BringUp:
             refused.append(f"version {', '.join(sorted(entry.serving, key=int))} serves")
         return "; ".join(refused)
 
-    def _plan(self, name: str, source: Source) -> _Plan:
-        state = look(source.folder, self._settings.files, source.root)
-        blueprint = self._loader.blueprint(name, state.folder, source.config_json, source.root)
-        for note in (*state.ignored, *blueprint.notes):
+    async def _planned(self, name: str, source: Source) -> Plan:
+        plan = await self._threads.load(plan_of, name, source, self._settings, self._loader)
+        for note in plan.notes:
             _log.warning("model.note", model=name, note=note)
-        present = list(state.versions)
-        if not present and blueprint.backend == SYNTHETIC:
-            # A synthetic model has no file, and git keeps no empty folder.
-            present = ["1"]
-        wanted, count = wanted_versions(blueprint.written.config, present)
-        if not wanted:
-            raise ModelRefused(
-                "; ".join(
-                    (
-                        "the model has no version: expected a folder named by a whole number",
-                        *state.ignored,
-                    )
-                )[:REASON_CHARS_MAX]
-            )
-        marks = {version: _mark(state, version, source) for version in wanted}
-        return _Plan(blueprint, marks, count, state.odd)
+        return plan
 
     async def _version(
         self, entry: Entry, blueprint: Blueprint, version: str, mark: Mark, *, again: bool
@@ -196,6 +182,32 @@ class BringUp:
             entry.retry_at_s = self._clock.now_s() + self._settings.retry_s
         if not self._stopping:
             _log.error("model.refused", model=entry.name, version=version, reason=str(error))
+
+
+def plan_of(name: str, source: Source, settings: StoreSettings, loader: Loader) -> Plan:
+    """What is to serve of a model, as its folder and configuration say. It only looks.
+
+    Raises:
+        ModelRefused: Nothing of it can serve.
+    """
+    state = look(source.folder, settings.files, source.root)
+    blueprint = loader.blueprint(name, state.folder, source.config_json, source.root)
+    present = list(state.versions)
+    if not present and blueprint.backend == SYNTHETIC:
+        # A synthetic model has no file, and git keeps no empty folder.
+        present = ["1"]
+    wanted, count = wanted_versions(blueprint.written.config, present)
+    if not wanted:
+        raise ModelRefused(
+            "; ".join(
+                (
+                    "the model has no version: expected a folder named by a whole number",
+                    *state.ignored,
+                )
+            )[:REASON_CHARS_MAX]
+        )
+    marks = {version: _mark(state, version, source) for version in wanted}
+    return Plan(blueprint, marks, count, state.odd, (*state.ignored, *blueprint.notes))
 
 
 def _mark(state: FolderState, version: str, source: Source) -> Mark:
