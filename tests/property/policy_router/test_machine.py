@@ -36,10 +36,10 @@ from hasten_policy.router.events import (
 from hasten_policy.router.machine import RouterMachine
 from hasten_policy.router.policy import RouterPolicy
 from hasten_policy.timers import WakeAt, Woke
+from tests.property.policy_router.drawn_calls import CONTENTS, arrivals
 from tests.unit.policy_router.harness import model
 
 WORKERS = ("a", "b", "c")
-MODELS = ("m", "n")
 SHUT = frozenset({"connecting", "suspect", "ejected", "draining", "gone"})
 POLICY = RouterPolicy.of(
     hold_calls_max=8,
@@ -52,19 +52,6 @@ POLICY = RouterPolicy.of(
     eject_share_small=1.0,
     tenant_shares=(("poor", 0.05),),
 )
-
-arrivals: st.SearchStrategy[dict[str, object]] = st.builds(
-    dict,
-    model=st.sampled_from([*MODELS, "unknown"]),
-    version=st.sampled_from(["", "", "1", "2"]),
-    time_left_s=st.one_of(st.floats(0.0, 0.4), st.sampled_from([inf, -1.0, 2.0, float("nan")])),
-    priority=st.integers(0, 3),
-    tenant=st.sampled_from(["", "poor"]),
-    payload_bytes=st.sampled_from([1, 300]),
-    idempotent=st.booleans(),
-    affinity=st.sampled_from(["", "", "k"]),
-)
-CONTENTS = (None, Content(1, "x"), Content(1, "y"), Content(2, "z"))
 
 
 class Router(RuleBasedStateMachine):
