@@ -94,7 +94,10 @@ CANNOT_LISTEN = """
     async def live(stop):
         raise ExceptionGroup("ports", [OSError("the port is in use")])
 
-    return await process.listening(live, "test.cannot_listen")(stop)
+    def log(reason):
+        logs.logger("test").critical("test.cannot_listen", reason=reason)
+
+    return await process.listening(live, log)(stop)
 """
 
 

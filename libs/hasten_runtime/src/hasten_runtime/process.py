@@ -72,9 +72,13 @@ def run(main: Main) -> int:
         return 1
 
 
-def listening(main: Main, event: str) -> Main:
-    """As `main`, but an address that it cannot listen at is logged as this event, and the code is
+def listening(main: Main, log: Callable[[str], object]) -> Main:
+    """As `main`, but an address that it cannot listen at is logged, and the code is
     EXIT_CANNOT_LISTEN.
+
+    Args:
+        main: See `run`.
+        log: Told the reason.
     """
 
     async def listened(stop: asyncio.Event) -> int | None:
@@ -83,7 +87,7 @@ def listening(main: Main, event: str) -> Main:
             code = await main(stop)
         except* OSError as errors:
             for error in errors.exceptions:
-                _log.critical(event, reason=str(error))
+                log(str(error))
         return code
 
     return listened

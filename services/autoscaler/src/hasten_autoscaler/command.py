@@ -10,6 +10,8 @@ from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_runtime.standard_streams import standard_streams
 
+_log = logs.logger(__name__)
+
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the autoscaler until it is told to leave; returns the exit code."""
@@ -29,4 +31,8 @@ def _run(argv: Sequence[str] | None) -> int:
     async def run(stop: asyncio.Event) -> int:
         return await live(settings, stop)
 
-    return process.run(process.listening(run, "autoscaler.cannot_listen"))
+    return process.run(process.listening(run, _cannot_listen))
+
+
+def _cannot_listen(reason: str) -> None:
+    _log.critical("autoscaler.cannot_listen", reason=reason)

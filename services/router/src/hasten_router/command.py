@@ -11,6 +11,8 @@ from hasten_runtime import logs, process
 from hasten_runtime.settings import load
 from hasten_runtime.standard_streams import standard_streams
 
+_log = logs.logger(__name__)
+
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the router until it is told to leave; returns the exit code."""
@@ -35,4 +37,8 @@ def _run(argv: Sequence[str] | None) -> int:
             return await Supervisor(settings, arguments).run(stop)
         return await live(settings, stop)
 
-    return process.run(process.listening(run, "router.cannot_listen"))
+    return process.run(process.listening(run, _cannot_listen))
+
+
+def _cannot_listen(reason: str) -> None:
+    _log.critical("router.cannot_listen", reason=reason)

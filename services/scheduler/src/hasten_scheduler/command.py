@@ -10,6 +10,8 @@ from hasten_runtime.standard_streams import standard_streams
 from hasten_scheduler.life import live
 from hasten_scheduler.settings import SchedulerSettings
 
+_log = logs.logger(__name__)
+
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the scheduler until it is told to leave; returns the exit code."""
@@ -31,4 +33,8 @@ def _run(argv: Sequence[str] | None) -> int:
     async def run(stop: asyncio.Event) -> int:
         return await live(settings, stop)
 
-    return process.run(process.listening(run, "scheduler.cannot_listen"))
+    return process.run(process.listening(run, _cannot_listen))
+
+
+def _cannot_listen(reason: str) -> None:
+    _log.critical("scheduler.cannot_listen", reason=reason)

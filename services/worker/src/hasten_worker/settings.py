@@ -81,8 +81,8 @@ class ModelProcessSettings(SettingsGroup):
     memory_bytes_max: int = Field(
         default=0,
         ge=0,
-        description="A model's process has at most so much private memory on the CPU. 0 stands "
-        "for any.",
+        description="A model's process has at most so many bytes of private memory on the CPU. 0 "
+        "stands for any.",
     )
     growth_bytes_max: int = Field(
         default=GIB // 2,
