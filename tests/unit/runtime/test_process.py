@@ -12,8 +12,11 @@ import pytest
 PATIENCE_S = 60.0
 
 SERVICE = """
-import asyncio, sys
+import asyncio, signal, sys
 from hasten_runtime import logs, process
+
+# Under nohup it would be ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 async def main(stop):
     {body}
