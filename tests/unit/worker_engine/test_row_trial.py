@@ -29,10 +29,15 @@ def named(model: RowModel) -> str:
     return model.name
 
 
+def of_rows(notes: Sequence[str]) -> list[str]:
+    """What is noted of rows; a GRU of onnxruntime also dies of an input with nothing in it."""
+    return [note for note in notes if "it killed its process" not in note]
+
+
 @pytest.mark.parametrize("model", ROW_WISE, ids=named)
 def test_a_model_of_rows_is_shown_to_be_one(trial: Trial, tmp_path: Path, model: RowModel) -> None:
     facts = trial.examine(task_of(tmp_path, model.make().SerializeToString()))
-    assert (facts.rows_max, facts.notes) == (8, ())
+    assert (facts.rows_max, of_rows(facts.notes)) == (8, [])
 
 
 @pytest.mark.parametrize("model", MIXING, ids=named)
@@ -41,7 +46,7 @@ def test_a_model_that_only_looks_like_it_is_not_batched(
 ) -> None:
     facts = trial.examine(task_of(tmp_path, model.make().SerializeToString()))
     assert facts.rows_max == 0
-    (note,) = facts.notes
+    (note,) = of_rows(facts.notes)
     assert note.startswith("served one call at a time, not in batches: ")
     assert facts.sizes, "it is measured all the same"
 
@@ -208,6 +213,6 @@ def test_where_each_size_is_compiled_only_those_are_run(
     monkeypatch.setattr(Explorer, "_compiled", lambda _: True)
     found: list[ModelFacts] = []
     task = task_of(tmp_path, zoo.identity(TensorProto.FLOAT, ("n", "width")))
-    examine(task, lambda _: None, found.append)
+    examine(task, lambda _: None, found.append, lambda _: None)
     assert (found[-1].rows_max, found[-1].sizes) == (8, ({"width": 1},))
     assert ran == {1, 2, 4, 8}
