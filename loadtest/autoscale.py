@@ -3,20 +3,17 @@
 python -m loadtest.autoscale [--processes N] [--to FOLDER]
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
-from pathlib import Path
 from typing import Final
 
 from hasten_sim.figures import Figures
 from hasten_sim.report.statistics import Interval, interval
 from hasten_sim.sweep import Job
 from loadtest.evaluation.bench import Bench
-from loadtest.evaluation.command import FOLDER, ORDER, make
-from loadtest.evaluation.index import write_index
+from loadtest.evaluation.command import make_alone
 from loadtest.evaluation.page import Claim, Page, Written, table
 from loadtest.evaluation.setting import Setting
 from loadtest.scaling_traces import PLANNED, TRACES, UNPLANNED
@@ -267,13 +264,7 @@ PAGE: Final = Page(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--processes", type=int, default=1, help="1 unless said; 0 for one a core")
-    parser.add_argument("--to", type=Path, default=FOLDER, help="folder (docs/evaluation)")
-    said = parser.parse_args(arguments)
-    said.to.mkdir(parents=True, exist_ok=True)
-    make(PAGE, Bench("autoscaling", said.processes), said.to)
-    write_index(said.to, ORDER)
+    make_alone(PAGE, __doc__, arguments, choices=True)
 
 
 if __name__ == "__main__":

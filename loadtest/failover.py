@@ -34,6 +34,7 @@ from hasten_runtime.redis_store.client import bounded, open_redis
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.queue.task_queue import RedisTaskQueue
 from hasten_runtime.tasks.port import Limits, NewTask, Outcome, Place
+from loadtest.stored_task import stored_task
 
 SERVICE: Final = "tasks"
 OUTAGE_S_MAX: Final = 3.0
@@ -170,22 +171,8 @@ async def accept(
 
 
 def _task(task_id: str) -> NewTask:
-    return NewTask(
-        task_id=task_id,
-        digest=task_id.encode().rjust(16)[-16:],
-        lane=LANE,
-        place=Place(1.0, 0.0),
-        left_s=3600.0,
-        start_in_s=0.0,
-        keep_s=3600.0,
-        attempts_max=3,
-        rows=1,
-        elements=4,
-        key="",
-        key_max=1,
-        about=b"",
-        payload=bytes(256),
-    )
+    place = Place(1.0, 0.0)
+    return stored_task(task_id, LANE, place, left_s=3600.0, keep_s=3600.0, payload=bytes(256))
 
 
 async def lost(queue: RedisTaskQueue, accepted: Accepted) -> int:

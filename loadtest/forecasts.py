@@ -3,12 +3,10 @@
 python -m loadtest.forecasts [--to FOLDER]
 """
 
-import argparse
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, expm1, log, log1p, sqrt
-from pathlib import Path
 from typing import Final
 
 from hasten_plan.forecasting.conformal import Level, Residuals, pinball
@@ -16,8 +14,7 @@ from hasten_plan.forecasting.demand import DemandForecaster
 from hasten_plan.forecasting.methods import Ewma, HoltWinters, Method, Naive, SeasonalNaive
 from hasten_plan.forecasting.ridge import RidgeAr
 from loadtest.evaluation.bench import Bench
-from loadtest.evaluation.command import FOLDER, ORDER, make
-from loadtest.evaluation.index import write_index
+from loadtest.evaluation.command import make_alone
 from loadtest.evaluation.page import Claim, Page, Written, table
 from loadtest.scaling_series import SERIES, values
 
@@ -264,12 +261,7 @@ PAGE: Final = Page(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--to", type=Path, default=FOLDER, help="folder (docs/evaluation)")
-    said = parser.parse_args(arguments)
-    said.to.mkdir(parents=True, exist_ok=True)
-    make(PAGE, Bench("forecasts", 1), said.to)
-    write_index(said.to, ORDER)
+    make_alone(PAGE, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,9 @@
 python -m loadtest.placement [--to FOLDER]
 """
 
-import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,8 +19,7 @@ from hasten_plan.placement.placing import place
 from hasten_plan.placement.problem import Flags, Problem
 from hasten_plan.placement.steps import steps
 from loadtest.evaluation.bench import Bench
-from loadtest.evaluation.command import FOLDER, ORDER, make
-from loadtest.evaluation.index import write_index
+from loadtest.evaluation.command import make_alone
 from loadtest.evaluation.page import Claim, Page, Written, table
 
 SHIFT: Final = 0.5
@@ -265,12 +262,7 @@ PAGE: Final = Page(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--to", type=Path, default=FOLDER, help="folder (docs/evaluation)")
-    said = parser.parse_args(arguments)
-    said.to.mkdir(parents=True, exist_ok=True)
-    make(PAGE, Bench("placement", 1), said.to)
-    write_index(said.to, ORDER)
+    make_alone(PAGE, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from hasten_runtime.tasks.port import (
 )
 from hasten_scheduler.reordering import reorder
 from loadtest.bench_queue import own_server
+from loadtest.stored_task import stored_task
 
 OWN: Final = Term("switch", 1, 3.0)
 LANE: Final = Lane("acme", "m", 3)
@@ -109,19 +110,4 @@ async def _take(queue: RedisTaskQueue, over: asyncio.Event, most: int) -> list[i
 
 def _task(number: int, left_s: float) -> NewTask:
     place = Place(*task_place(OrderPolicy(), TaskFacts(left_s, LANE.priority)))
-    return NewTask(
-        task_id=f"{number}",
-        digest=f"{number:016}".encode(),
-        lane=LANE,
-        place=place,
-        left_s=left_s,
-        start_in_s=0.0,
-        keep_s=3600.0,
-        attempts_max=3,
-        rows=1,
-        elements=4,
-        key="",
-        key_max=1,
-        about=b"",
-        payload=bytes(256),
-    )
+    return stored_task(f"{number}", LANE, place, left_s=left_s, keep_s=3600.0, payload=bytes(256))

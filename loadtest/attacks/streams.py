@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 
 import numpy as np
 
+from hasten_runtime.fields import varint
 from hasten_runtime.protocol_names import MODEL_INFER
 from loadtest import frames
 from loadtest.attacks.where import MODEL, Where, connected, drained, sent
@@ -72,7 +73,7 @@ def pings(where: Where) -> None:
 
 def header_bomb(where: Where) -> None:
     """A header of 4 kB that is kept in the table and then named a thousand times by one byte."""
-    value = b"\x01a" + b"\x7f" + _varint(ENTRY_BYTES - 127) + b"v" * ENTRY_BYTES
+    value = b"\x01a" + b"\x7f" + varint(ENTRY_BYTES - 127) + b"v" * ENTRY_BYTES
 
     def round_of(number: int) -> bytes:
         block = frames.request_block(MODEL_INFER, where.router)
@@ -84,7 +85,7 @@ def header_bomb(where: Where) -> None:
 
 def continuations(where: Where) -> None:
     """A header block that has no end."""
-    field = b"\x00\x01a\x7f" + _varint(8000 - 127) + b"v" * 8000
+    field = b"\x00\x01a\x7f" + varint(8000 - 127) + b"v" * 8000
 
     def round_of(number: int) -> bytes:
         if number == 0:
@@ -176,15 +177,6 @@ def unread_answers(where: Where) -> None:
                 sent(connection, call(stream))
             stream += 2
             where.rest(0.02)
-
-
-def _varint(value: int) -> bytes:
-    """HPACK's numbers, behind a prefix that is full."""
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
 
 
 ATTACKS: Iterable[Callable[[Where], None]] = (

@@ -62,6 +62,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_index(folder, ORDER)
 
 
+def make_alone(
+    page: Page, doc: str | None, arguments: Sequence[str] | None, *, choices: bool = False
+) -> None:
+    """Makes a page that has a command of its own, and the index anew.
+
+    Args:
+        page: The page.
+        doc: Of the command's module.
+        arguments: Of the command line; those of the process if None.
+        choices: The number of processes can be chosen.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    if choices:
+        parser.add_argument(
+            "--processes", type=int, default=1, help="1 unless said; 0 for all cores"
+        )
+    parser.add_argument("--to", type=Path, default=FOLDER, help="folder (docs/evaluation)")
+    said = parser.parse_args(arguments)
+    said.to.mkdir(parents=True, exist_ok=True)
+    make(page, Bench(page.name, said.processes if choices else 1), said.to)
+    write_index(said.to, ORDER)
+
+
 def make(page: Page, bench: Bench, folder: Path) -> None:
     """Makes one page, and says what it shows."""
     began_s, began_cpu_s = time.monotonic(), _cpu_s()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hasten.inference.v2 import inference_pb2 as pb
 from hasten_policy.reasons import Reason
 from hasten_runtime.errors import MeshError
+from hasten_runtime.fields import varint
 from hasten_runtime.inference_head import read_head
 from hasten_runtime.inference_size import ELEMENTS_MAX
 from hasten_runtime.request_bounds import DEFAULT_BOUNDS, RequestBounds
@@ -38,8 +39,8 @@ def test_rows_are_the_first_dimension_and_elements_are_those_of_all_inputs(
 @given(st.lists(st.integers(0, 2**20), max_size=4))
 def test_a_shape_whose_numbers_are_not_packed_counts_alike(shape: list[int]) -> None:
     packed = request(shape)
-    tensor = b"".join(b"\x18" + _varint(dim) for dim in shape)
-    loose = b"\x0a\x01m\x2a" + _varint(len(tensor)) + tensor
+    tensor = b"".join(b"\x18" + varint(dim) for dim in shape)
+    loose = b"\x0a\x01m\x2a" + varint(len(tensor)) + tensor
     one, other = read_head(packed.SerializeToString()), read_head(loose)
     assert (one.rows, one.elements) == (other.rows, other.elements)
 
@@ -50,7 +51,7 @@ def test_a_shape_whose_numbers_are_not_packed_counts_alike(shape: list[int]) -> 
     ids=["cut", "packed past its end", "cut number", "group", "endless number"],
 )
 def test_a_shape_that_cannot_be_read_is_left_to_the_worker(tensor: bytes) -> None:
-    head = read_head(b"\x0a\x01m\x2a" + _varint(len(tensor)) + tensor)
+    head = read_head(b"\x0a\x01m\x2a" + varint(len(tensor)) + tensor)
     assert head.model_name == "m"
     assert head.rows >= 1
     assert head.elements >= 0
@@ -59,14 +60,6 @@ def test_a_shape_that_cannot_be_read_is_left_to_the_worker(tensor: bytes) -> Non
 def test_a_negative_or_enormous_dimension_is_no_reason_to_fail() -> None:
     head = read_head(request([-1, 2**62, 2**62]).SerializeToString())
     assert (head.rows, head.elements) == (ELEMENTS_MAX, ELEMENTS_MAX)
-
-
-def _varint(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
 
 
 RANK_MAX = DEFAULT_BOUNDS.rank_max
@@ -78,7 +71,7 @@ def test_as_many_dimensions_as_are_read_count() -> None:
 
 
 def tensor_of(fields: bytes) -> bytes:
-    return b"\x0a\x01m\x2a" + _varint(len(fields)) + fields
+    return b"\x0a\x01m\x2a" + varint(len(fields)) + fields
 
 
 HOSTILE = {
@@ -89,8 +82,8 @@ HOSTILE = {
     "request_fields_max ": tensor_of(b"\x28\x07" * 1000) * 9,
     "request_fields_max  ": b"\x0a\x01m" + b"\x2a\x00" * 1_000_000,
     "request_inputs_max": b"\x0a\x01m" + b"\x2a\x00" * (DEFAULT_BOUNDS.inputs_max + 1),
-    "request_name_bytes_max": tensor_of(b"\x0a" + _varint(13 * 2**20) + bytes(13 * 2**20)),
-    "request_name_bytes_max ": tensor_of(b"\x12" + _varint(2000) + bytes(2000)),
+    "request_name_bytes_max": tensor_of(b"\x0a" + varint(13 * 2**20) + bytes(13 * 2**20)),
+    "request_name_bytes_max ": tensor_of(b"\x12" + varint(2000) + bytes(2000)),
     "request_parameters_max": b"\x0a\x01m"
     + b"\x22\x03\x0a\x01p" * (DEFAULT_BOUNDS.parameters_max + 1),
 }

@@ -13,6 +13,7 @@ from hasten_runtime.tasks.memory import MemoryTaskQueue
 from hasten_runtime.tasks.port import ENQUEUE_MAX, Limits, NewTask, Outcome
 from hasten_scheduler.carrying import Carrier
 from hasten_scheduler.intake import ShardDoor
+from hasten_scheduler.shard_wiring import Shards
 from tests.contract.task_queues import new_task
 from tests.support.waiting import eventually
 
@@ -94,3 +95,16 @@ async def test_what_is_carried_out_is_repeated_until_the_store_answers_in_order(
     assert tries == [[0, 1], [0, 1], [0, 1], [2, 3], [4]]
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_a_store_that_is_away_from_the_start_is_known_before_anybody_asks() -> None:
+    queue = MemoryTaskQueue(lambda: None, clock=SystemClock())
+    queue.available = False
+    shards = Shards([ShardDoor(0, queue, Limits(), pending_max=10)], [], [])
+    await shards.look()
+    (fault,) = shards.faults()
+    assert fault.startswith("the store of shard 0 does not answer")
+    queue.available = True
+    await eventually(lambda: not shards.faults())
+    await shards.look()
+    assert not shards.faults()

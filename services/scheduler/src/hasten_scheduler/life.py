@@ -61,7 +61,7 @@ async def started(
             with contextlib.suppress(TimeoutError):
                 # Whoever submits for a model must not meet a scheduler that knows none.
                 async with asyncio.timeout(settings.link.acquaint_s_max):
-                    await scheduler.roster.acquainted()
+                    await asyncio.gather(scheduler.roster.acquainted(), scheduler.shards.look())
             scheduler.tenure.start()
             address = await scheduler.front.start()
             scheduler.readiness.begin(scheduler.shards.faults)

@@ -1,11 +1,14 @@
 """The store's shards as this process uses them, and how it comes to own some."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from hasten_runtime.election.port import Election
+from hasten_runtime.errors import MeshError
 from hasten_runtime.redis_store.durability import Durability
 from hasten_runtime.redis_store.election import RedisElection
 from hasten_runtime.redis_store.jobs.job_store import RedisJobStore
@@ -43,10 +46,19 @@ class Shards:
             if door.away
         ]
 
+    async def look(self) -> None:
+        """Asks each store once: which of them do not answer is known from the start."""
+        await asyncio.gather(*(_look(door) for door in self.doors))
+
     @property
     def waiting(self) -> int:
         """Callers that wait for tasks."""
         return sum(ends.waiting for ends in self.ends)
+
+
+async def _look(door: ShardDoor) -> None:
+    with suppress(MeshError):
+        await door.ask(lambda queue: queue.pauses())
 
 
 def open_queues(settings: SchedulerSettings, around: Surroundings) -> list[TaskQueue]:
