@@ -19,6 +19,7 @@ from tests.faults.test_poison import (
     once,
     running,
 )
+from tests.support.processes import lives
 from tests.support.waiting import eventually, eventually_sync
 from tests.unit.worker_engine import killers, zoo
 
@@ -118,5 +119,5 @@ def test_nothing_is_left_of_a_worker_that_was_killed(mesh: Mesh) -> None:
     copies = list(mesh.process.tmp.rglob("hasten-model-*"))
     assert copies
     os.kill(nursery.ppid(), signal.SIGKILL)
-    eventually_sync(lambda: not any(each.is_running() for each in family), BACK_S_MAX)
+    eventually_sync(lambda: not any(lives(each.pid) for each in family), BACK_S_MAX)
     assert not any(each.exists() for each in copies)

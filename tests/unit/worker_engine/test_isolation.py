@@ -23,6 +23,7 @@ from hasten_worker.engine.isolation.runner import GROWN_LOOKS, IsolatedRunner
 from hasten_worker.engine.isolation.wire import DONE, read_failure
 from hasten_worker.engine.onnx.packing import Packing
 from hasten_worker.model import Fate, ModelError, ProcessLostError, Run
+from tests.support.processes import lives
 from tests.support.waiting import eventually_sync
 from tests.unit.worker_engine import killers, zoo
 from tests.unit.worker_engine.running import isolated_runner, make_runner, run
@@ -161,7 +162,7 @@ def test_a_process_that_keeps_what_a_large_run_needed_is_replaced_without_a_gap(
             process.uses(2**31)
         eventually_sync(lambda: served.runner._process is not process)
         assert served.kinds == []
-        eventually_sync(lambda: not psutil.pid_exists(process.pid))
+        eventually_sync(lambda: not lives(process.pid))
         # The next one grows as much, and soon: it needs it.
         again = served.runner._process
         assert again is not None
@@ -197,7 +198,7 @@ def test_when_the_nursery_dies_its_children_go_and_come_back_from_another(
             assert host._process is not None
             os.kill(host._process.pid, signal.SIGKILL)
             served.back()
-            assert not psutil.pid_exists(child)
+            eventually_sync(lambda: not lives(child), what="the child of the dead nursery is gone")
             assert divided(served) == [[2]]
     finally:
         host.close()
