@@ -2,7 +2,8 @@
 
 Refused are calls that leave a microsecond for their answer, so that the whole way is gone: head
 read, decided, counted, told. "answer" is the same for calls that are answered, of the router
-alone and of the worker alone. "native" is a router on the native transport, where that was built.
+alone and of the worker alone. "router" serves in Python, "native" on the native transport, where
+that was built.
 The variants take turns, so that a noisy machine disturbs all
 alike. The figures are those of the round in which the process took least, as work of others on
 the same cores only ever adds to it.
@@ -127,7 +128,8 @@ def run_all(models: Path, *, rounds: int, seconds: float, callers: int) -> list[
     refused = request.SerializeToString()
     yardstick = started("loadtest.bench_refusal", "--serve")
     with ExitStack() as running:
-        mesh = running.enter_context(running_mesh(models))
+        with patch.dict(os.environ, HASTEN_ROUTER_TRANSPORT="python"):
+            mesh = running.enter_context(running_mesh(models))
         bare_address, bare_pid = running.enter_context(yardstick)
         bare = Target("bare, refused", bare_address, bare_pid, refused)
         worker, worker_pid = mesh.workers[0], mesh.worker_pids[0]
